@@ -1,0 +1,1 @@
+"""BoardGrid: a mini Grid'5000 for embedded boards."""

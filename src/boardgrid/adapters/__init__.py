@@ -1,0 +1,1 @@
+"""Answers to ports: one folder or file a port."""

@@ -1,0 +1,1 @@
+"""The hands of a site: wish, look, decide, act."""

@@ -1,0 +1,1 @@
+"""The REST API and the doors for agent and gateway. Faces only translate."""

@@ -1,0 +1,1 @@
+"""Config, wiring and processes: the only place that knows which adapter is used."""

@@ -1,0 +1,61 @@
+"""Deployments: one image on one board, on one root; and the events that tell their course."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class DeploymentState(StrEnum):
+    PREPARING = "preparing"  # the agent works on it
+    OPEN = "open"  # the board runs its root; it is the user's
+    ENDED = "ended"  # given back, before or after it was open
+    FAILED = "failed"  # could not be opened; the reason says why
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    id: UUID
+    reservation: int
+    board: str
+    image: UUID
+    root: UUID
+    state: DeploymentState
+    created_at: datetime
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
+    host_key: str = ""  # the OpenSSH public line that the board was seen to have
+    reason: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in {DeploymentState.PREPARING, DeploymentState.OPEN}
+
+
+class Phase(StrEnum):
+    BEGAN = "began"
+    NOTED = "noted"  # something seen on the way: a DHCP request, an NFS mount
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    FAILED = "failed"  # it will be tried again, or the ladder climbed, or given up: the next event tells
+    CANCELLED = "cancelled"  # the wish moved on
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a board's history: a step that began or ended, or a change of state."""
+
+    number: int  # rises through the farm; what a client resumes after
+    at: datetime
+    board: str
+    generation: int
+    step: str  # "clone" ... "boot", or "board", "reservation", "image", "root" for a change of state
+    phase: Phase
+    deployment: UUID | None = None
+    outcome: Outcome | None = None
+    took_s: float | None = None
+    detail: str = ""
+    console: tuple[str, ...] = ()  # the last lines of the board's console, where one is read

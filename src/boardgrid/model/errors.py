@@ -1,0 +1,126 @@
+"""What can go wrong, cut by who must act; and the stable code of each complaint."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """
+    What programs may rely on: a code never changes its meaning and is never reused.
+
+    The part before the dot names the thing that is complained about. All are listed in the reference.
+    """
+
+    # Invalid: the request can never work as it is written
+    REQUEST_INVALID = "request.invalid"
+    NAME_INVALID = "name.invalid"
+    ADDRESS_INVALID = "address.invalid"
+    KEY_INVALID = "key.invalid"
+    DRIVER_INVALID = "driver.invalid"
+    DURATION_INVALID = "duration.invalid"
+    INVENTORY_INVALID = "inventory.invalid"
+    CONFIG_INVALID = "config.invalid"
+    PATH_FORBIDDEN = "path.forbidden"
+    ARCHIVE_REFUSED = "archive.refused"
+    IMAGE_TOO_LARGE = "image.too_large"
+    IMAGE_MISFIT = "image.misfit"
+    KERNEL_MISSING = "image.kernel_missing"
+    POWER_UNABLE = "power.unable"
+
+    # NotAllowed: the asker is known and may not do this
+    TOKEN_REFUSED = "token.refused"  # noqa: S105 - a code, not a secret
+    ACT_FORBIDDEN = "act.forbidden"
+
+    # NotFound: there is no such thing, or the asker may not know of it
+    USER_UNKNOWN = "user.unknown"
+    SITE_UNKNOWN = "site.unknown"
+    BOARD_UNKNOWN = "board.unknown"
+    TYPE_UNKNOWN = "type.unknown"
+    IMAGE_UNKNOWN = "image.unknown"
+    ROOT_UNKNOWN = "root.unknown"
+    RESERVATION_UNKNOWN = "reservation.unknown"
+    DEPLOYMENT_UNKNOWN = "deployment.unknown"
+    ROUTE_UNKNOWN = "route.unknown"
+
+    # Conflict: lawful, but not now
+    NAME_TAKEN = "name.taken"
+    BOARD_TAKEN = "board.taken"
+    BOARD_SET_ASIDE = "board.set_aside"
+    THING_IN_USE = "thing.in_use"
+    IMAGE_NOT_READY = "image.not_ready"
+    ROOT_NOT_ASIDE = "root.not_aside"
+    RESERVATION_OVER = "reservation.over"
+    UPLOAD_BROKEN = "upload.broken"
+    LAST_ADMIN = "user.last_admin"
+    EPOCH_STALE = "epoch.stale"
+    GENERATION_STALE = "generation.stale"
+    EXPORT_TAKEN = "export.taken"
+    SCHEMA_FOREIGN = "schema.foreign"
+    STATE_LOCKED = "state.locked"
+    PROTOCOL_UNSPOKEN = "protocol.unspoken"
+
+    # Fault: the world failed us
+    PROGRAM_FAILED = "program.failed"
+    PROGRAM_TIMEOUT = "program.timeout"
+    POWER_FAILED = "power.failed"
+    BOARD_SILENT = "board.silent"
+    BOARD_WRONG_ROOT = "board.wrong_root"
+    ROOT_NOT_MOUNTED = "root.not_mounted"
+    SSH_SILENT = "ssh.silent"
+    STORE_FULL = "store.full"
+    STORE_DAMAGED = "store.damaged"
+    EXPORTS_FAILED = "exports.failed"
+    NETBOOT_FAILED = "netboot.failed"
+    CONTROLLER_SILENT = "controller.silent"
+    LEASE_LOST = "lease.lost"
+    BUG = "farm.bug"
+
+
+class Blame(StrEnum):
+    """Whose fault a fault is: it decides what is set aside."""
+
+    SITE = "site"  # the server side (NFS, disk, controller): deployments pause, no board is blamed
+    BOARD = "board"  # the board or its outlet: it is set aside at the end of its ladder
+    IMAGE = "image"  # what the user asked to boot: the deployment fails, the board stays fit
+
+
+class FarmError(Exception):
+    """
+    Base of all. ``str(error)`` is one sentence its reader can act on.
+
+    Args:
+        code: the stable code of this complaint.
+        sentence: what is wrong, already through gettext, with ``{fields}`` for *facts*.
+        hint: what would do, with the same fields; may be empty.
+    """
+
+    def __init__(self, code: Code, sentence: str, *, hint: str = "", **facts: object) -> None:
+        self.code = code
+        self.detail = sentence.format(**facts) if facts else sentence
+        self.hint = hint.format(**facts) if facts else hint
+        super().__init__(self.detail)
+
+
+class Invalid(FarmError):
+    """The request can never work as it is written: the asker must change it."""
+
+
+class NotAllowed(FarmError):
+    """The asker is known and may not do this."""
+
+
+class NotFound(FarmError):
+    """There is no such thing, or the asker may not know of it."""
+
+
+class Conflict(FarmError):
+    """Lawful, but not now: the board is taken, the image is in use."""
+
+
+class Fault(FarmError):
+    """The world failed us: a board, an outlet, a server. Trying again may help."""
+
+    def __init__(
+        self, code: Code, sentence: str, *, hint: str = "", blame: Blame = Blame.SITE, **facts: object
+    ) -> None:
+        super().__init__(code, sentence, hint=hint, **facts)
+        self.blame = blame

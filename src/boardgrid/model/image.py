@@ -1,0 +1,94 @@
+"""Images: trees to boot, never written to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+
+class ImageState(StrEnum):
+    AWAITED = "awaited"  # named; its content has not arrived whole
+    BUILDING = "building"  # the agent makes it
+    READY = "ready"  # may be deployed
+    FAILED = "failed"  # could not be made; the reason says why
+    GOING = "going"  # is being removed
+    GONE = "gone"  # was removed; the row stays for those that descend from it
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel inside an image. Paths are seen from the image's root."""
+
+    release: str  # "6.1.0-50-armmp"
+    image: str  # "boot/vmlinuz-6.1.0-50-armmp"
+    initrd: str = ""  # "boot/initrd.img-6.1.0-50-armmp"; empty: none
+    dtbs: str = ""  # folder with device trees; empty: none
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an image holds, found out once when it is made."""
+
+    digest: str  # "sha256:<hex>" over the canonical listing of the tree; see the reference
+    checksum: str  # "sha256:<hex>" of the stored EROFS file, for verify
+    size_bytes: int  # of the files in the tree
+    stored_bytes: int  # of the EROFS file
+    files: int  # entries of any type
+    arch: str  # Debian's word; empty: no program in it could tell
+    kernels: tuple[Kernel, ...] = ()  # newest first
+    modules: tuple[str, ...] = ()  # kernel releases that the tree has modules for
+    system: str = ""  # PRETTY_NAME of its os-release
+
+
+# Where an image's content comes from.
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSource:
+    """An archive that was uploaded to the controller."""
+
+    sha256: str  # hex
+    size_bytes: int
+    kind: Literal["blob"] = "blob"
+
+
+@dataclass(frozen=True, slots=True)
+class PathSource:
+    """A tar archive or a directory on the agent's machine, below its ``import_dirs``."""
+
+    path: str
+    kind: Literal["path"] = "path"
+
+
+@dataclass(frozen=True, slots=True)
+class RootSource:
+    """A fenced root that is kept: its merged tree becomes the image."""
+
+    root: UUID
+    kind: Literal["root"] = "root"
+
+
+Source = BlobSource | PathSource | RootSource
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One version of an image. ``tiny`` means its newest version that is ready, ``tiny:2`` that very one."""
+
+    id: UUID
+    name: str
+    version: int
+    owner: UUID
+    site: str
+    state: ImageState
+    created_at: datetime
+    source: Source | None = None  # None while the upload is awaited, and once it is made
+    manifest: Manifest | None = None
+    parent: UUID | None = None  # the image whose changed root this was
+    shared: bool = False  # seen and used by everyone; else by its owner alone, for it may hold their files
+    reason: str = ""  # why it failed
+
+    @property
+    def ref(self) -> str:
+        return f"{self.name}:{self.version}"

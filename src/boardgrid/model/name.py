@@ -1,0 +1,41 @@
+"""Names: what a thing of the farm may be called. They reach paths, host names and command lines, so they are strict."""
+
+import re
+
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Invalid
+
+_WORD = r"[a-z][a-z0-9]{0,30}"
+_RULES: dict[str, tuple[re.Pattern[str], str]] = {
+    "user": (re.compile(r"[a-z][a-z0-9._-]{0,30}"), "ada or ada.lovelace"),
+    "site": (re.compile(_WORD), "lab or grenoble"),
+    "board type": (re.compile(_WORD), "tk1 or rpi4 (no dash: it parts type and number in a board's name)"),
+    "board": (re.compile(rf"{_WORD}-[1-9][0-9]{{0,3}}"), "tk1-3"),
+    "image": (re.compile(r"[a-z][a-z0-9._-]{0,62}"), "debian-12 or tiny"),
+    "root": (re.compile(r"[a-z][a-z0-9._-]{0,62}"), "before-the-upgrade"),
+}
+
+
+def checked(kind: str, name: str) -> str:
+    """
+    Return *name* if a thing of this *kind* may be called so.
+
+    Raises:
+        Invalid: it may not; the sentence says what a good name looks like.
+    """
+    rule, example = _RULES[kind]
+    if not rule.fullmatch(name):
+        raise Invalid(
+            Code.NAME_INVALID,
+            _("{name!r} is no name for a {kind}"),
+            hint=_("a good one looks like this: {example}"),
+            name=name[:80],
+            kind=kind,
+            example=example,
+        )
+    return name
+
+
+def type_of(board: str) -> str:
+    """The board type that a board's name tells: ``tk1`` of ``tk1-3``."""
+    return board.rpartition("-")[0]

@@ -1,0 +1,107 @@
+"""What to do next for a board: a pure function of what is wished and what is seen."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from boardgrid.model.wish import Deployed, Gone, Parked, Wish
+
+
+class Step(StrEnum):
+    CLONE = "clone"  # make the root from its image, or mount it again
+    PERSONALISE = "personalise"  # host name, keys, the deployment's mark
+    EXPORT = "export"  # offer the root to the board, and its boot files
+    HOLD = "hold"  # put the holding entry in the place of boot files
+    FENCE = "fence"  # every other export to this board goes
+    STOP = "stop"  # power off, and see it
+    RESTART = "restart"  # one rung of the ladder
+    BOOT = "boot"  # see it come up with the right root
+    FORGET = "forget"  # the boot files of a board that leaves
+    GIVE_UP = "give up"  # the ladder has ended
+
+
+class Life(StrEnum):
+    """What the board does, as far as can be seen."""
+
+    UNKNOWN = "unknown"
+    OFF = "off"
+    BOOTING = "booting"  # it was restarted since its boot files or its export changed, and its time is not over
+    WAITING = "waiting"  # in the holding entry
+    RUNNING = "running"  # the wished deployment: its own host key was seen
+    STRAYED = "strayed"  # restarted in vain, or something else answers
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A root on the disk of its site."""
+
+    is_mounted: bool
+    personal: UUID | None = None  # the deployment it was made personal for
+    host_key: str = ""  # the OpenSSH public line it was given
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at one board showed."""
+
+    tree: Tree | None = None  # the wished root, where it is on disk
+    exported: frozenset[UUID] = field(default_factory=frozenset)  # roots offered to this board now
+    entry: UUID | None = None  # the deployment whose boot files the board would get; None: the holding entry or none
+    has_entries: bool = True  # False: a flashed board, whose bootloader asks for no boot files
+    has_files: bool = True  # anything of this board lies among the boot files
+    can_stop: bool = False  # a driver can switch it off and tell so
+    can_restart: bool = False  # rungs are left on the ladder
+    life: Life = Life.UNKNOWN
+
+
+def next_step(wish: Wish, seen: Seen) -> Step | None:
+    """The first thing that is not yet as wished; None when all is."""
+    match wish:
+        case Deployed():
+            return _to_deployed(wish, seen)
+        case Parked():
+            return _to_parked(seen)
+        case Gone():
+            return _to_parked(seen) or (Step.FORGET if seen.has_files else None)
+
+
+def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
+    others = seen.exported - {wish.root}
+    if seen.tree is None or not seen.tree.is_mounted:
+        return Step.CLONE
+    if seen.tree.personal != wish.deployment:
+        # Never write on this side into what a board has mounted: it would be served stale attributes.
+        return Step.FENCE if wish.root in seen.exported else Step.PERSONALISE
+    if not seen.has_entries:
+        # All roots of a flashed board share one path: the old one leaves it before the new one comes.
+        if others:
+            return Step.FENCE
+        if wish.root not in seen.exported:
+            must_stop = seen.can_stop and seen.life is not Life.OFF and not wish.opened
+            return Step.STOP if must_stop else Step.EXPORT
+    else:
+        if wish.root not in seen.exported or seen.entry != wish.deployment:
+            return Step.EXPORT
+        if others:
+            return Step.FENCE
+    if wish.opened or seen.life is Life.RUNNING:
+        return None
+    if seen.life is Life.BOOTING:
+        return Step.BOOT
+    return Step.RESTART if seen.can_restart else Step.GIVE_UP
+
+
+def _to_parked(seen: Seen) -> Step | None:
+    if seen.has_entries and seen.entry is not None:
+        return Step.HOLD  # first, so that a board that restarts by itself finds no user's root
+    if seen.exported:
+        return Step.FENCE
+    if seen.life is Life.OFF:
+        return None
+    if seen.can_stop:
+        return Step.STOP
+    if not seen.has_entries or seen.life is Life.WAITING:
+        return None  # a flashed board without an outlet has nothing left to mount, and nothing to wait in
+    if seen.life is Life.BOOTING:
+        return Step.BOOT
+    return Step.RESTART if seen.can_restart else Step.GIVE_UP

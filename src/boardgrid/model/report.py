@@ -1,0 +1,128 @@
+"""Reports: what an agent tells of its site. Each has an id, so that one sent twice counts once."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from boardgrid.model.board import Site
+from boardgrid.model.deployment import Outcome, Phase
+from boardgrid.model.errors import Blame, Code
+from boardgrid.model.image import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """A step of a board began, ended, or saw something on its way."""
+
+    id: UUID
+    board: str
+    generation: int
+    step: str
+    phase: Phase
+    deployment: UUID | None = None
+    outcome: Outcome | None = None
+    took_s: float | None = None
+    ago_s: float = 0.0  # how long before this report was sent; clocks are never compared
+    detail: str = ""
+    console: tuple[str, ...] = ()
+    kind: Literal["step"] = "step"
+
+
+class Reached(StrEnum):
+    """What a wish came to."""
+
+    OPEN = "open"
+    PARKED = "parked"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardReport:
+    """The wish of this generation is reached, or given up."""
+
+    id: UUID
+    board: str
+    generation: int
+    reached: Reached
+    deployment: UUID | None = None
+    host_key: str = ""  # of an open board: its OpenSSH public line, "ssh-ed25519 AAAA..."
+    code: Code | None = None  # of what failed
+    reason: str = ""
+    hint: str = ""
+    blame: Blame | None = None
+    kind: Literal["board"] = "board"
+
+
+class Power(StrEnum):
+    ON = "on"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+class Voice(StrEnum):
+    """What answers on the board's SSH port."""
+
+    OURS = "ours"  # this deployment's host key
+    OTHER = "other"  # another key: its user made one, or another system runs
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """What an open board looks like. Shown, never acted on."""
+
+    id: UUID
+    board: str
+    generation: int
+    power: Power
+    voice: Voice
+    kind: Literal["health"] = "health"
+
+
+@dataclass(frozen=True, slots=True)
+class RootReport:
+    """A root that was to be discarded is gone."""
+
+    id: UUID
+    root: UUID
+    kind: Literal["root"] = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReport:
+    """An image was made (with a manifest), failed (with a reason), or is gone (with neither)."""
+
+    id: UUID
+    image: UUID
+    manifest: Manifest | None = None
+    code: Code | None = None
+    reason: str = ""
+    kind: Literal["image"] = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """A power order was carried out, or failed with a reason."""
+
+    id: UUID
+    board: str
+    order: UUID
+    reason: str = ""
+    kind: Literal["order"] = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReport:
+    """The site's network facts and the room of its store."""
+
+    id: UUID
+    site: Site
+    store_bytes: int
+    free_bytes: int  # neither used nor promised
+    trouble: str = ""  # why deployments pause; empty: they do not
+    kind: Literal["site"] = "site"
+
+
+Report = StepReport | BoardReport | HealthReport | RootReport | ImageReport | OrderReport | SiteReport

@@ -1,0 +1,40 @@
+"""Reservations: who has which board, and when."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class ReservationState(StrEnum):
+    RUNNING = "running"  # the user holds the board
+    ENDED = "ended"  # given back, its time ran out, or its deployment failed
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time, half open: ``start`` is inside, ``end`` is not. Both carry UTC."""
+
+    start: datetime
+    end: datetime
+
+    def overlaps(self, other: "Window") -> bool:
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    number: int
+    user: UUID
+    board: str
+    window: Window
+    state: ReservationState
+    ended_because: str = ""  # a sentence for its user, when it ended otherwise than by release
+
+    @property
+    def is_running(self) -> bool:
+        return self.state is ReservationState.RUNNING
+
+    def ended(self, at: datetime, because: str = "") -> "Reservation":
+        window = Window(self.window.start, min(self.window.end, at))
+        return replace(self, state=ReservationState.ENDED, window=window, ended_because=because)

@@ -1,0 +1,90 @@
+"""Wishes: what each board, root and image of a site should be. The agent is told all of them, every time."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from boardgrid.model.board import Act, Board, BoardType
+from boardgrid.model.image import Kernel, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The board runs this root; once *opened* it is its user's, and nothing is healed unasked."""
+
+    deployment: UUID
+    root: UUID
+    image: UUID
+    size_bytes: int  # room for what its user writes
+    hostname: str
+    keys: tuple[str, ...]  # the user's public keys
+    kernel: Kernel | None  # None where the board brings its own
+    opened: bool = False
+    kind: Literal["deployed"] = "deployed"
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The board is nobody's: no root is offered to it, and it is off or waits in the holding entry."""
+
+    kind: Literal["parked"] = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The board leaves the farm: it is parked, then its boot files go too."""
+
+    kind: Literal["gone"] = "gone"
+
+
+Wish = Deployed | Parked | Gone
+
+
+@dataclass(frozen=True, slots=True)
+class PowerOrder:
+    """What the holder of a board wants done to its power, once."""
+
+    id: UUID
+    act: Act
+
+
+@dataclass(frozen=True, slots=True)
+class BoardWish:
+    board: Board
+    type: BoardType
+    generation: int  # rises with every change of the wish
+    wish: Wish
+    order: PowerOrder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RootWish:
+    """A root that nobody wants any more. A root that is in no wish is never touched."""
+
+    root: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWish:
+    """An image that should be made from *source*, or (without one) should go."""
+
+    image: UUID
+    source: Source | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteWishes:
+    """All wishes of a site: a level, not a change. *version* rises whenever any of it differs."""
+
+    version: int
+    boards: tuple[BoardWish, ...] = ()
+    discard: tuple[RootWish, ...] = ()
+    images: tuple[ImageWish, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to act on a site: one agent has it, for *ttl_s* after it asked."""
+
+    epoch: int
+    ttl_s: float

@@ -1,0 +1,328 @@
+"""What the farm needs from the world, on one page. Adapters and drivers answer it; ``boardgrid.testing`` fakes it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+from pathlib import Path, PurePosixPath
+from typing import Protocol, runtime_checkable
+from uuid import UUID
+
+from boardgrid.model.board import Board, BoardType, Site
+from boardgrid.model.image import BlobSource, Kernel, Manifest, Source
+from boardgrid.model.next_step import Tree
+from boardgrid.model.report import Report
+from boardgrid.model.wish import Lease, SiteWishes
+
+# --- the machine
+
+
+class Clock(Protocol):
+    def now_s(self) -> float:
+        """Seconds since the machine started, its sleep included (CLOCK_BOOTTIME). Never goes back."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Shell(Protocol):
+    async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
+        """
+        Run a program and return what it printed on standard output.
+
+        A call that is cancelled or too late ends the program and all its children before it returns.
+
+        Raises:
+            Fault: it could not start, ended with a non-zero status, or took over *timeout_s*.
+        """
+
+
+# --- the store: images and roots on the disk of the site
+
+
+@dataclass(frozen=True, slots=True)
+class BootFiles:
+    """A kernel as files on the server, outside of any tree."""
+
+    kernel: Path
+    initrd: Path | None = None
+    dtbs: Path | None = None  # a folder
+
+
+class Images(Protocol):
+    """Trees that are never written to: one EROFS file a version. Every call may be made twice."""
+
+    async def build(self, image: UUID, source: Source) -> Manifest:
+        """
+        Make an image, whole or not at all; one that is there already is told from its manifest.
+
+        Raises:
+            Invalid: the archive is refused; the sentence names the member.
+            NotFound: the path or root that it is made from is not there.
+            Fault: no room, or the content did not arrive.
+        """
+
+    async def all(self) -> Mapping[UUID, Manifest]: ...
+
+    async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
+        """
+        The files of one of its kernels, as they were copied out of the tree when it was made.
+
+        Raises:
+            NotFound: there is no such image, or no such kernel in it.
+        """
+
+    async def verify(self, image: UUID) -> None:
+        """
+        Read the stored file whole.
+
+        Raises:
+            NotFound: there is no such image.
+            Fault: it is not what was stored.
+        """
+
+    async def remove(self, image: UUID) -> None:
+        """
+        Raises:
+            Conflict: a root is mounted above it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """What makes a root one deployment's own."""
+
+    deployment: UUID
+    hostname: str  # fully qualified
+    keys: tuple[str, ...]  # OpenSSH public lines that may log in as root
+    facts: Mapping[str, str]  # written to /etc/boardgrid/deployment as KEY=value lines
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    total_bytes: int
+    free_bytes: int  # neither used nor promised to a root
+
+
+class Roots(Protocol):
+    """Writable copies, each a file system of its own. Every call may be made twice."""
+
+    async def all(self) -> Mapping[UUID, Tree]: ...
+
+    def path(self, root: UUID) -> Path:
+        """Where its tree is mounted. For exports alone: nothing else may follow a name below it."""
+
+    async def clone(self, root: UUID, image: UUID, size_bytes: int) -> None:
+        """
+        Make a root from an image, or mount it again. The cost does not depend on the image's size.
+
+        Raises:
+            NotFound: the image is not in this store.
+            Fault: STORE_FULL with the figures where the promised room is not there.
+        """
+
+    async def personalise(self, root: UUID, persona: Persona) -> str:
+        """
+        Make it one deployment's own, with fresh host keys, and return the public one ("ssh-ed25519 AAAA...").
+
+        Raises:
+            NotFound: there is no such root.
+            Fault: its tree does not let it be done (blames the image).
+        """
+
+    async def unmount(self, root: UUID) -> None:
+        """Nothing of it is served or used by this machine any more; its files stay."""
+
+    async def remove(self, root: UUID) -> None:
+        """For ever."""
+
+    async def room(self) -> Room: ...
+
+
+# --- the network: what is offered to boards, and what is seen of them
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    board: IPv4Address
+    seen_as: PurePosixPath  # what the board mounts
+    tree: Path
+
+
+class Exports(Protocol):
+    """Which root is offered to which board over NFS, and as what path. Every call may be made twice."""
+
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+        """
+        Offer *tree* to *board* alone; it outlives a restart of the server.
+
+        Raises:
+            Conflict: another tree, or this one to another board, is offered as *seen_as*.
+            Fault: the server refused or did not answer.
+        """
+
+    async def remove(self, seen_as: PurePosixPath) -> None:
+        """
+        Fence: when this returns, no handle into the tree works any more.
+
+        Raises:
+            Fault: the server did not answer, so nothing is sure.
+        """
+
+    async def all(self) -> set[Export]:
+        """What the server exports now, asked of the server itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootEntry:
+    """What a board gets when it asks what to boot."""
+
+    deployment: UUID
+    files: BootFiles
+    cmdline: str
+    fdt: str = ""
+
+
+class Netboot(Protocol):
+    """The boards' DHCP and TFTP files. Each is written beside and renamed. Every call may be made twice."""
+
+    async def offer(self, board: Board, entry: BootEntry) -> None: ...
+
+    async def hold(self, board: Board, type_: BoardType) -> None:
+        """
+        The board's next boot ends in the farm's own holding kernel, without any root.
+
+        Raises:
+            Fault: there is no holding kernel for this board type's architecture.
+        """
+
+    async def forget(self, board: Board) -> None: ...
+
+    async def entries(self) -> Mapping[str, UUID | None]:
+        """By board name: the deployment whose entry is in place, None for the holding entry."""
+
+
+class Sign(StrEnum):
+    DHCP = "dhcp"
+    TFTP = "tftp"
+    NFS = "nfs"  # a new connection to the NFS server
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Something a board was seen to do."""
+
+    board: IPv4Address
+    sign: Sign
+    what: str  # the file it fetched, the address it was given, the port it came from
+    at_s: float  # by the Clock
+
+
+class Sightings(Protocol):
+    """What boards ask of the network."""
+
+    def watch(self) -> AsyncIterator[Sighting]:
+        """What is seen from now on, and first the last sighting of each sign and board that is still known."""
+
+    async def nfs_peers(self) -> set[tuple[IPv4Address, int]]:
+        """Address and port of each established connection to the NFS server."""
+
+
+class HostKeys(Protocol):
+    async def of(self, board: IPv4Address, timeout_s: float = 5) -> str:
+        """
+        The ed25519 host key that answers on the board's SSH port ("ssh-ed25519 AAAA..."), seen in a real key exchange.
+
+        Raises:
+            Fault: SSH_SILENT, nothing answered in time.
+        """
+
+
+# --- drivers: what can be done to a board. A driver is any object that answers one or more of these.
+
+
+@runtime_checkable
+class SwitchesOn(Protocol):
+    async def on(self) -> None: ...
+
+
+@runtime_checkable
+class SwitchesOff(Protocol):
+    async def off(self) -> None: ...
+
+
+@runtime_checkable
+class TellsPower(Protocol):
+    async def is_on(self) -> bool: ...
+
+
+@runtime_checkable
+class Resets(Protocol):
+    async def reset(self) -> None:
+        """Restart a board that is on."""
+
+
+@runtime_checkable
+class Quiesces(Protocol):
+    async def quiesce(self) -> None:
+        """
+        Have the board write down what it has in memory, and stay able to reset it when its root is gone.
+
+        Called just before the fence; whoever cannot just raises Fault.
+        """
+
+
+@runtime_checkable
+class HasConsole(Protocol):
+    async def console_tail(self, lines: int) -> tuple[str, ...]:
+        """The last lines that the board printed; empty where nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a driver may use. Raises of its calls are Fault with ``blame=BOARD`` and name the outlet or the board."""
+
+    board: Board
+    site: Site
+    shell: Shell
+    clock: Clock
+    ssh_key: Path | None = None  # the agent's private key; its public half is in every root
+    lab: Path | None = None  # Unix socket of the holder of virtual boards
+
+
+class Drivers(Protocol):
+    def of(self, board: Board) -> Sequence[object]:
+        """
+        The board's drivers, politest first; made once per board and declaration, so that they may keep a connection.
+
+        Raises:
+            Invalid: an unknown driver, or options that it does not have.
+        """
+
+
+# --- the controller, as the agent sees it
+
+
+class Controller(Protocol):
+    """
+    The agent door.
+
+    Every call raises Fault CONTROLLER_SILENT when there is no answer, Conflict EPOCH_STALE when another agent has the
+    lease, and Conflict PROTOCOL_UNSPOKEN when the two are too many releases apart.
+    """
+
+    async def lease(self, instance: UUID) -> Lease: ...
+
+    async def wishes(self, epoch: int, after: int, wait_s: float) -> SiteWishes:
+        """All wishes, as soon as their version is above *after*, or when *wait_s* have passed. Renews the lease."""
+
+    async def report(self, epoch: int, reports: Sequence[Report]) -> None: ...
+
+
+class Blobs(Protocol):
+    async def fetch(self, blob: BlobSource, to: Path) -> None:
+        """
+        Bring an uploaded archive to a file on this machine, its digest checked.
+
+        Raises:
+            Fault: it did not arrive whole.
+        """

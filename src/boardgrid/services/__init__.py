@@ -1,0 +1,1 @@
+"""What people may ask of the farm: one method a use case."""
