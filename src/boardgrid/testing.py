@@ -1,0 +1,572 @@
+"""
+A fake of every port, and a fake shelf of boards that boots what the fakes offer.
+
+Part of the package, so that a driver or an adapter kept elsewhere is tested as easily as ours. Nothing here waits for
+real: inside :func:`patiently` time passes only when nothing is left to do.
+"""
+
+import asyncio
+import functools
+import selectors
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path, PurePosixPath
+from typing import Any, ParamSpec
+from uuid import UUID
+
+from boardgrid.model.board import Board, BoardType, DriverSpec, Site
+from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotFound
+from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Source
+from boardgrid.model.next_step import Tree
+from boardgrid.model.report import BoardReport, Reached, Report
+from boardgrid.model.wish import BoardWish, Lease, SiteWishes
+from boardgrid.ports import BootEntry, BootFiles, Export, Persona, Room, Sighting, Sign
+
+P = ParamSpec("P")
+
+# --- time
+
+
+class _Impatient(selectors.DefaultSelector):
+    """Never waits: what would have been waited is added to the loop's time."""
+
+    loop: "PatientLoop"
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise RuntimeError("every task waits for something that will never happen")
+        if not ready and timeout is not None:
+            self.loop.passed_s += max(timeout, 0)
+        return ready
+
+
+class PatientLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes only when nothing is left to do: an hour of waiting takes no time."""
+
+    def __init__(self) -> None:
+        self.passed_s = 0.0
+        selector = _Impatient()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.passed_s
+
+
+def patiently(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in a :class:`PatientLoop`."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=PatientLoop) as runner:
+            runner.run(test(*args, **kwargs))
+
+    return run
+
+
+class FakeClock:
+    """The running loop's own time."""
+
+    def now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass
+class FakeShell:
+    """Answers by the program's name; remembers what was run."""
+
+    answers: Mapping[str, str | FarmError] = field(default_factory=dict)
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
+        self.ran.append(argv)
+        answer = self.answers.get(argv[0], "")
+        if isinstance(answer, FarmError):
+            raise answer
+        return answer
+
+
+# --- the store
+
+
+def a_manifest(**changes: Any) -> Manifest:
+    """The manifest of a small armhf image that any netbooted board can boot."""
+    kernel = Kernel("6.1.0-50-armmp", "boot/vmlinuz-6.1.0-50-armmp", "boot/initrd.img-6.1.0-50-armmp")
+    made = Manifest(
+        digest="sha256:" + "0" * 64,
+        checksum="sha256:" + "1" * 64,
+        size_bytes=6_000_000,
+        stored_bytes=3_000_000,
+        files=120,
+        arch="armhf",
+        kernels=(kernel,),
+        modules=(kernel.release,),
+        system="tiny",
+    )
+    return replace(made, **changes)
+
+
+@dataclass
+class FakeTree:
+    """A root: what was written into it, by its user or by the farm."""
+
+    image: UUID
+    size_bytes: int
+    files: dict[str, str] = field(default_factory=dict)
+    persona: Persona | None = None
+    host_key: str = ""
+    is_mounted: bool = True
+
+
+@dataclass
+class FakeRoots:
+    images: "FakeImages"
+    total_bytes: int = 100 << 30
+    trees: dict[UUID, FakeTree] = field(default_factory=dict)
+    keys_made: int = 0
+
+    async def all(self) -> Mapping[UUID, Tree]:
+        return {
+            root: Tree(tree.is_mounted, tree.persona.deployment if tree.persona else None, tree.host_key)
+            for root, tree in self.trees.items()
+        }
+
+    def path(self, root: UUID) -> Path:
+        return Path("/fake/roots") / str(root) / "tree"
+
+    async def clone(self, root: UUID, image: UUID, size_bytes: int) -> None:
+        if root in self.trees:
+            self.trees[root].is_mounted = True
+            return
+        if image not in self.images.built:
+            raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=image)
+        free = (await self.room()).free_bytes
+        if free < size_bytes:
+            raise Fault(
+                Code.STORE_FULL, "a root of {wanted} bytes does not fit, {free} are free", wanted=size_bytes, free=free
+            )
+        self.trees[root] = FakeTree(image, size_bytes)
+
+    async def personalise(self, root: UUID, persona: Persona) -> str:
+        if root not in self.trees:
+            raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
+        tree = self.trees[root]
+        self.keys_made += 1
+        tree.persona, tree.host_key = persona, f"ssh-ed25519 AAAAfake{self.keys_made}"
+        return tree.host_key
+
+    async def unmount(self, root: UUID) -> None:
+        if root in self.trees:
+            self.trees[root].is_mounted = False
+
+    async def remove(self, root: UUID) -> None:
+        self.trees.pop(root, None)
+
+    async def room(self) -> Room:
+        return Room(self.total_bytes, self.total_bytes - sum(tree.size_bytes for tree in self.trees.values()))
+
+
+@dataclass
+class FakeImages:
+    built: dict[UUID, Manifest] = field(default_factory=dict)
+    refuse: dict[UUID, FarmError] = field(default_factory=dict)  # images that cannot be built, and why
+    contents: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    roots: FakeRoots = field(init=False)
+    damaged: set[UUID] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.roots = FakeRoots(self)
+
+    async def build(self, image: UUID, source: Source) -> Manifest:
+        if image in self.built:
+            return self.built[image]
+        if image in self.refuse:
+            raise self.refuse[image]
+        if isinstance(source, RootSource):
+            if source.root not in self.roots.trees:
+                raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=source.root)
+            self.contents[image] = dict(self.roots.trees[source.root].files)
+        self.built[image] = a_manifest()
+        return self.built[image]
+
+    async def all(self) -> Mapping[UUID, Manifest]:
+        return dict(self.built)
+
+    async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
+        if image not in self.built or kernel not in self.built[image].kernels:
+            raise NotFound(Code.IMAGE_UNKNOWN, "image {image} has no kernel {kernel}", image=image, kernel=kernel)
+        folder = Path("/fake/images") / str(image)
+        return BootFiles(folder / kernel.image, folder / kernel.initrd if kernel.initrd else None)
+
+    async def verify(self, image: UUID) -> None:
+        if image not in self.built:
+            raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=image)
+        if image in self.damaged:
+            raise Fault(Code.STORE_DAMAGED, "image {image} is damaged", image=image)
+
+    async def remove(self, image: UUID) -> None:
+        if any(tree.image == image and tree.is_mounted for tree in self.roots.trees.values()):
+            raise Conflict(Code.THING_IN_USE, "image {image} is below a root", image=image)
+        self.built.pop(image, None)
+
+
+# --- the network
+
+
+@dataclass
+class FakeExports:
+    exports: set[Export] = field(default_factory=set)
+    broken: Fault | None = None  # set it, and the server does not answer
+
+    def _ask(self) -> None:
+        if self.broken:
+            raise self.broken
+
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+        self._ask()
+        wanted = Export(board, seen_as, tree)
+        if any(export.seen_as == seen_as and export != wanted for export in self.exports):
+            raise Conflict(Code.EXPORT_TAKEN, "{path} is offered already", path=seen_as)
+        self.exports.add(wanted)
+
+    async def remove(self, seen_as: PurePosixPath) -> None:
+        self._ask()
+        self.exports = {export for export in self.exports if export.seen_as != seen_as}
+
+    async def all(self) -> set[Export]:
+        self._ask()
+        return set(self.exports)
+
+
+@dataclass
+class FakeNetboot:
+    offered: dict[str, BootEntry | None] = field(default_factory=dict)
+
+    async def offer(self, board: Board, entry: BootEntry) -> None:
+        self.offered[board.name] = entry
+
+    async def hold(self, board: Board, type_: BoardType) -> None:
+        self.offered[board.name] = None
+
+    async def forget(self, board: Board) -> None:
+        self.offered.pop(board.name, None)
+
+    async def entries(self) -> Mapping[str, UUID | None]:
+        return {name: entry.deployment if entry else None for name, entry in self.offered.items()}
+
+
+@dataclass
+class FakeSightings:
+    last: dict[tuple[IPv4Address, Sign], Sighting] = field(default_factory=dict)
+    peers: set[tuple[IPv4Address, int]] = field(default_factory=set)
+    watchers: list[asyncio.Queue[Sighting]] = field(default_factory=list)
+
+    def happen(self, board: IPv4Address, sign: Sign, what: str) -> None:
+        sighting = Sighting(board, sign, what, FakeClock().now_s())
+        self.last[board, sign] = sighting
+        for watcher in self.watchers:
+            watcher.put_nowait(sighting)
+
+    async def watch(self) -> AsyncIterator[Sighting]:
+        queue: asyncio.Queue[Sighting] = asyncio.Queue()
+        for sighting in sorted(self.last.values(), key=lambda one: one.at_s):
+            queue.put_nowait(sighting)
+        self.watchers.append(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self.watchers.remove(queue)
+
+    async def nfs_peers(self) -> set[tuple[IPv4Address, int]]:
+        return set(self.peers)
+
+
+@dataclass
+class FakeHostKeys:
+    keys: dict[IPv4Address, str] = field(default_factory=dict)
+
+    async def of(self, board: IPv4Address, timeout_s: float = 5) -> str:
+        key = self.keys.get(board)
+        if key is None:
+            await asyncio.sleep(min(0.1, timeout_s))
+            raise Fault(Code.SSH_SILENT, "{board} does not answer on port 22", blame=Blame.BOARD, board=board)
+        return key
+
+
+# --- boards
+
+
+@dataclass
+class FakeBoard:
+    """
+    A board on the fake shelf: it boots what the fakes offer it, in *boot_s*, and shows the signs of a real one.
+
+    It answers all driver protocols, so it is its own power driver, too. The flags make it fail as boards do.
+    """
+
+    board: Board
+    world: "FakeSite"
+    boot_s: float = 8.0
+    is_dead: bool = False  # gives no sign of life whatever is done
+    outlet_hangs: bool = False  # every power call takes for ever
+    ignores_exports: bool = False  # boots to SSH with a key of its own: another root
+    never_mounts: bool = False  # fetches its kernel, then nothing
+    powered: bool = False
+    runs: UUID | None = None  # the root it has mounted
+    restarts: int = 0
+    _boot: asyncio.Task[None] | None = None
+
+    async def on(self) -> None:
+        await self._outlet()
+        if not self.powered:
+            self.powered = True
+            self._start()
+
+    async def off(self) -> None:
+        await self._outlet()
+        self.powered = False
+        self._stop()
+
+    async def is_on(self) -> bool:
+        await self._outlet()
+        return self.powered
+
+    async def reset(self) -> None:
+        await self._outlet()
+        if self.powered:
+            self._start()
+
+    async def console_tail(self, lines: int) -> tuple[str, ...]:
+        return (f"{self.board.name} login:",)[:lines]
+
+    def write(self, path: str, text: str) -> None:
+        """As its user would: into the root it has mounted, if that is still offered."""
+        if self.runs is None or not self.world.offers(self.board.address, self.runs):
+            raise OSError("Stale file handle")
+        self.world.roots.trees[self.runs].files[path] = text
+
+    async def _outlet(self) -> None:
+        if self.outlet_hangs:
+            await asyncio.sleep(1e9)
+        await asyncio.sleep(0)
+
+    def _stop(self) -> None:
+        self.runs = None
+        self.world.host_keys.keys.pop(self.board.address, None)
+        if self._boot:
+            self._boot.cancel()
+            self._boot = None
+
+    def _start(self) -> None:
+        self._stop()
+        self.restarts += 1
+        if not self.is_dead:
+            self._boot = self.world.background(self._boots())
+
+    async def _boots(self) -> None:
+        world, address = self.world, self.board.address
+        await asyncio.sleep(self.boot_s * 0.1)
+        if self.board.nfs_path:
+            seen_as = self.board.nfs_path
+        else:
+            world.sightings.happen(address, Sign.DHCP, str(address))
+            entry = world.netboot.offered.get(self.board.name)
+            world.sightings.happen(address, Sign.TFTP, f"{entry.deployment}/vmlinuz" if entry else "holding/vmlinuz")
+            if entry is None:
+                return
+            word = next(word for word in entry.cmdline.split() if word.startswith("nfsroot="))
+            seen_as = PurePosixPath(word.partition(":")[2].partition(",")[0])
+        await asyncio.sleep(self.boot_s * 0.6)
+        if self.ignores_exports:
+            world.sightings.happen(address, Sign.NFS, "900")
+            world.host_keys.keys[address] = "ssh-ed25519 AAAAsomethingelse"
+            return
+        while self.never_mounts or (root := world.root_offered(address, seen_as)) is None:
+            await asyncio.sleep(1)
+        world.sightings.happen(address, Sign.NFS, "900")
+        self.runs = root
+        await asyncio.sleep(self.boot_s * 0.3)
+        world.host_keys.keys[address] = world.roots.trees[root].host_key
+
+
+@dataclass
+class FakeDrivers:
+    shelf: Mapping[str, FakeBoard]
+
+    def of(self, board: Board) -> Sequence[object]:
+        if any(spec.driver != "fake" for spec in board.power):
+            raise Invalid(Code.DRIVER_INVALID, "{board} names a driver that is not there", board=board.name)
+        return [self.shelf[board.name]] if board.power else []
+
+
+# --- the controller
+
+
+@dataclass
+class FakeController:
+    """
+    The agent door: gives the wishes that a test sets, remembers what is reported.
+
+    Like the real one it tells an open deployment from the agent's report: see :meth:`FakeSite.wish`.
+    """
+
+    site: SiteWishes = field(default_factory=lambda: SiteWishes(1))
+    reports: list[Report] = field(default_factory=list)
+    epoch: int = 0
+    ttl_s: float = 60.0
+    is_silent: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    on_report: Callable[[Report], None] = lambda _report: None
+
+    def set(self, wishes: SiteWishes) -> None:
+        self.site = replace(wishes, version=self.site.version + 1)
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def lease(self, instance: UUID) -> Lease:
+        self._answer(None)
+        self.epoch += 1
+        return Lease(self.epoch, self.ttl_s)
+
+    async def wishes(self, epoch: int, after: int, wait_s: float) -> SiteWishes:
+        self._answer(epoch)
+        if self.site.version <= after:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self.changed.wait()
+            except TimeoutError:
+                pass
+        self._answer(epoch)
+        return self.site
+
+    async def report(self, epoch: int, reports: Sequence[Report]) -> None:
+        self._answer(epoch)
+        await asyncio.sleep(0)
+        known = {report.id for report in self.reports}
+        for report in reports:
+            if report.id not in known:
+                self.reports.append(report)
+                self.on_report(report)
+
+    def _answer(self, epoch: int | None) -> None:
+        if self.is_silent:
+            raise Fault(Code.CONTROLLER_SILENT, "the controller does not answer")
+        if epoch is not None and epoch != self.epoch:
+            raise Conflict(Code.EPOCH_STALE, "another agent has the lease of this site")
+
+    def of_kind(self, kind: type[Any]) -> list[Any]:
+        return [report for report in self.reports if isinstance(report, kind)]
+
+
+@dataclass
+class FakeBlobs:
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+    async def fetch(self, blob: BlobSource, to: Path) -> None:
+        if blob.sha256 not in self.blobs:
+            raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
+        to.write_bytes(self.blobs[blob.sha256])  # noqa: ASYNC240 - a fake
+
+
+# --- a whole site
+
+
+FACTS = Site("lab", interface="br0", server=IPv4Interface("10.20.0.1/24"))
+TYPE = BoardType("tk1", arch="armhf", console="ttyS0,115200n8", boot_s=100)
+
+
+def a_board(number: int = 1, **changes: Any) -> Board:
+    made = Board(
+        name=f"tk1-{number}",
+        type="tk1",
+        site="lab",
+        mac=f"52:54:00:00:{number // 256:02x}:{number % 256:02x}",
+        address=IPv4Address("10.20.0.10") + number,
+        power=(DriverSpec("fake"),),
+    )
+    return replace(made, **changes)
+
+
+@dataclass
+class FakeSite:
+    """Everything an agent sees and touches. It stays when an agent is killed, as the world does."""
+
+    images: FakeImages = field(default_factory=FakeImages)
+    exports: FakeExports = field(default_factory=FakeExports)
+    netboot: FakeNetboot = field(default_factory=FakeNetboot)
+    sightings: FakeSightings = field(default_factory=FakeSightings)
+    host_keys: FakeHostKeys = field(default_factory=FakeHostKeys)
+    controller: FakeController = field(default_factory=FakeController)
+    shelf: dict[str, FakeBoard] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.controller.on_report = self._heard
+
+    @property
+    def roots(self) -> FakeRoots:
+        return self.images.roots
+
+    @property
+    def drivers(self) -> FakeDrivers:
+        return FakeDrivers(self.shelf)
+
+    def add(self, board: Board, **flaws: Any) -> FakeBoard:
+        self.shelf[board.name] = FakeBoard(board, self, **flaws)
+        return self.shelf[board.name]
+
+    def offers(self, address: IPv4Address, root: UUID) -> bool:
+        return any(one.board == address and one.tree == self.roots.path(root) for one in self.exports.exports)
+
+    def root_offered(self, address: IPv4Address, seen_as: PurePosixPath) -> UUID | None:
+        for one in self.exports.exports:
+            if one.board == address and one.seen_as == seen_as:
+                return UUID(one.tree.parent.name)
+        return None
+
+    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def wish(self, *wishes: BoardWish, **others: Any) -> None:
+        """What each of these boards should be from now on; others keep their wish."""
+        by_name = {one.board.name: one for one in self.controller.site.boards}
+        for wished in wishes:
+            before = by_name.get(wished.board.name)
+            by_name[wished.board.name] = replace(wished, generation=before.generation + 1 if before else 1)
+        self.controller.set(replace(self.controller.site, boards=tuple(by_name.values()), **others))
+
+    def _heard(self, report: Report) -> None:
+        # What the real controller's planner does: an opened deployment is told so, a removed board is in no wish.
+        if not isinstance(report, BoardReport):
+            return
+        for one in self.controller.site.boards:
+            if one.board.name == report.board and one.generation == report.generation:
+                if report.reached is Reached.OPEN and one.wish.kind == "deployed":
+                    self.wish(replace(one, wish=replace(one.wish, opened=True)))
+                elif report.reached is Reached.GONE:
+                    left = tuple(other for other in self.controller.site.boards if other is not one)
+                    self.controller.set(replace(self.controller.site, boards=left))
+
+    async def until(self, is_so: Callable[[], bool], within_s: float = 3600) -> None:
+        """Let time pass until something is so."""
+        async with asyncio.timeout(within_s):
+            while not is_so():
+                await asyncio.sleep(0.1)
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing is offered to any board, no boot files but the holding entries, nothing runs a root."""
+        return (
+            not self.exports.exports
+            and all(entry is None for entry in self.netboot.offered.values())
+            and all(board.runs is None for board in self.shelf.values())
+        )
