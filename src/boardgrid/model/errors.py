@@ -56,6 +56,7 @@ class Code(StrEnum):
     EXPORT_TAKEN = "export.taken"
     SCHEMA_FOREIGN = "schema.foreign"
     STATE_LOCKED = "state.locked"
+    PORT_TAKEN = "port.taken"
     PROTOCOL_UNSPOKEN = "protocol.unspoken"
 
     # Fault: the world failed us
