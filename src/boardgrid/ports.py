@@ -301,6 +301,8 @@ class Drivers(Protocol):
 
 # --- the controller, as the agent sees it
 
+PROTOCOL = 1  # what agent and gateway speak with the controller; it answers this number and the one before
+
 
 class Controller(Protocol):
     """
@@ -326,3 +328,43 @@ class Blobs(Protocol):
         Raises:
             Fault: it did not arrive whole.
         """
+
+
+# --- the controller, as the gateway sees it
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the SSH port of a board is that somebody holds."""
+
+    address: IPv4Address
+    port: int = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Who holds which board of the site at this moment, as (user name, board name)."""
+
+    version: int
+    pairs: frozenset[tuple[str, str]] = frozenset()
+
+
+class Doorkeeper(Protocol):
+    """
+    The gateway door. Whoever gets no clear answer lets nobody in.
+
+    Every call raises Fault CONTROLLER_SILENT when there is no answer, and Conflict PROTOCOL_UNSPOKEN when the two are
+    too many releases apart.
+    """
+
+    async def hello(self, host: str, port: int, host_key: str) -> None:
+        """Tell where people reach this gateway, and the key ("ssh-ed25519 AAAA...") it shows. May be called twice."""
+
+    async def user_of(self, key: str) -> str | None:
+        """The name of the user who has this public key ("ssh-ed25519 AAAA..."); None: nobody."""
+
+    async def route(self, user: str, board: str) -> Route | None:
+        """The way to a board, by its short name or host name, if *user* holds it at this moment; else None."""
+
+    async def holdings(self, after: int, wait_s: float) -> Holdings:
+        """Who holds what, as soon as its version differs from *after*, or when *wait_s* have passed."""

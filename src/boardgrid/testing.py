@@ -21,7 +21,7 @@ from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Sour
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
-from boardgrid.ports import BootEntry, BootFiles, Export, Persona, Room, Sighting, Sign
+from boardgrid.ports import BootEntry, BootFiles, Export, Holdings, Persona, Room, Route, Sighting, Sign
 
 P = ParamSpec("P")
 
@@ -472,6 +472,61 @@ class FakeBlobs:
         if blob.sha256 not in self.blobs:
             raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
         to.write_bytes(self.blobs[blob.sha256])  # noqa: ASYNC240 - a fake
+
+
+@dataclass
+class FakeDoorkeeper:
+    """The gateway door: keys and held boards as a test sets them."""
+
+    users: dict[str, str] = field(default_factory=dict)  # user name by public key
+    held: dict[tuple[str, str], Route] = field(default_factory=dict)  # by user and board name
+    told: list[tuple[str, int, str]] = field(default_factory=list)  # what hello was told
+    asked: list[tuple[str, str]] = field(default_factory=list)  # routes that were asked for
+    version: int = 1
+    is_silent: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hold(self, user: str, board: str, route: Route) -> None:
+        self.held[user, board] = route
+        self._tell()
+
+    def end(self, user: str, board: str) -> None:
+        del self.held[user, board]
+        self._tell()
+
+    async def hello(self, host: str, port: int, host_key: str) -> None:
+        self._answer()
+        self.told.append((host, port, host_key))
+
+    async def user_of(self, key: str) -> str | None:
+        self._answer()
+        return self.users.get(key)
+
+    async def route(self, user: str, board: str) -> Route | None:
+        self._answer()
+        self.asked.append((user, board))
+        short, _dot, domain = board.partition(".")
+        return self.held.get((user, short)) if domain in {"", "lab.boardgrid"} else None
+
+    async def holdings(self, after: int, wait_s: float) -> Holdings:
+        self._answer()
+        if self.version == after:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self.changed.wait()
+            except TimeoutError:
+                pass
+        self._answer()
+        return Holdings(self.version, frozenset(self.held))
+
+    def _tell(self) -> None:
+        self.version += 1
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def _answer(self) -> None:
+        if self.is_silent:
+            raise Fault(Code.CONTROLLER_SILENT, "the controller does not answer")
 
 
 # --- a whole site
