@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from boardgrid.model.errors import Code
+
 
 class DeploymentState(StrEnum):
     PREPARING = "preparing"  # the agent works on it
@@ -25,7 +27,9 @@ class Deployment:
     opened_at: datetime | None = None
     ended_at: datetime | None = None
     host_key: str = ""  # the OpenSSH public line that the board was seen to have
-    reason: str = ""
+    reason: str = ""  # why it failed
+    code: Code | None = None
+    hint: str = ""
 
     @property
     def is_live(self) -> bool:

@@ -39,12 +39,15 @@ class Code(StrEnum):
     ROOT_UNKNOWN = "root.unknown"
     RESERVATION_UNKNOWN = "reservation.unknown"
     DEPLOYMENT_UNKNOWN = "deployment.unknown"
+    ORDER_UNKNOWN = "order.unknown"
     ROUTE_UNKNOWN = "route.unknown"
 
     # Conflict: lawful, but not now
     NAME_TAKEN = "name.taken"
+    KEY_TAKEN = "key.taken"
     BOARD_TAKEN = "board.taken"
     BOARD_SET_ASIDE = "board.set_aside"
+    BOARD_NOT_OPEN = "board.not_open"
     THING_IN_USE = "thing.in_use"
     IMAGE_NOT_READY = "image.not_ready"
     ROOT_NOT_ASIDE = "root.not_aside"
@@ -73,6 +76,7 @@ class Code(StrEnum):
     NETBOOT_FAILED = "netboot.failed"
     CONTROLLER_SILENT = "controller.silent"
     LEASE_LOST = "lease.lost"
+    RECORDS_FAILED = "records.failed"
     BUG = "farm.bug"
 
 
