@@ -1,7 +1,9 @@
 """What the farm needs from the world, on one page. Adapters and drivers answer it; ``boardgrid.testing`` fakes it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
@@ -9,10 +11,15 @@ from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from boardgrid.model.board import Board, BoardType, Site
-from boardgrid.model.image import BlobSource, Kernel, Manifest, Source
+from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
 from boardgrid.model.next_step import Tree
-from boardgrid.model.report import Report
-from boardgrid.model.wish import Lease, SiteWishes
+from boardgrid.model.planning import Standing
+from boardgrid.model.report import Power, Report, Voice
+from boardgrid.model.reservation import Reservation
+from boardgrid.model.root import Root, RootState
+from boardgrid.model.user import Audience, Token, User
+from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
 
 # --- the machine
 
@@ -368,3 +375,204 @@ class Doorkeeper(Protocol):
 
     async def holdings(self, after: int, wait_s: float) -> Holdings:
         """Who holds what, as soon as its version differs from *after*, or when *wait_s* have passed."""
+
+
+# --- records: what the farm remembers
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """A site, and what its agent and its gateway told of it."""
+
+    site: Site
+    version: int = 0  # of its wishes; rises whenever any of them differs
+    epoch: int = 0  # of its lease; 0: no agent ever came
+    instance: UUID | None = None  # which agent has the lease
+    seen_at: datetime | None = None  # when its agent last renewed it
+    store_bytes: int = 0  # 0: not told yet
+    free_bytes: int = 0
+    trouble: str = ""
+    gateway_host: str = ""
+    gateway_port: int = 0
+    gateway_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """A power order, and what became of it."""
+
+    order: PowerOrder
+    board: str
+    asked_by: UUID
+    asked_at: datetime
+    is_done: bool = False
+    reason: str = ""  # why it failed
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What an open board last looked like."""
+
+    board: str
+    power: Power
+    voice: Voice
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event as it is recorded: *owner* is whom it concerns, None: the farm."""
+
+    event: Event
+    reservation: int | None = None
+    owner: UUID | None = None
+
+
+Thing = User | Token | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderState | Health
+
+
+class Snapshot(Protocol):
+    """
+    The records as they are at one moment. Lists come in the order of names, versions or numbers.
+
+    What is asked for by its key and is not there is None.
+    """
+
+    def user(self, user_id: UUID) -> User | None: ...
+
+    def user_named(self, name: str) -> User | None:
+        """Of those that are not removed."""
+
+    def user_with_key(self, key: str) -> User | None: ...
+
+    def users(self) -> list[User]:
+        """Removed ones too: others' things still name them."""
+
+    def token(self, token_id: str) -> Token | None: ...
+
+    def site(self, name: str) -> SiteState | None: ...
+
+    def sites(self) -> list[SiteState]: ...
+
+    def board_type(self, name: str) -> BoardType | None: ...
+
+    def board_types(self) -> list[BoardType]: ...
+
+    def board(self, name: str) -> Standing | None: ...
+
+    def boards(self, *, site: str | None = None, board_type: str | None = None) -> list[Standing]: ...
+
+    def image(self, image_id: UUID) -> Image | None: ...
+
+    def images(
+        self, *, name: str | None = None, site: str | None = None, states: Collection[ImageState] | None = None
+    ) -> list[Image]: ...
+
+    def root(self, root_id: UUID) -> Root | None: ...
+
+    def roots(
+        self,
+        *,
+        name: str | None = None,
+        owner: UUID | None = None,
+        site: str | None = None,
+        image: UUID | None = None,
+        states: Collection[RootState] | None = None,
+    ) -> list[Root]: ...
+
+    def reservation(self, number: int) -> Reservation | None: ...
+
+    def running_on(self, board: str) -> Reservation | None: ...
+
+    def reservations(
+        self, *, user: UUID | None = None, running: bool | None = None, limit: int | None = None
+    ) -> list[Reservation]:
+        """Newest first."""
+
+    def deployment(self, deployment_id: UUID) -> Deployment | None: ...
+
+    def deployment_of(self, reservation: int) -> Deployment | None:
+        """The newest of this reservation."""
+
+    def live_on(self, root: UUID) -> Deployment | None: ...
+
+    def order(self, order_id: UUID) -> OrderState | None: ...
+
+    def health(self, board: str) -> Health | None: ...
+
+    def events(
+        self, after: int, *, board: str | None = None, reservation: int | None = None, limit: int
+    ) -> list[Entry]: ...
+
+    def last_event(self) -> int:
+        """0: there is none."""
+
+
+class Transaction(Snapshot, Protocol):
+    """One writer at a time: what was read still holds when it is saved. All of it is recorded, or nothing."""
+
+    def save(self, thing: Thing) -> None:
+        """Record a new thing, or the new value of one that has the same key."""
+
+    def remove(self, thing: Token | BoardType | Standing) -> None:
+        """Forget it; what is not there is as good as forgotten."""
+
+    def tokens_end(self, *, user: UUID | None = None, site: str | None = None, audience: Audience) -> None:
+        """Remove every token of this user, or of this site's door."""
+
+    def next_reservation(self) -> int:
+        """A number that no reservation had."""
+
+    def next_version(self, image: str) -> int:
+        """A version that no image of this name had, gone ones included."""
+
+    def add_event(self, entry: Entry) -> None:
+        """Record it under the next number, whatever number it carries."""
+
+    def is_new(self, report: UUID, at: datetime) -> bool:
+        """Note a report's id; False: it was noted before."""
+
+    def forget_reports(self, before: datetime) -> None:
+        """Ids noted before that: no agent sends them any more."""
+
+
+class Records(Protocol):
+    """
+    The farm's memory. A use case is one transaction; calls block, so they belong in a thread and not in the event loop.
+
+    Both raise Fault RECORDS_FAILED when the database does not answer or has no room: then nothing was recorded.
+    """
+
+    def read(self) -> AbstractContextManager[Snapshot]: ...
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Recorded when the block ends; nothing is, where it raises."""
+
+
+# --- changes: who waits for the records to change
+
+EVENTS = "events"  # the topic of everything that is recorded
+
+
+def wishes_of(site: str) -> str:
+    """The topic of a site's wishes, and of its lease."""
+    return f"wishes:{site}"
+
+
+class Changes(Protocol):
+    """
+    Tells those who wait that something was recorded. No call is lost when the mark is taken before the look:
+
+        mark = changes.mark(topic)
+        ...look at the records...
+        await changes.wait(topic, mark, timeout_s)
+    """
+
+    def tell(self, *topics: str) -> None:
+        """From any thread, after the records were written. Never waits."""
+
+    def mark(self, topic: str) -> int:
+        """Rises with every call of :meth:`tell` for this topic. From any thread."""
+
+    async def wait(self, topic: str, mark: int, timeout_s: float) -> int:
+        """Return the topic's mark as soon as it is above *mark*, or when *timeout_s* have passed."""

@@ -1,0 +1,178 @@
+"""
+Planning: what each board is wished to be, and whom it may be given to.
+
+A board's wish changes by the methods of :class:`Standing` alone, so these rules hold for every use case:
+
+* the generation rises with each change of the wish or of the board's declaration, and never falls;
+* only :meth:`Standing.deployed` names a new deployment, so nothing else restarts a board: a wish that is merely
+  *opened* asks for no step (see ``next_step``);
+* a board has a *tenant* from its deployment until it was seen parked. While it has one it is given to nobody, and that
+  tenant's root goes to no other board: its export may still be there.
+"""
+
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from boardgrid.messages import _
+from boardgrid.model.board import Board, BoardType, Boot
+from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.image import Image, ImageState, Kernel, Manifest
+from boardgrid.model.root import Root, RootState
+from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, RootWish, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a board stands: what it is wished to be, and what came of it."""
+
+    board: Board
+    generation: int = 1
+    wish: Wish = field(default_factory=Parked)
+    is_reached: bool = False  # the agent has told that the wish of this generation is so
+    tenant: UUID | None = None  # the deployment whose root may still be offered to it; None: it is clean
+    order: PowerOrder | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        return self.tenant is None
+
+    @property
+    def is_offered(self) -> bool:
+        """
+        Whether it may be given to the next user.
+
+        A board that was never used is offered before any agent saw it: there is nobody's root on it to be afraid of.
+        """
+        return self.is_clean and self.board.is_fit and isinstance(self.wish, Parked)
+
+    def deployed(self, wish: Deployed) -> "Standing":
+        """
+        Give it to a deployment.
+
+        Raises:
+            ValueError: it is not offered; whoever asks has looked.
+        """
+        if not self.is_offered:
+            raise ValueError(f"{self.board.name} is not offered")
+        return replace(self._wished(wish), tenant=wish.deployment, order=None)
+
+    def opened(self) -> "Standing":
+        """The deployment that it is wished to run is its user's from now on."""
+        if not isinstance(self.wish, Deployed) or self.wish.opened:
+            return self
+        return self._wished(replace(self.wish, opened=True))
+
+    def parked(self) -> "Standing":
+        """Take it back. Also once more, for an agent that has given up."""
+        if isinstance(self.wish, Gone) or (isinstance(self.wish, Parked) and self.is_reached):
+            return self
+        return replace(self._wished(Parked()), order=None)
+
+    def leaving(self) -> "Standing":
+        return self if isinstance(self.wish, Gone) else replace(self._wished(Gone()), order=None)
+
+    def declared(self, board: Board) -> "Standing":
+        """Its declaration changed: the agent looks at it anew."""
+        return self if board == self.board else replace(self._wished(self.wish), board=board)
+
+    def set_aside(self, why: str) -> "Standing":
+        """Not offered from now on; empty: fit again. The agent need not know."""
+        return replace(self, board=replace(self.board, set_aside=why))
+
+    def reached(self) -> "Standing":
+        """The agent told that its wish is so; one that was seen parked is clean."""
+        return replace(self, is_reached=True, tenant=self.tenant if isinstance(self.wish, Deployed) else None)
+
+    def as_wish(self, type_: BoardType) -> BoardWish:
+        # Whether people may have the board is no business of the agent's.
+        fit = replace(self.board, set_aside="")
+        return BoardWish(fit, type_, self.generation, self.wish, self.order)
+
+    def _wished(self, wish: Wish) -> "Standing":
+        return replace(self, wish=wish, generation=self.generation + 1, is_reached=False)
+
+
+def root_wish(root: Root) -> RootWish | None:
+    """
+    The wish for a root that was given up; a root that is in no wish is never touched.
+
+    It goes out at once: the agent acts on it only when the root is exported to no board any more.
+    """
+    return RootWish(root.id) if root.state is RootState.GOING else None
+
+
+def image_wish(image: Image) -> ImageWish | None:
+    """The wish for an image that is to be made or to go. One that is made from a root waits for its fence, as above."""
+    match image.state:
+        case ImageState.BUILDING:
+            return ImageWish(image.id, image.source)
+        case ImageState.GOING:
+            return ImageWish(image.id, None)
+        case _:
+            return None
+
+
+def kernel_for(board: Board, type_: BoardType, ref: str, manifest: Manifest) -> Kernel | None:
+    """
+    The kernel of this image that this board boots; None where the board brings its own.
+
+    Raises:
+        Invalid: IMAGE_MISFIT or KERNEL_MISSING; this image can never run on this board.
+    """
+    if manifest.arch != type_.arch:
+        raise Invalid(
+            Code.IMAGE_MISFIT,
+            _("{image} is made for {arch}, but boards of type {type} are {wanted}")
+            if manifest.arch
+            else _("nothing in {image} tells its architecture, but boards of type {type} are {wanted}"),
+            hint=_("choose an image for {wanted}, or a board for {arch}")
+            if manifest.arch
+            else _("choose an image for {wanted}"),
+            image=ref,
+            arch=manifest.arch,
+            type=type_.name,
+            wanted=type_.arch,
+        )
+    match board.boot:
+        case Boot.PXELINUX:
+            return _bootable_kernel(board, type_, ref, manifest)
+        case Boot.FLASHED:
+            _check_modules(board, ref, manifest)
+            return None
+
+
+def _bootable_kernel(board: Board, type_: BoardType, ref: str, manifest: Manifest) -> Kernel:
+    if not manifest.kernels:
+        raise Invalid(
+            Code.KERNEL_MISSING,
+            _("{image} has no kernel, and {board} gets its kernel from the image"),
+            hint=_("install one in the image's /boot, or choose a board whose kernel is flashed"),
+            image=ref,
+            board=board.name,
+        )
+    for kernel in manifest.kernels:
+        if kernel.dtbs or not type_.fdt:
+            return kernel
+    raise Invalid(
+        Code.KERNEL_MISSING,
+        _("no kernel in {image} comes with device trees, and boards of type {type} boot with {fdt}"),
+        hint=_("install the kernel's device trees in the image"),
+        image=ref,
+        type=type_.name,
+        fdt=type_.fdt,
+    )
+
+
+def _check_modules(board: Board, ref: str, manifest: Manifest) -> None:
+    # Without its modules a kernel may lack the very drivers its user came for; one we do not know may be right.
+    if not board.kernel or board.kernel in manifest.modules:
+        return
+    raise Invalid(
+        Code.IMAGE_MISFIT,
+        _("{board} always boots the kernel {kernel} that was flashed to it, and {image} has modules for {has}"),
+        hint=_("install the modules of {kernel} in the image, or choose another board"),
+        board=board.name,
+        kernel=board.kernel,
+        image=ref,
+        has=", ".join(manifest.modules) or _("no kernel"),
+    )

@@ -1,0 +1,107 @@
+"""What people are shown: a thing, and the names of what it hangs on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from boardgrid.model.board import Board, Site
+from boardgrid.model.deployment import Deployment
+from boardgrid.model.image import Image
+from boardgrid.model.report import Power, Voice
+from boardgrid.model.reservation import Reservation
+from boardgrid.model.root import Root
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    host: str
+    port: int
+    host_key: str  # "ssh-ed25519 AAAA..."
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    site: Site
+    agent_seen_s: float | None  # how long ago its agent was heard; None: never
+    store_bytes: int
+    free_bytes: int
+    trouble: str
+    gateway: GatewayView | None
+
+
+class BoardState(StrEnum):
+    FREE = "free"  # may be reserved
+    PREPARING = "preparing"  # held; its deployment is under way
+    OPEN = "open"  # held; it is its user's
+    CLEANING = "cleaning"  # given back; not offered until it is parked
+    SET_ASIDE = "set_aside"  # not offered until an admin says it is fit
+    GOING = "going"  # leaves the farm
+
+
+@dataclass(frozen=True, slots=True)
+class HeldView:
+    number: int
+    user: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    power: Power
+    voice: Voice
+    ago_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BoardView:
+    """Options of power drivers may be passwords of outlets: for all but admins they are left out of *board*."""
+
+    board: Board
+    state: BoardState
+    held: HeldView | None
+    health: HealthView | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    image: Image
+    owner: str
+    parent: str | None  # ref
+
+
+@dataclass(frozen=True, slots=True)
+class RootView:
+    root: Root
+    owner: str
+    image: str  # ref
+    board: str | None  # where it is live
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    deployment: Deployment
+    image: str  # ref
+    root: str  # name
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationView:
+    """Everyone sees who has a board until when; *deployment* is told to its user and to admins alone."""
+
+    reservation: Reservation
+    user: str
+    deployment: DeploymentView | None
+
+
+class OrderState(StrEnum):
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    id: UUID
+    state: OrderState
+    reason: str  # why it failed
