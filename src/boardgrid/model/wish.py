@@ -20,6 +20,9 @@ class Deployed:
     keys: tuple[str, ...]  # the user's public keys
     kernel: Kernel | None  # None where the board brings its own
     opened: bool = False
+    user: str = ""  # what follows is for people who look at the board
+    image_ref: str = ""
+    reservation: int = 0
     kind: Literal["deployed"] = "deployed"
 
 

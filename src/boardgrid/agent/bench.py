@@ -1,0 +1,355 @@
+"""One board on the bench: what is remembered of it, what can be seen of it, and the steps that can be done to it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import structlog
+
+from boardgrid.agent.ladder import Ladder, Rung
+from boardgrid.agent.site import World
+from boardgrid.agent.window import Window
+from boardgrid.messages import _
+from boardgrid.model.board import Boot
+from boardgrid.model.errors import Blame, Code, FarmError, Fault
+from boardgrid.model.next_step import Life, Seen, Step, Tree
+from boardgrid.model.wish import BoardWish, Deployed
+from boardgrid.ports import BootEntry, Export, Persona, Sighting, Sign
+
+log = structlog.get_logger()
+
+HOLDING = "holding"  # the word in the path of every file that a board in the holding entry fetches
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the agent remembers while it works towards one wish. It dies with the agent, and nothing depends on it."""
+
+    rung: int = 0  # restarts that were tried
+    restarted_s: float | None = None  # when the last one was
+    peers: set[tuple[object, int]] = field(default_factory=set)  # the board's NFS connections at that moment
+    is_stuck: bool = False  # the last one led to nothing
+    is_reached: bool = False  # the wish was reached: a board in its holder's hands is not judged any more
+    made_here: bool = False  # the root was made personal by this agent, so nothing ran it before the next restart
+    cannot_stop: bool = False
+    why: FarmError | None = None  # the last thing that went wrong
+
+
+class Bench:
+    """
+    Looks at one board and acts on it. Holds no wish: each call is told.
+
+    *note* tells of something seen in the middle of a step.
+    """
+
+    def __init__(self, world: World, window: Window, note: Callable[[str], None]) -> None:
+        self._world, self._window, self._note = world, window, note
+        self._signs: dict[Sign, Sighting] = {}
+        self._sighted = asyncio.Event()
+        self._leave_window: Callable[[], object] = lambda: None
+        self.memory = Memory()
+
+    # --- what is seen
+
+    def saw(self, sighting: Sighting) -> None:
+        self._signs[sighting.sign] = sighting
+        self._leave_window()
+        self._sighted.set()
+
+    async def look(self, wished: BoardWish) -> Seen:
+        board, wish, world = wished.board, wished.wish, self._world
+        tree = (await world.roots.all()).get(wish.root) if isinstance(wish, Deployed) else None
+        entries = await world.netboot.entries()
+        has_entries = board.boot is not Boot.FLASHED
+        ladder = self.ladder(wished)
+        is_on = None if self.memory.is_reached else await self._is_on(ladder)
+        life = await self._life(wished, tree, is_on)
+        return Seen(
+            tree=tree,
+            exported=frozenset([self._root_of(export, wished) for export in await self._exports_to(wished)]),
+            entry=entries.get(board.name),
+            has_entries=has_entries,
+            has_files=board.name in entries,
+            can_stop=ladder.can_stop and not self.memory.cannot_stop,
+            can_restart=self._rung(ladder, is_on) is not None,
+            life=life,
+        )
+
+    def ladder(self, wished: BoardWish) -> Ladder:
+        return Ladder(wished.board.name, self._world.drivers.of(wished.board))
+
+    async def _exports_to(self, wished: BoardWish) -> set[Export]:
+        return {export for export in await self._world.exports.all() if export.board == wished.board.address}
+
+    def _root_of(self, export: Export, wished: BoardWish) -> UUID:
+        """The wished root, or something that is not: whatever else is offered to this board, it has to go."""
+        wish = wished.wish
+        if isinstance(wish, Deployed) and export.tree == self._world.roots.path(wish.root):
+            return wish.root
+        return uuid5(NAMESPACE_URL, str(export.tree))
+
+    async def _is_on(self, ladder: Ladder) -> bool | None:
+        try:
+            async with asyncio.timeout(self._world.pace.look_s):
+                return await ladder.is_on()
+        except (FarmError, TimeoutError):
+            return None  # an outlet that does not tell is no reason to stop: the ladder shows what works
+
+    async def _life(self, wished: BoardWish, tree: Tree | None, is_on: bool | None) -> Life:
+        memory, wish, tftp = self.memory, wished.wish, self._signs.get(Sign.TFTP)
+        deployed = isinstance(wish, Deployed)
+        if memory.is_reached:
+            return Life.RUNNING if deployed else Life.OFF
+        if is_on is False and (not deployed or memory.restarted_s is None):
+            return Life.OFF
+        if memory.is_stuck:
+            return Life.STRAYED
+        if memory.restarted_s is not None:
+            return Life.BOOTING
+        if not isinstance(wish, Deployed):
+            return Life.WAITING if tftp and HOLDING in tftp.what else Life.UNKNOWN
+        if tree is None or tree.personal != wish.deployment or memory.made_here or wish.opened:
+            return Life.UNKNOWN
+        # An agent before this one may have come further: the board may run already, or be on its way.
+        if await self._voice(wished, self._world.pace.look_s) == tree.host_key:
+            return Life.RUNNING
+        if tftp and str(wish.deployment) in tftp.what:
+            memory.restarted_s = tftp.at_s
+            return Life.BOOTING
+        return Life.UNKNOWN
+
+    async def _voice(self, wished: BoardWish, timeout_s: float) -> str:
+        """The host key that answers; empty where none does."""
+        try:
+            return await self._world.host_keys.of(wished.board.address, timeout_s)
+        except Fault:
+            return ""
+
+    def _rung(self, ladder: Ladder, is_on: bool | None) -> Rung | None:
+        rungs = ladder.rungs(is_on)
+        if len(rungs) == 1:
+            rungs *= 2  # once may be bad luck
+        return rungs[self.memory.rung] if self.memory.rung < len(rungs) else None
+
+    # --- what is done
+
+    async def perform(self, step: Step, wished: BoardWish) -> str:
+        """
+        Do one step and return a few words about it.
+
+        Raises:
+            FarmError: it could not be done; its *blame* tells what that means for the board.
+        """
+        match step:
+            case Step.CLONE:
+                return await self._clone(wished)
+            case Step.PERSONALISE:
+                return await self._personalise(wished)
+            case Step.EXPORT:
+                return await self._export(wished)
+            case Step.HOLD:
+                await self._world.netboot.hold(wished.board, wished.type)
+            case Step.FENCE:
+                return await self._fence(wished)
+            case Step.STOP:
+                await self.ladder(wished).stop()
+            case Step.RESTART:
+                return await self._restart(wished)
+            case Step.BOOT:
+                return await self._boot(wished)
+            case Step.FORGET:
+                await self._world.netboot.forget(wished.board)
+            case Step.GIVE_UP:
+                raise self.memory.why or _silent(wished)
+        return ""
+
+    async def _clone(self, wished: BoardWish) -> str:
+        wish = _deployed(wished)
+        await self._world.roots.clone(wish.root, wish.image, wish.size_bytes)
+        return wish.image_ref
+
+    async def _personalise(self, wished: BoardWish) -> str:
+        wish, board = _deployed(wished), wished.board
+        facts = {
+            "DEPLOYMENT": str(wish.deployment),
+            "BOARD": board.name,
+            "SITE": board.site,
+            "IMAGE": wish.image_ref or str(wish.image),
+            "ROOT": str(wish.root),
+            "USER": wish.user,
+            "RESERVATION": str(wish.reservation),
+        }
+        persona = Persona(wish.deployment, wish.hostname, wish.keys, facts)
+        await self._world.roots.personalise(wish.root, persona)
+        self.memory.made_here = True
+        return wish.hostname
+
+    async def _export(self, wished: BoardWish) -> str:
+        wish, board, world = _deployed(wished), wished.board, self._world
+        # A path of its own for each deployment: a board that still runs an old kernel asks for one that is gone.
+        seen_as = board.nfs_path or PurePosixPath("/r") / str(wish.deployment)
+        await world.exports.add(world.roots.path(wish.root), board.address, seen_as)
+        if board.boot is not Boot.FLASHED and wish.kernel is not None:
+            files = await world.images.boot_files(wish.image, wish.kernel)
+            entry = BootEntry(wish.deployment, files, self._cmdline(wished, seen_as), wished.type.fdt)
+            await world.netboot.offer(board, entry)
+        return str(seen_as)
+
+    def _cmdline(self, wished: BoardWish, seen_as: PurePosixPath) -> str:
+        server = self._world.facts.server
+        if server is None:
+            raise Fault(
+                Code.NETBOOT_FAILED,
+                _("site {site} has no server address on its boards' network"),
+                site=wished.board.site,
+            )
+        words = [
+            "root=/dev/nfs rw",
+            f"nfsroot={server.ip}:{seen_as},vers=3,proto=tcp,rsize=65536,wsize=65536",
+            f"ip={wished.board.address}:{server.ip}:{server.ip}:{server.netmask}:{wished.board.name}::off",
+            f"console={wished.type.console}" if wished.type.console else "",
+            wished.type.cmdline,
+        ]
+        return " ".join(word for word in words if word)
+
+    async def _fence(self, wished: BoardWish) -> str:
+        exports = await self._exports_to(wished)
+        if isinstance(wished.wish, Deployed):
+            tree = (await self._world.roots.all()).get(wished.wish.root)
+            if tree is not None and tree.personal == wished.wish.deployment:
+                exports = {export for export in exports if self._root_of(export, wished) != wished.wish.root}
+        if exports:
+            await self._quiesce(wished)
+        for export in exports:
+            await self._world.exports.remove(export.seen_as)
+        return ", ".join(sorted(str(export.seen_as) for export in exports))
+
+    async def _quiesce(self, wished: BoardWish) -> None:
+        """A board that answers may write down what it has in memory: its user's last words, where the root is kept."""
+        try:
+            async with asyncio.timeout(self._world.pace.quiesce_s):
+                await self.ladder(wished).quiesce()
+        except (FarmError, TimeoutError) as error:
+            self._note(_("it was not asked to write down its memory: {error}").format(error=error or _("no answer")))
+
+    async def _restart(self, wished: BoardWish) -> str:
+        memory, ladder = self.memory, self.ladder(wished)
+        rung = self._rung(ladder, await self._is_on(ladder))
+        if rung is None:
+            raise memory.why or _silent(wished)
+        self._leave_window = await self._window.enter()
+        memory.is_stuck = False
+        memory.peers = set(await self._world.sightings.nfs_peers())
+        memory.restarted_s = self._world.clock.now_s()
+        await rung.act()
+        return rung.name
+
+    async def _boot(self, wished: BoardWish) -> str:
+        since_s = self.memory.restarted_s or 0.0
+        limit_s = max(1.0, since_s + wished.type.boot_s - self._world.clock.now_s())
+        try:
+            async with asyncio.timeout(limit_s):
+                if isinstance(wished.wish, Deployed):
+                    await self._comes_up(wished, wished.wish, since_s)
+                else:
+                    await self._comes_to_wait(wished, since_s)
+        except TimeoutError as error:
+            raise await self._diagnosis(wished, since_s) from error
+        return ""
+
+    async def _comes_up(self, wished: BoardWish, wish: Deployed, since_s: float) -> None:
+        """Seen in order: a request for an address or a file, the NFS mount, SSH with this deployment's own host key."""
+        tree = (await self._world.roots.all())[wish.root]
+        told: set[Sign] = set()
+        while True:
+            told |= self._tell_new_signs(since_s, told)
+            is_mounted = Sign.NFS in told or wished.board.address in {
+                address for address, _port in await self._world.sightings.nfs_peers() - self.memory.peers
+            }
+            if is_mounted:
+                if await self._voice(wished, self._world.pace.look_s) == tree.host_key:
+                    self._note(_("ssh: the deployment's own host key"))
+                    return
+                await self._world.clock.sleep(self._world.pace.ssh_every_s)
+            elif not await self._next_sign(wished, since_s, has_sign=bool(told)):
+                raise _silent(wished)
+
+    async def _comes_to_wait(self, wished: BoardWish, since_s: float) -> None:
+        told: set[Sign] = set()
+        while True:
+            told |= self._tell_new_signs(since_s, told)
+            tftp = self._signs.get(Sign.TFTP)
+            if tftp and tftp.at_s >= since_s and HOLDING in tftp.what:
+                return
+            if not await self._next_sign(wished, since_s, has_sign=bool(told)):
+                raise _silent(wished)
+
+    def _tell_new_signs(self, since_s: float, told: set[Sign]) -> set[Sign]:
+        new = [sign for sign in Sign if sign in self._signs and self._signs[sign].at_s >= since_s and sign not in told]
+        for sign in sorted(new, key=lambda sign: self._signs[sign].at_s):
+            self._note(f"{sign}: {self._signs[sign].what}")
+        return set(new)
+
+    async def _next_sign(self, wished: BoardWish, since_s: float, *, has_sign: bool) -> bool:
+        """Wait for something to be seen; False when a board that gave no sign at all should have given one by now."""
+        patience_s = wished.type.boot_s * (1 if has_sign else self._world.pace.first_sign_share)
+        left_s = since_s + patience_s - self._world.clock.now_s()
+        self._sighted.clear()
+        try:
+            async with asyncio.timeout(max(0.0, left_s)):
+                await self._sighted.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _diagnosis(self, wished: BoardWish, since_s: float) -> Fault:
+        """Why a board is not up in time, from how far it came."""
+        board, facts = wished.board, {"board": wished.board.name, "boot_s": wished.type.boot_s}
+        signs = {sign for sign, seen in self._signs.items() if seen.at_s >= since_s}
+        if not signs:
+            return _silent(wished)
+        if Sign.NFS not in signs:
+            is_flashed = board.boot is Boot.FLASHED
+            return Fault(
+                Code.ROOT_NOT_MOUNTED,
+                _("{board} began to boot but did not mount its root within {boot_s:g} s"),
+                hint=_("the image's kernel needs this board's network driver and NFS, built in or in its initramfs"),
+                blame=Blame.BOARD if is_flashed else Blame.IMAGE,
+                **facts,
+            )
+        if await self._voice(wished, self._world.pace.look_s):
+            return Fault(
+                Code.BOARD_WRONG_ROOT,
+                _("{board} answers SSH with another host key: it runs another root than the one it was given"),
+                hint=_("its bootloader may mount a fixed path or boot from its own storage: see how to add a board"),
+                blame=Blame.BOARD,
+                **facts,
+            )
+        return Fault(
+            Code.SSH_SILENT,
+            _("{board} mounted its root but did not answer SSH within {boot_s:g} s"),
+            hint=_("does the image start an SSH server at boot? its console shows where it stopped"),
+            blame=Blame.IMAGE,
+            **facts,
+        )
+
+    def leave_window(self) -> None:
+        self._leave_window()
+
+
+def _deployed(wished: BoardWish) -> Deployed:
+    assert isinstance(wished.wish, Deployed), "only a deployment has this step"  # noqa: S101 - next_step's own rule
+    return wished.wish
+
+
+def _silent(wished: BoardWish) -> Fault:
+    return Fault(
+        Code.BOARD_SILENT,
+        _("{board} gave no sign of life: no DHCP, no TFTP, no NFS"),
+        hint=_("check its power, its network cable, and the MAC address {mac} in its record"),
+        blame=Blame.BOARD,
+        board=wished.board.name,
+        mac=wished.board.mac,
+    )

@@ -1,0 +1,110 @@
+"""The ladder of restarts: what can be done to a board, politest first."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from boardgrid.messages import _
+from boardgrid.model.board import Act
+from boardgrid.model.errors import Code, Invalid
+from boardgrid.ports import HasConsole, Quiesces, Resets, SwitchesOff, SwitchesOn, TellsPower
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    name: str
+    act: Callable[[], Awaitable[None]]
+    wakes: bool  # helps a board that is off
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The drivers of one board."""
+
+    board: str
+    drivers: Sequence[object]
+
+    @property
+    def can_stop(self) -> bool:
+        """Some driver can switch it off and some driver tells that it is: only then off is sure."""
+        return self._first(SwitchesOff) is not None and self._first(TellsPower) is not None
+
+    def rungs(self, is_on: bool | None) -> list[Rung]:
+        """What restarts it, politest first; of a board that is off only what wakes it, where there is such a thing."""
+        rungs = []
+        for driver in self.drivers:
+            name = type(driver).__name__
+            if isinstance(driver, Resets):
+                rungs.append(Rung(_("reset by {driver}").format(driver=name), driver.reset, wakes=False))
+            if isinstance(driver, SwitchesOn) and isinstance(driver, SwitchesOff):
+                rungs.append(Rung(_("power cycle by {driver}").format(driver=name), _Cycle(driver, driver), wakes=True))
+            elif isinstance(driver, SwitchesOn):
+                rungs.append(Rung(_("wake by {driver}").format(driver=name), driver.on, wakes=True))
+        if is_on is False:
+            waking = [rung for rung in rungs if rung.wakes]
+            return waking or rungs
+        return rungs
+
+    async def stop(self) -> None:
+        driver = self._first(SwitchesOff)
+        if driver is None:
+            raise self._unable(Act.OFF)
+        await driver.off()
+
+    async def is_on(self) -> bool | None:
+        """None where no driver can tell."""
+        driver = self._first(TellsPower)
+        return None if driver is None else await driver.is_on()
+
+    async def quiesce(self) -> None:
+        driver = self._first(Quiesces)
+        if driver is not None:
+            await driver.quiesce()
+
+    async def console_tail(self, lines: int) -> tuple[str, ...]:
+        driver = self._first(HasConsole)
+        return () if driver is None else await driver.console_tail(lines)
+
+    async def obey(self, act: Act) -> None:
+        """
+        What the holder of a board asks for.
+
+        Raises:
+            Invalid: no driver of this board can do it.
+        """
+        on, off, reset = self._first(SwitchesOn), self._first(SwitchesOff), self._first(Resets)
+        match act:
+            case Act.ON if on:
+                await on.on()
+            case Act.OFF if off:
+                await off.off()
+            case Act.CYCLE if on and off:
+                await _Cycle(off, on)()
+            case Act.RESET if reset:
+                await reset.reset()
+            case _:
+                raise self._unable(act)
+
+    def _unable(self, act: Act) -> Invalid:
+        return Invalid(
+            Code.POWER_UNABLE,
+            _("{board} has no driver that can do 'power {act}'"),
+            hint=_("an admin can declare one in its power list"),
+            board=self.board,
+            act=act,
+        )
+
+    def _first(self, ability: type[T]) -> T | None:
+        return next((driver for driver in self.drivers if isinstance(driver, ability)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cycle:
+    off: SwitchesOff
+    on: SwitchesOn
+
+    async def __call__(self) -> None:
+        await self.off.off()
+        await self.on.on()

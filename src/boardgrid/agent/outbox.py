@@ -1,0 +1,57 @@
+"""Reports on their way to the controller: in order, in batches, and sent again until they are taken."""
+
+import asyncio
+from dataclasses import replace
+from uuid import uuid4
+
+import structlog
+
+from boardgrid.agent.lease import LeaseGuard
+from boardgrid.model.errors import Conflict, Fault
+from boardgrid.model.report import Report, StepReport
+from boardgrid.ports import Clock, Controller
+
+log = structlog.get_logger()
+
+_BATCH = 200  # reports at once
+_KEPT = 10_000  # reports kept while the controller is silent; then the oldest steps go, never what was reached
+
+
+class Outbox:
+    def __init__(self, controller: Controller, lease: LeaseGuard, clock: Clock, pause_s: float) -> None:
+        self._controller, self._lease, self._clock, self._pause_s = controller, lease, clock, pause_s
+        self._waiting: list[tuple[float, Report]] = []
+        self._filled = asyncio.Event()
+
+    def put(self, report: Report) -> None:
+        """Its ``id`` may be anything: each gets one here."""
+        self._waiting.append((self._clock.now_s(), replace(report, id=uuid4())))
+        if len(self._waiting) > _KEPT:
+            self._forget_one()
+        self._filled.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._filled.wait()
+            await self._lease.held()
+            batch = self._waiting[:_BATCH]
+            try:
+                await self._controller.report(self._lease.epoch, [self._aged(at_s, one) for at_s, one in batch])
+            except (Fault, Conflict) as error:
+                # A report that was taken although its answer was lost is known by its id.
+                log.warning("reports.delayed", count=len(self._waiting), why=str(error))
+                await self._clock.sleep(self._pause_s)
+                continue
+            sent = {report.id for _at_s, report in batch}
+            self._waiting = [(at_s, one) for at_s, one in self._waiting if one.id not in sent]
+            if not self._waiting:
+                self._filled.clear()
+
+    def _aged(self, at_s: float, report: Report) -> Report:
+        return replace(report, ago_s=self._clock.now_s() - at_s) if isinstance(report, StepReport) else report
+
+    def _forget_one(self) -> None:
+        for index, (_at_s, report) in enumerate(self._waiting):
+            if isinstance(report, StepReport):
+                del self._waiting[index]
+                return

@@ -1,0 +1,43 @@
+"""What an agent has in its hands: the ports of one site, and how patient it is."""
+
+from dataclasses import dataclass, field
+
+from boardgrid.model.board import Site
+from boardgrid.ports import Clock, Controller, Drivers, Exports, HostKeys, Images, Netboot, Roots, Sightings
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things may take, in seconds, and how many may happen at once."""
+
+    step_s: float = 60.0  # a step without a limit of its own
+    act_s: float = 45.0  # one rung of the ladder
+    look_s: float = 5.0  # one look at a board's power or SSH port
+    quiesce_s: float = 8.0  # a board may write down what it has in memory for so long before it is fenced
+    first_sign_share: float = 0.4  # of a board type's boot time: after this long without any sign it is stuck
+    ssh_every_s: float = 0.2  # between two looks whether SSH is there, once the root is mounted
+    pause_s: float = 1.0  # before a step is tried again; doubles up to
+    pause_most_s: float = 60.0
+    window: int = 8  # restarts under way at once
+    window_s: float = 5.0  # a place in the window is given back after so long, whatever the board does
+    wishes_s: float = 25.0  # how long the controller may keep a request for wishes
+    health_s: float = 30.0  # between two looks at an open board
+    build_s: float = 3600.0  # an image may take so long to be made
+    builds: int = 2  # images made at once
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything an agent sees and touches."""
+
+    facts: Site
+    images: Images
+    roots: Roots
+    exports: Exports
+    netboot: Netboot
+    sightings: Sightings
+    host_keys: HostKeys
+    drivers: Drivers
+    controller: Controller
+    clock: Clock
+    pace: Pace = field(default_factory=Pace)

@@ -1,0 +1,352 @@
+"""What an agent does with its boards, in a world where time costs nothing."""
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from boardgrid.agent.site import Pace
+from boardgrid.model.board import Act
+from boardgrid.model.deployment import Outcome, Phase
+from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.image import PathSource, RootSource
+from boardgrid.model.report import BoardReport, HealthReport, OrderReport, Power, Reached, SiteReport, StepReport, Voice
+from boardgrid.model.wish import BoardWish, Gone, ImageWish, PowerOrder, RootWish
+from boardgrid.testing import TYPE, FakeSite, a_board, patiently
+from tests.agent import mill
+
+BOARD = a_board()
+
+
+def steps(site: FakeSite, board: str = "tk1-1") -> list[str]:
+    """The steps that ended well, in order."""
+    return [one.step for one in site.controller.of_kind(StepReport) if one.board == board and one.outcome is Outcome.OK]
+
+
+async def opened(site: FakeSite, number: int = 0) -> None:
+    """Deploy the *number*-th root on the first board and wait until it is open."""
+    board = site.shelf["tk1-1"].board
+    site.wish(mill.wished(board, mill.deployed(number)))
+    await site.until(lambda: site.controller.site.boards[0].wish == mill.deployed(number, opened=True))
+
+
+@patiently
+async def test_a_netbooted_board_comes_up_with_its_own_root() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+    assert steps(site) == ["clone", "personalise", "export", "restart", "boot"]
+    assert site.shelf["tk1-1"].runs == mill.ROOT
+    assert site.host_keys.keys[BOARD.address] == site.roots.trees[mill.ROOT].host_key
+
+
+@patiently
+async def test_a_flashed_board_is_stopped_before_its_path_is_switched() -> None:
+    site = mill.a_site(mill.flashed_board())
+    async with mill.agent(site):
+        await opened(site)
+        site.shelf["tk1-1"].write("home/notes", "mine")
+        await opened(site, 1)
+    assert steps(site)[-5:] == ["fence", "stop", "export", "restart", "boot"]
+    assert site.shelf["tk1-1"].runs == UUID(int=mill.ROOT.int + 1)
+    assert site.roots.trees[mill.ROOT].files == {"home/notes": "mine"}
+
+
+@patiently
+async def test_the_signs_of_a_boot_are_told_in_their_order() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+    notes = [one.detail.partition(":")[0] for one in site.controller.of_kind(StepReport) if one.phase is Phase.NOTED]
+    assert notes == ["dhcp", "tftp", "nfs", "ssh"]
+
+
+@patiently
+async def test_a_new_deployment_fences_the_old_root_and_keeps_its_files() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        board = site.shelf["tk1-1"]
+        board.write("home/notes", "mine")
+        await opened(site, 1)
+        assert not site.offers(BOARD.address, mill.ROOT)
+        assert board.runs == UUID(int=mill.ROOT.int + 1)
+    assert site.roots.trees[mill.ROOT].files == {"home/notes": "mine"}
+    assert not site.roots.trees[mill.ROOT].is_mounted
+
+
+@patiently
+async def test_a_released_board_is_fenced_and_switched_off() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        site.wish(mill.wished(BOARD, mill.PARKED))
+        await site.until(mill.reached(site, Reached.PARKED))
+    assert site.is_clean
+    assert not site.shelf["tk1-1"].powered
+
+
+@patiently
+async def test_a_board_that_leaves_keeps_no_boot_files() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        site.wish(mill.wished(BOARD, Gone()))
+        await site.until(mill.reached(site, Reached.GONE))
+    assert site.is_clean
+    assert "tk1-1" not in site.netboot.offered
+
+
+@patiently
+async def test_an_open_board_is_not_healed_but_shown() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        board = site.shelf["tk1-1"]
+        restarts = board.restarts
+        await board.off()
+        await asyncio.sleep(600)
+        assert board.restarts == restarts
+        assert not board.powered
+        last = site.controller.of_kind(HealthReport)[-1]
+    assert (last.power, last.voice) == (Power.OFF, Voice.SILENT)
+
+
+@patiently
+async def test_a_longer_reservation_does_not_restart_the_board() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        restarts = site.shelf["tk1-1"].restarts
+        site.wish(mill.wished(BOARD, mill.deployed(opened=True)))
+        await asyncio.sleep(600)
+    assert site.shelf["tk1-1"].restarts == restarts
+
+
+@patiently
+async def test_a_dead_board_is_blamed_after_the_whole_ladder() -> None:
+    site = mill.a_site(is_dead=True)
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await site.until(mill.reached(site, Reached.FAILED))
+        told = site.controller.of_kind(BoardReport)[-1]
+    assert told.blame is Blame.BOARD
+    assert told.code is Code.BOARD_SILENT
+    assert "tk1-1 gave no sign of life" in told.reason
+    assert BOARD.mac in told.hint
+    failed = [one.step for one in site.controller.of_kind(StepReport) if one.outcome is Outcome.FAILED]
+    assert failed == ["boot", "boot"], "the reset and the power cycle were both tried"
+
+
+@patiently
+async def test_a_board_that_boots_another_root_is_blamed_and_never_opened() -> None:
+    site = mill.a_site(ignores_exports=True)
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await site.until(mill.reached(site, Reached.FAILED))
+        told = site.controller.of_kind(BoardReport)
+    assert [one.reached for one in told] == [Reached.FAILED]
+    assert told[-1].blame is Blame.BOARD
+    assert told[-1].code is Code.BOARD_WRONG_ROOT
+
+
+@patiently
+async def test_an_image_that_does_not_mount_its_root_is_blamed_itself() -> None:
+    site = mill.a_site(never_mounts=True)
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await site.until(mill.reached(site, Reached.FAILED))
+        told = site.controller.of_kind(BoardReport)[-1]
+    assert told.blame is Blame.IMAGE
+    assert told.code is Code.ROOT_NOT_MOUNTED
+
+
+@patiently
+async def test_a_hung_outlet_delays_no_other_board() -> None:
+    boards = [a_board(number) for number in range(1, 21)]
+    site = mill.a_site(*boards, outlet_hangs=True)
+    for number in range(2, 12):
+        site.shelf[f"tk1-{number}"].outlet_hangs = True
+    async with mill.agent(site, pace=Pace(window=4)):
+        site.wish(*(mill.wished(board, mill.deployed(index)) for index, board in enumerate(boards)))
+        await site.until(lambda: all(mill.reached(site, Reached.OPEN, f"tk1-{n}")() for n in range(12, 21)), 120)
+        assert not mill.reached(site, Reached.OPEN)()
+
+
+@patiently
+async def test_restarts_go_out_in_windows() -> None:
+    boards = [a_board(number) for number in range(1, 13)]
+    site = mill.a_site(*boards)
+    most = 0
+
+    def quiet() -> int:
+        return sum(
+            board.powered and (board.board.address not in {address for address, _sign in site.sightings.last})
+            for board in site.shelf.values()
+        )
+
+    async with mill.agent(site, pace=Pace(window=3)):
+        site.wish(*(mill.wished(board, mill.deployed(index)) for index, board in enumerate(boards)))
+        while not all(mill.reached(site, Reached.OPEN, board.name)() for board in boards):
+            most = max(most, quiet())
+            await asyncio.sleep(0.05)
+    assert 0 < most <= 3
+
+
+@patiently
+async def test_a_silent_nfs_server_pauses_deployments_and_blames_no_board() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        site.exports.broken = Fault(Code.EXPORTS_FAILED, "the NFS server does not answer")
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await asyncio.sleep(300)
+        assert site.controller.of_kind(BoardReport) == []
+        site.exports.broken = None
+        await site.until(mill.reached(site, Reached.OPEN))
+
+
+@patiently
+async def test_a_full_store_is_told_with_its_figures() -> None:
+    site = mill.a_site()
+    site.roots.total_bytes = 1 << 20
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await asyncio.sleep(60)
+        told = [one.detail for one in site.controller.of_kind(StepReport) if one.outcome is Outcome.FAILED]
+        assert any("1073741824" in one and "1048576" in one for one in told)
+        await site.until(lambda: any(one.trouble for one in site.controller.of_kind(SiteReport)))
+        assert site.controller.of_kind(BoardReport) == []
+
+
+@patiently
+async def test_past_its_lease_an_agent_begins_nothing() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        board = site.shelf["tk1-1"]
+        site.controller.is_silent = True
+        await asyncio.sleep(200)
+        # What reaches it by another way than the controller still moves nothing: the board is still its user's.
+        site.wish(mill.wished(BOARD, mill.PARKED))
+        await asyncio.sleep(200)
+        assert site.offers(BOARD.address, mill.ROOT)
+        assert board.runs == mill.ROOT
+        site.controller.is_silent = False
+        await site.until(mill.reached(site, Reached.PARKED))
+    assert site.is_clean
+
+
+@patiently
+async def test_reports_survive_a_silent_controller() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await site.until(lambda: "export" in steps(site))
+        site.controller.is_silent = True
+        await asyncio.sleep(30)
+        site.controller.is_silent = False
+        await site.until(mill.reached(site, Reached.OPEN))
+    assert steps(site) == ["clone", "personalise", "export", "restart", "boot"]
+
+
+@patiently
+async def test_a_power_order_is_carried_out_once() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        board, order = site.shelf["tk1-1"], PowerOrder(UUID(int=1), Act.CYCLE)
+        restarts = board.restarts
+        wish = BoardWish(BOARD, TYPE, 0, mill.deployed(opened=True), order)
+        site.wish(wish)
+        await site.until(lambda: bool(site.controller.of_kind(OrderReport)))
+        site.wish(wish)
+        await asyncio.sleep(100)
+        assert board.restarts == restarts + 1
+        assert [one.reason for one in site.controller.of_kind(OrderReport)] == [""]
+
+
+@patiently
+async def test_a_power_order_that_no_driver_can_do_says_so() -> None:
+    board = replace(BOARD, power=())
+    site = mill.a_site(board)
+    async with mill.agent(site):
+        site.wish(BoardWish(board, TYPE, 0, mill.deployed(opened=True), PowerOrder(UUID(int=1), Act.OFF)))
+        await site.until(lambda: bool(site.controller.of_kind(OrderReport)))
+    assert "tk1-1 has no driver that can do 'power off'" in site.controller.of_kind(OrderReport)[0].reason
+
+
+@patiently
+async def test_a_root_is_discarded_only_when_no_board_is_offered_it() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        # The discard comes together with the release: the fence must be first.
+        site.exports.broken = Fault(Code.EXPORTS_FAILED, "the NFS server does not answer")
+        site.wish(mill.wished(BOARD, mill.PARKED), discard=(RootWish(mill.ROOT),))
+        await asyncio.sleep(60)
+        assert mill.ROOT in site.roots.trees
+        site.exports.broken = None
+        await site.until(lambda: mill.ROOT not in site.roots.trees)
+
+
+@patiently
+async def test_a_root_in_a_live_wish_is_never_discarded() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        site.wish(discard=(RootWish(mill.ROOT),))
+        await asyncio.sleep(120)
+    assert mill.ROOT in site.roots.trees
+
+
+@patiently
+async def test_a_kept_root_becomes_an_image_with_its_users_files() -> None:
+    site, kept = mill.a_site(), UUID(int=101)
+    async with mill.agent(site):
+        await opened(site)
+        site.shelf["tk1-1"].write("home/notes", "mine")
+        site.wish(mill.wished(BOARD, mill.PARKED), images=(ImageWish(kept, RootSource(mill.ROOT)),))
+        await site.until(lambda: kept in site.images.built)
+    assert site.images.contents[kept] == {"home/notes": "mine"}
+    assert mill.ROOT in site.roots.trees, "it goes only when the controller knows the image"
+
+
+@patiently
+async def test_an_image_that_cannot_be_made_is_told_with_its_sentence() -> None:
+    site, bad = mill.a_site(), UUID(int=101)
+    site.images.refuse[bad] = Fault(Code.ARCHIVE_REFUSED, "member ../etc/passwd leaves the archive")
+    async with mill.agent(site):
+        site.wish(images=(ImageWish(bad, PathSource("/srv/bad.tar")),))
+        await site.until(lambda: any(one.kind == "image" for one in site.controller.reports))
+    told = next(one for one in site.controller.reports if one.kind == "image")
+    assert told.reason == "member ../etc/passwd leaves the archive"
+
+
+@patiently
+async def test_an_export_to_an_address_that_is_no_boards_is_fenced() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        site.wish(mill.wished(replace(BOARD, address=BOARD.address + 100), mill.PARKED))
+        await site.until(lambda: not site.exports.exports)
+
+
+@patiently
+async def test_a_hand_edited_export_is_put_right_under_an_open_board() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        site.exports.exports.clear()
+        await site.until(lambda: site.offers(BOARD.address, mill.ROOT))
+    assert site.shelf["tk1-1"].runs == mill.ROOT
+
+
+@patiently
+async def test_another_agent_on_the_site_ends_this_one() -> None:
+    site = mill.a_site()
+    async with mill.agent(site) as task:
+        await opened(site)
+        site.controller.epoch += 1
+        with pytest.raises(Exception, match="another agent"):
+            await task

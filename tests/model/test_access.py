@@ -1,0 +1,56 @@
+"""Who may do what."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from boardgrid.model.access import Verb, can
+from boardgrid.model.image import Image, ImageState
+from boardgrid.model.reservation import Reservation, ReservationState, Window
+from boardgrid.model.root import Root, RootState
+from boardgrid.model.user import Role, User
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ADA = User(UUID(int=1), "ada", Role.USER)
+BOB = User(UUID(int=2), "bob", Role.USER)
+ADMIN = User(UUID(int=3), "admin", Role.ADMIN)
+HERS = Root(UUID(int=4), "notes", ADA.id, "lab", UUID(int=5), RootState.ASIDE, 1, NOW)
+PRIVATE = Image(UUID(int=6), "mine", 1, ADA.id, "lab", ImageState.READY, NOW)
+SHARED = Image(UUID(int=7), "debian", 1, ADMIN.id, "lab", ImageState.READY, NOW, shared=True)
+HELD = Reservation(1, ADA.id, "tk1-1", Window(NOW, NOW), ReservationState.RUNNING)
+
+
+@pytest.mark.parametrize("verb", ["see", "use", "change", "administer"])
+def test_an_admin_may_do_everything(verb: Verb) -> None:
+    assert all(can(ADMIN, verb, thing) for thing in (None, ADA, HERS, PRIVATE, SHARED, HELD))
+
+
+@pytest.mark.parametrize("verb", ["see", "use", "change", "administer"])
+def test_a_root_and_a_private_image_are_their_owners_alone(verb: Verb) -> None:
+    assert can(ADA, verb, HERS)
+    assert can(ADA, verb, PRIVATE)
+    assert not can(BOB, verb, HERS)
+    assert not can(BOB, verb, PRIVATE)
+
+
+def test_a_shared_image_is_used_by_all_and_changed_by_its_owner() -> None:
+    assert can(BOB, "see", SHARED)
+    assert can(BOB, "use", SHARED)
+    assert not can(BOB, "change", SHARED)
+
+
+def test_who_holds_a_board_is_seen_by_all_and_changed_by_them() -> None:
+    assert can(BOB, "see", HELD)
+    assert not can(BOB, "change", HELD)
+    assert can(ADA, "change", HELD)
+
+
+def test_a_user_administers_nothing() -> None:
+    assert not can(ADA, "administer")
+    assert can(ADA, "use")
+
+
+def test_a_removed_admin_may_do_nothing() -> None:
+    former = User(UUID(int=3), "admin", Role.ADMIN, removed=True)
+    assert not any(can(former, verb) for verb in ("see", "use", "change", "administer"))

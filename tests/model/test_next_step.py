@@ -1,0 +1,105 @@
+"""The decision about the next step, by its properties."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boardgrid.model.next_step import Life, Seen, Step, Tree, next_step
+from boardgrid.model.wish import Deployed, Gone, Parked, Wish
+
+ROOT, OTHER, DEPLOYMENT, FORMER = (UUID(int=number) for number in range(1, 5))
+WISH = Deployed(DEPLOYMENT, ROOT, UUID(int=9), 1 << 30, "tk1-1.lab", (), None)
+
+trees = st.none() | st.builds(Tree, st.booleans(), st.sampled_from([None, DEPLOYMENT, FORMER]), st.just("key"))
+seens = st.builds(
+    Seen,
+    tree=trees,
+    exported=st.frozensets(st.sampled_from([ROOT, OTHER])),
+    entry=st.sampled_from([None, DEPLOYMENT, FORMER]),
+    has_entries=st.booleans(),
+    has_files=st.booleans(),
+    can_stop=st.booleans(),
+    can_restart=st.booleans(),
+    life=st.sampled_from(Life),
+)
+wishes = st.sampled_from([WISH, replace(WISH, opened=True), Parked(), Gone()])
+
+
+def done(step: Step, wish: Wish, seen: Seen) -> Seen:
+    """What is seen after a step did its work."""
+    match step:
+        case Step.CLONE:
+            return replace(seen, tree=replace(seen.tree, is_mounted=True) if seen.tree else Tree(is_mounted=True))
+        case Step.PERSONALISE:
+            return replace(seen, tree=Tree(is_mounted=True, personal=DEPLOYMENT))
+        case Step.EXPORT:
+            entry = DEPLOYMENT if seen.has_entries else None
+            return replace(seen, exported=seen.exported | {ROOT}, entry=entry, has_files=True)
+        case Step.HOLD:
+            return replace(seen, entry=None, has_files=True)
+        case Step.FENCE:
+            keeps = isinstance(wish, Deployed) and seen.tree is not None and seen.tree.personal == DEPLOYMENT
+            return replace(seen, exported=seen.exported & {ROOT} if keeps else frozenset())
+        case Step.STOP:
+            return replace(seen, life=Life.OFF)
+        case Step.RESTART:
+            return replace(seen, life=Life.BOOTING)
+        case Step.BOOT:
+            return replace(seen, life=Life.RUNNING if isinstance(wish, Deployed) else Life.WAITING)
+        case Step.FORGET:
+            return replace(seen, has_files=False)
+        case Step.GIVE_UP:
+            raise AssertionError("that is an end, not a step")
+
+
+@given(wishes, seens)
+def test_from_anywhere_the_loop_ends_where_it_was_wished_or_gives_up(wish: Wish, seen: Seen) -> None:
+    taken = []
+    while (step := next_step(wish, seen)) and step is not Step.GIVE_UP:
+        taken.append(step)
+        seen = done(step, wish, seen)
+        assert len(taken) < 12, taken
+    if isinstance(wish, Deployed):
+        assert seen.exported == {ROOT}
+        assert seen.tree == Tree(is_mounted=True, personal=DEPLOYMENT, host_key=seen.tree.host_key if seen.tree else "")
+    else:
+        assert not seen.exported
+
+
+@given(wishes, seens)
+def test_nothing_is_written_into_a_root_that_a_board_has_mounted(wish: Wish, seen: Seen) -> None:
+    if next_step(wish, seen) is Step.PERSONALISE:
+        assert ROOT not in seen.exported
+
+
+@given(wishes, seens)
+def test_no_board_is_restarted_while_a_former_root_is_offered_to_it(wish: Wish, seen: Seen) -> None:
+    if next_step(wish, seen) in {Step.RESTART, Step.BOOT}:
+        assert OTHER not in seen.exported
+
+
+@given(seens)
+def test_an_open_board_is_never_touched(seen: Seen) -> None:
+    step = next_step(replace(WISH, opened=True), seen)
+    assert step not in {Step.RESTART, Step.STOP, Step.BOOT, Step.GIVE_UP}
+
+
+@given(seens)
+def test_the_board_is_touched_only_when_its_new_root_is_ready(seen: Seen) -> None:
+    if next_step(WISH, seen) in {Step.STOP, Step.RESTART, Step.BOOT}:
+        assert seen.tree == Tree(is_mounted=True, personal=DEPLOYMENT, host_key="key")
+
+
+@given(seens)
+def test_both_roots_are_never_offered_under_the_one_path_of_a_flashed_board(seen: Seen) -> None:
+    if next_step(WISH, seen) is Step.EXPORT and not seen.has_entries:
+        assert not seen.exported - {ROOT}
+
+
+@pytest.mark.parametrize("wish", [Parked(), Gone()])
+def test_a_board_is_parked_only_when_it_is_off_or_waits(wish: Wish) -> None:
+    for life in (Life.UNKNOWN, Life.RUNNING, Life.STRAYED, Life.BOOTING):
+        assert next_step(wish, Seen(life=life, can_stop=True, can_restart=True)) is Step.STOP
