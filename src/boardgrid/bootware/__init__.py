@@ -1,0 +1,1 @@
+"""What boards boot: the initramfs for NFS roots, the holding system, the tiny image, the virtual board's U-Boot."""

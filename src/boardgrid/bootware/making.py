@@ -1,0 +1,92 @@
+"""From packages to files that boards boot. Each is written beside and renamed: it is there whole, or not at all."""
+
+import asyncio
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import structlog
+
+from boardgrid.bootware import initramfs, tarball
+from boardgrid.bootware.kernel import Kernel
+from boardgrid.bootware.packages import DebianPackages
+from boardgrid.bootware.tiny import tiny
+from boardgrid.bootware.userland import Userland
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Makes boot files for one architecture, with one of Debian's kernels for it."""
+
+    debian: DebianPackages
+    flavour: str = "armmp"
+
+    async def write_tiny(self, out: Path) -> None:
+        """
+        The tiny image as a tar archive; the same packages give the same bytes.
+
+        Raises:
+            Fault: Debian's packages could not be had.
+        """
+        userland, kernel = await self._parts()
+        await asyncio.to_thread(_write_tiny, userland, kernel, out)
+        log.info("tiny.written", path=str(out), kernel=kernel.release)
+
+    async def write_holding(self, folder: Path, agent_key: str, fdts: Sequence[str] = ()) -> None:
+        """
+        The holding system: ``<arch>/vmlinuz`` and ``<arch>/initrd``, and named device trees in ``<arch>/dtbs/``.
+
+        Raises:
+            Fault: Debian's packages could not be had, or have no such device tree.
+        """
+        userland, kernel = await self._parts()
+        await asyncio.to_thread(_write_holding, userland, kernel, folder / self.debian.arch, agent_key, fdts)
+        log.info("holding.written", path=str(folder / self.debian.arch), kernel=kernel.release)
+
+    async def _parts(self) -> tuple[Userland, Kernel]:
+        userland = await Userland.fetched(self.debian)
+        package = await self.debian.kernel(self.flavour)
+        return userland, Kernel.of((await self.debian.unpacked([package]))[package])
+
+
+def _write_tiny(userland: Userland, kernel: Kernel, out: Path) -> None:
+    archive = io.BytesIO()
+    tarball.write(tiny(userland, kernel), archive)
+    _write(out, archive.getvalue())
+
+
+def _write_holding(userland: Userland, kernel: Kernel, folder: Path, agent_key: str, fdts: Sequence[str]) -> None:
+    for fdt in fdts:
+        path = PurePosixPath(fdt)
+        if path.is_absolute() or ".." in path.parts or not (kernel.dtbs / path).is_file():
+            raise Fault(
+                Code.NETBOOT_FAILED,
+                _("kernel {release} has no device tree {fdt}"),
+                hint=_("a name looks like this: tegra124-jetson-tk1.dtb"),
+                release=kernel.release,
+                fdt=fdt,
+            )
+        _write(folder / "dtbs" / path, (kernel.dtbs / path).read_bytes())
+    _write(folder / "initrd", initramfs.holding(userland, kernel, agent_key))
+    _write(folder / "vmlinuz", kernel.image.read_bytes())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        Path(beside).rename(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
