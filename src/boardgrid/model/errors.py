@@ -41,6 +41,7 @@ class Code(StrEnum):
     DEPLOYMENT_UNKNOWN = "deployment.unknown"
     ORDER_UNKNOWN = "order.unknown"
     ROUTE_UNKNOWN = "route.unknown"
+    PATH_UNKNOWN = "path.unknown"
 
     # Conflict: lawful, but not now
     NAME_TAKEN = "name.taken"
@@ -72,6 +73,8 @@ class Code(StrEnum):
     SSH_SILENT = "ssh.silent"
     STORE_FULL = "store.full"
     STORE_DAMAGED = "store.damaged"
+    ROOT_BUSY = "root.busy"
+    ROOT_UNFIT = "root.unfit"
     EXPORTS_FAILED = "exports.failed"
     NETBOOT_FAILED = "netboot.failed"
     CONTROLLER_SILENT = "controller.silent"
