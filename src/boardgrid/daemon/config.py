@@ -1,0 +1,230 @@
+"""One ``boardgrid.toml`` a machine, read once. Each complaint names the file and the key."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from boardgrid.messages import _
+from boardgrid.model.board import DhcpMode, Site
+from boardgrid.model.errors import Code, FarmError, Invalid
+from boardgrid.model.name import checked
+
+# A path of a Unix socket has 108 bytes in the kernel, and libraries of other people add suffixes of their own.
+SOCKET_PATH_BYTES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a door is: ``"127.0.0.1:8470"``; with a ``+`` at its end the next free port will do as well."""
+
+    host: IPv4Address
+    port: int
+    or_next: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class NfsServer(StrEnum):
+    """Who serves the roots."""
+
+    AUTO = "auto"  # the kernel's server where the machine has one, else ganesha
+    GANESHA = "ganesha"  # a server of the farm's own, as a process
+    KNFSD = "knfsd"  # the kernel's, set up by Debian's nfs-kernel-server
+
+
+class _Strict:
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=False)
+
+
+def _listen(value: object) -> object:
+    if isinstance(value, Listen):
+        return value
+    match = (
+        re.fullmatch(r"(?P<host>[0-9.]+):(?P<port>[0-9]{1,5})(?P<next>\+?)", value) if isinstance(value, str) else None
+    )
+    if not match or not 0 < int(match["port"]) < 65536:
+        raise ValueError(_('should be an address and a port, like "127.0.0.1:8470"'))
+    return Listen(IPv4Address(match["host"]), int(match["port"]), bool(match["next"]))
+
+
+def _absolute(value: object) -> object:
+    if not isinstance(value, str | Path) or not Path(value).is_absolute():
+        raise ValueError(_("should be a path that begins with /"))
+    return Path(value)
+
+
+ListenKey = Annotated[Listen, BeforeValidator(_listen)]
+PathKey = Annotated[Path, BeforeValidator(_absolute)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerConfig(_Strict):
+    """Records, API, calendar."""
+
+    listen: ListenKey = Listen(IPv4Address("127.0.0.1"), 8470)
+    user: str = ""  # the system user it runs as; empty: a number that belongs to nobody else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConfig(_Strict):
+    """The SSH door."""
+
+    listen: ListenKey = Listen(IPv4Address("127.0.0.1"), 2270)
+    user: str = ""  # as above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig(_Strict):
+    """The hands of the site."""
+
+    import_dirs: tuple[PathKey, ...] = ()  # admins may import images from paths below these
+    window: Annotated[int, Field(ge=1, le=1000)] = 4  # how many boards may restart at one moment
+    nfs: NfsServer = NfsServer.AUTO
+    holding: PathKey | None = None  # folder with the holding kernel of each architecture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteConfig(_Strict):
+    """The network that the boards hang on."""
+
+    name: str = "lab"
+    domain: str = "boardgrid"
+    interface: str = ""
+    server: IPv4Interface | None = None
+    dhcp: DhcpMode = DhcpMode.OWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabConfig(_Strict):
+    """Whether the boards are virtual: their network is then made by the farm, apart from the machine's own."""
+
+    virtual: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File(_Strict):
+    state: PathKey | None = None
+    controller: ControllerConfig = field(default_factory=ControllerConfig)
+    gateway: GatewayConfig = field(default_factory=GatewayConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    site: SiteConfig = field(default_factory=SiteConfig)
+    lab: LabConfig = field(default_factory=LabConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What this machine was told."""
+
+    file: Path
+    state: Path  # the folder of everything that the farm keeps; by default the one that the file lies in
+    controller: ControllerConfig
+    gateway: GatewayConfig
+    agent: AgentConfig
+    site: Site
+    lab: LabConfig
+
+    @property
+    def run(self) -> Path:
+        """Unix sockets, and what is true only while the farm runs."""
+        return self.state / "run"
+
+    def socket(self, name: str) -> Path:
+        """Raises: Invalid where the path would be too long for the kernel."""
+        path = self.run / name
+        if len(bytes(path)) > SOCKET_PATH_BYTES:
+            raise Invalid(
+                Code.CONFIG_INVALID,
+                _("the path {path} is too long for a Unix socket: {length} bytes, at most {most} are possible"),
+                hint=_("choose a state folder with a shorter path than {state}"),
+                path=path,
+                length=len(bytes(path)),
+                most=SOCKET_PATH_BYTES,
+                state=self.state,
+            )
+        return path
+
+
+def read(file: Path) -> Config:
+    """
+    Read the config.
+
+    Raises:
+        Invalid: the file is not there, is no TOML, or has a key or value that cannot be meant.
+    """
+    file = file.absolute()
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _complaint(file, _("cannot be read: {why}").format(why=error.strerror)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _complaint(file, _("is no TOML: {why}").format(why=error)) from error
+    try:
+        said = TypeAdapter(_File).validate_python(raw)
+    except ValidationError as error:
+        raise _complaint(file, "; ".join(_sentence(each) for each in error.errors())) from error
+    config = Config(
+        file, said.state or file.parent, said.controller, said.gateway, said.agent, _site(file, said), said.lab
+    )
+    config.socket("controller.sock")  # too long a path is told now, not when the first process starts
+    return config
+
+
+def _site(file: Path, said: _File) -> Site:
+    try:
+        checked("site", said.site.name)
+    except FarmError as error:
+        raise _complaint(file, f"site.name: {error}; {error.hint}") from error
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", said.site.domain):
+        raise _complaint(file, _('site.domain: should be a domain like "boards.example.org"'))
+    interface, server = said.site.interface, said.site.server
+    if said.lab.virtual:
+        interface, server = interface or "br0", server or IPv4Interface("10.20.0.1/24")
+    if not interface:
+        raise _complaint(file, _("site.interface: is missing: the network interface that the boards hang on"))
+    # The kernel's rule for names of interfaces; it reaches command lines of dnsmasq and ip.
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,15}", interface):
+        raise _complaint(file, _("site.interface: {name!r} is no name of a network interface").format(name=interface))
+    if server is None or server.network.prefixlen > 30 or server.ip == server.network.network_address:
+        raise _complaint(
+            file, _('site.server: should be this machine\'s address there, with the subnet, like "10.20.0.1/24"')
+        )
+    return Site(said.site.name, said.site.domain, interface, server, said.site.dhcp)
+
+
+def _complaint(file: Path, what: str) -> Invalid:
+    return Invalid(Code.CONFIG_INVALID, "{file}: {what}", file=file, what=what)
+
+
+def _sentence(error: ErrorDetails) -> str:
+    where = [str(part) for part in error["loc"]]
+    key = ".".join(where)
+    match error["type"]:
+        case "unexpected_keyword_argument":
+            near = difflib.get_close_matches(where[-1], _keys(where[:-1]), n=1)
+            return _("{key}: there is no such key").format(key=key) + (
+                _(", did you mean {near}?").format(near=near[0]) if near else ""
+            )
+        case "value_error":
+            return f"{key}: {error['ctx']['error']}"
+        case "enum":
+            return _("{key}: should be {expected}").format(key=key, expected=error["ctx"]["expected"])
+        case _:
+            return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _keys(section: Iterable[str]) -> list[str]:
+    """The keys that may stand in a section."""
+    fields: Mapping[str, Any] = _File.__dataclass_fields__
+    for part in section:
+        fields = getattr(fields[part].default_factory, "__dataclass_fields__", {}) if part in fields else {}
+    return list(fields)

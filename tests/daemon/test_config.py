@@ -1,0 +1,102 @@
+import re
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+import pytest
+
+from boardgrid.daemon import config
+from boardgrid.daemon.config import Listen, NfsServer
+from boardgrid.model.board import DhcpMode
+from boardgrid.model.errors import Invalid
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "boardgrid.toml"
+    file.write_text(text)
+    return file
+
+
+REAL = '[site]\ninterface = "eth1"\nserver = "10.1.0.1/24"\n'
+
+
+def test_a_virtual_farm_needs_one_line(tmp_path: Path) -> None:
+    read = config.read(written(tmp_path, "[lab]\nvirtual = true\n"))
+    assert read.state == tmp_path
+    assert (read.site.interface, read.site.server) == ("br0", IPv4Interface("10.20.0.1/24"))
+    assert read.controller.listen == Listen(IPv4Address("127.0.0.1"), 8470)
+    assert read.agent.nfs is NfsServer.AUTO
+
+
+def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
+    text = """
+        state = "/srv/farm"
+        [controller]
+        listen = "127.0.0.1:9000+"
+        user = "ada"
+        [gateway]
+        listen = "0.0.0.0:22"
+        user = "eve"
+        [agent]
+        import_dirs = ["/srv/images"]
+        window = 7
+        nfs = "knfsd"
+        holding = "/srv/holding"
+        [site]
+        name = "grenoble"
+        domain = "example.org"
+        interface = "eth1"
+        server = "10.1.0.1/16"
+        dhcp = "proxy"
+        [lab]
+        virtual = false
+    """
+    read = config.read(written(tmp_path, text))
+    assert read.state == Path("/srv/farm")
+    assert read.controller == config.ControllerConfig(listen=Listen(IPv4Address("127.0.0.1"), 9000, True), user="ada")
+    assert read.gateway == config.GatewayConfig(listen=Listen(IPv4Address("0.0.0.0"), 22), user="eve")
+    assert read.agent == config.AgentConfig(
+        import_dirs=(Path("/srv/images"),), window=7, nfs=NfsServer.KNFSD, holding=Path("/srv/holding")
+    )
+    assert (read.site.name, read.site.domain, read.site.interface) == ("grenoble", "example.org", "eth1")
+    assert (read.site.server, read.site.dhcp) == (IPv4Interface("10.1.0.1/16"), DhcpMode.PROXY)
+    assert not read.lab.virtual
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[site", "is no TOML"),
+        ('stat = "/srv"', "stat: there is no such key, did you mean state?"),
+        ('[controler]\nuser = "a"', "controler: there is no such key, did you mean controller?"),
+        ("[agent]\nwindows = 3", "agent.windows: there is no such key, did you mean window?"),
+        ("[agent]\nwindow = 0", "agent.window: input should be greater than or equal to 1"),
+        ('[agent]\nnfs = "zfs"', "agent.nfs: should be 'auto', 'ganesha' or 'knfsd'"),
+        ('[agent]\nimport_dirs = ["images"]', "agent.import_dirs.0: should be a path that begins with /"),
+        ('[controller]\nlisten = "8470"', "controller.listen: should be an address and a port"),
+        ('[gateway]\nlisten = "127.0.0.1:70000"', "gateway.listen: should be an address and a port"),
+        ('[lab]\nvirtual = "perhaps"', "lab.virtual: input should be a valid boolean"),
+        ('[site]\nname = "My Lab"', "site.name: 'My Lab' is no name for a site"),
+        ('[site]\ndomain = "-"', "site.domain: should be a domain"),
+        ("", "site.interface: is missing"),
+        ('[site]\ninterface = "eth0; reboot"\nserver = "10.0.0.1/24"', "is no name of a network interface"),
+        ('[site]\ninterface = "eth0"', "site.server: should be this machine's address"),
+        ('[site]\ninterface = "eth0"\nserver = "10.0.0.0/24"', "site.server: should be this machine's address"),
+        ('[site]\ninterface = "eth0"\nserver = "10.0.0.1/33"', "site.server: "),
+    ],
+)
+def test_each_complaint_names_file_and_key(tmp_path: Path, text: str, complaint: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(Invalid, match=re.escape(complaint)) as caught:
+        config.read(file)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_a_config_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"nowhere\.toml: cannot be read: No such file"):
+        config.read(tmp_path / "nowhere.toml")
+
+
+def test_a_state_folder_too_deep_for_unix_sockets_is_refused(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 90)
+    with pytest.raises(Invalid, match="too long for a Unix socket"):
+        config.read(written(tmp_path, f'state = "{deep}"\n{REAL}'))

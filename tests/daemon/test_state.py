@@ -1,0 +1,105 @@
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from boardgrid.daemon.logs import SizedLog
+from boardgrid.daemon.state import Condition, StateFolder, Status
+from boardgrid.model.errors import Conflict
+
+HOLDS = """
+import signal, sys, time
+from pathlib import Path
+from boardgrid.daemon.state import StateFolder
+if "deaf" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with StateFolder(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def holding(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    other = subprocess.Popen([sys.executable, "-c", HOLDS, str(folder), *words], stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+    return other
+
+
+def test_a_second_farm_on_a_folder_is_refused_and_told_how_to_end_the_first(tmp_path: Path) -> None:
+    with holding(tmp_path) as other:
+        already = f"already runs on {tmp_path} .process {other.pid}"
+        with pytest.raises(Conflict, match=already) as caught, StateFolder(tmp_path).locked():
+            pass
+        assert "boardgrid down" in caught.value.hint
+        other.kill()
+
+
+def test_a_folder_whose_farm_was_killed_is_free(tmp_path: Path) -> None:
+    with holding(tmp_path) as other:
+        other.kill()
+    with StateFolder(tmp_path).locked():
+        assert StateFolder(tmp_path).holder() == os.getpid()
+
+
+@pytest.mark.parametrize("how", ["polite", "deaf"])
+def test_a_farm_is_ended_also_when_it_does_not_listen(tmp_path: Path, how: str) -> None:
+    with holding(tmp_path, how):
+        assert StateFolder(tmp_path).end(timeout_s=5 if how == "polite" else 0.2)
+    assert not StateFolder(tmp_path).is_locked()
+
+
+def test_ending_a_farm_that_does_not_run_does_nothing(tmp_path: Path) -> None:
+    assert not StateFolder(tmp_path).end(timeout_s=1)
+    with holding(tmp_path) as other:
+        other.kill()
+    assert not StateFolder(tmp_path).end(timeout_s=1)
+
+
+def test_what_an_earlier_run_said_of_itself_is_not_believed(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    (tmp_path / "run").mkdir()
+    with folder.locked():
+        folder.write_status(Status(os.getpid(), "127.0.0.1:1", "127.0.0.1:2", {"agent": Condition("ready", 7)}))
+        told = folder.status()
+        assert told is not None
+        assert told.processes["agent"] == Condition("ready", 7)
+        folder.write_status(Status(1, "127.0.0.1:1", "127.0.0.1:2"))
+        assert folder.status() is None
+    assert folder.status() is None
+
+
+def test_ports_are_remembered(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    assert folder.remembered_doors() == {}
+    folder.remember_doors({"api": 8471})
+    assert folder.remembered_doors() == {"api": 8471}
+
+
+def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
+    log = SizedLog(tmp_path / "a.log", most_bytes=1000)
+    for number in range(1000):
+        log.write(b"line %d\n" % number)
+    assert log.tail(1) == ("line 999",)
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2000
+    log.close()
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    log = SizedLog(tmp_path / "nowhere" / "a.log")
+    log.write(b"lost\n")
+    assert log.tail(3) == ()
+
+
+def test_asking_whether_a_farm_runs_does_not_keep_one_from_starting(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    with folder.locked():
+        pass
+    with (tmp_path / "supervisor.lock").open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        threading.Timer(0.03, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+        with folder.locked():
+            assert folder.is_locked()
