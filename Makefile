@@ -1,0 +1,80 @@
+## A newcomer needs two of these: make demo and make test. Each installs what it lacks by itself (Debian 12).
+##
+##   make demo        the farm on virtual boards, from nothing to a login on one (root; DEMO=folder, else .demo)
+##   make demo-down   end it; what stays is caches, .venv and Debian packages
+##   make test        everything, booting boards included (root)
+##   make quick       what needs no root: below a minute
+##   make lint        format, lint, types, floors, lock
+##   make check       lint and test; what CI runs
+##   make format      have the formatter write
+##   make bench       measure; ONLY=name for one
+##   make setup       the Python environment alone
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Debian's own Python, never a downloaded one; uv from a small environment of its own, so that it is pinned too.
+UV_VERSION := 0.13.9
+export UV_PYTHON := /usr/bin/python3
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV
+UV := .uv/bin/uv
+BIN := .venv/bin
+
+DEMO ?= .demo
+ONLY ?=
+
+.PHONY: help setup quick test lint format check bench demo demo-down need-root
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
+
+setup: .venv/.ready
+
+# The processes of the farm that are not root's read what is laid here, whatever umask root has.
+.venv/.ready: pyproject.toml uv.lock Makefile packaging/debian-packages.txt
+	@packaging/need-packages setup
+	@umask 022 && { test -x $(UV) && $(UV) --version | grep -q ' $(UV_VERSION) ' || { \
+	  echo 'Laying the Python environment (.uv, .venv)' && /usr/bin/python3 -m venv --clear .uv && \
+	  .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }; }
+	@umask 022 && $(UV) sync --quiet --locked
+	@touch $@
+
+quick: setup
+	$(BIN)/pytest -q -m "not world and not slow"
+
+test: need-root setup
+	@packaging/need-packages farm test
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(UV) lock --check --quiet
+
+format: setup
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+
+check: lint test
+
+bench: need-root setup
+	@packaging/need-packages farm
+	$(BIN)/python -m benchmarks $(ONLY)
+
+demo: need-root
+	@packaging/need-packages setup farm
+	@$(MAKE) setup
+	@$(BIN)/python -m boardgrid.demo up "$(DEMO)"
+
+# Also where only half of it was ever made: what is not there is not needed.
+demo-down: need-root
+	@if test -x $(BIN)/python && test -d "$(DEMO)"; then $(BIN)/python -m boardgrid.demo down "$(DEMO)"; \
+	else echo 'There is no demo in $(DEMO).'; fi
+
+need-root:
+	@test "$$(id -u)" = 0 || { \
+	  echo 'This needs root: mounts, namespaces and virtual boards are made. Try: sudo make $(MAKECMDGOALS)' >&2; exit 1; }
