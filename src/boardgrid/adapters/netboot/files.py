@@ -1,0 +1,241 @@
+"""The port ``Netboot``: what dnsmasq hands to each board, as files."""
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import structlog
+
+from boardgrid.adapters.netboot.hosts import DhcpHosts, write
+from boardgrid.adapters.netboot.pxelinux import (
+    HOLDING,
+    UNKNOWN,
+    Entry,
+    checked_board,
+    checked_fdt,
+    file_name,
+    holding_cmdline,
+    told_deployment,
+)
+from boardgrid.messages import _
+from boardgrid.model.board import Board, BoardType, Boot, Site
+from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.ports import BootEntry, BootFiles, Shell
+
+log = structlog.get_logger()
+
+_COPIES = ".copies"  # closed to dnsmasq: files that could not be linked from where they lie
+
+
+@dataclass(frozen=True, slots=True)
+class NetbootFiles:
+    """
+    Below *tftp* a folder for each board's address, which is all that dnsmasq shows to that address::
+
+        10.20.0.11/pxelinux.cfg/01-52-54-00-00-00-01    what the board boots now
+        10.20.0.11/pxelinux.cfg/default                 the holding entry
+        10.20.0.11/holding/, 10.20.0.11/<deployment>/   vmlinuz, initrd, dtbs/
+
+    A flashed board asks for none of this: it has a DHCP host file alone.
+    """
+
+    shell: Shell
+    site: Site
+    tftp: Path
+    hosts: DhcpHosts
+    holding: Path | None = None  # a folder with <arch>/vmlinuz, <arch>/initrd and <arch>/dtbs/
+
+    async def offer(self, board: Board, entry: BootEntry) -> None:
+        label = str(entry.deployment)
+        lines = Entry(board.name, label, entry.cmdline, entry.files.initrd is not None, entry.fdt)
+        await self._put(board, lines, entry.files, is_default=False)
+        log.info("netboot.offered", board=board.name, deployment=label)
+
+    async def hold(self, board: Board, type_: BoardType) -> None:
+        files = self._holding_files(type_) if board.boot is Boot.PXELINUX else None
+        if files:
+            cmdline = holding_cmdline(checked_board(board, self.site), type_, self.site)
+            lines = Entry(board.name, HOLDING, cmdline, files.initrd is not None, type_.fdt)
+            await self._put(board, lines, files, is_default=True)
+        else:
+            with _told_as_fault(board.name):
+                self._introduce(board)
+        log.info("netboot.held", board=board.name)
+
+    async def forget(self, board: Board) -> None:
+        with _told_as_fault(board.name):
+            known = self.hosts.all().get(board.name)
+            self.hosts.remove(checked_board(board, self.site).name)
+            self._clear(self._folder(board))
+            if known and known.address != board.address:
+                self._clear(self.tftp / str(known.address))
+            self._drop_copies()
+
+    async def entries(self) -> Mapping[str, UUID | None]:
+        """A flashed board has None, too. A file that is not whole has an id that no deployment has."""
+        with _told_as_fault(_("this site")):
+            return {board: self._told(board) for board in self.hosts.all()}
+
+    async def _put(self, board: Board, lines: Entry, files: BootFiles, *, is_default: bool) -> None:
+        text = lines.text()  # refused before anything is written
+        with _told_as_fault(board.name):
+            self._introduce(board)
+            if board.boot is not Boot.PXELINUX:
+                return
+            folder = self._folder(board) / lines.label
+            await self._bring(files.kernel, folder / "vmlinuz")
+            if files.initrd:
+                await self._bring(files.initrd, folder / "initrd")
+            if lines.fdt:
+                await self._bring(_device_tree(files, lines.fdt), folder / "dtbs" / lines.fdt)
+            # The files are there before the entry that names them; what nothing names any more goes after it.
+            config = self._folder(board) / "pxelinux.cfg"
+            if is_default:
+                write(config / "default", text)
+            write(config / file_name(board.mac), text)
+            self._drop_others(board, {lines.label, HOLDING}, {file_name(board.mac), "default"})
+            self._drop_copies()
+
+    def _holding_files(self, type_: BoardType) -> BootFiles:
+        folder = self.holding / type_.arch if self.holding and type_.arch.isalnum() else None
+        if folder is None or not (folder / "vmlinuz").is_file() or not (folder / "initrd").is_file():
+            raise Fault(
+                Code.NETBOOT_FAILED,
+                _("there is no holding kernel for {arch}, the architecture of {type}"),
+                hint=_("make one: python -m boardgrid.bootware holding FOLDER --agent-key KEY.pub"),
+                arch=type_.arch or "?",
+                type=type_.name,
+            )
+        return BootFiles(folder / "vmlinuz", folder / "initrd", folder / "dtbs")
+
+    def _introduce(self, board: Board) -> None:
+        """The board's address, and nothing left where it was before."""
+        before = self.hosts.all().get(checked_board(board, self.site).name)
+        self.hosts.put(board)
+        if before and before.address != board.address:
+            self._clear(self.tftp / str(before.address))
+        if board.boot is not Boot.PXELINUX:
+            self._clear(self._folder(board))
+
+    def _folder(self, board: Board) -> Path:
+        return self.tftp / str(board.address)
+
+    async def _bring(self, source: Path, to: Path) -> None:
+        """The same file by another name, or a copy where that cannot be; many boards share one copy."""
+        found = _plain(source)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        is_readable = bool(found.st_mode & stat.S_IROTH)
+        if not (is_readable and _link(source, to)):
+            _link(await self._copy(source, found), to)
+
+    async def _copy(self, source: Path, found: os.stat_result) -> Path:
+        copies = self.tftp / _COPIES
+        copies.mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy = copies / f"{found.st_dev}-{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
+        if not copy.exists():
+            beside = copies / f".{uuid4()}"
+            try:
+                await self.shell.run("cp", "--reflink=auto", "--", str(source), str(beside), timeout_s=120)
+                beside.chmod(0o644)
+                beside.rename(copy)
+            finally:
+                beside.unlink(missing_ok=True)
+        return copy
+
+    def _drop_others(self, board: Board, labels: set[str], configs: set[str]) -> None:
+        folder = self._folder(board)
+        for path in folder.iterdir():
+            if path.name not in labels | {"pxelinux.cfg"}:
+                _remove(path)
+        for path in (folder / "pxelinux.cfg").iterdir():
+            if path.name not in configs:
+                _remove(path)
+
+    def _clear(self, folder: Path) -> None:
+        # The folder itself stays: to an address without one, dnsmasq would show all others (see DnsmasqServer).
+        for path in folder.iterdir() if folder.is_dir() else ():
+            _remove(path)
+
+    def _drop_copies(self) -> None:
+        """Those that no board has any more; one that is just being made has no name yet."""
+        copies = self.tftp / _COPIES
+        for path in copies.iterdir() if copies.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                if not path.name.startswith(".") and path.stat().st_nlink == 1:
+                    path.unlink()
+
+    def _told(self, board: str) -> UUID | None:
+        host = self.hosts.all().get(board)
+        folder = self.tftp / str(host.address) if host else None
+        if host is None or folder is None or not folder.is_dir() or not any(folder.iterdir()):
+            return None  # a flashed board
+        try:
+            text = (folder / "pxelinux.cfg" / file_name(host.mac)).read_text("ascii")
+        except (FileNotFoundError, UnicodeDecodeError):
+            return UNKNOWN
+        told = told_deployment(text, board)
+        return told if (folder / str(told or HOLDING) / "vmlinuz").is_file() else UNKNOWN
+
+
+def _device_tree(files: BootFiles, fdt: str) -> Path:
+    path = files.dtbs / checked_fdt(fdt) if files.dtbs else None
+    # It came out of a stranger's tree: a link in it is not followed to elsewhere.
+    is_inside = path is not None and files.dtbs is not None and path.resolve().is_relative_to(files.dtbs.resolve())
+    if path is None or not is_inside or not path.is_file():
+        raise Fault(
+            Code.NETBOOT_FAILED,
+            _("the kernel {kernel} has no device tree {fdt}"),
+            hint=_("boards of this type need a kernel that comes with it"),
+            blame=Blame.IMAGE,
+            kernel=files.kernel.name,
+            fdt=fdt,
+        )
+    return path
+
+
+def _plain(source: Path) -> os.stat_result:
+    found = source.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, _("is not a plain file"), str(source))
+    return found
+
+
+def _link(source: Path, to: Path) -> bool:
+    if to.exists() and to.samefile(source):
+        return True
+    beside = to.with_name(f".{to.name}.{uuid4()}")
+    try:
+        os.link(source, beside, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK}:
+            return False
+        raise
+    beside.rename(to)
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told_as_fault(board: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Fault(
+            Code.NETBOOT_FAILED,
+            _("the boot files of {board} could not be read or written: {name}: {error}"),
+            board=board,
+            name=error.filename or "-",
+            error=error.strerror or error,
+        ) from error

@@ -1,0 +1,111 @@
+"""The port ``Sightings``: dnsmasq's log tells of DHCP and TFTP, the kernel's table of connections of NFS."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from boardgrid.adapters.sightings.follow import Tail, changes_in
+from boardgrid.adapters.sightings.lines import age_s, sighting
+from boardgrid.adapters.sightings.sockets import peers
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault
+from boardgrid.ports import Clock, Sighting, Sign
+
+_NFS_PORT = 2049
+_LOOK_EVERY_S = 0.5  # the kernel tells nobody of a new connection, so while somebody watches we look
+_REMEMBERED_BYTES = 1 << 18  # of the log, when the first watcher comes: some thousand lines
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+
+
+@dataclass(slots=True)
+class NetworkSightings:
+    """
+    Must run in the network namespace of the NFS server. One watcher for a site is what it is made for; more work, too.
+
+    DHCP and TFTP come by push: the kernel wakes us when the log grows. What dnsmasq saw while nobody watched is read
+    from the end of its log, with times to the second. Of NFS connections that were there before the first look nobody
+    can tell the age, so they are no sightings; ``nfs_peers`` has them.
+    """
+
+    clock: Clock
+    log: Path  # dnsmasq's, written with --log-dhcp
+    tftp: Path  # dnsmasq's, where each board has a folder
+    address_of: Callable[[str], IPv4Address | None] = lambda _mac: None  # asked where dnsmasq is a proxy
+    tables: tuple[Path, ...] = _TABLES
+    _last: dict[tuple[IPv4Address, Sign], Sighting] = field(default_factory=dict, init=False)
+
+    async def watch(self) -> AsyncIterator[Sighting]:
+        with self._changes() as changed, contextlib.closing(Tail(self.log)) as tail:
+            self._remember(self._from_past(tail.to_end(_REMEMBERED_BYTES)))
+            for known in sorted(self._last.values(), key=lambda one: one.at_s):
+                yield known
+            connected = await self.nfs_peers()
+            look_at_s = self.clock.now_s() + _LOOK_EVERY_S
+            while True:
+                changed.clear()
+                while lines := tail.new_lines():
+                    for seen in self._remember(self._from_now(lines)):
+                        yield seen
+                    await asyncio.sleep(0)
+                    if self.clock.now_s() >= look_at_s:
+                        break  # a flood of lines does not hide the connections
+                if self.clock.now_s() >= look_at_s:
+                    before, connected = connected, await self.nfs_peers()
+                    for seen in self._remember(self._connections(connected - before)):
+                        yield seen
+                    look_at_s = self.clock.now_s() + _LOOK_EVERY_S
+                if not lines:
+                    await self._changed_or_passed(changed, look_at_s - self.clock.now_s())
+
+    async def nfs_peers(self) -> set[tuple[IPv4Address, int]]:
+        return peers(self.tables, _NFS_PORT)
+
+    def _changes(self) -> contextlib.AbstractContextManager[asyncio.Event]:
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            return changes_in(self.log.parent)
+        except OSError as error:
+            raise Fault(
+                Code.NETBOOT_FAILED, _("the log {log} cannot be followed: {error}"), log=self.log, error=error.strerror
+            ) from error
+
+    async def _changed_or_passed(self, changed: asyncio.Event, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0)):
+                await changed.wait()
+
+    def _from_now(self, lines: Iterable[str]) -> list[Sighting]:
+        return self._told(lines, lambda _line: self.clock.now_s())
+
+    def _from_past(self, lines: Iterable[str]) -> list[Sighting]:
+        now, now_s = datetime.now().astimezone(), self.clock.now_s()
+
+        def at_s(line: str) -> float | None:
+            age = age_s(line, now)
+            return None if age is None or age > now_s else now_s - age  # before the machine's start: another life
+
+        return self._told(lines, at_s)
+
+    def _told(self, lines: Iterable[str], at_s: Callable[[str], float | None]) -> list[Sighting]:
+        told = []
+        for line in lines:
+            when = at_s(line)
+            seen = sighting(line, self.tftp, self.address_of, when) if when is not None else None
+            if seen:
+                told.append(seen)
+        return told
+
+    def _connections(self, new: Iterable[tuple[IPv4Address, int]]) -> list[Sighting]:
+        return [Sighting(board, Sign.NFS, str(port), self.clock.now_s()) for board, port in sorted(new)]
+
+    def _remember(self, seen: list[Sighting]) -> list[Sighting]:
+        for one in seen:
+            known = self._last.get((one.board, one.sign))
+            # What this process saw itself is known better than what it reads again from the log's end.
+            if known is None or one.at_s >= known.at_s:
+                self._last[one.board, one.sign] = one
+        return seen
