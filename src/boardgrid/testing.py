@@ -481,6 +481,7 @@ class FakeDoorkeeper:
     users: dict[str, str] = field(default_factory=dict)  # user name by public key
     held: dict[tuple[str, str], Route] = field(default_factory=dict)  # by user and board name
     told: list[tuple[str, int, str]] = field(default_factory=list)  # what hello was told
+    unseen: set[tuple[str, str]] = field(default_factory=set)  # held, but an answer from before does not know it yet
     asked: list[tuple[str, str]] = field(default_factory=list)  # routes that were asked for
     version: int = 1
     is_silent: bool = False
@@ -517,7 +518,7 @@ class FakeDoorkeeper:
             except TimeoutError:
                 pass
         self._answer()
-        return Holdings(self.version, frozenset(self.held))
+        return Holdings(self.version, frozenset(self.held.keys() - self.unseen))
 
     def _tell(self) -> None:
         self.version += 1

@@ -1,0 +1,18 @@
+"""How much of the gateway one stranger, one user and everybody together may use."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    login_s: float = 20.0  # from the first byte to a proven key
+    strangers: int = 40  # connections that have not proven a key yet
+    strangers_per_address: int = 20
+    keys_per_connection: int = 10  # each one offered is one question to the controller
+    connections_per_user: int = 32
+    sessions_per_user: int = 32
+    sessions_per_address: int = 128  # many people may share one address
+    reach_s: float = 10.0  # a board that has not taken the connection by then is told to be silent
+    idle_s: float = 120.0  # a connection without any session ends
+    grace_s: float = 60.0  # how long sessions live on when the controller says nothing
+    poll_s: float = 25.0  # how long one question for changes may wait

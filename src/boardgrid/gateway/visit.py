@@ -1,0 +1,215 @@
+"""A visit: what one connection may do. Everything that is not said here is refused."""
+
+import asyncio
+import re
+
+import asyncssh
+import structlog
+
+from boardgrid.gateway.lobby import Lobby
+from boardgrid.gateway.session import Session
+from boardgrid.gateway.wire import Wire, notice_the_dead
+from boardgrid.messages import _
+from boardgrid.model.errors import FarmError, Invalid
+from boardgrid.model.name import checked
+from boardgrid.ports import Doorkeeper, Route
+
+log = structlog.get_logger(__name__)
+
+_SSH_PORT = 22
+_DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,8}")
+
+
+class Visit(asyncssh.SSHServer):
+    """
+    One connection: a key that is somebody's, then sessions on boards that this somebody holds.
+
+    The name that somebody logs in with must be the one that their key tells: nothing else ever becomes *user*.
+    """
+
+    def __init__(self, lobby: Lobby, doorkeeper: Doorkeeper) -> None:
+        self.address = ""
+        self.user: str | None = None
+        self.sessions: set[Session] = set()
+        self.opening = 0
+        self._lobby = lobby
+        self._doorkeeper = doorkeeper
+        self._wire: Wire | None = None
+        self._known_as: str | None = None
+        self._keys: set[str] = set()
+        self._was_told = False
+        # asyncssh may ask for a channel before it has called auth_completed().
+        self._authenticated: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._idle: asyncio.TimerHandle | None = None
+
+    # --- the connection
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        assert isinstance(conn, Wire)  # noqa: S101 - this gateway makes no other
+        self._wire = conn
+        peer = conn.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+        if not self._lobby.has_room_for_stranger(self.address):
+            log.info("visit.refused", address=self.address)
+            conn.abort()
+            return
+        self._lobby.guests.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lobby.guests.discard(self)
+        self._wire = None
+        if self._idle is not None:
+            self._idle.cancel()
+        for session in tuple(self.sessions):
+            session.cut()
+
+    def leave(self, reason: str) -> None:
+        if self._wire is not None:
+            self._wire.hang_up(reason)
+
+    # --- who is it?
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        line = " ".join(key.export_public_key().decode().split()[:2])
+        self._keys.add(line)
+        if len(self._keys) > self._lobby.limits.keys_per_connection:
+            self.leave(_("too many keys: name the right one with ssh -i"))
+            return False
+        try:
+            self._known_as = await self._doorkeeper.user_of(line)
+        except FarmError as error:
+            self._known_as = None
+            log.warning("visit.unanswered", address=self.address, error=str(error))
+            self._tell_once(_("This gateway gets no answer from its farm: try again in a moment.\n"))
+        return self._known_as is not None and self._known_as == username
+
+    def auth_completed(self) -> None:
+        wire = self._wire
+        if wire is None:
+            return
+        user = self._known_as
+        if user is None or wire.get_extra_info("username") != user:
+            wire.abort()  # asyncssh would have to be wrong for this, and it would be the end of all that follows
+            return
+        if not self._lobby.has_room_for_user(user):
+            self.leave(_("you have too many connections open"))
+            return
+        self.user = user
+        self._authenticated.set_result(user)
+        self._wait_for_a_session()
+        log.info("visit.began", user=user, address=self.address)
+
+    def _tell_once(self, sentence: str) -> None:
+        if self._wire is not None and not self._was_told:
+            self._was_told = True
+            self._wire.send_auth_banner(sentence)
+
+    # --- what may they do?
+
+    def session_requested(self) -> bool:
+        raise _refused(
+            _("this door has no shell, it leads to the boards that you hold: use `boardgrid ssh BOARD`, or ssh -J")
+        )
+
+    async def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Session:
+        host = dest_host.lower()
+        try:
+            async with asyncio.timeout(self._lobby.limits.login_s):
+                user = await asyncio.shield(self._authenticated)
+        except TimeoutError as error:
+            raise _refused(_("nobody has logged in here")) from error
+        board = _board_in(host)
+        if board is None:
+            raise _refused(
+                _("boards are reached by their name alone: ssh -J {user}@GATEWAY root@tk1-1").format(user=user)
+            )
+        if dest_port != _SSH_PORT:
+            raise _refused(_("this door leads to port 22 of {board} alone").format(board=board))
+        if not self._lobby.has_room_for_session(user, self.address):
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_RESOURCE_SHORTAGE, _("you have too many sessions open: end one first")
+            )
+        self.opening += 1
+        try:
+            return await self._connected(user, board, host)
+        finally:
+            self.opening -= 1
+            self._wait_for_a_session()
+
+    async def _connected(self, user: str, board: str, host: str) -> Session:
+        told = self._lobby.changes
+        route = await self._route(user, board, host)
+        reader, writer = await _reach(board, route, self._lobby.limits.reach_s)
+        try:
+            # Whoever's time ended while we connected is not seen by the watch, which looks at sessions.
+            while told != self._lobby.changes:
+                told = self._lobby.changes
+                if await self._route(user, board, host) != route:
+                    raise _refused(_("{board} has moved meanwhile: try again").format(board=board))
+            if self._wire is None:
+                raise _refused(_("the connection is gone"))
+        except BaseException:
+            writer.transport.abort()
+            raise
+        session = Session(user, board, route, self._wire, reader, writer, on_end=self._ended)
+        self.sessions.add(session)
+        log.info("session.began", user=user, board=board, address=self.address)
+        return session
+
+    async def _route(self, user: str, board: str, host: str) -> Route:
+        try:
+            route = await self._doorkeeper.route(user, host)
+        except FarmError as error:
+            log.warning("session.unanswered", user=user, board=board, error=str(error))
+            raise _refused(_("this gateway gets no answer from its farm: try again in a moment")) from error
+        if route is None:
+            raise _refused(
+                _("you hold no board {board} that is open: `boardgrid status` shows yours").format(board=board)
+            )
+        return route
+
+    def _ended(self, session: Session) -> None:
+        self.sessions.discard(session)
+        self._wait_for_a_session()
+
+    def _wait_for_a_session(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if not self.sessions and not self.opening and self._wire is not None:
+            self._idle = asyncio.get_running_loop().call_later(
+                self._lobby.limits.idle_s, self.leave, _("nothing was asked for in a long time")
+            )
+
+
+def _refused(sentence: str) -> asyncssh.ChannelOpenError:
+    return asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, sentence)
+
+
+def _board_in(host: str) -> str | None:
+    """The board that a short name or host name tells; None for an address and for what no board can be called."""
+    name, dot, domain = host.partition(".")
+    try:
+        board = checked("board", name)
+    except Invalid:
+        return None
+    return board if not dot or _DOMAIN.fullmatch(domain) else None
+
+
+async def _reach(board: str, route: Route, within_s: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        async with asyncio.timeout(within_s):
+            reader, writer = await asyncio.open_connection(str(route.address), route.port)
+    except OSError as error:  # TimeoutError is one
+        raise asyncssh.ChannelOpenError(
+            asyncssh.OPEN_CONNECT_FAILED,
+            _("{board} does not answer on its SSH port: it may be restarting").format(board=board),
+        ) from error
+    notice_the_dead(writer.transport)
+    return reader, writer
