@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from boardgrid.adapters.clock import BootClock
-from boardgrid.daemon.process import Process
+from boardgrid.daemon.process import LAB, Process
 from boardgrid.daemon.sockets import open_unix
 from boardgrid.daemon.state import Condition
 from boardgrid.daemon.supervisor import Supervisor
@@ -131,7 +131,7 @@ async def test_a_restarted_process_keeps_its_door(tmp_path: Path) -> None:
 
     async with running(tmp_path, Process(name="controller", argv=ANSWERS, doors=(door,))) as farm:
         assert await ask() == b"here"
-        os.kill(farm.pid("controller"), signal.SIGKILL)
+        await asyncio.to_thread(_kill, farm.pid("controller"))
         # Nobody stands there now; who knocks waits, and is answered.
         assert await asyncio.wait_for(ask(), PATIENCE_S) == b"here"
     door.socket.close()
@@ -169,14 +169,14 @@ import asyncio, sys
 from pathlib import Path
 from boardgrid.adapters.clock import BootClock
 from boardgrid.daemon.logs import log_to_stderr
-from boardgrid.daemon.process import Process
+from boardgrid.daemon.process import LAB, Process
 from boardgrid.daemon.supervisor import Supervisor
 log_to_stderr()
 sleeps = ("sleep", "600")
 processes = [Process(name="plain", argv=sleeps)]
 if "lab" in sys.argv:
-    processes.append(Process(name="lab", argv=sleeps, makes_namespaces=True))
-    processes.append(Process(name="nfs", argv=sleeps, inside="lab"))
+    processes.append(Process(name="lab", argv=sleeps, namespaces=LAB))
+    processes.append(Process(name="nfs", argv=sleeps, inside="lab", namespaces=LAB))
 supervisor = Supervisor(processes, Path(sys.argv[1]), BootClock())
 def tell():
     print(*(condition.pid for condition in supervisor.conditions().values()), flush=True)
@@ -201,6 +201,12 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path, what: str)
             _await_end(descriptor)
 
 
+def _kill(pid: int) -> None:
+    process = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    _await_end(process)
+
+
 def _await_end(process: int) -> None:
     poll = select.poll()
     poll.register(process, select.POLLIN)
@@ -208,10 +214,21 @@ def _await_end(process: int) -> None:
     os.close(process)
 
 
+async def test_who_cannot_outlive_another_falls_with_it_and_comes_back_after_it(tmp_path: Path) -> None:
+    mapper = Process(name="rpcbind", argv=SLEEPS)
+    nfs = Process(name="nfs", argv=SLEEPS, bound_to=("rpcbind",))
+    async with running(tmp_path, nfs, mapper) as farm:
+        first = farm.pid("nfs")
+        os.kill(farm.pid("rpcbind"), signal.SIGKILL)
+        await farm.until("rpcbind", restarts=1)
+        await farm.until("nfs", restarts=1)
+        assert not is_alive(first)
+
+
 @pytest.mark.world
 async def test_when_the_lab_falls_all_in_it_fall_and_all_come_back_in_the_new_one(tmp_path: Path) -> None:
-    lab = Process(name="lab", argv=("sleep", "600"), makes_namespaces=True, stop_s=0.3)
-    nfs = Process(name="nfs", argv=("sleep", "600"), inside="lab")
+    lab = Process(name="lab", argv=("sleep", "600"), namespaces=LAB, stop_s=0.3)
+    nfs = Process(name="nfs", argv=("sleep", "600"), inside="lab", namespaces=LAB)
     async with running(tmp_path, nfs, lab) as farm:
         first = farm.pid("nfs")
         assert _namespace(first, "net") == _namespace(farm.pid("lab"), "net") != _namespace(os.getpid(), "net")

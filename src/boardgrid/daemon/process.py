@@ -25,10 +25,8 @@ log = structlog.get_logger()
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
 STEADY_S = 30.0  # who ran this long without a fault may fall again as if for the first time
 _DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
-_OWN_NAMESPACES = (
-    *("unshare", "--net", "--mount", "--pid", "--mount-proc", "--propagation", "private"),
-    *("--fork", "--kill-child=KILL", "--"),
-)
+LAB = ("net", "mount", "pid")  # a network, mounts and processes of its own
+BOX = ("mount", "pid")  # the machine's network, but nobody else's mounts and processes
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -55,11 +53,13 @@ class Process:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     identity: Identity | None = None  # None: root
-    needs: tuple[Path, ...] = ()  # what an unprivileged one must reach, whatever lies above it
+    needs: tuple[Path, ...] = ()  # what it must reach as who it is, whatever lies above it
+    becomes: Identity | None = None  # who a program makes of itself that has to start as root
     doors: tuple[Door, ...] = ()
-    makes_namespaces: bool = False  # network, mounts and processes of its own; it is their process 1
-    inside: str = ""  # the process in whose namespaces it lives
+    namespaces: tuple[str, ...] = ()  # made for it, or where it lives *inside* another: that one's
+    inside: str = ""  # the process in whose namespaces it lives, and with which it falls
     after: tuple[str, ...] = ()  # those that must be ready before it starts
+    bound_to: tuple[str, ...] = ()  # such of these that it cannot outlive
     prepare: Callable[[], Awaitable[None]] = _nothing
     ready: Callable[[int], Awaitable[bool]] = _at_once
     ready_s: float = 60.0
@@ -68,15 +68,25 @@ class Process:
     @property
     def forks(self) -> bool:
         """Whether the program is the child of the process that is started: entering a process namespace takes one."""
-        return self.makes_namespaces or bool(self.inside)
+        return "pid" in self.namespaces
 
     def command(self, inside: int | None, view: View) -> list[str]:
         """The words to start it with; *inside* is the number of the process whose namespaces it enters."""
         words = list(_DIES_WITH_PARENT)
-        if self.makes_namespaces:
-            words += [*_OWN_NAMESPACES, *_DIES_WITH_PARENT]
+        kinds = [f"--{kind}" for kind in self.namespaces]
         if inside is not None:
-            words += ["nsenter", f"--target={inside}", "--net", "--mount", "--pid", "--", *_DIES_WITH_PARENT]
+            words += ["nsenter", f"--target={inside}", *kinds, "--", *_DIES_WITH_PARENT]
+        elif kinds:
+            words += [
+                "unshare",
+                *kinds,
+                "--mount-proc",
+                "--propagation",
+                "private",
+                "--fork",
+                "--kill-child=KILL",
+                "--",
+            ]
         words += launch.words([door.socket.fileno() for door in self.doors], view)
         if self.identity:
             words += _becomes(self.identity)
@@ -102,6 +112,8 @@ class Keeper:
     changed: Callable[["Keeper"], None]
     holder: "Keeper | None" = None  # of the namespaces it lives in
     after: tuple["Keeper", ...] = ()
+    bound_to: tuple["Keeper", ...] = ()
+    down: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     pid: int | None = None  # of the program itself, as this machine numbers it
     restarts: int = 0
@@ -136,26 +148,28 @@ class Keeper:
     async def _run_once(self) -> str:
         """Start it and wait for its end; returns how it ended."""
         running = await self._start()
+        self.down.clear()
         pump = asyncio.create_task(self._pump(running))
+        ended = asyncio.create_task(running.wait())
+        watch = asyncio.create_task(self._become_ready(running))
+        falls = {asyncio.create_task(other.down.wait()): other for other in self.bound_to}
         try:
-            ended = asyncio.create_task(running.wait())
-            watch = asyncio.create_task(self._become_ready(running))
-            try:
-                done, _pending = await asyncio.wait({ended, watch}, return_when=asyncio.FIRST_COMPLETED)
-                if watch in done:
-                    await watch
-                    self._set("ready")
-                    self.ready.set()
-                    await asyncio.shield(ended)
-            finally:
-                watch.cancel()
-                await asyncio.gather(watch, return_exceptions=True)
-                if not ended.done():
-                    ended.cancel()
-            status = await ended
-            return _("it ended with status {status}").format(status=status)
+            await asyncio.wait({ended, watch, *falls}, return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                await watch
+                self.ready.set()
+                self._set("ready")
+                await asyncio.wait({ended, *falls}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                return _("it ended with status {status}").format(status=ended.result())
+            fallen = next(other for task, other in falls.items() if task.done())
+            return _("{name} ended, without which it cannot be").format(name=fallen.process.name)
         finally:
             self.ready.clear()
+            self.down.set()
+            for task in (ended, watch, *falls):
+                task.cancel()
+            await asyncio.gather(ended, watch, *falls, return_exceptions=True)
             await asyncio.shield(self._stop(running))
             # What its children still hold open may say more, but not for ever.
             await asyncio.wait({pump}, timeout=0.5)
@@ -164,7 +178,8 @@ class Keeper:
 
     async def _start(self) -> asyncio.subprocess.Process:
         process = self.process
-        view = view_for(process.identity, process.needs) if process.identity else View()
+        who = process.identity or process.becomes
+        view = view_for(who, process.needs) if who else View()
         inside = self.holder.pid if self.holder else None
         self._set("starting")
         running = await asyncio.create_subprocess_exec(

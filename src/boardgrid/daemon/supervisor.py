@@ -34,7 +34,7 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         for process in _in_order(self.processes):
-            before = [self._keepers[name] for name in (*process.after, process.inside) if name]
+            before = [self._keepers[name] for name in _before(process)]
             self._keepers[process.name] = Keeper(
                 process,
                 SizedLog(self.logs / f"{process.name}.log"),
@@ -42,6 +42,7 @@ class Supervisor:
                 lambda keeper: self.changed(keeper.process.name, keeper.condition),
                 holder=self._keepers.get(process.inside),
                 after=tuple(before),
+                bound_to=tuple(self._keepers[name] for name in process.bound_to),
             )
 
     def conditions(self) -> dict[str, Condition]:
@@ -106,9 +107,13 @@ def _in_order(processes: Sequence[Process]) -> list[Process]:
     left, done = list(processes), list[Process]()
     while left:
         names = {process.name for process in done}
-        next_ = [each for each in left if {*each.after, *([each.inside] if each.inside else [])} <= names]
+        next_ = [each for each in left if _before(each) <= names]
         if not next_:
             raise ValueError(f"these wait for each other, or for nobody: {[each.name for each in left]}")
         done += next_
         left = [each for each in left if each not in next_]
     return done
+
+
+def _before(process: Process) -> set[str]:
+    return {*process.after, *process.bound_to, process.inside} - {""}
