@@ -398,7 +398,7 @@ class SiteState:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderState:
+class OrderRecord:
     """A power order, and what became of it."""
 
     order: PowerOrder
@@ -428,7 +428,7 @@ class Entry:
     owner: UUID | None = None
 
 
-Thing = User | Token | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderState | Health
+Thing = User | Token | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health
 
 
 class Snapshot(Protocol):
@@ -491,18 +491,26 @@ class Snapshot(Protocol):
 
     def deployment(self, deployment_id: UUID) -> Deployment | None: ...
 
-    def deployment_of(self, reservation: int) -> Deployment | None:
-        """The newest of this reservation."""
+    def deployments(
+        self, *, reservations: Collection[int] | None = None, root: UUID | None = None, live: bool | None = None
+    ) -> list[Deployment]:
+        """Oldest first."""
 
-    def live_on(self, root: UUID) -> Deployment | None: ...
+    def order(self, order_id: UUID) -> OrderRecord | None: ...
 
-    def order(self, order_id: UUID) -> OrderState | None: ...
-
-    def health(self, board: str) -> Health | None: ...
+    def health(self) -> Mapping[str, Health]:
+        """By board."""
 
     def events(
-        self, after: int, *, board: str | None = None, reservation: int | None = None, limit: int
-    ) -> list[Entry]: ...
+        self,
+        after: int,
+        *,
+        limit: int,
+        board: str | None = None,
+        reservation: int | None = None,
+        seen_by: UUID | None = None,
+    ) -> list[Entry]:
+        """*seen_by* leaves out what belongs to no board and is another user's."""
 
     def last_event(self) -> int:
         """0: there is none."""

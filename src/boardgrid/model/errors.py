@@ -46,6 +46,7 @@ class Code(StrEnum):
     # Conflict: lawful, but not now
     NAME_TAKEN = "name.taken"
     KEY_TAKEN = "key.taken"
+    ADDRESS_TAKEN = "address.taken"
     BOARD_TAKEN = "board.taken"
     BOARD_SET_ASIDE = "board.set_aside"
     BOARD_NOT_OPEN = "board.not_open"

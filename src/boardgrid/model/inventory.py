@@ -1,12 +1,16 @@
 """The inventory: what an admin declares of boards and types, and how it differs from what is recorded."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Literal
 
-from boardgrid.model.board import Board, BoardType, Boot, DriverSpec
+from boardgrid.messages import _
+from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
+from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.name import checked, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +51,124 @@ def difference(declared: BoardType | Board, recorded: BoardType | Board | None) 
     return Change("add" if recorded is None else "change", kind, declared.name, told)
 
 
-def first_doubled(boards: Iterable[Board]) -> tuple[Board, Board, str] | None:
-    """Two boards that cannot both be, and the field that they share."""
-    seen: dict[tuple[str, object], Board] = {}
-    for board in boards:
-        keys: list[tuple[str, object]] = [("mac", board.mac), ("address", (board.site, board.address))]
-        if board.nfs_path is not None:
-            # One path, one export: the bootloaders of two boards cannot ask for the same one.
-            keys.append(("nfs_path", (board.site, board.nfs_path)))
-        for key in keys:
-            if key in seen and seen[key].name != board.name:
-                return seen[key], board, key[0]
-            seen[key] = board
+def clash(board: Board, others: Iterable[Board]) -> tuple[Board, object] | None:
+    """Another board that has what only one can have, and what that is."""
+    for other in others:
+        if other.name == board.name:
+            continue
+        if other.mac == board.mac:
+            return other, board.mac
+        if other.site == board.site and other.address == board.address:
+            return other, board.address
+        # One path, one export: the bootloaders of two boards cannot ask for the same one.
+        if other.site == board.site and other.nfs_path == board.nfs_path and board.nfs_path is not None:
+            return other, board.nfs_path
     return None
+
+
+# What a board's boot hangs on: it stays as it is while somebody has the board.
+BOOT_FACTS = ("mac", "address", "boot", "nfs_path")
+
+_ONE_LINE = re.compile(r"[ -~]*")  # printable ASCII: these words are written into boot files
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_ARCH = re.compile(r"[a-z][a-z0-9-]{1,30}")
+_DRIVER = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+_OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_PATH = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
+_FDT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._,+-]*)(/[A-Za-z0-9][A-Za-z0-9._,+-]*)*")
+_LONGEST = 1000
+_BOOT_MOST_S = 3600
+
+
+def checked_type(declared: BoardType) -> BoardType:
+    """
+    Return *declared* if boards of such a type can be.
+
+    Raises:
+        Invalid: they cannot; the sentence names the field.
+    """
+    checked("board type", declared.name)
+    what = _("board type {name}").format(name=declared.name)
+    _check(what, "arch", declared.arch, _ARCH, "armhf")
+    _check(what, "console", declared.console, _ONE_LINE, "ttyS0,115200n8")
+    _check(what, "cmdline", declared.cmdline, _ONE_LINE, "fbcon=map:1")
+    if declared.fdt:
+        _check(what, "fdt", declared.fdt, _FDT, "nvidia/tegra124-jetson-tk1.dtb")
+    if not 1 <= declared.boot_s <= _BOOT_MOST_S:
+        raise _refused(what, "boot_s", declared.boot_s, "120")
+    return declared
+
+
+def checked_board(declared: BoardDeclared, site: Site) -> Board:
+    """
+    The board that is declared, if it can be at this site.
+
+    Raises:
+        Invalid: it cannot; the sentence names the field.
+    """
+    checked("board", declared.name)
+    mac = declared.mac.strip().lower().replace("-", ":")
+    _check(declared.name, "mac", mac, _MAC, "52:54:00:12:34:56")
+    if int(mac[:2], 16) & 1:
+        raise _refused(declared.name, "mac", mac, _("one board's own address, with an even first byte"))
+    _check_address(declared.name, declared.address, site)
+    _check(declared.name, "kernel", declared.kernel, _ONE_LINE, "3.10.40-gdacac96")
+    match declared.boot:
+        case Boot.FLASHED:
+            if declared.nfs_path is None:
+                raise _refused(declared.name, "nfs_path", "", "/NFSRoot1")
+            _check(declared.name, "nfs_path", str(declared.nfs_path), _PATH, "/NFSRoot1")
+        case Boot.PXELINUX:
+            if declared.nfs_path is not None:
+                # It would look as if it meant something.
+                raise _refused(declared.name, "nfs_path", declared.nfs_path, _("none, where a board boots by PXE"))
+    for spec in declared.power:
+        _check(declared.name, "power.driver", spec.driver, _DRIVER, "wol")
+        for option in spec.options:
+            _check(declared.name, "power", option, _OPTION, "outlet")
+    return Board(
+        name=declared.name,
+        type=type_of(declared.name),
+        site=site.name,
+        mac=mac,
+        address=declared.address,
+        boot=declared.boot,
+        nfs_path=declared.nfs_path,
+        kernel=declared.kernel,
+        power=declared.power,
+    )
+
+
+def _check_address(board: str, address: IPv4Address, site: Site) -> None:
+    if site.server is None:
+        return  # its agent has not told yet
+    net = site.server.network
+    if address not in net or address in {net.network_address, net.broadcast_address, site.server.ip}:
+        raise Invalid(
+            Code.ADDRESS_INVALID,
+            _("{board} cannot have the address {address}: the server of site {site} is {server}"),
+            hint=_("choose a free one between {first} and {last}"),
+            board=board,
+            address=address,
+            site=site.name,
+            server=site.server,
+            first=net.network_address + 1,
+            last=net.broadcast_address - 1,
+        )
+
+
+def _check(what: str, field_name: str, value: str, rule: re.Pattern[str], example: str) -> None:
+    if len(value) > _LONGEST or not rule.fullmatch(value):
+        raise _refused(what, field_name, value, example)
+
+
+def _refused(what: str, field_name: str, value: object, example: object) -> Invalid:
+    return Invalid(
+        Code.INVENTORY_INVALID,
+        _("{what}: {field} cannot be {value!r}"),
+        hint=_("a good one looks like this: {example}"),
+        what=what,
+        field=field_name,
+        value=str(value)[:80],
+        example=example,
+    )

@@ -2,9 +2,20 @@
 
 from dataclasses import dataclass
 
+import structlog
+
+from boardgrid.messages import _
+from boardgrid.model.access import can
+from boardgrid.model.errors import Code, Conflict
+from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.services.desk import Desk
+from boardgrid.services.ending import capture, discard
+from boardgrid.services.finding import root_of
+from boardgrid.services.showing import Showing
 from boardgrid.services.views import ImageView, RootView
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +31,35 @@ class Roots:
 
     def roots(self, asker: User) -> list[RootView]:
         """Those that are not gone: the asker's, or everyone's for an admin."""
-        raise NotImplementedError
+        with self.desk.records.read() as records:
+            showing = Showing(records, asker, self.desk.now())
+            found = records.roots(states=set(RootState) - {RootState.GONE})
+            return [showing.root(one) for one in found if can(asker, "see", one)]
 
     def root(self, asker: User, name: str) -> RootView:
         """
         Raises:
             NotFound: ROOT_UNKNOWN.
         """
-        raise NotImplementedError
+        with self.desk.records.read() as records:
+            return Showing(records, asker, self.desk.now()).root(root_of(records, asker, name))
 
     def keep(self, asker: User, name: str, image: str) -> ImageView:
         """
-        Make a new version of *image* from a root kept aside. The root goes when the image is ready; where that fails, it
-        is aside again.
+        Make a new version of *image* from a root kept aside. The root goes when the image is ready; it is aside again
+        when the image could not be made.
 
         Raises:
             NotFound: ROOT_UNKNOWN.
             Invalid: NAME_INVALID.
             Conflict: ROOT_NOT_ASIDE; NAME_TAKEN by another user's image.
         """
-        raise NotImplementedError
+        with self.desk.begin(asker) as work:
+            root = root_of(work.tx, asker, name)
+            check_aside(root)
+            made = capture(work, root, image)
+            log.info("root.kept", root=root.name, image=made.ref, by=asker.name)
+            return Showing(work.tx, asker, work.now).image(made)
 
     def discard(self, asker: User, name: str) -> RootView:
         """
@@ -49,4 +69,30 @@ class Roots:
             NotFound: ROOT_UNKNOWN.
             Conflict: ROOT_NOT_ASIDE, a deployment or a capture has it.
         """
-        raise NotImplementedError
+        with self.desk.begin(asker) as work:
+            root = root_of(work.tx, asker, name)
+            if root.state is not RootState.GOING:
+                check_aside(root)
+                root = discard(work, root)
+                log.info("root.discarded", root=root.name, by=asker.name)
+            return Showing(work.tx, asker, work.now).root(root)
+
+
+def check_aside(root: Root) -> None:
+    """
+    Raises:
+        Conflict: ROOT_NOT_ASIDE.
+    """
+    match root.state:
+        case RootState.ASIDE:
+            return
+        case RootState.LIVE:
+            why = _("a deployment runs on root {root}")
+            hint = _("release its board first")
+        case RootState.CAPTURED:
+            why = _("root {root} is being made an image")
+            hint = _("wait until that is done")
+        case RootState.GOING | RootState.GONE:
+            why = _("root {root} was given up")
+            hint = ""
+    raise Conflict(Code.ROOT_NOT_ASIDE, why, hint=hint, root=root.name)

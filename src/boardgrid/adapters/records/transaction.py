@@ -1,0 +1,69 @@
+"""What is written to the records, all at once or not at all."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, exists, func, insert, select, update
+
+from boardgrid.adapters.records import rows, schema
+from boardgrid.adapters.records.snapshot import SqlSnapshot
+from boardgrid.model.board import BoardType
+from boardgrid.model.planning import Standing
+from boardgrid.model.user import Audience, Token, User
+from boardgrid.ports import Entry, Thing
+
+
+class SqlTransaction(SqlSnapshot):
+    def save(self, thing: Thing) -> None:
+        shelf = rows.SHELVES[type(thing)]
+        row = shelf.pack(thing)
+        # Not "insert or replace", which would delete the old row and with it what refers to it.
+        changed = self._connection.execute(
+            update(shelf.table).where(shelf.key_column == row[shelf.key]).values(row)
+        ).rowcount
+        if not changed:
+            self._connection.execute(insert(shelf.table).values(row))
+        if isinstance(thing, User):
+            self._save_keys(thing)
+
+    def _save_keys(self, user: User) -> None:
+        self._connection.execute(delete(schema.user_keys).where(schema.user_keys.c.user == user.id))
+        for place, key in enumerate(user.ssh_keys):
+            self._connection.execute(insert(schema.user_keys).values(key=key, user=user.id, place=place))
+
+    def remove(self, thing: Token | BoardType | Standing) -> None:
+        match thing:
+            case Token():
+                self._connection.execute(delete(schema.tokens).where(schema.tokens.c.id == thing.id))
+            case BoardType():
+                self._connection.execute(delete(schema.board_types).where(schema.board_types.c.name == thing.name))
+            case Standing():
+                name = thing.board.name
+                self._connection.execute(delete(schema.boards).where(schema.boards.c.name == name))
+                self._connection.execute(delete(schema.health).where(schema.health.c.board == name))
+
+    def tokens_end(self, *, audience: Audience, user: UUID | None = None, site: str | None = None) -> None:
+        token = schema.tokens.c
+        self._connection.execute(
+            delete(schema.tokens).where(token.audience == audience, token.user == user, token.site == site)
+        )
+
+    def next_reservation(self) -> int:
+        # One writer at a time, and no reservation is ever removed.
+        return (self._connection.scalar(select(func.max(schema.reservations.c.number))) or 0) + 1
+
+    def next_version(self, image: str) -> int:
+        of_this_name = schema.images.c.name == image
+        return (self._connection.scalar(select(func.max(schema.images.c.version)).where(of_this_name)) or 0) + 1
+
+    def add_event(self, entry: Entry) -> None:
+        self._connection.execute(insert(schema.events).values(rows.pack_entry(entry)))
+
+    def is_new(self, report: UUID, at: datetime) -> bool:
+        if self._connection.scalar(select(exists().where(schema.reports.c.id == report))):
+            return False
+        self._connection.execute(insert(schema.reports).values(id=report, at=at))
+        return True
+
+    def forget_reports(self, before: datetime) -> None:
+        self._connection.execute(delete(schema.reports).where(schema.reports.c.at < before))

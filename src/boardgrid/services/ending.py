@@ -1,0 +1,169 @@
+"""How a reservation ends, whoever ends it, and what then becomes of its root."""
+
+from dataclasses import replace
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+
+from boardgrid.messages import _
+from boardgrid.model.deployment import Deployment, DeploymentState, Outcome, Phase
+from boardgrid.model.errors import Code, Conflict, Invalid
+from boardgrid.model.image import Image, ImageState, RootSource
+from boardgrid.model.name import checked
+from boardgrid.model.reservation import Reservation
+from boardgrid.model.root import ASIDE_FOR, Root, RootState
+from boardgrid.ports import Snapshot
+from boardgrid.services.desk import Work
+from boardgrid.services.finding import check_image_name
+
+log = structlog.get_logger()
+
+
+class Fate(StrEnum):
+    """What becomes of a root when its board is given back."""
+
+    KEEP = "keep"  # it becomes an image
+    ASIDE = "aside"  # it stays, for some days
+    DISCARD = "discard"
+
+
+def end(
+    work: Work,
+    reservation: Reservation,
+    *,
+    because: str = "",
+    fate: Fate | None = None,
+    name: str = "",
+    failure: Deployment | None = None,
+) -> Reservation:
+    """
+    End a running reservation: its board is wished parked, its deployment ends, its root meets its fate.
+
+    Args:
+        because: a sentence for its user, where it was not they who ended it.
+        fate: None: aside where somebody may have written to the root, else discard.
+        name: with KEEP the image's, with ASIDE the root's new one or nothing.
+        failure: its deployment as it is recorded when it failed; None: it did not.
+
+    Raises:
+        Invalid, Conflict: as ``Booking.release`` says; then nothing is changed.
+    """
+    ended = reservation.ended(work.now, because)
+    for deployment in work.tx.deployments(reservations=[reservation.number], live=True):
+        if root := work.tx.root(deployment.root):
+            _meet(work, root, deployment, fate, name)
+        over = failure or replace(deployment, state=DeploymentState.ENDED)
+        work.save(replace(over, ended_at=work.now))
+    standing = work.tx.board(reservation.board)
+    if standing is not None:
+        if standing.order is not None:
+            drop_order(work, standing.order.id, _("the reservation ended before it was carried out"))
+        told = because or _("reservation {number} was released").format(number=reservation.number)
+        work.note_board(
+            standing,
+            "reservation",
+            Phase.ENDED,
+            told,
+            outcome=Outcome.FAILED if failure else Outcome.OK,
+            reservation=reservation.number,
+            owner=reservation.user,
+        )
+        work.save(standing.parked())
+    work.save(ended)
+    log.info("reservation.ended", reservation=reservation.number, board=reservation.board, because=because)
+    return ended
+
+
+def _meet(work: Work, root: Root, deployment: Deployment, fate: Fate | None, name: str) -> None:
+    # A root that was kept aside before holds what its user wrote then, whether it came up this time or not.
+    is_fresh = len(work.tx.deployments(root=root.id)) == 1
+    is_untouched = is_fresh and deployment.opened_at is None
+    match fate or (Fate.DISCARD if is_untouched else Fate.ASIDE):
+        case Fate.DISCARD:
+            discard(work, root)
+        case Fate.ASIDE:
+            put_aside(work, _renamed(work.tx, root, name) if name else root)
+        case Fate.KEEP:
+            if is_untouched:
+                raise Conflict(
+                    Code.BOARD_NOT_OPEN,
+                    _("{board} was not open yet, so there is nothing to keep"),
+                    hint=_("wait until it is open, or release it with --discard"),
+                    board=deployment.board,
+                )
+            capture(work, root, name)
+
+
+def capture(work: Work, root: Root, name: str) -> Image:
+    """
+    Have an image made of a root. Nothing is lost when that fails: the root is aside again (see ``Fleet.report``).
+
+    Raises:
+        Invalid: NAME_INVALID; REQUEST_INVALID, there is no name to keep it under.
+        Conflict: NAME_TAKEN by another user's image.
+    """
+    if not name:
+        raise Invalid(
+            Code.REQUEST_INVALID,
+            _("an image needs a name to be kept under"),
+            hint=_("say --keep NAME"),
+        )
+    # Whoever asks, what is made of a user's files is that user's.
+    check_image_name(work.tx, root.owner, checked("image", name))
+    image = Image(
+        id=work.new_id(),
+        name=name,
+        version=work.tx.next_version(name),
+        owner=root.owner,
+        site=root.site,
+        state=ImageState.BUILDING,
+        created_at=work.now,
+        source=RootSource(root.id),
+        parent=root.image,
+    )
+    work.save(image)
+    work.save(replace(root, state=RootState.CAPTURED, expires_at=None))
+    told = _("root {root} is being kept as {image}").format(root=root.name, image=image.ref)
+    work.note_thing("root", told, root.owner)
+    return image
+
+
+def put_aside(work: Work, root: Root) -> None:
+    until = work.now + ASIDE_FOR
+    work.save(replace(root, state=RootState.ASIDE, expires_at=until))
+    told = _("root {root} is kept aside until {until:%Y-%m-%d %H:%M} UTC").format(root=root.name, until=until)
+    work.note_thing("root", told, root.owner)
+
+
+def discard(work: Work, root: Root) -> Root:
+    going = replace(root, state=RootState.GOING, expires_at=None)
+    work.save(going)
+    work.note_thing("root", _("root {root} is discarded").format(root=root.name), root.owner)
+    return going
+
+
+def drop_order(work: Work, order: UUID, why: str) -> None:
+    """A power order that will not be carried out."""
+    if state := work.tx.order(order):
+        work.save(replace(state, is_done=True, reason=why))
+
+
+def free_root_name(records: Snapshot, owner: UUID, image: str, deployment: UUID) -> str:
+    """A name for a new root, told from its image and its deployment."""
+    for digits in range(6, 33):
+        name = f"{image[:40]}-{deployment.hex[-digits:]}"
+        if not is_taken(records, owner, name):
+            return name
+    return deployment.hex  # unreachable: two deployments have no id in common
+
+
+def is_taken(records: Snapshot, owner: UUID, name: str) -> bool:
+    return any(one.state is not RootState.GONE for one in records.roots(name=name, owner=owner))
+
+
+def _renamed(records: Snapshot, root: Root, name: str) -> Root:
+    checked("root", name)
+    if name != root.name and is_taken(records, root.owner, name):
+        raise Conflict(Code.NAME_TAKEN, _("there is a root {root} already"), hint=_("choose another name"), root=name)
+    return replace(root, name=name)

@@ -1,0 +1,159 @@
+"""How things are found by what people call them. What the asker may not see is answered as if it were not there."""
+
+from uuid import UUID
+
+from boardgrid.messages import _
+from boardgrid.model.access import Verb, can
+from boardgrid.model.board import BoardType
+from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
+from boardgrid.model.image import Image, ImageState
+from boardgrid.model.planning import Standing
+from boardgrid.model.reservation import Reservation
+from boardgrid.model.root import Root, RootState
+from boardgrid.model.user import User
+from boardgrid.ports import SiteState, Snapshot
+
+
+def site_for(records: Snapshot, name: str) -> SiteState:
+    """
+    The site of this name; an empty one means the farm's only site.
+
+    Raises:
+        NotFound: SITE_UNKNOWN.
+        Invalid: REQUEST_INVALID, none was named and the farm has not just one.
+    """
+    sites = records.sites()
+    if not name and len(sites) == 1:
+        return sites[0]
+    for one in sites:
+        if one.site.name == name:
+            return one
+    if name:
+        raise NotFound(Code.SITE_UNKNOWN, _("there is no site {site}"), site=name)
+    raise Invalid(
+        Code.REQUEST_INVALID,
+        _("this farm has {count} sites and none was named"),
+        hint=_("name one of: {sites}"),
+        count=len(sites),
+        sites=", ".join(one.site.name for one in sites) or "-",
+    )
+
+
+def board_type(records: Snapshot, name: str) -> BoardType:
+    """
+    Raises:
+        NotFound: TYPE_UNKNOWN.
+    """
+    if found := records.board_type(name):
+        return found
+    raise NotFound(
+        Code.TYPE_UNKNOWN,
+        _("there is no board type {type}"),
+        hint=_("boardgrid board-type list shows them; an admin adds one with boardgrid board-type add"),
+        type=name,
+    )
+
+
+def standing_of(records: Snapshot, name: str) -> Standing:
+    """
+    Raises:
+        NotFound: BOARD_UNKNOWN.
+    """
+    if found := records.board(name):
+        return found
+    raise NotFound(
+        Code.BOARD_UNKNOWN, _("there is no board {board}"), hint=_("boardgrid board list shows them"), board=name
+    )
+
+
+def reservation_of(records: Snapshot, asker: User, number: int) -> Reservation:
+    """
+    Raises:
+        NotFound: RESERVATION_UNKNOWN.
+    """
+    found = records.reservation(number)
+    if found is None or not can(asker, "see", found):
+        raise NotFound(
+            Code.RESERVATION_UNKNOWN,
+            _("there is no reservation {number}"),
+            hint=_("boardgrid status shows yours"),
+            number=number,
+        )
+    return found
+
+
+def image_versions(records: Snapshot, asker: User, ref: str, verb: Verb = "see") -> list[Image]:
+    """
+    The versions that *ref* may mean, oldest first: one for ``tiny:2``, all that are not gone for ``tiny``.
+
+    Raises:
+        NotFound: IMAGE_UNKNOWN.
+        NotAllowed: ACT_FORBIDDEN, *asker* sees them and may do no more.
+    """
+    name, _colon, version = ref.partition(":")
+    found = [
+        one
+        for one in records.images(name=name)
+        if one.state is not ImageState.GONE and can(asker, "see", one) and version in {"", str(one.version)}
+    ]
+    if not found:
+        raise NotFound(
+            Code.IMAGE_UNKNOWN, _("there is no image {image}"), hint=_("boardgrid image list shows them"), image=ref
+        )
+    allowed = [one for one in found if can(asker, verb, one)]
+    if not allowed:
+        raise NotAllowed(Code.ACT_FORBIDDEN, _("{image} is another user's"), image=ref)
+    return allowed
+
+
+def image_of(records: Snapshot, asker: User, ref: str) -> Image:
+    """
+    What *ref* means: ``tiny`` its newest version that is ready; where none is, the newest.
+
+    Raises:
+        NotFound: IMAGE_UNKNOWN.
+    """
+    versions = image_versions(records, asker, ref)
+    ready = [one for one in versions if one.state is ImageState.READY]
+    return (ready or versions)[-1]
+
+
+def root_of(records: Snapshot, asker: User, name: str) -> Root:
+    """
+    By name among the asker's own; an admin may also give anybody's by its id.
+
+    Raises:
+        NotFound: ROOT_UNKNOWN.
+    """
+    for one in records.roots(name=name, owner=asker.id):
+        if one.state is not RootState.GONE:
+            return one
+    root_id = _id_in(name)
+    found = records.root(root_id) if root_id else None
+    if found is None or found.state is RootState.GONE or not can(asker, "see", found):
+        raise NotFound(
+            Code.ROOT_UNKNOWN, _("there is no root {root}"), hint=_("boardgrid root list shows yours"), root=name
+        )
+    return found
+
+
+def check_image_name(records: Snapshot, owner: UUID, name: str) -> None:
+    """
+    Raises:
+        Conflict: NAME_TAKEN, an image of another user is called so: a name means one thing to everybody.
+    """
+    others = [one for one in records.images(name=name) if one.state is not ImageState.GONE and one.owner != owner]
+    if others:
+        raise Conflict(
+            Code.NAME_TAKEN,
+            _("another user's image is called {image}"),
+            hint=_("choose another name"),
+            image=name,
+        )
+
+
+def _id_in(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

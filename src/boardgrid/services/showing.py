@@ -1,0 +1,121 @@
+"""How the records are put before people: names in the place of ids, and no more than the asker may see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from boardgrid.model.access import can
+from boardgrid.model.board import DriverSpec
+from boardgrid.model.deployment import Deployment
+from boardgrid.model.image import Image
+from boardgrid.model.planning import Standing
+from boardgrid.model.reservation import Reservation
+from boardgrid.model.root import Root, RootState
+from boardgrid.model.user import User
+from boardgrid.model.wish import Deployed, Gone
+from boardgrid.ports import Health, SiteState, Snapshot
+from boardgrid.services.views import (
+    BoardState,
+    BoardView,
+    DeploymentView,
+    GatewayView,
+    HealthView,
+    HeldView,
+    ImageView,
+    ReservationView,
+    RootView,
+    SiteView,
+)
+
+
+@dataclass(slots=True)
+class Showing:
+    """One answer to *asker*; it remembers the names that it looked up."""
+
+    records: Snapshot
+    asker: User
+    now: datetime
+    _users: dict[UUID, str] = field(default_factory=dict)
+    _images: dict[UUID, str] = field(default_factory=dict)
+
+    def site(self, state: SiteState) -> SiteView:
+        gateway = GatewayView(state.gateway_host, state.gateway_port, state.gateway_key) if state.gateway_key else None
+        seen_s = self._ago_s(state.seen_at) if state.seen_at else None
+        return SiteView(state.site, seen_s, state.store_bytes, state.free_bytes, state.trouble, gateway)
+
+    def boards(self, standings: Sequence[Standing]) -> list[BoardView]:
+        running = {one.board: one for one in self.records.reservations(running=True)}
+        health = self.records.health()
+        return [self._board(one, running.get(one.board.name), health.get(one.board.name)) for one in standings]
+
+    def board(self, standing: Standing) -> BoardView:
+        return self.boards([standing])[0]
+
+    def _board(self, standing: Standing, holder: Reservation | None, health: Health | None) -> BoardView:
+        state = state_of(standing)
+        board = standing.board
+        if not can(self.asker, "administer"):
+            board = replace(board, power=tuple(DriverSpec(spec.driver) for spec in board.power))
+        held = HeldView(holder.number, self.user_name(holder.user), holder.window.end) if holder else None
+        is_shown = health is not None and state is BoardState.OPEN
+        seen = HealthView(health.power, health.voice, self._ago_s(health.at)) if health and is_shown else None
+        return BoardView(board, state, held, seen)
+
+    def image(self, image: Image) -> ImageView:
+        parent = self.image_ref(image.parent) if image.parent else None
+        return ImageView(image, self.user_name(image.owner), parent)
+
+    def root(self, root: Root) -> RootView:
+        live = self.records.deployments(root=root.id, live=True) if root.state is RootState.LIVE else []
+        board = live[0].board if live else None
+        return RootView(root, self.user_name(root.owner), self.image_ref(root.image), board)
+
+    def deployment(self, deployment: Deployment) -> DeploymentView:
+        root = self.records.root(deployment.root)
+        return DeploymentView(deployment, self.image_ref(deployment.image), root.name if root else "")
+
+    def reservations(self, reservations: Sequence[Reservation]) -> list[ReservationView]:
+        seen = [one.number for one in reservations if can(self.asker, "change", one)]
+        # Oldest first, so that of several the newest stays.
+        newest = {one.reservation: one for one in self.records.deployments(reservations=seen)}
+        return [self._reservation(one, newest.get(one.number)) for one in reservations]
+
+    def reservation(self, reservation: Reservation) -> ReservationView:
+        return self.reservations([reservation])[0]
+
+    def _reservation(self, reservation: Reservation, deployment: Deployment | None) -> ReservationView:
+        shown = self.deployment(deployment) if deployment else None
+        return ReservationView(reservation, self.user_name(reservation.user), shown)
+
+    def user_name(self, user: UUID) -> str:
+        if not self._users:
+            self._users.update((one.id, one.name) for one in self.records.users())
+        return self._users.get(user, "")
+
+    def image_ref(self, image: UUID) -> str:
+        if image not in self._images:
+            found = self.records.image(image)
+            self._images[image] = found.ref if found else ""
+        return self._images[image]
+
+    def _ago_s(self, at: datetime) -> float:
+        # A clock that was set back must not make the past a future.
+        return max(0.0, (self.now - at).total_seconds())
+
+
+def state_of(standing: Standing) -> BoardState:
+    match standing.wish:
+        case Deployed(opened=opened):
+            return BoardState.OPEN if opened else BoardState.PREPARING
+        case Gone():
+            return BoardState.GOING
+        case _ if not standing.board.is_fit:
+            return BoardState.SET_ASIDE
+        case _:
+            return BoardState.FREE if standing.is_clean else BoardState.CLEANING
+
+
+def as_utc(at: datetime) -> str:
+    """A time within a sentence."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
