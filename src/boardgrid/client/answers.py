@@ -1,0 +1,181 @@
+"""
+What the farm answers, as values.
+
+Fields that this release does not know are passed over, and states are plain words: a farm that is newer than its
+client may have more of both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    name: str
+    role: str
+    ssh_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    user: User
+    token: str  # shown this once
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    host: str
+    port: int
+    host_key: str  # "ssh-ed25519 AAAA..."
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    name: str
+    domain: str = ""
+    interface: str = ""
+    server: str | None = None
+    dhcp: str = ""
+    agent_seen_s: float | None = None  # how long ago its agent was heard of
+    store_bytes: int | None = None
+    free_bytes: int | None = None
+    trouble: str = ""  # why deployments pause; empty: they do not
+    gateway: Gateway | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardType:
+    name: str
+    arch: str
+    console: str = ""
+    cmdline: str = ""
+    fdt: str = ""
+    boot_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a board, and until when."""
+
+    number: int
+    user: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    power: str
+    voice: str
+    ago_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    name: str
+    type: str
+    site: str
+    mac: str
+    address: str
+    boot: str
+    state: str
+    nfs_path: str | None = None
+    kernel: str = ""
+    power: tuple[Mapping[str, Any], ...] = ()
+    set_aside: str = ""
+    reservation: Holder | None = None
+    health: Health | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    id: UUID
+    name: str
+    version: int
+    ref: str
+    state: str
+    created_at: datetime
+    owner: str = ""
+    site: str = ""
+    shared: bool = False
+    manifest: Mapping[str, Any] | None = None
+    parent: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    id: UUID
+    name: str
+    owner: str
+    image: str
+    state: str
+    size_bytes: int
+    created_at: datetime
+    expires_at: datetime | None = None
+    board: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    id: UUID
+    board: str
+    image: str
+    root: str
+    state: str
+    created_at: datetime
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
+    host_key: str = ""
+    reason: str = ""
+    code: str | None = None
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    number: int
+    user: str
+    board: str
+    start: datetime
+    end: datetime
+    state: str
+    ended_because: str = ""
+    deployment: Deployment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a board's history. ``number`` is what to resume after."""
+
+    number: int
+    at: datetime
+    board: str
+    step: str
+    phase: str
+    generation: int = 0
+    deployment: UUID | None = None
+    outcome: str | None = None
+    took_s: float | None = None
+    detail: str = ""
+    console: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What became of a power order: ``waiting``, ``done`` or ``failed``."""
+
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that an inventory adds or changes; *fields* hold what was and what will be."""
+
+    act: str
+    kind: str
+    name: str
+    fields: Mapping[str, tuple[Any, ...]]

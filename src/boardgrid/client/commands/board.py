@@ -1,0 +1,203 @@
+"""``boardgrid board``: what stands on the shelf."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from boardgrid.client.answers import Board
+from boardgrid.client.command import BOARDS, Noun
+from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.duration import moment, span
+from boardgrid.client.seat import Seat, pass_seat
+from boardgrid.client.tables import Column, Sheet
+from boardgrid.messages import _
+
+
+def _power(board: Board) -> str:
+    return ", ".join(_driver(spec) for spec in board.power)
+
+
+def _driver(spec: Mapping[str, Any]) -> str:
+    options = " ".join(f"{key}={value}" for key, value in spec.items() if key != "driver")
+    return f"{spec.get('driver', '?')} ({options})" if options else str(spec.get("driver", "?"))
+
+
+def _health(board: Board) -> str:
+    return health_text(board.health.power, board.health.voice, board.health.ago_s) if board.health else ""
+
+
+def health_text(power: str, voice: str, ago_s: float) -> str:
+    """What an open board looked like, and when."""
+    voices = {"ours": _("SSH answers"), "other": _("SSH answers with another key"), "silent": _("SSH is silent")}
+    return _("power {power}, {voice} ({span} ago)").format(
+        power=power, voice=voices.get(voice, voice), span=span(ago_s)
+    )
+
+
+SHEET: Sheet[Board] = Sheet(
+    lambda board: board.name,
+    (
+        Column("NAME", lambda board: board.name),
+        Column("TYPE", lambda board: board.type, is_detail=True),
+        Column("SITE", lambda board: board.site),
+        Column("STATE", lambda board: board.state, is_state=True),
+        Column("HELD BY", lambda board: board.reservation and board.reservation.user),
+        Column("UNTIL", lambda board: board.reservation and moment(board.reservation.until)),
+        Column("RESERVATION", lambda board: board.reservation and board.reservation.number, is_detail=True),
+        Column("ADDRESS", lambda board: board.address),
+        Column("MAC", lambda board: board.mac, is_detail=True),
+        Column("BOOT", lambda board: board.boot),
+        Column("NFS PATH", lambda board: board.nfs_path, is_detail=True),
+        Column("KERNEL", lambda board: board.kernel, is_detail=True),
+        Column("POWER", _power, is_detail=True),
+        Column("HEALTH", _health, is_detail=True),
+        Column("SET ASIDE", lambda board: board.set_aside),
+    ),
+)
+
+
+@click.group(cls=Noun)
+def board() -> None:
+    """Add, show and remove boards, and return them to service."""
+
+
+@board.command("add")
+@click.argument("name")
+@click.option("--mac", required=True, help="The board's hardware address: 02:00:00:00:00:01.")
+@click.option("--address", required=True, help="The IPv4 address that the board gets.")
+@click.option("--site", help="Where it stands; may be left out where the farm has one site.")
+@click.option(
+    "--boot",
+    type=click.Choice(["pxelinux", "flashed"]),
+    help="How it comes to its kernel: by DHCP and TFTP (the default), or as its bootloader was flashed once.",
+)
+@click.option("--nfs-path", help="The path that a flashed board always mounts.")
+@click.option("--kernel", help="The kernel release that a flashed board always boots: 3.10.40-gdacac96.")
+@click.option(
+    "--power",
+    multiple=True,
+    metavar="DRIVER",
+    help="A way to act on its power, politest first; may be given again. A driver's name, or its TOML: "
+    "'driver = \"wol\"' with the driver's own keys.",
+)
+@click.option("--replace", is_flag=True, help="Change one that is there to just what is given here.")
+@pass_seat
+def add(
+    seat: Seat,
+    *,
+    name: str,
+    mac: str,
+    address: str,
+    site: str | None,
+    boot: str | None,
+    nfs_path: str | None,
+    kernel: str | None,
+    power: tuple[str, ...],
+    replace: bool,
+) -> None:
+    """
+    Add the board NAME, which is called <type>-<number> (for admins).
+
+    \b
+    Examples:
+      boardgrid board add tk1-1 --mac 02:00:00:00:00:01 --address 10.20.0.11 --power ssh --power wol
+      boardgrid board add tk1-2 --mac 02:00:00:00:00:02 --address 10.20.0.12 --boot flashed \\
+          --nfs-path /NFSRoot1 --power '{driver = "command", on = ["outlet", "on", "2"]}'
+    """
+    farm = seat.farm()
+    if not replace:
+        refuse_known([one.name for one in farm.boards()], name, _("board"))
+    given = {
+        "mac": mac,
+        "address": address,
+        "site": site,
+        "boot": boot,
+        "nfs_path": nfs_path,
+        "kernel": kernel,
+        "power": [driver_spec(text) for text in power] or None,
+    }
+    added = farm.put_board(name, {key: value for key, value in given.items() if value is not None})
+    SHEET.show(added, seat.output)
+
+
+@board.command("list")
+@pass_seat
+def list_(seat: Seat) -> None:
+    """List the boards: which are free, and who has the others until when."""
+    boards = seat.farm().boards()
+    if not boards:
+        seat.tell(
+            _("there is no board yet; an admin adds one with `boardgrid board add`, or many with `boardgrid apply`")
+        )
+    SHEET.show_all(boards, seat.output)
+
+
+@board.command("show")
+@click.argument("name", shell_complete=BOARDS)
+@pass_seat
+def show(seat: Seat, name: str) -> None:
+    """Show all that is known of one board."""
+    SHEET.show(seat.farm().board(name), seat.output)
+
+
+@board.command("remove")
+@click.argument("name", shell_complete=BOARDS)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_seat
+def remove(seat: Seat, name: str, yes: bool) -> None:
+    """Have a board leave the farm (for admins). It is stopped, then its boot files go."""
+    seat.confirm(_("Remove the board {name}?").format(name=name), is_said=yes)
+    seat.farm().remove_board(name)
+    seat.tell(_("{name} leaves the farm").format(name=name))
+
+
+@board.command("fit")
+@click.argument("name", shell_complete=BOARDS)
+@pass_seat
+def fit(seat: Seat, name: str) -> None:
+    """Return a board that was set aside to service (for admins)."""
+    seat.farm().fit(name)
+    seat.tell(_("{name} is fit again").format(name=name))
+
+
+def refuse_known(known: Sequence[str], name: str, kind: str) -> None:
+    """
+    ``add`` never changes what is there by accident: the farm's own call would.
+
+    Raises:
+        Complaint: *name* is known.
+    """
+    if name in known:
+        raise Complaint(
+            "name.taken",
+            _("there is a {kind} {name} already").format(kind=kind, name=name),
+            hint=_("--replace changes it to just what is given here"),
+            status=409,
+        )
+
+
+def driver_spec(text: str) -> dict[str, object]:
+    """
+    A power driver as one writes it: its bare name, or the TOML table of an inventory.
+
+    Raises:
+        Complaint: it is neither.
+    """
+    table = text if "=" in text else f'driver = "{text}"'
+    try:
+        spec = tomllib.loads(f"power = {table}" if table.lstrip().startswith("{") else f"power = {{ {table} }}")[
+            "power"
+        ]
+        if isinstance(spec.get("driver"), str) and spec["driver"]:
+            return dict(spec)
+    except tomllib.TOMLDecodeError:
+        pass
+    raise Complaint(
+        REQUEST_INVALID,
+        _("{text!r} is no power driver").format(text=text),
+        hint=_("""it looks like wol, or {example}""").format(
+            example="""'{driver = "command", on = ["outlet", "on", "7"]}'"""
+        ),
+    )

@@ -1,0 +1,317 @@
+"""
+The Python client: a farm, over its REST API alone.
+
+    with Farm("http://farm:8080", token) as farm:
+        mine = farm.reserve(type_="tk1", image="tiny", for_s=3600)
+        for event in farm.follow(reservation=mine.number):
+            ...
+
+Every call raises Complaint: what the farm answered, or that it did not.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+from boardgrid.client import answers, refusal
+from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.refusal import decoded_or_foreign, foreign
+from boardgrid.messages import _
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+_PREFIX = "/api/v1"
+_UPLOAD_ANSWER_S = 600.0  # the farm writes an archive down before it answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    order: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    changes: tuple[answers.Change, ...]
+
+
+def farm_url(text: str) -> str:
+    """
+    The address of a farm as it is written down: without a slash at its end, and without the API's own path.
+
+    Raises:
+        Complaint: it is no address of a farm.
+    """
+    text = text.strip()
+    if text.startswith("unix:"):
+        path = "/" + text.removeprefix("unix:").lstrip("/")
+        if len(path) > 1:
+            return f"unix:{path}"
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.username:
+            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix(_PREFIX)}"
+    except ValueError:
+        pass
+    raise Complaint(
+        REQUEST_INVALID,
+        _("{url!r} is no address of a farm").format(url=text[:200]),
+        hint=_("it looks like http://farm:8080, https://farm.example.org or unix:/path/controller.sock"),
+    )
+
+
+class Farm:
+    """A farm as one user sees it. Threads may share it; it is closed by ``with`` or by ``close``."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 30) -> None:
+        import httpx  # noqa: PLC0415 - it takes longer to import than most commands take to run
+
+        self.url = farm_url(url)
+        if not (token.isascii() and token.isprintable()):
+            raise Complaint(REQUEST_INVALID, _("the token holds characters that no token has"))
+        at = self.url
+        transport = None
+        if at.startswith("unix:"):
+            transport = httpx.HTTPTransport(uds=at.removeprefix("unix:"))
+            at = "http://farm"
+        self._http = httpx.Client(
+            base_url=at + _PREFIX,
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10)),
+            transport=transport,
+            # What is on this machine is never asked for through a proxy.
+            mounts={"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    # --- people
+
+    def me(self) -> answers.User:
+        return self._get(answers.User, "me")
+
+    def users(self) -> tuple[answers.User, ...]:
+        return self._list(answers.User, "users")
+
+    def user(self, name: str) -> answers.User:
+        return self._get(answers.User, "users", name)
+
+    def add_user(self, name: str, *, role: str = "user", ssh_keys: Iterable[str] = ()) -> answers.NewUser:
+        return self._post(answers.NewUser, {"name": name, "role": role, "ssh_keys": list(ssh_keys)}, "users")
+
+    def remove_user(self, name: str) -> None:
+        self._call("DELETE", "users", name)
+
+    # --- what stands on the shelf
+
+    def sites(self) -> tuple[answers.Site, ...]:
+        return self._list(answers.Site, "sites")
+
+    def board_types(self) -> tuple[answers.BoardType, ...]:
+        return self._list(answers.BoardType, "board-types")
+
+    def board_type(self, name: str) -> answers.BoardType:
+        return self._get(answers.BoardType, "board-types", name)
+
+    def put_board_type(self, name: str, facts: Mapping[str, object]) -> answers.BoardType:
+        """Add a board type, or change it to just these *facts*."""
+        return decoded_or_foreign(answers.BoardType, self._call("PUT", "board-types", name, json=facts))
+
+    def remove_board_type(self, name: str) -> None:
+        self._call("DELETE", "board-types", name)
+
+    def boards(self) -> tuple[answers.Board, ...]:
+        return self._list(answers.Board, "boards")
+
+    def board(self, name: str) -> answers.Board:
+        return self._get(answers.Board, "boards", name)
+
+    def put_board(self, name: str, facts: Mapping[str, object]) -> answers.Board:
+        """Add a board, or change it to just these *facts*. Its type is in its name."""
+        return decoded_or_foreign(answers.Board, self._call("PUT", "boards", name, json=facts))
+
+    def remove_board(self, name: str) -> None:
+        self._call("DELETE", "boards", name)
+
+    def fit(self, name: str) -> None:
+        """Return a board that was set aside to service."""
+        self._call("POST", "boards", name, "fit")
+
+    def power(self, board: str, act: Literal["on", "off", "cycle", "reset"] | str) -> UUID:
+        """Order something of a board's power; what becomes of it is told by ``order``."""
+        answer = self._call("POST", "boards", board, "power", json={"act": act})
+        return decoded_or_foreign(_Ordered, answer).order
+
+    def order(self, board: str, order: UUID) -> answers.Order:
+        return self._get(answers.Order, "boards", board, "power", str(order))
+
+    def apply(self, inventory: Mapping[str, object], *, dry_run: bool = False) -> tuple[answers.Change, ...]:
+        """Bring boards and types to what *inventory* declares; with *dry_run* only tell what that would change."""
+        asked = {"dry_run": "true"} if dry_run else {}
+        answer = self._call("PUT", "inventory", json=inventory, params=asked)
+        return decoded_or_foreign(_Changed, answer).changes
+
+    # --- what boots
+
+    def images(self) -> tuple[answers.Image, ...]:
+        return self._list(answers.Image, "images")
+
+    def image(self, ref: str) -> answers.Image:
+        return self._get(answers.Image, "images", ref)
+
+    def add_image(self, name: str, *, path: str | None = None, shared: bool = False) -> answers.Image:
+        """A new version of an image: made of *path* on the farm's server, else of what ``upload`` brings."""
+        body: dict[str, object] = {"name": name, "shared": shared}
+        if path is not None:
+            body["path"] = path
+        return self._post(answers.Image, body, "images")
+
+    def upload(self, ref: str, archive: Iterable[bytes], *, size_bytes: int | None = None) -> None:
+        """Bring the content of an image: a tar archive, in pieces. An error of *archive* breaks the upload off."""
+        import httpx  # noqa: PLC0415 - see above
+
+        headers = {"Content-Type": "application/x-tar"}
+        if size_bytes is not None:
+            headers["Content-Length"] = str(size_bytes)
+        timeout = httpx.Timeout(_UPLOAD_ANSWER_S, connect=self._http.timeout.connect)
+        self._call("PUT", "images", ref, "content", content=archive, headers=headers, timeout=timeout)
+
+    def remove_image(self, ref: str) -> None:
+        self._call("DELETE", "images", ref)
+
+    def roots(self) -> tuple[answers.Root, ...]:
+        return self._list(answers.Root, "roots")
+
+    def root(self, name: str) -> answers.Root:
+        return self._get(answers.Root, "roots", name)
+
+    def keep_root(self, name: str, image: str) -> answers.Image:
+        return self._post(answers.Image, {"image": image}, "roots", name, "keep")
+
+    def discard_root(self, name: str) -> None:
+        self._call("DELETE", "roots", name)
+
+    # --- who has what
+
+    def reservations(self, *, everyone: bool = False) -> tuple[answers.Reservation, ...]:
+        return self._list(answers.Reservation, "reservations", params={"all": "true"} if everyone else None)
+
+    def reservation(self, number: int) -> answers.Reservation:
+        return self._get(answers.Reservation, "reservations", str(number))
+
+    def reserve(
+        self,
+        *,
+        for_s: float,
+        board: str | None = None,
+        type_: str | None = None,
+        image: str | None = None,
+        root: str | None = None,
+    ) -> answers.Reservation:
+        """Reserve *board*, or any one of *type_*, now; it boots *image*, or *root* that was kept aside."""
+        wanted = {"board": board, "type": type_, "image": image, "root": root, "for_s": for_s}
+        body = {key: value for key, value in wanted.items() if value is not None}
+        return self._post(answers.Reservation, body, "reservations")
+
+    def release(
+        self, number: int, fate: Literal["keep", "aside", "discard"] | str, name: str | None = None
+    ) -> answers.Reservation:
+        """Give a board back. *name* is that of the image to keep, or of the root kept aside."""
+        body = {"fate": fate} if name is None else {"fate": fate, "name": name}
+        return self._post(answers.Reservation, body, "reservations", str(number), "release")
+
+    def deployment(self, id_: UUID) -> answers.Deployment:
+        return self._get(answers.Deployment, "deployments", str(id_))
+
+    def known_hosts(self) -> str:
+        """The host keys of the boards that the asker holds, as lines of an OpenSSH known_hosts file."""
+        return self._answer("GET", "known-hosts", headers={"Accept": "text/plain"}).text
+
+    # --- what happens
+
+    def events(
+        self, *, after: int = 0, board: str | None = None, reservation: int | None = None
+    ) -> tuple[answers.Event, ...]:
+        """What happened until now, after event number *after*."""
+        return self._list(answers.Event, "events", params=_filters(after, board, reservation))
+
+    def follow(
+        self,
+        *,
+        after: int = 0,
+        board: str | None = None,
+        reservation: int | None = None,
+        quiet_s: float = 5,
+        patience_s: float = 60,
+    ) -> Iterator[answers.Event | None]:
+        """
+        What happened after event number *after*, then each event as it happens, without an end.
+
+        None comes about every *quiet_s* in which nothing happened, so that who waits may look at something else. A farm
+        that goes away is waited for, and each event still comes once.
+
+        Raises:
+            Complaint: the farm refused, or did not answer for *patience_s*.
+        """
+        from boardgrid.client.feed import Feed  # noqa: PLC0415 - few commands need it
+
+        feed = Feed(self._http, self.complaint_about, quiet_s=quiet_s, patience_s=patience_s)
+        for number, data in feed.messages(_filters(after, board, reservation)):
+            yield None if number is None else decoded_or_foreign(answers.Event, data)
+
+    # --- how it is asked
+
+    def _get(self, kind: type[T], *path: str) -> T:
+        return decoded_or_foreign(kind, self._call("GET", *path))
+
+    def _post(self, kind: type[T], body: Mapping[str, object], *path: str) -> T:
+        return decoded_or_foreign(kind, self._call("POST", *path, json=body))
+
+    def _list(self, kind: type[T], *path: str, params: Mapping[str, str] | None = None) -> tuple[T, ...]:
+        answer = self._call("GET", *path, params=params)
+        if not isinstance(answer, list):
+            raise foreign(_("a list was asked for, and something else came"))
+        return tuple(decoded_or_foreign(kind, one) for one in answer)
+
+    def _call(self, method: str, *path: str, **how: Any) -> object:
+        answer = self._answer(method, *path, **how)
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise foreign(_("the answer is not JSON")) from error
+
+    def _answer(self, method: str, *path: str, **how: Any) -> "httpx.Response":
+        import httpx  # noqa: PLC0415 - see above
+
+        for word in path:
+            if word.strip(".") == "":
+                raise Complaint(REQUEST_INVALID, _("{word!r} is no name").format(word=word))
+        try:
+            answer = self._http.request(method, "/" + "/".join(quote(word, safe=":") for word in path), **how)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self.complaint_about(error, method) from error
+        if answer.is_success:
+            return answer
+        raise self.complaint_about(answer, method)
+
+    def complaint_about(self, what: "httpx.Response | Exception", method: str = "GET") -> Complaint:
+        """What to tell of an answer that is not a success (its body read), or of none."""
+        return refusal.complaint(self.url, method, what)
+
+
+def _filters(after: int, board: str | None, reservation: int | None) -> dict[str, str]:
+    wanted = {"after": after, "board": board, "reservation": reservation}
+    return {key: str(value) for key, value in wanted.items() if value is not None}

@@ -1,0 +1,128 @@
+"""``boardgrid``: the command line. It finds the command, runs it, and tells what went wrong in a sentence."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from boardgrid.client import VERSION
+from boardgrid.client.command import Tree
+from boardgrid.client.complaint import Complaint, ExitCode
+from boardgrid.client.tables import plain
+from boardgrid.messages import _
+
+_COMMANDS = "boardgrid.client.commands"
+LEAVES = {
+    "login": f"{_COMMANDS}.account:login",
+    "whoami": f"{_COMMANDS}.account:whoami",
+    "reserve": f"{_COMMANDS}.reserve:reserve",
+    "status": f"{_COMMANDS}.status:status",
+    "ssh": f"{_COMMANDS}.ssh:ssh",
+    "power": f"{_COMMANDS}.power:power",
+    "release": f"{_COMMANDS}.release:release",
+    "events": f"{_COMMANDS}.events:events",
+    "image": f"{_COMMANDS}.image:image",
+    "root": f"{_COMMANDS}.root:root",
+    "board": f"{_COMMANDS}.board:board",
+    "board-type": f"{_COMMANDS}.board_type:board_type",
+    "site": f"{_COMMANDS}.site:site",
+    "user": f"{_COMMANDS}.user:user",
+    "apply": f"{_COMMANDS}.apply:apply",
+    "version": f"{_COMMANDS}.version:version",
+}
+_HINTS = {
+    "token.refused": "`boardgrid login URL` stores a token that an admin of the farm gives you",
+}
+
+
+class _Program(Tree):
+    """The whole program: what is raised below becomes one sentence and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = "boardgrid",
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        extra.setdefault("color", False if os.environ.get("NO_COLOR") else None)
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.exceptions.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except click.exceptions.Abort:
+            click.echo(_("nothing more was done"), err=True)
+            code = ExitCode.INTERRUPTED
+        except Complaint as error:
+            _show(error)
+            code = error.exit_code
+        except Exception as error:
+            if os.environ.get("BOARDGRID_DEBUG"):
+                raise
+            sentence = _("this is a bug of boardgrid: {kind}: {error}")
+            click.echo(plain(sentence.format(kind=type(error).__name__, error=error)), err=True)
+            click.echo(_("  BOARDGRID_DEBUG=1 shows where it happened"), err=True)
+            code = ExitCode.BUG
+        sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            answer = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read us went away (`| head`). The interpreter would still try to write what is left.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(ExitCode.PIPE_CLOSED) from None
+        return answer
+
+
+def _show(complaint: Complaint) -> None:
+    error = click.style(_("error:"), fg="red", bold=True)
+    click.echo(f"{error} {plain(complaint.detail)} ({plain(complaint.code)})", err=True)
+    if hint := complaint.hint or _(_HINTS.get(complaint.code, "")):
+        click.echo(f"  {plain(hint)}", err=True)
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"boardgrid {VERSION}")
+        ctx.exit()
+
+
+cli = _Program(
+    "boardgrid",
+    leaves=LEAVES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="""
+    Reserve an embedded board, boot your image on it over NFS, and work on it by SSH.
+
+    \b
+      boardgrid login http://farm:8080
+      boardgrid reserve --type tk1 --image tiny --for 2h
+      boardgrid ssh tk1-1
+      boardgrid release --keep my-image
+    """,
+    epilog="""
+    \b
+    Exit codes: 0 ok, 2 usage, 3 not found, 4 denied, 5 conflict, 6 deployment or
+    image failed, 7 timeout, 8 farm fault or unreachable.
+    """,
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Show the release of this program and exit.",
+        )
+    ],
+)
+
+
+def main() -> None:
+    cli.main()

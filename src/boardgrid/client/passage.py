@@ -1,0 +1,204 @@
+"""
+The way to a board by SSH: through its site's gateway, and to nobody else's machine.
+
+All that the farm says is checked before it is written into a configuration of ssh: there, a line could start programs.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from boardgrid.client.answers import Board, Gateway
+from boardgrid.client.complaint import BOARD_NOT_HELD, FARM_FOREIGN, PROGRAM_MISSING, REQUEST_INVALID, Complaint
+from boardgrid.client.farm import Farm
+from boardgrid.messages import _
+
+_GATEWAY = "boardgrid-gateway"  # no board can be called so: it ends without a number
+_HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]*")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
+_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+")
+_KNOWN = re.compile(r"[A-Za-z0-9.,:_\[\]-]+ " + _KEY.pattern)
+_OWN_KEYWORDS = frozenset({"identityfile", "identityagent", "identitiesonly", "certificatefile", "pkcs11provider"})
+_WITH_VALUE = frozenset("BbcDEeFIiJLlmOopPQRSWw")  # ssh's options that take one
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    board: str
+    login: str
+    user: str  # at the gateway
+    gateway: Gateway
+    host_keys: tuple[str, ...]  # of the board, as lines of known_hosts
+    identity: str | None = None
+
+    def known_hosts(self) -> str:
+        return "".join(f"{line}\n" for line in (f"{_GATEWAY} {self.gateway.host_key}", *self.host_keys))
+
+    def config(self, known_hosts: Path, identities: Sequence[str]) -> str:
+        """An ssh_config for this passage alone; *identities* are lines of it."""
+        return "\n".join(
+            (
+                f"Host {self.board}",
+                f"  HostName {self.board}",
+                f"  HostKeyAlias {self.board}",
+                f"  User {self.login}",
+                f"  ProxyJump {_GATEWAY}",
+                f"Host {_GATEWAY}",
+                f"  HostName {self.gateway.host}",
+                f"  Port {self.gateway.port}",
+                f"  HostKeyAlias {_GATEWAY}",
+                f"  User {self.user}",
+                "Host *",
+                f"  UserKnownHostsFile {_quoted(str(known_hosts))}",
+                "  GlobalKnownHostsFile none",
+                "  KnownHostsCommand none",
+                "  StrictHostKeyChecking yes",
+                "  UpdateHostKeys no",
+                "  VerifyHostKeyDNS no",
+                "  CheckHostIP no",
+                "  ControlPath none",  # a shared connection could lead to the board's former root
+                "  ConnectTimeout 60",
+                "  ServerAliveInterval 15",
+                *(f"  {line}" for line in identities),
+                "",
+            )
+        )
+
+
+def passage(farm: Farm, board: str, *, login: str, identity: str | None = None) -> Passage:
+    """
+    Ask the farm for the way to *board*, told by its name or host name.
+
+    Raises:
+        Complaint: the asker does not hold it, it is not up yet, or its site has no gateway.
+    """
+    name = board.partition(".")[0]
+    if not _USER.fullmatch(login):
+        raise Complaint(REQUEST_INVALID, _("{login!r} is no name to log in as").format(login=login))
+    shown = farm.board(name)
+    me = farm.me()
+    lines = farm.known_hosts().splitlines()
+    keys = tuple(line for line in lines if _KNOWN.fullmatch(line) and name in line.partition(" ")[0].split(","))
+    if not keys:
+        raise _closed(shown, me.name)
+    gateway = next((site.gateway for site in farm.sites() if site.name == shown.site), None)
+    if gateway is None:
+        raise Complaint(
+            "gateway.missing",
+            _("the SSH gateway of the site {site} has not been heard of").format(site=shown.site),
+            hint=_("whoever runs the farm sees to it: `boardgrid site list`"),
+        )
+    fields = ((_HOST, gateway.host), (_KEY, gateway.host_key), (_USER, me.name), (_HOST, name))
+    if not all(rule.fullmatch(value) for rule, value in fields):
+        raise Complaint(FARM_FOREIGN, _("the farm tells a way to {board} that no farm would tell").format(board=name))
+    return Passage(name, login, me.name, gateway, keys, identity)
+
+
+def run_ssh(way: Passage, words: Sequence[str]) -> int:
+    """
+    Run the system's ssh at this terminal, and return its exit status. Its files are gone when it ends.
+
+    Args:
+        words: ssh options, then a command, as after the host on a command line of ssh.
+    """
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        raise Complaint(
+            PROGRAM_MISSING, _("ssh is not on this machine"), hint=_("install OpenSSH's client: openssh-client")
+        )
+    identity = way.identity or _identity_among(words)
+    identities = _chosen(identity) if identity else _own_identities(ssh, way.gateway.host)
+    with _private_folder() as folder:
+        known_hosts, config = folder / "known_hosts", folder / "config"
+        _write(known_hosts, way.known_hosts())
+        _write(config, way.config(known_hosts, identities))
+        return _attached([ssh, "-F", str(config), way.board, *words])
+
+
+def _attached(argv: Sequence[str]) -> int:
+    # Ctrl-C is ssh's own affair. A handler, for SIG_IGN would be inherited by ssh.
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda _number, _frame: None)}
+    try:
+        child = subprocess.Popen(argv)
+
+        def forward(number: int, _frame: FrameType | None) -> None:
+            child.send_signal(number)
+
+        before |= {number: signal.signal(number, forward) for number in _FORWARDED}
+        status = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 - status if status < 0 else status
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder of mode 0700 whose name ssh can hand on unquoted, which it does with the path of its configuration."""
+    parent = tempfile.gettempdir()
+    if not re.fullmatch(r"[A-Za-z0-9/._-]+", parent):
+        parent = "/tmp"  # noqa: S108 - mkdtemp makes a name and a folder of its own below it
+    with tempfile.TemporaryDirectory(prefix="boardgrid-ssh-", dir=parent) as folder:
+        yield Path(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _own_identities(ssh: str, host: str) -> list[str]:
+    """What the asker's own configuration says of keys for the gateway, and nothing else of it."""
+    told = subprocess.run([ssh, "-G", "--", host], capture_output=True, text=True, check=False, timeout=30).stdout
+    lines = [line.partition(" ") for line in told.splitlines()]
+    return [f"{keyword} {_quoted(value)}" for keyword, _space, value in lines if keyword in _OWN_KEYWORDS and value]
+
+
+def _chosen(identity: str) -> list[str]:
+    if any(c in identity for c in '"\n') or not Path(identity).expanduser().is_file():
+        raise Complaint(REQUEST_INVALID, _("there is no key file {path}").format(path=identity))
+    return [f"IdentityFile {_quoted(identity)}", "IdentitiesOnly yes"]
+
+
+def _identity_among(words: Sequence[str]) -> str | None:
+    """The file of ``-i`` among ssh's options: what the asker gives for the board, the gateway needs as well."""
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] not in {"-", "--"}:
+        word = words[at]
+        value_of = next((n for n, letter in enumerate(word) if n and letter in _WITH_VALUE), None)
+        if value_of is None:
+            at += 1
+            continue
+        is_apart = value_of == len(word) - 1
+        if word[value_of] == "i":
+            return words[at + 1] if is_apart and at + 1 < len(words) else word[value_of + 1 :]
+        at += 2 if is_apart else 1
+    return None
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _closed(board: Board, me: str) -> Complaint:
+    """Why the farm vouches for no key of this board."""
+    if board.reservation is None or board.reservation.user != me:
+        return Complaint(
+            BOARD_NOT_HELD,
+            _("you do not hold {board}").format(board=board.name),
+            hint=_("`boardgrid reserve {board} --image REF` takes it while it is free").format(board=board.name),
+        )
+    return Complaint(
+        BOARD_NOT_HELD,
+        _("{board} is not ready yet: {state}").format(board=board.name, state=board.state),
+        hint=_("`boardgrid status {number}` shows its steps").format(number=board.reservation.number),
+    )

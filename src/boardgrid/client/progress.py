@@ -1,0 +1,144 @@
+"""What happens meanwhile, on standard error: the steps of a deployment with their times, bytes on their way."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from boardgrid.client.answers import Event
+from boardgrid.client.duration import took
+from boardgrid.client.tables import plain
+from boardgrid.messages import _
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+STATES = frozenset({"board", "reservation", "deployment", "image", "root"})  # steps that tell a change of state
+_CONSOLE_LINES = 8
+
+
+class Steps:
+    """
+    Tells events as they come: a line for each step that ended, and what was seen on its way.
+
+    At a terminal the step that runs is shown below them, with its seconds. With *as_data* the lines are what was asked
+    for, on standard output, and nothing runs.
+    """
+
+    def __init__(self, *, as_data: bool = False) -> None:
+        self._as_data = as_data
+        self._began: dict[str, datetime] = {}
+        self._live: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if not self._as_data and sys.stderr.isatty():
+            self._live = _progress()
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def tell(self, event: Event) -> None:
+        if event.step in STATES:
+            if event.detail:
+                self._line(f"  {event.detail}")
+            return
+        match event.phase:
+            case "began":
+                self._began[event.step] = event.at
+                self._run(event.step)
+            case "noted":
+                began = self._began.get(event.step)
+                after = f"+{took((event.at - began).total_seconds())}" if began else ""
+                self._line(f"    {after:<10}{event.detail}")
+            case _:
+                self._run(None)
+                self._ended(event)
+
+    def _ended(self, event: Event) -> None:
+        time = "" if event.took_s is None else took(event.took_s)
+        is_ok = event.outcome in {"ok", None}
+        outcome = "" if is_ok else f"{event.outcome}  "
+        self._line(f"  {event.step:<12}{time:>9}  {outcome}{event.detail}", is_ok=is_ok)
+        if not is_ok:
+            for line in event.console[-_CONSOLE_LINES:]:
+                self._line(f"    | {line}")
+
+    def _line(self, text: str, *, is_ok: bool = True) -> None:
+        text = plain(text).rstrip()
+        styled = text if is_ok else click.style(text, fg="red")
+        if self._live is None:
+            click.echo(styled, err=not self._as_data)
+        else:
+            # As it is: neither wrapped, nor read as markup, for parts of it come from boards.
+            self._live.console.print(
+                text, style=None if is_ok else "red", markup=False, highlight=False, soft_wrap=True
+            )
+
+    def _run(self, step: str | None) -> None:
+        if self._live is not None:
+            for task in self._live.task_ids:
+                self._live.remove_task(task)
+            if step is not None:
+                self._live.add_task(plain(step), total=None)
+
+
+@contextmanager
+def running(what: str) -> Iterator[None]:
+    """Show at a terminal that something is waited for, and for how long so far."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with _progress() as live:
+        live.add_task(what, total=None)
+        yield
+
+
+@contextmanager
+def counted(chunks: Iterable[bytes], what: str, total_bytes: int | None) -> Iterator[Iterable[bytes]]:
+    """The same chunks, with a bar of bytes at a terminal while they go by."""
+    if not sys.stderr.isatty():
+        yield chunks
+        return
+    from rich.progress import (  # noqa: PLC0415 - rich is for people who watch
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    with Progress(
+        TextColumn("  {task.description}", markup=False), *columns, console=_console(), transient=True
+    ) as bar:
+        task = bar.add_task(what, total=total_bytes)
+
+        def passing() -> Iterator[bytes]:
+            for chunk in chunks:
+                yield chunk
+                bar.advance(task, len(chunk))
+            bar.update(task, description=_("{what}: being written").format(what=what))
+
+        yield passing()
+
+
+def _console() -> "Console":
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(stderr=True)
+
+
+def _progress() -> "Progress":
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    return Progress(*columns, console=_console(), transient=True)

@@ -1,0 +1,86 @@
+"""Where the asker sits: which farm, which form of output, and whether a person is there to be asked."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.tables import Output, plain
+from boardgrid.messages import _
+
+if TYPE_CHECKING:
+    from boardgrid.client.farm import Farm
+
+
+@dataclass(slots=True)
+class Seat:
+    """What all commands of one call share. Options before and after the command's name write into it."""
+
+    output: Output = Output.TABLE
+    profile: str | None = None
+    _farm: "Farm | None" = field(default=None, repr=False)
+
+    def farm(self) -> "Farm":
+        """
+        The farm, as who is logged in; closed when the command ends.
+
+        Raises:
+            Complaint: nobody is logged in.
+        """
+        if self._farm is None:
+            from boardgrid.client.farm import Farm  # noqa: PLC0415 - a command that asks no farm does not wait for it
+            from boardgrid.client.login import login_for  # noqa: PLC0415
+
+            login = login_for(self.profile)
+            self._farm = Farm(login.url, login.token)
+            click.get_current_context().find_root().call_on_close(self._farm.close)
+        return self._farm
+
+    @property
+    def is_for_programs(self) -> bool:
+        return self.output is not Output.TABLE
+
+    @property
+    def has_person(self) -> bool:
+        """Whether someone can be asked: questions are written to standard error and read from standard input."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def tell(self, sentence: str) -> None:
+        """Say something to whoever watches; what a program reads goes to standard output instead."""
+        click.echo(plain(sentence), err=True)
+
+    def confirm(self, question: str, *, is_said: bool) -> None:
+        """
+        Ask a person before something that cannot be taken back. A program is not asked: it said so by its command.
+
+        Args:
+            is_said: ``--yes`` was given.
+
+        Raises:
+            click.Abort: the person would rather not.
+        """
+        if not is_said and self.has_person:
+            click.confirm(plain(question), abort=True, err=True)
+
+    def must_say(self, is_said: bool, question: str, option: str) -> None:
+        """
+        As ``confirm``, where a program has to give *option*.
+
+        Raises:
+            Complaint: nobody is there to be asked.
+            click.Abort: the person would rather not.
+        """
+        if is_said:
+            return
+        if not self.has_person:
+            raise Complaint(
+                REQUEST_INVALID,
+                _("nobody is there to be asked, so nothing was done"),
+                hint=_("a program says it: {option}").format(option=option),
+            )
+        click.confirm(plain(question), abort=True, err=True)
+
+
+pass_seat = click.make_pass_decorator(Seat, ensure=True)

@@ -1,0 +1,123 @@
+"""Answers on standard output: a table for people, JSON for programs, bare names for the shell."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import click
+
+T = TypeVar("T")
+
+
+class Output(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    NAME = "name"
+
+
+_COLOURS = {
+    **dict.fromkeys(("open", "ready", "free", "done", "live", "ours", "running"), "green"),
+    **dict.fromkeys(("failed", "set_aside", "silent", "other"), "red"),
+    **dict.fromkeys(("preparing", "building", "awaited", "cleaning", "going", "waiting", "captured"), "yellow"),
+}
+
+
+def plain(text: object) -> str:
+    """
+    *text* on one line, without anything that a terminal would obey.
+
+    Names of files, consoles of boards and reasons come from strangers: an escape sequence of theirs must not reach the
+    reader's terminal, nor a mark that turns the order of letters.
+    """
+    return "".join(c if c.isprintable() else " " if c in "\t\n\r" else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    title: str
+    of: Callable[[T], object]
+    is_state: bool = False  # shown in the colour of its word
+    is_detail: bool = False  # left out where many things are listed
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet(Generic[T]):
+    """How things of one kind are shown. *name* is what commands call one by."""
+
+    name: Callable[[T], str]
+    columns: tuple[Column[T], ...]
+
+    def show_all(self, things: Sequence[T], output: Output) -> None:
+        match output:
+            case Output.JSON:
+                click.echo(as_json(things))
+            case Output.NAME:
+                for thing in things:
+                    click.echo(plain(self.name(thing)))
+            case Output.TABLE if things:
+                columns = [column for column in self.columns if not column.is_detail]
+                rows = [[_cell(column, thing) for column in columns] for thing in things]
+                widths = [
+                    max(len(row[at]) for row in [[c.title for c in columns], *rows]) for at in range(len(columns))
+                ]
+                click.echo(click.style(_line([column.title for column in columns], widths), bold=True))
+                for row in rows:
+                    click.echo(_line(row, widths, columns))
+            case Output.TABLE:
+                pass  # what an empty list means is said by the command, on standard error
+
+    def show(self, thing: T, output: Output) -> None:
+        match output:
+            case Output.JSON:
+                click.echo(as_json(thing))
+            case Output.NAME:
+                click.echo(plain(self.name(thing)))
+            case Output.TABLE:
+                width = max(len(column.title) for column in self.columns)
+                for column in self.columns:
+                    if cell := _cell(column, thing):
+                        title = click.style(column.title.lower().ljust(width), bold=True)
+                        click.echo(f"{title}  {_painted(column, cell)}")
+
+
+def as_json(things: object, *, on_one_line: bool = False) -> str:
+    import json  # noqa: PLC0415 - tables need neither
+
+    from boardgrid.client.decode import encoded  # noqa: PLC0415
+
+    return json.dumps(encoded(things), ensure_ascii=False, indent=None if on_one_line else 2)
+
+
+def bytes_text(size: float | None) -> str:
+    """``512 MB``: in powers of ten, as disks are sold."""
+    if size is None:
+        return ""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+def _cell(column: Column[T], thing: T) -> str:
+    value = column.of(thing)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return plain(value)
+
+
+def _painted(column: Column[T], cell: str, shown: str | None = None) -> str:
+    colour = _COLOURS.get(cell) if column.is_state else None
+    text = cell if shown is None else shown
+    return click.style(text, fg=colour) if colour else text
+
+
+def _line(cells: Iterable[str], widths: Sequence[int], columns: Sequence[Column[T]] | None = None) -> str:
+    shown = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+    shown[-1] = shown[-1].rstrip()
+    if columns is not None:
+        shown = [_painted(column, cell.strip(), cell) for column, cell in zip(columns, shown, strict=True)]
+    return "  ".join(shown).rstrip()

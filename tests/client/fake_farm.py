@@ -1,0 +1,393 @@
+"""A small farm behind real HTTP: it speaks the REST contract, and does at once what is asked of it."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import uuid4
+
+TOKEN = "bg_0123456789abcdef_secret"
+Json = dict[str, Any]
+
+
+def stamp(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+class Refused(Exception):
+    """What the farm says no with."""
+
+    def __init__(self, status: int, code: str, detail: str, hint: str = "") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.problem = {
+            "type": "about:blank",
+            "title": code,
+            "status": status,
+            "code": code,
+            "detail": detail,
+            "hint": hint,
+        }
+
+
+@dataclass
+class FakeFarm:
+    """Its state is open to tests: they put boards in, and look at what became of them."""
+
+    users: dict[str, Json] = field(default_factory=lambda: {"ada": {"name": "ada", "role": "admin", "ssh_keys": []}})
+    types: dict[str, Json] = field(default_factory=dict)
+    boards: dict[str, Json] = field(default_factory=dict)
+    sites: list[Json] = field(default_factory=list)
+    images: dict[str, Json] = field(default_factory=dict)
+    roots: dict[str, Json] = field(default_factory=dict)
+    reservations: dict[int, Json] = field(default_factory=dict)
+    events: list[Json] = field(default_factory=list)
+    orders: dict[str, Json] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    known_hosts: str = ""
+    portion: int = 3  # how many events one answer holds
+    image_state: str = "ready"  # what becomes of an image once its content is here
+    image_reason: str = ""
+    order_state: str = "done"
+    order_reason: str = ""
+    deploy: Callable[["FakeFarm", Json], None] = lambda farm, reservation: farm.opened(reservation)
+    refuse_uploads: Refused | None = None
+    cut_streams_after: int | None = None  # end each event stream after so many events
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    over: bool = False
+    url: str = ""
+
+    # --- what tests put in
+
+    def board(self, name: str, **facts: Any) -> Json:
+        number = int(name.rpartition("-")[2])
+        self.boards[name] = {
+            "name": name, "type": name.rpartition("-")[0], "site": "lab", "mac": f"02:00:00:00:00:{number:02x}",
+            "address": f"10.20.0.{10 + number}", "boot": "pxelinux", "nfs_path": None, "kernel": "",
+            "power": [{"driver": "ssh"}], "state": "free", "set_aside": "", "reservation": None, "health": None,
+            **facts,
+        }  # fmt: skip
+        return self.boards[name]
+
+    def image(self, name: str, version: int = 1, state: str = "ready", **facts: Any) -> Json:
+        ref = f"{name}:{version}"
+        self.images[ref] = {
+            "id": str(uuid4()), "name": name, "version": version, "ref": ref, "owner": "ada", "site": "lab",
+            "state": state, "shared": False, "created_at": stamp(datetime.now(UTC)), "manifest": None, "parent": None,
+            "reason": "", **facts,
+        }  # fmt: skip
+        return self.images[ref]
+
+    def root(self, name: str, state: str = "aside", **facts: Any) -> Json:
+        self.roots[name] = {
+            "id": str(uuid4()), "name": name, "owner": "ada", "image": "tiny:1", "state": state, "size_bytes": 4 << 30,
+            "created_at": stamp(datetime.now(UTC)), "expires_at": None, "board": None, **facts,
+        }  # fmt: skip
+        return self.roots[name]
+
+    def tell(self, number: int | None, board: str, step: str, phase: str, **facts: Any) -> None:
+        """Something happened: whoever follows is told at once."""
+        with self.changed:
+            self.events.append(
+                {
+                    "number": len(self.events) + 1,
+                    "at": stamp(datetime.now(UTC)),
+                    "board": board,
+                    "generation": 1,
+                    "step": step,
+                    "phase": phase,
+                    "deployment": None,
+                    "outcome": None,
+                    "took_s": None,
+                    "detail": "",
+                    "console": [],
+                    "reservation": number,
+                    **facts,
+                }
+            )
+            self.changed.notify_all()
+
+    def opened(self, reservation: Json) -> None:
+        """A deployment that goes as it should."""
+        number, board = reservation["number"], reservation["board"]
+        for step, took_s in (
+            ("clone", 0.04),
+            ("personalise", 0.02),
+            ("export", 0.01),
+            ("fence", 0.0),
+            ("restart", 1.2),
+        ):
+            self.tell(number, board, step, "began")
+            self.tell(number, board, step, "ended", outcome="ok", took_s=took_s)
+        self.tell(number, board, "boot", "began")
+        self.tell(number, board, "boot", "noted", detail="DHCP: it was given 10.20.0.11")
+        self.tell(number, board, "boot", "noted", detail="NFS: it mounted its root")
+        self.tell(number, board, "boot", "ended", outcome="ok", took_s=8.2)
+        reservation["deployment"]["state"] = "open"
+        self.boards[board]["state"] = "open"
+        self.boards[board]["health"] = {"power": "on", "voice": "ours", "ago_s": 2.0}
+        self.tell(number, board, "board", "ended", detail="open")
+
+    def failed(self, reservation: Json) -> None:
+        """A deployment whose board never comes up."""
+        number, board = reservation["number"], reservation["board"]
+        self.tell(number, board, "boot", "began")
+        self.tell(
+            number, board, "boot", "ended", outcome="failed", took_s=300.0, detail="no NFS mount was seen",
+            console=["Net: No ethernet found.", "=> \x1b[31mreset\x1b[0m"],
+        )  # fmt: skip
+        reservation["state"] = "ended"
+        reservation["deployment"] |= {
+            "state": "failed", "code": "board.silent", "reason": "tk1-1 did not boot in 300 s",
+            "hint": "is its cable in?",
+        }  # fmt: skip
+
+    # --- what is asked of it
+
+    def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:  # noqa: PLR0912 - one case a route
+        match (method, *path):
+            case ("GET", "me"):
+                return 200, self.users["ada"]
+            case ("GET", "sites"):
+                return 200, self.sites
+            case ("GET", "users"):
+                return 200, list(self.users.values())
+            case ("POST", "users"):
+                if body["name"] in self.users:
+                    raise Refused(409, "name.taken", f"there is a user {body['name']} already")
+                self.users[body["name"]] = body
+                return 201, {"user": body, "token": f"bg_fedcba9876543210_{body['name']}"}
+            case (_, "users", name):
+                return self.thing(method, self.users, name, "user", body)
+            case ("GET", "board-types"):
+                return 200, list(self.types.values())
+            case (_, "board-types", name):
+                defaults = {"name": name, "console": "", "cmdline": "", "fdt": "", "boot_s": 300.0}
+                return self.thing(method, self.types, name, "board type", body and defaults | body)
+            case ("GET", "boards"):
+                return 200, list(self.boards.values())
+            case ("PUT", "boards", name):
+                return 200, self.board(name, **body)
+            case (_, "boards", name):
+                return self.thing(method, self.boards, name, "board", body)
+            case ("POST", "boards", name, "fit"):
+                self.boards[name] |= {"set_aside": "", "state": "free"}
+                return 200, self.boards[name]
+            case ("POST", "boards", name, "power"):
+                order = str(uuid4())
+                self.orders[order] = {"id": order, "board": name, **body, "state": "waiting", "reason": ""}
+                return 202, {"order": order}
+            case ("GET", "boards", _name, "power", order):
+                self.orders[order], told = (
+                    self.orders[order] | {"state": self.order_state, "reason": self.order_reason},
+                    self.orders[order],
+                )
+                return 200, told
+            case ("GET", "images"):
+                return 200, list(self.images.values())
+            case ("POST", "images"):
+                version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
+                state = self.image_state if "path" in body else "awaited"
+                return 201, self.image(
+                    body["name"], version, state, shared=body.get("shared", False), reason=self.image_reason
+                )
+            case (_, "images", ref):
+                known = {image["name"]: image for image in self.images.values()} | self.images
+                answer = self.thing(method, known, ref, "image", body)
+                if method == "DELETE":
+                    del self.images[ref]
+                return answer
+            case ("GET", "roots"):
+                return 200, list(self.roots.values())
+            case ("POST", "roots", name, "keep"):
+                self.thing("GET", self.roots, name, "root", None)
+                return 202, self.image(body["image"], 1, self.image_state, parent=self.roots[name]["image"])
+            case ("DELETE", "roots", name):
+                self.thing("DELETE", self.roots, name, "root", None)
+                return 202, None
+            case ("GET", "roots", name):
+                return self.thing(method, self.roots, name, "root", body)
+            case ("GET", "reservations"):
+                return 200, [one for one in self.reservations.values() if "all" in query or one["user"] == "ada"]
+            case ("POST", "reservations"):
+                return 201, self.reserve(body)
+            case ("GET", "reservations", number):
+                return self.thing("GET", self.reservations, int(number), "reservation", None)
+            case ("POST", "reservations", number, "release"):
+                return 202, self.release(int(number), body)
+            case ("GET", "events"):
+                return 200, self.chosen(query)[: self.portion]
+            case ("PUT", "inventory"):
+                return 200, {"changes": self.apply(body, dry_run=query.get("dry_run") == "true")}
+        raise Refused(404, "route.unknown", "there is no such path")
+
+    def thing(self, method: str, things: dict[Any, Json], name: Any, kind: str, body: Any) -> tuple[int, Any]:
+        if method == "PUT":
+            things[name] = body
+        elif name not in things:
+            raise Refused(404, f"{kind.replace(' ', '_')}.unknown", f"there is no {kind} {name}")
+        if method == "DELETE":
+            return 204, things.pop(name) and None
+        return 200, things[name]
+
+    def reserve(self, body: Json) -> Json:
+        free = [name for name, one in self.boards.items() if one["state"] == "free"]
+        wanted = [name for name in free if body.get("board") == name or self.boards[name]["type"] == body.get("type")]
+        if not wanted:
+            raise Refused(409, "board.taken", "tk1-1 is grace's until 14:00 UTC", "choose another board")
+        number, start = len(self.reservations) + 7, datetime.now(UTC)
+        reservation = {
+            "number": number, "user": "ada", "board": wanted[0], "start": stamp(start), "state": "running",
+            "end": stamp(start + timedelta(seconds=body["for_s"])), "ended_because": "",
+            "deployment": {
+                "id": str(uuid4()), "board": wanted[0], "image": body.get("image") or "tiny:1",
+                "root": body.get("root") or f"{wanted[0]}-{number}", "state": "preparing", "created_at": stamp(start),
+                "opened_at": None, "ended_at": None, "host_key": "", "reason": "", "code": None, "hint": "",
+            },
+        }  # fmt: skip
+        self.reservations[number] = reservation
+        self.boards[wanted[0]] |= {
+            "state": "preparing", "reservation": {"number": number, "user": "ada", "until": reservation["end"]},
+        }  # fmt: skip
+        threading.Thread(target=self.deploy, args=(self, reservation), daemon=True).start()
+        return reservation
+
+    def release(self, number: int, body: Json) -> Json:
+        reservation = self.reservations[number]
+        if reservation["state"] != "running":
+            raise Refused(409, "reservation.over", f"reservation {number} is over")
+        reservation |= {"state": "ended", "fate": body["fate"], "name": body.get("name")}
+        self.boards[reservation["board"]] |= {"state": "cleaning", "reservation": None}
+        if body["fate"] == "keep":
+            version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
+            self.image(
+                body["name"],
+                version,
+                self.image_state,
+                parent=reservation["deployment"]["image"],
+                reason=self.image_reason,
+            )
+        return reservation
+
+    def apply(self, body: Json, *, dry_run: bool) -> list[Json]:
+        changes = []
+        for kind, things, key in (("board type", self.types, "board_types"), ("board", self.boards, "boards")):
+            for name, facts in body[key].items():
+                was = things.get(name, {})
+                told = {word: [was.get(word), will] for word, will in facts.items() if was.get(word) != will}
+                if told:
+                    changes.append({"act": "change" if was else "add", "kind": kind, "name": name, "fields": told})
+                if told and not dry_run:
+                    things[name] = was | facts
+        return changes
+
+    def chosen(self, query: dict[str, str]) -> list[Json]:
+        after, number = int(query.get("after", "0")), query.get("reservation")
+        return [
+            {key: value for key, value in event.items() if key != "reservation"}
+            for event in self.events
+            if event["number"] > after
+            and query.get("board") in {None, event["board"]}
+            and number in {None, str(event["reservation"])}
+        ]
+
+
+class Door(BaseHTTPRequestHandler):
+    """HTTP, for one FakeFarm."""
+
+    farm: FakeFarm
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_said: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.serve()
+
+    def do_POST(self) -> None:
+        self.serve()
+
+    def do_PUT(self) -> None:
+        self.serve()
+
+    def do_DELETE(self) -> None:
+        self.serve()
+
+    def serve(self) -> None:
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        path = [unquote(word) for word in url.path.split("/")[3:]]
+        self.farm.asked.append((self.command, "/".join(path)))
+        try:
+            if not url.path.startswith("/api/v1/"):
+                raise Refused(404, "route.unknown", "there is no such path")
+            if self.headers["Authorization"] != f"Bearer {TOKEN}":
+                raise Refused(401, "token.refused", "this token opens nothing here")
+            if path[0] == "known-hosts":
+                self.send(200, self.farm.known_hosts.encode(), "text/plain")
+            elif path == ["events"] and "text/event-stream" in self.headers["Accept"]:
+                self.stream(query)
+            elif path[-1] == "content":
+                self.take(path[1])
+            else:
+                length = int(self.headers["Content-Length"] or 0)
+                body = json.loads(self.rfile.read(length)) if length else None
+                status, answer = self.farm.answer(self.command, path, query, body)
+                self.send(status, b"" if answer is None else json.dumps(answer).encode(), "application/json")
+        except Refused as refused:
+            self.close_connection = True
+            self.send(refused.status, json.dumps(refused.problem).encode(), "application/problem+json")
+
+    def send(self, status: int, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def take(self, ref: str) -> None:
+        if self.farm.refuse_uploads is not None:
+            raise self.farm.refuse_uploads
+        if self.headers["Content-Length"]:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+        else:
+            content = b""
+            while size := int(self.rfile.readline().strip() or b"-1", 16):
+                if size < 0:  # the sender went away
+                    return
+                content += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        self.farm.blobs[ref] = content
+        self.farm.images[ref] |= {"state": self.farm.image_state, "reason": self.farm.image_reason}
+        self.send(200, json.dumps(self.farm.images[ref]).encode(), "application/json")
+
+    def stream(self, query: dict[str, str]) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        sent, after = 0, int(query.get("after", "0"))
+        while not self.farm.over:
+            with self.farm.changed:
+                fresh = self.farm.chosen(query | {"after": str(after)})
+                if not fresh:
+                    self.farm.changed.wait(0.2)
+            for event in fresh:
+                self.wfile.write(f"id: {event['number']}\nevent: event\ndata: {json.dumps(event)}\n\n".encode())
+                sent, after = sent + 1, event["number"]
+                if sent == self.farm.cut_streams_after:
+                    return
+            self.wfile.write(b"" if fresh else b": still here\n\n")
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that went away is part of the game

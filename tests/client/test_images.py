@@ -1,0 +1,180 @@
+"""Images and roots on the command line: what is sent, what is waited for, what is left behind."""
+
+import io
+import os
+import subprocess
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.client.conftest import Run
+from tests.client.fake_farm import FakeFarm, Refused
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.tar"
+    with tarfile.open(path, "w") as tar:
+        tar.addfile(tarfile.TarInfo("etc/hostname"), io.BytesIO())
+    return path
+
+
+def test_an_archive_is_sent_as_it_is(farm: FakeFarm, run: Run, archive: Path) -> None:
+    ended = run("image", "import", "tiny", str(archive))
+    assert ended.code == 0
+    assert farm.blobs["tiny:1"] == archive.read_bytes()
+    assert "the image tiny:1 is ready" in ended.err
+    assert "tiny:1" in ended.out
+    assert run("image", "import", "tiny", str(archive), "-o", "name").out == "tiny:2\n"
+
+
+def test_an_archive_comes_from_standard_input_too(farm: FakeFarm, run: Run, archive: Path) -> None:
+    assert run("image", "import", "tiny", "-", "--shared", stdin=archive.read_bytes()).code == 0
+    assert farm.blobs["tiny:1"] == archive.read_bytes()
+    assert farm.images["tiny:1"]["shared"]
+
+
+def test_a_directory_is_packed_with_all_it_holds(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "etc").mkdir(parents=True)
+    (tree / "etc/shadow").write_text("root")
+    (tree / "etc/shadow").chmod(0o4750)
+    os.utime(tree / "etc/shadow", ns=(1_000_000_007, 1_234_567_891_234_567_891))
+    (tree / "etc/link").symlink_to("/absolute/../path")
+    os.link(tree / "etc/shadow", tree / "etc/second")
+    (tree / ".git").mkdir()
+    os.truncate(os.open(tree / "sparse", os.O_CREAT | os.O_WRONLY), 1 << 24)
+    is_labelled = True
+    try:
+        os.setxattr(tree / "etc/shadow", "user.note", b"kept")
+    except OSError:
+        is_labelled = False  # this file system has none
+    assert run("image", "import", "mine", str(tree)).code == 0
+    sent = farm.blobs["mine:1"]
+    assert len(sent) < 1 << 20, "holes were sent"
+
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    options = ["--xattrs", "--xattrs-include=*", "--numeric-owner", "--same-permissions", "--sparse"]
+    subprocess.run(["tar", "-x", *options, "-C", str(unpacked)], input=sent, check=True)
+    status = (unpacked / "etc/shadow").lstat()
+    assert (status.st_mode & 0o7777, status.st_nlink) == (0o4750, 2)
+    assert status.st_mtime_ns == 1_234_567_891_234_567_891
+    assert (unpacked / "etc/link").readlink() == Path("/absolute/../path")
+    assert (unpacked / ".git").is_dir()
+    assert (unpacked / "sparse").stat().st_size == 1 << 24
+    if is_labelled:
+        assert os.getxattr(unpacked / "etc/shadow", "user.note") == b"kept"
+
+
+def test_the_same_directory_is_packed_to_the_same_bytes(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    tree = tmp_path / ("a" * 120)
+    for name in ("b" * 140, "a", "c"):
+        (tree / name).mkdir(parents=True)
+    run("image", "import", "mine", str(tree))
+    (tree / "a").stat()
+    run("image", "import", "mine", str(tree))
+    assert farm.blobs["mine:1"] == farm.blobs["mine:2"]
+
+
+def test_what_cannot_be_packed_whole_makes_no_image(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / ("x" * 200)).write_text("")
+    gone = Path("/proc/self/task")  # its entries come and go, and some cannot be read
+    ended = run("image", "import", "mine", str(gone))
+    assert ended.code == 6
+    assert "could not be packed whole" in ended.err
+    assert "nothing is left of mine:1" in ended.err
+    assert farm.images == {}
+
+
+def test_what_is_not_there_is_said_before_an_image_is_named(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    ended = run("image", "import", "tiny", str(tmp_path / "tiny.tar"))
+    assert ended.code == 2
+    assert "tiny.tar cannot be read: No such file or directory" in ended.err
+    assert farm.asked == []
+
+
+def test_an_upload_that_the_farm_refuses_leaves_nothing_behind(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.refuse_uploads = Refused(
+        413, "image.too_large", "tiny:1 is larger than 8 GB", "leave out what it need not hold"
+    )
+    ended = run("image", "import", "tiny", str(archive))
+    assert ended.code == 2
+    assert "tiny:1 is larger than 8 GB (image.too_large)" in ended.err
+    assert "leave out" in ended.err
+    assert farm.images == {}
+
+
+def test_an_image_that_cannot_be_made_shows_the_farms_sentence(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.image_state, farm.image_reason = "failed", "the archive holds ../../etc/passwd, which leaves the tree"
+    ended = run("image", "import", "tiny", str(archive))
+    assert ended.code == 6
+    assert "the image tiny:1 could not be made: the archive holds ../../etc/passwd" in ended.err
+
+
+def test_who_would_not_wait_gets_the_image_as_it_is(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.image_state = "building"
+    ended = run("image", "import", "tiny", str(archive), "--no-wait", "-o", "json")
+    assert (ended.code, ended.json["state"]) == (0, "building")
+
+
+def test_waiting_for_an_image_has_an_end(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.image_state = "building"
+    ended = run("image", "import", "tiny", str(archive), "--timeout", "1s")
+    assert ended.code == 7
+    assert "`boardgrid image show tiny:1` tells how it ends" in ended.err
+
+
+def test_an_image_that_becomes_ready_later_is_waited_for(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.image_state = "building"
+    later = threading.Timer(0.5, lambda: farm.images["tiny:1"].update(state="ready"))
+    later.start()
+    assert run("image", "import", "tiny", str(archive)).code == 0
+    later.join()
+
+
+def test_an_image_is_made_of_what_lies_on_the_server(farm: FakeFarm, run: Run) -> None:
+    assert run("image", "import", "tiny", "--on-server", "/srv/images/tiny.tar").code == 0
+    assert "tiny:1" in farm.images
+    assert farm.blobs == {}
+
+
+def test_where_the_content_comes_from_is_said_once(run: Run, archive: Path) -> None:
+    assert run("image", "import", "tiny").code == 2
+    assert run("image", "import", "tiny", str(archive), "--on-server", "/x").code == 2
+
+
+def test_images_are_listed_shown_and_removed(farm: FakeFarm, run: Run) -> None:
+    kernel = {"release": "6.1.0-50-armmp", "image": "boot/vmlinuz-6.1.0-50-armmp"}
+    farm.image("tiny", manifest={"arch": "armhf", "size_bytes": 6_100_000, "kernels": [kernel], "digest": "sha256:00"})
+    farm.image("odd", manifest={"kernels": 3, "size_bytes": None})
+    assert "6.1 MB" in run("image", "list").out
+    assert "6.1.0-50-armmp" in run("image", "show", "tiny").out
+    assert run("image", "show", "tiny:9").code == 3
+    assert run("image", "remove", "tiny:1").code == 0
+    assert set(farm.images) == {"odd:1"}
+
+
+def test_roots_are_listed_and_shown_with_the_day_they_go(farm: FakeFarm, run: Run) -> None:
+    farm.root("before-the-upgrade", expires_at="2031-02-03T12:00:00Z")
+    assert "2031-02-03" in run("root", "list").out
+    assert "4.3 GB" in run("root", "show", "before-the-upgrade").out
+    assert run("root", "show", "nothing").code == 3
+
+
+def test_a_root_is_kept_as_an_image(farm: FakeFarm, run: Run) -> None:
+    farm.root("before")
+    ended = run("root", "keep", "before", "mine")
+    assert ended.code == 0
+    assert "the image mine:1 is ready" in ended.err
+    assert farm.images["mine:1"]["parent"] == "tiny:1"
+
+
+def test_a_root_is_discarded(farm: FakeFarm, run: Run) -> None:
+    farm.root("before")
+    assert run("root", "discard", "before").code == 0
+    assert farm.roots == {}
