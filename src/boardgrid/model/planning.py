@@ -63,10 +63,8 @@ class Standing:
         return self._wished(replace(self.wish, opened=True))
 
     def parked(self) -> "Standing":
-        """Take it back. Also once more, for an agent that has given up."""
-        if isinstance(self.wish, Gone) or (isinstance(self.wish, Parked) and self.is_reached):
-            return self
-        return replace(self._wished(Parked()), order=None)
+        """Take it back."""
+        return replace(self._wished(Parked()), order=None) if isinstance(self.wish, Deployed) else self
 
     def leaving(self) -> "Standing":
         return self if isinstance(self.wish, Gone) else replace(self._wished(Gone()), order=None)

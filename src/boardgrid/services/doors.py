@@ -1,9 +1,22 @@
 """Doors: what a site's SSH gateway may ask."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
 
-from boardgrid.ports import Holdings, Route
+import structlog
+
+from boardgrid.messages import _
+from boardgrid.model.deployment import DeploymentState
+from boardgrid.model.errors import Code, Invalid, NotFound
+from boardgrid.model.planning import Standing
+from boardgrid.model.ssh_key import checked_key
+from boardgrid.model.wish import Deployed
+from boardgrid.ports import Holdings, Route, SiteState, Snapshot
 from boardgrid.services.desk import Desk
+from boardgrid.services.finding import site_for
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +28,18 @@ class Doors:
         Where the gateway listens, for people to be told.
 
         Raises:
+            NotFound: SITE_UNKNOWN.
             Invalid: KEY_INVALID, ADDRESS_INVALID.
         """
-        raise NotImplementedError
+        key = checked_key(host_key)
+        if not 0 < port < 65536 or not 0 < len(host) < 256 or not host.isprintable() or " " in host:
+            raise Invalid(
+                Code.ADDRESS_INVALID, _("nobody can reach a gateway at {host!r} port {port}"), host=host[:80], port=port
+            )
+        with self.desk.begin() as work:
+            state = site_for(work.tx, site)
+            work.save(replace(state, gateway_host=host, gateway_port=port, gateway_key=key))
+        log.info("gateway.heard", site=site, host=host, port=port)
 
     def user_of_key(self, key: str) -> str:
         """
@@ -26,7 +48,11 @@ class Doors:
         Raises:
             NotFound: USER_UNKNOWN.
         """
-        raise NotImplementedError
+        with self.desk.records.read() as records:
+            user = records.user_with_key(_plain(key))
+        if user is None or user.removed:
+            raise NotFound(Code.USER_UNKNOWN, _("this key is nobody's"))
+        return user.name
 
     def route(self, site: str, user: str, board: str) -> Route:
         """
@@ -35,7 +61,20 @@ class Doors:
         Raises:
             NotFound: ROUTE_UNKNOWN; never more than that.
         """
-        raise NotImplementedError
+        with self.desk.records.read() as records:
+            state = records.site(site)
+            standing = _board_called(records, state, board) if state else None
+            person = records.user_named(user)
+            holder = self._holders(records, [standing]).get(standing.board.name) if standing else None
+        if standing is None or person is None or holder is None or holder != person.id:
+            raise NotFound(
+                Code.ROUTE_UNKNOWN,
+                _("{user} holds no open board {board}"),
+                hint=_("boardgrid status shows what you hold"),
+                user=user[:80],
+                board=board[:80],
+            )
+        return Route(standing.board.address)
 
     def holdings(self, site: str) -> Holdings:
         """
@@ -44,4 +83,39 @@ class Doors:
         Raises:
             NotFound: SITE_UNKNOWN.
         """
-        raise NotImplementedError
+        with self.desk.records.read() as records:
+            state = site_for(records, site)
+            names = {one.id: one.name for one in records.users() if not one.removed}
+            holders = self._holders(records, records.boards(site=site))
+        pairs = {(names[user], board) for board, user in holders.items() if user in names}
+        return Holdings(state.version, frozenset(pairs))
+
+    def _holders(self, records: Snapshot, standings: Sequence[Standing]) -> Mapping[str, UUID]:
+        """Of these boards, those that are open at this moment, and whose each is."""
+        running = {one.board: one for one in records.reservations(running=True)}
+        live = {one.id: one for one in records.deployments(live=True)}
+        holders = {}
+        for standing in standings:
+            holder = running.get(standing.board.name)
+            wish = standing.wish
+            deployment = live.get(wish.deployment) if isinstance(wish, Deployed) and wish.opened else None
+            if holder is None or deployment is None or deployment.reservation != holder.number:
+                continue
+            # A reservation that nobody has ended yet is over all the same when its time is.
+            if deployment.state is DeploymentState.OPEN and self.desk.now() < holder.window.end:
+                holders[standing.board.name] = holder.user
+        return holders
+
+
+def _board_called(records: Snapshot, state: SiteState, name: str) -> Standing | None:
+    suffix = f".{state.site.name}.{state.site.domain}"
+    standing = records.board(name.removesuffix(suffix))
+    return standing if standing is not None and standing.board.site == state.site.name else None
+
+
+def _plain(key: str) -> str:
+    """As it is recorded; what is no key is nobody's."""
+    try:
+        return checked_key(key)
+    except Invalid:
+        return ""

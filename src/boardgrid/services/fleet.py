@@ -1,15 +1,33 @@
 """Fleet: the agents' door. What each site should be, and what its agent tells of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from boardgrid.model.image import BlobSource
+import structlog
+
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Conflict, NotFound
+from boardgrid.model.image import BlobSource, ImageState
+from boardgrid.model.planning import image_wish, root_wish
 from boardgrid.model.report import Report
+from boardgrid.model.root import RootState
 from boardgrid.model.wish import Lease, SiteWishes
+from boardgrid.ports import SiteState, Snapshot, wishes_of
 from boardgrid.services.desk import Desk
+from boardgrid.services.finding import site_for
+from boardgrid.services.hearing import heard
+
+log = structlog.get_logger()
 
 PROTOCOLS = frozenset({1})  # of agents of this release and the one before it
+
+LEASE_FOR = timedelta(seconds=60)
+# A renewal is written down only this often: wishes are asked for at each change of a busy site.
+_RENEWED_EVERY = timedelta(seconds=5)
+# The site is given to another agent only this long after a renewal was written: later than the one before can think.
+_HELD_FOR = LEASE_FOR + 3 * _RENEWED_EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +53,36 @@ class Fleet:
             NotFound: SITE_UNKNOWN.
             Conflict: EPOCH_STALE, another instance has the lease (the hint says for how long); PROTOCOL_UNSPOKEN.
         """
-        raise NotImplementedError
+        if protocol not in PROTOCOLS:
+            raise Conflict(
+                Code.PROTOCOL_UNSPOKEN,
+                _("this controller does not speak protocol {protocol} with agents"),
+                hint=_("it speaks {spoken}: bring agent and controller to neighbouring releases"),
+                protocol=protocol,
+                spoken=", ".join(str(one) for one in sorted(PROTOCOLS)),
+            )
+        refused_s = 0.0
+        with self.desk.begin() as work:
+            state = site_for(work.tx, site)
+            # From now on where the clock was set back: else nobody would get the site until it has caught up.
+            seen_at = min(state.seen_at, work.now) if state.seen_at else None
+            if state.instance not in {None, instance} and seen_at and seen_at + _HELD_FOR > work.now:
+                refused_s = (seen_at + _HELD_FOR - work.now).total_seconds()
+                given = replace(state, seen_at=seen_at)
+            else:
+                given = replace(state, epoch=state.epoch + 1, instance=instance, seen_at=work.now)
+                work.topics.add(wishes_of(site))  # who waits with the old epoch hears of it now
+            work.save(given)
+        if refused_s:
+            raise Conflict(
+                Code.EPOCH_STALE,
+                _("another agent has the lease of site {site}"),
+                hint=_("stop it; its lease ends within {seconds:.0f} s after that"),
+                site=site,
+                seconds=refused_s,
+            )
+        log.info("lease.given", site=site, epoch=given.epoch, instance=str(instance))
+        return Lease(given.epoch, LEASE_FOR.total_seconds())
 
     def wishes(self, site: str, epoch: int) -> SiteWishes:
         """
@@ -44,7 +91,13 @@ class Fleet:
         Raises:
             Conflict: EPOCH_STALE.
         """
-        raise NotImplementedError
+        with self.desk.records.read() as records:
+            state = _held(records, site, epoch)
+            wishes = _wishes(records, state)
+        if _is_renewal_due(state, self.desk.now()):
+            with self.desk.begin() as work:
+                work.save(replace(_held(work.tx, site, epoch), seen_at=work.now))
+        return wishes
 
     def report(self, site: str, epoch: int, reports: Sequence[Report]) -> Taken:
         """
@@ -54,7 +107,17 @@ class Fleet:
         Raises:
             Conflict: EPOCH_STALE.
         """
-        raise NotImplementedError
+        taken: list[UUID] = []
+        dropped: list[UUID] = []
+        with self.desk.begin() as work:
+            _held(work.tx, site, epoch)
+            for report in reports:
+                if not work.tx.is_new(report.id, work.now) or heard(work, site, report):
+                    taken.append(report.id)
+                else:
+                    dropped.append(report.id)
+                    log.warning("report.dropped", site=site, kind=report.kind, report=str(report.id))
+        return Taken(tuple(taken), tuple(dropped))
 
     def blob(self, site: str, sha256: str) -> BlobSource:
         """
@@ -63,4 +126,38 @@ class Fleet:
         Raises:
             NotFound: IMAGE_UNKNOWN, there is none.
         """
-        raise NotImplementedError
+        with self.desk.records.read() as records:
+            for image in records.images(site=site, states={ImageState.BUILDING}):
+                if isinstance(image.source, BlobSource) and image.source.sha256 == sha256:
+                    return image.source
+        raise NotFound(Code.IMAGE_UNKNOWN, _("no image of this site is to be made of {sha256}"), sha256=sha256[:80])
+
+
+def _held(records: Snapshot, site: str, epoch: int) -> SiteState:
+    state = site_for(records, site)
+    if state.epoch != epoch:
+        raise Conflict(
+            Code.EPOCH_STALE,
+            _("the lease of epoch {epoch} on site {site} is over: another agent has it"),
+            hint=_("one agent a site; ask for the lease anew"),
+            epoch=epoch,
+            site=site,
+        )
+    return state
+
+
+def _is_renewal_due(state: SiteState, now: datetime) -> bool:
+    return state.seen_at is None or abs(now - state.seen_at) >= _RENEWED_EVERY
+
+
+def _wishes(records: Snapshot, state: SiteState) -> SiteWishes:
+    site = state.site.name
+    types = {one.name: one for one in records.board_types()}
+    going = records.roots(site=site, states={RootState.GOING})
+    images = records.images(site=site, states={ImageState.BUILDING, ImageState.GOING})
+    return SiteWishes(
+        state.version,
+        tuple(one.as_wish(types[one.board.type]) for one in records.boards(site=site)),
+        tuple(wish for wish in map(root_wish, going) if wish),
+        tuple(wish for wish in map(image_wish, images) if wish),
+    )

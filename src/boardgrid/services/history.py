@@ -1,10 +1,17 @@
 """History: what happened to boards, images and roots; and whose host keys are theirs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from boardgrid.model.deployment import Event
+from boardgrid.messages import _
+from boardgrid.model.access import can
+from boardgrid.model.deployment import DeploymentState, Event
+from boardgrid.model.errors import Code, NotFound
 from boardgrid.model.user import User
+from boardgrid.ports import Entry, Snapshot
 from boardgrid.services.desk import Desk
+from boardgrid.services.finding import reservation_of
+
+_PUBLIC = {"reservation"}  # who has a board until when is everyone's to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +30,58 @@ class History:
         limit: int = 500,
     ) -> list[Event]:
         """
-        Events above *number*, oldest first, as far as *asker* may see them: console lines are for its user and admins.
+        Events above *number*, oldest first, as far as *asker* may see them.
+
+        Of another user's board one sees which steps are done, but neither words nor console lines.
 
         Raises:
             NotFound: BOARD_UNKNOWN, RESERVATION_UNKNOWN.
         """
-        raise NotImplementedError
+        is_admin = can(asker, "administer")
+        with self.desk.records.read() as records:
+            if reservation is not None:
+                reservation_of(records, asker, reservation)
+            if board is not None:
+                _check_known(records, board)
+            found = records.events(
+                number,
+                board=board,
+                reservation=reservation,
+                limit=limit,
+                seen_by=None if is_admin else asker.id,
+            )
+        return [_seen(asker, one) for one in found]
 
     def last_number(self) -> int:
         """The number of the newest event; 0: there is none."""
-        raise NotImplementedError
+        with self.desk.records.read() as records:
+            return records.last_event()
 
     def known_hosts(self, asker: User) -> str:
         """Lines for OpenSSH's known_hosts: the open boards that *asker* holds, by name and host name."""
-        raise NotImplementedError
+        lines = []
+        with self.desk.records.read() as records:
+            mine = {one.number for one in records.reservations(user=asker.id, running=True)}
+            for deployment in records.deployments(reservations=mine, live=True):
+                standing = records.board(deployment.board)
+                site = records.site(standing.board.site) if standing else None
+                if deployment.state is DeploymentState.OPEN and deployment.host_key and site is not None:
+                    name = deployment.board
+                    host_name = f"{name}.{site.site.name}.{site.site.domain}"
+                    lines.append(f"{name},{host_name} {deployment.host_key}\n")
+        return "".join(sorted(lines))
+
+
+def _check_known(records: Snapshot, board: str) -> None:
+    # A board that has left the farm still has a history.
+    if records.board(board) is None and not records.events(0, board=board, limit=1):
+        raise NotFound(
+            Code.BOARD_UNKNOWN, _("there is no board {board}"), hint=_("boardgrid board list shows them"), board=board
+        )
+
+
+def _seen(asker: User, entry: Entry) -> Event:
+    event = entry.event
+    if entry.owner in {None, asker.id} or can(asker, "administer"):
+        return event
+    return replace(event, detail=event.detail if event.step in _PUBLIC else "", console=(), deployment=None)

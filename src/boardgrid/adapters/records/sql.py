@@ -21,7 +21,7 @@ from boardgrid.adapters.records.migrate import bring_up
 from boardgrid.adapters.records.snapshot import SqlSnapshot
 from boardgrid.adapters.records.transaction import SqlTransaction
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Conflict, Fault
+from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 
 _BUSY_S = 10.0  # how long a writer waits for the one before it
 
@@ -132,6 +132,8 @@ def _told(path: Path) -> Iterator[None]:
         raise Conflict(
             Code.THING_IN_USE, _("the farm's records do not allow this: {error}"), error=error.orig
         ) from error
+    except (OverflowError, UnicodeError) as error:
+        raise Invalid(Code.REQUEST_INVALID, _("this cannot be recorded or looked up: {error}"), error=error) from error
     except (DatabaseError, OSError) as error:
         said = error.orig if isinstance(error, DatabaseError) else error
         raise Fault(

@@ -1,0 +1,266 @@
+"""
+How a report is heard: what it changes, or that it comes too late to change anything.
+
+Each returns whether the report was taken. One that is not is of a generation that has passed, or of something that is
+not there; it never raises, so that it does not spoil the batch it came in.
+"""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+from boardgrid.messages import _
+from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
+from boardgrid.model.errors import Blame
+from boardgrid.model.image import Image, ImageState, RootSource
+from boardgrid.model.planning import Standing
+from boardgrid.model.report import (
+    BoardReport,
+    HealthReport,
+    ImageReport,
+    OrderReport,
+    Reached,
+    Report,
+    RootReport,
+    SiteReport,
+    StepReport,
+)
+from boardgrid.model.root import RootState
+from boardgrid.model.wish import Deployed, Gone, Parked
+from boardgrid.ports import Health
+from boardgrid.services.desk import Work
+from boardgrid.services.ending import discard, end, put_aside
+
+# A board or an image may make the agent tell anything: what is recorded of it is bounded.
+_WORDS_MOST = 2000
+_STEP_MOST = 40
+_LINES_MOST = 40
+_LINE_MOST = 400
+_SECONDS_MOST = 30 * 86400.0
+_BYTES_MOST = 1 << 62
+
+_HOST_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
+
+
+def heard(work: Work, site: str, report: Report) -> bool:
+    match report:
+        case StepReport():
+            return _step(work, site, report)
+        case BoardReport():
+            return _board(work, site, report)
+        case HealthReport():
+            return _health(work, site, report)
+        case RootReport():
+            return _root(work, site, report)
+        case ImageReport():
+            return _image(work, site, report)
+        case OrderReport():
+            return _order(work, site, report)
+        case SiteReport():
+            return _site(work, site, report)
+
+
+# --- boards
+
+
+def _step(work: Work, site: str, report: StepReport) -> bool:
+    standing = _standing(work, site, report.board)
+    if standing is None or not 0 <= report.generation <= standing.generation:
+        return False
+    deployment = work.tx.deployment(report.deployment) if report.deployment else None
+    if deployment is not None and deployment.board != report.board:
+        deployment = None
+    whose = work.tx.reservation(deployment.reservation) if deployment else None
+    event = Event(
+        number=0,
+        at=work.now - timedelta(seconds=_seconds(report.ago_s) or 0.0),
+        board=report.board,
+        generation=report.generation,
+        step=report.step[:_STEP_MOST],
+        phase=report.phase,
+        deployment=deployment.id if deployment else None,
+        outcome=report.outcome,
+        took_s=_seconds(report.took_s),
+        detail=report.detail[:_WORDS_MOST],
+        console=tuple(line[:_LINE_MOST] for line in report.console[-_LINES_MOST:]),
+    )
+    work.note(event, reservation=whose.number if whose else None, owner=whose.user if whose else None)
+    return True
+
+
+def _board(work: Work, site: str, report: BoardReport) -> bool:
+    standing = _standing(work, site, report.board)
+    if standing is None or report.generation != standing.generation:
+        return False
+    match report.reached, standing.wish:
+        case Reached.OPEN, Deployed(deployment=wished) if report.deployment in {None, wished}:
+            _opened(work, standing, report)
+        case Reached.PARKED, Parked():
+            _parked(work, standing)
+        case Reached.GONE, Gone():
+            work.remove(standing)
+            work.note_board(standing, "board", Phase.ENDED, _("it has left the farm"), outcome=Outcome.OK)
+        case Reached.FAILED, Deployed(deployment=wished) if report.deployment in {None, wished}:
+            _failed(work, standing, report)
+        case Reached.FAILED, Parked() | Gone():
+            _not_parked(work, standing, report)
+        case _:
+            return False
+    return True
+
+
+def _opened(work: Work, standing: Standing, report: BoardReport) -> None:
+    work.save(standing.reached().opened())
+    deployment = work.tx.deployment(standing.tenant) if standing.tenant else None
+    if deployment is None or deployment.state is not DeploymentState.PREPARING:
+        return  # told once more
+    host_key = report.host_key.strip()
+    is_key = bool(_HOST_KEY.fullmatch(host_key))  # it goes into files that ssh reads line by line
+    opened = replace(deployment, state=DeploymentState.OPEN, opened_at=work.now, host_key=host_key if is_key else "")
+    work.save(opened)
+    _note_owned(work, standing, opened, _("it is open"), Outcome.OK)
+
+
+def _parked(work: Work, standing: Standing) -> None:
+    if standing.is_reached:
+        return
+    clean = standing.reached()
+    work.save(clean)
+    work.note_board(clean, "board", Phase.ENDED, _("it is parked"), outcome=Outcome.OK)
+
+
+def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
+    """The deployment was given up. Whose fault it was decides what else comes of it."""
+    deployment = work.tx.deployment(standing.tenant) if standing.tenant else None
+    reservation = work.tx.running_on(standing.board.name)
+    reason = report.reason[:_WORDS_MOST] or _("it failed, and nobody knows why")
+    was_open = deployment is not None and deployment.state is not DeploymentState.PREPARING
+    if deployment is None or reservation is None or was_open or report.blame in {None, Blame.SITE}:
+        # An open board is its user's, whatever becomes of it; and a site in trouble pauses, and blames nobody.
+        work.note_board(standing, "board", Phase.NOTED, reason, outcome=Outcome.FAILED)
+        return
+    failed = replace(
+        deployment,
+        state=DeploymentState.FAILED,
+        reason=reason,
+        code=report.code,
+        hint=report.hint[:_WORDS_MOST],
+    )
+    _note_owned(work, standing, failed, reason, Outcome.FAILED)
+    if report.blame is Blame.BOARD:
+        standing = standing.set_aside(reason)
+        work.save(standing)
+    end(work, reservation, because=reason, failure=failed)
+
+
+def _not_parked(work: Work, standing: Standing, report: BoardReport) -> None:
+    """It was taken back and does not come to rest: nobody gets it until an admin has looked."""
+    reason = report.reason[:_WORDS_MOST] or _("it could not be parked, and nobody knows why")
+    if report.blame is Blame.BOARD and standing.board.set_aside != reason:
+        work.save(standing.set_aside(reason))
+        work.note_board(standing, "board", Phase.NOTED, reason, outcome=Outcome.FAILED)
+
+
+def _health(work: Work, site: str, report: HealthReport) -> bool:
+    standing = _standing(work, site, report.board)
+    if standing is None or report.generation != standing.generation or not isinstance(standing.wish, Deployed):
+        return False
+    work.save(Health(report.board, report.power, report.voice, work.now))
+    return True
+
+
+def _order(work: Work, site: str, report: OrderReport) -> bool:
+    """Not measured by its generation: an order is told by its id, and was carried out whatever came after."""
+    record = work.tx.order(report.order)
+    if record is None or record.board != report.board:
+        return False
+    standing = _standing(work, site, report.board)
+    if standing is not None and standing.order is not None and standing.order.id == report.order:
+        work.save(replace(standing, order=None))
+    if record.is_done:
+        return True  # it was replaced or dropped while the agent was at it
+    reason = report.reason[:_WORDS_MOST]
+    work.save(replace(record, is_done=True, reason=reason))
+    if standing is not None:
+        told = reason or _("power {act} was carried out").format(act=record.order.act)
+        holder = work.tx.running_on(report.board)
+        work.note_board(
+            standing,
+            "power",
+            Phase.ENDED,
+            told,
+            outcome=Outcome.FAILED if reason else Outcome.OK,
+            reservation=holder.number if holder else None,
+            owner=holder.user if holder else None,
+        )
+    return True
+
+
+# --- the store
+
+
+def _root(work: Work, site: str, report: RootReport) -> bool:
+    root = work.tx.root(report.root)
+    if root is None or root.site != site or root.state not in {RootState.GOING, RootState.GONE}:
+        return False
+    if root.state is RootState.GOING:
+        work.save(replace(root, state=RootState.GONE))
+        work.note_thing("root", _("root {root} is gone").format(root=root.name), root.owner)
+    return True
+
+
+def _image(work: Work, site: str, report: ImageReport) -> bool:
+    image = work.tx.image(report.image)
+    if image is None or image.site != site:
+        return False
+    is_gone = report.manifest is None and report.code is None and not report.reason
+    match image.state:
+        case ImageState.BUILDING if report.manifest is not None:
+            ready = replace(image, state=ImageState.READY, manifest=report.manifest, source=None)
+            work.save(ready)
+            work.note_thing("image", _("{image} is ready").format(image=image.ref), image.owner)
+            _after_capture(work, image, is_made=True)
+        case ImageState.BUILDING if not is_gone:
+            reason = report.reason[:_WORDS_MOST] or _("nobody knows why")
+            work.save(replace(image, state=ImageState.FAILED, reason=reason, source=None))
+            told = _("{image} could not be made: {reason}").format(image=image.ref, reason=reason)
+            work.note_thing("image", told, image.owner, Outcome.FAILED)
+            _after_capture(work, image, is_made=False)
+        case ImageState.GOING if is_gone:
+            work.save(replace(image, state=ImageState.GONE))
+            work.note_thing("image", _("{image} is gone").format(image=image.ref), image.owner)
+        case ImageState.AWAITED | ImageState.BUILDING:
+            return False
+        case _:
+            pass  # told once more, or made while it was being removed
+    return True
+
+
+def _after_capture(work: Work, image: Image, *, is_made: bool) -> None:
+    """The root that an image was to be made of: given up once the image has all of it, and not a moment before."""
+    root = work.tx.root(image.source.root) if isinstance(image.source, RootSource) else None
+    if root is None or root.state is not RootState.CAPTURED:
+        return
+    if is_made:
+        discard(work, root)
+    else:
+        put_aside(work, root)
+
+
+# --- the site
+
+
+def _site(work: Work, site: str, report: SiteReport) -> bool:
+    state = work.tx.site(site)
+    if state is None or report.site.name != site:
+        return False
+    trouble = report.trouble[:_WORDS_MOST]
+    told_bytes = {
+        "store_bytes": min(max(report.store_bytes, 0), _BYTES_MOST),
+        "free_bytes": min(max(report.free_bytes, 0), _BYTES_MOST),
+    }
+    work.save(replace(state, site=report.site, trouble=trouble, **told_bytes))
+
+
+def _seconds(told: float | None) -> float | None:
+    return told if told is not None and 0 <= told <= _SECONDS_MOST else None
