@@ -255,11 +255,41 @@ def _site(work: Work, site: str, report: SiteReport) -> bool:
     if state is None or report.site.name != site:
         return False
     trouble = report.trouble[:_WORDS_MOST]
-    told_bytes = {
-        "store_bytes": min(max(report.store_bytes, 0), _BYTES_MOST),
-        "free_bytes": min(max(report.free_bytes, 0), _BYTES_MOST),
-    }
-    work.save(replace(state, site=report.site, trouble=trouble, **told_bytes))
+    work.save(
+        replace(
+            state,
+            site=report.site,
+            store_bytes=min(max(report.store_bytes, 0), _BYTES_MOST),
+            free_bytes=min(max(report.free_bytes, 0), _BYTES_MOST),
+            trouble=trouble,
+        )
+    )
+    if trouble != state.trouble:
+        told = trouble or _("site {site} works again").format(site=site)
+        work.note_thing("site", told, None, Outcome.FAILED if trouble else Outcome.OK)
+    return True
+
+
+# --- how
+
+
+def _standing(work: Work, site: str, board: str) -> Standing | None:
+    """The board, if it is one of this site: an agent tells of its own boards alone."""
+    standing = work.tx.board(board)
+    return standing if standing is not None and standing.board.site == site else None
+
+
+def _note_owned(work: Work, standing: Standing, deployment: Deployment, told: str, outcome: Outcome) -> None:
+    whose = work.tx.reservation(deployment.reservation)
+    work.note_board(
+        standing,
+        "board",
+        Phase.ENDED,
+        told,
+        outcome=outcome,
+        reservation=deployment.reservation,
+        owner=whose.user if whose else None,
+    )
 
 
 def _seconds(told: float | None) -> float | None:
