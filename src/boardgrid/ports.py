@@ -163,8 +163,9 @@ class Exports(Protocol):
         Offer *tree* to *board* alone; it outlives a restart of the server.
 
         Raises:
-            Conflict: another tree, or this one to another board, is offered as *seen_as*.
-            Fault: the server refused or did not answer.
+            Invalid: a path that cannot be told to an NFS server.
+            Conflict: *seen_as* or *tree* is offered otherwise already; one root is one board's.
+            Fault: the server refused or did not answer, or nothing is mounted at *tree*.
         """
 
     async def remove(self, seen_as: PurePosixPath) -> None:

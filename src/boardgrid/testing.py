@@ -230,7 +230,7 @@ class FakeExports:
     async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
         self._ask()
         wanted = Export(board, seen_as, tree)
-        if any(export.seen_as == seen_as and export != wanted for export in self.exports):
+        if any(wanted != other and (other.seen_as == seen_as or other.tree == tree) for other in self.exports):
             raise Conflict(Code.EXPORT_TAKEN, "{path} is offered already", path=seen_as)
         self.exports.add(wanted)
 
