@@ -1,0 +1,88 @@
+"""The kernel server's exports as words: what exportfs prints, and the files that keep them over a restart."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path, PurePosixPath
+
+from boardgrid.adapters.exports.offer import checked
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault, Invalid
+from boardgrid.ports import Export
+
+_OURS = uuid.UUID("6f0b5f7e-6a37-5d0a-9d57-2a1a3e0e5d39")  # the space that file-system ids of trees are derived in
+_LINE = re.compile(r"^(?P<tree>/\S+)\s+(?P<client>[\d.]+)\((?:\S*,)?fsid=(?P<id>[0-9a-f-]{36})[,)]", re.MULTILINE)
+_MIRROR = re.compile(r"# offered by boardgrid as (\S+)\n(/\S+) ([0-9.]+)\(\S+\)\n")
+
+
+def file_system_id(tree: Path) -> uuid.UUID:
+    """
+    The same for the same tree, so that a board goes on with its handles when an export is made again.
+
+    An overlay has no id of its own that the kernel server would take.
+    """
+    return uuid.uuid5(_OURS, str(tree))
+
+
+def options(tree: Path) -> str:
+    # A board boots as root from this tree, so its root must stay root. mountpoint: a tree that is not mounted is not
+    # offered, also when the machine has started anew and the list of exports is read before any tree is there.
+    words = "rw,sync,no_subtree_check,no_root_squash,secure,sec=sys,mountpoint"
+    return f"{words},fsid={file_system_id(tree)}"
+
+
+def parsed(printed: str) -> Iterator[tuple[Path, IPv4Address]]:
+    """Of what ``exportfs -s`` prints the exports that we made; the machine's other ones are none of our business."""
+    for match in _LINE.finditer(printed):
+        tree = Path(match["tree"])
+        if str(file_system_id(tree)) == match["id"]:
+            yield tree, IPv4Address(match["client"])
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """
+    A file for each export, beside which exportfs(8) finds those of others. The server takes them up when it starts.
+
+    exportfs knows a board's path and a tree as one; the file also tells the path by which the board sees the tree.
+    """
+
+    folder: Path
+
+    def all(self) -> Iterator[Export]:
+        for file in sorted(self.folder.glob("boardgrid-*.exports")):
+            try:
+                match = _MIRROR.fullmatch(file.read_text(errors="replace"))
+                if match:
+                    seen_as, tree, board = match.groups()
+                    yield Export(IPv4Address(board), checked(PurePosixPath(seen_as)), checked(Path(tree)))
+            except (FileNotFoundError, ValueError, Invalid):
+                continue
+
+    def _file(self, tree: Path) -> Path:
+        return self.folder / f"boardgrid-{file_system_id(tree)}.exports"
+
+    def keep(self, export: Export) -> None:
+        words = f"{export.tree} {export.board}({options(export.tree)})"
+        file = self._file(export.tree)
+        beside = file.with_suffix(".new")  # exportfs reads *.exports alone
+        try:
+            self.folder.mkdir(exist_ok=True)
+            beside.write_text(f"# offered by boardgrid as {export.seen_as}\n{words}\n")
+            beside.rename(file)
+        except OSError as error:
+            raise _refused(self.folder, error) from error
+
+    def forget(self, export: Export) -> None:
+        try:
+            self._file(export.tree).unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(self.folder, error) from error
+
+
+def _refused(folder: Path, error: OSError) -> Fault:
+    return Fault(
+        Code.EXPORTS_FAILED, _("the exports kept in {folder} cannot be changed: {error}"), folder=folder, error=error
+    )

@@ -1,0 +1,200 @@
+"""
+A machine's worth of namespaces for one test: a bridge with boards, mounts, and a ganesha. All of it goes with the box.
+
+The box ends when its first process does, and that one when this process does, however it ends.
+"""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from boardgrid.adapters.exports.ganesha_server import GaneshaServer
+from boardgrid.adapters.shell import SubprocessShell
+from tests.world.exports_client import Client
+
+SERVER = IPv4Address("10.77.0.1")
+_BEGIN = """
+set -e
+mount -t tmpfs tmpfs /run
+mkdir /run/netns /run/lock
+mount -t sysfs sysfs /sys
+ip link set lo up
+ip link add br0 type bridge forward_delay 0
+ip addr add {server}/24 dev br0
+ip link set br0 up
+echo ready
+exec sleep infinity
+"""
+_BOARD = """
+set -e
+ip netns add {name}
+ip link add v{name} type veth peer name eth0 netns {name}
+ip link set v{name} master br0 up
+ip -n {name} addr add {address}/24 dev eth0
+ip -n {name} link set eth0 up
+ip -n {name} link set lo up
+"""
+
+
+def eventually(happens: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
+    until = time.monotonic() + timeout_s
+    while not happens():
+        assert time.monotonic() < until, f"in {timeout_s} s not yet: {what}"
+        time.sleep(0.02)
+
+
+@dataclass
+class Box:
+    folder: Path
+    pid: int
+    boards: dict[IPv4Address, Path] = field(default_factory=dict)
+    clients: list[Client] = field(default_factory=list)
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        return ("nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--")
+
+    async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
+        """It is a Shell: adapters work in here with it."""
+        return await SubprocessShell().run(*self.inside, *argv, timeout_s=timeout_s, stdin=stdin)
+
+    def do(self, *argv: str) -> str:
+        done = subprocess.run([*self.inside, *argv], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{argv}: {done.stderr or done.stdout}"
+        return done.stdout
+
+    def start(self, *argv: str, log: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as end:
+            words = ["setpriv", "--pdeathsig", "KILL", *self.inside, *argv]
+            return subprocess.Popen(words, stdout=end, stderr=end)
+
+    def write(self, path: Path, text: str) -> None:
+        """Into what is mounted in here alone."""
+        self.do("sh", "-c", 'printf %s "$1" >"$2"', "sh", text, str(path))
+
+    def board(self, address: IPv4Address) -> Path:
+        """The network namespace of a board with this address."""
+        if address not in self.boards:
+            name = f"b{int(address) & 0xFFFF}"
+            self.do("sh", "-c", _BOARD.format(name=name, address=address))
+            self.boards[address] = Path(f"/proc/{self.pid}/root/run/netns/{name}")
+        return self.boards[address]
+
+    def client(self, address: IPv4Address, *, privileged: bool = True) -> Client:
+        client = Client(str(SERVER), self.board(address), str(address), privileged)
+        self.clients.append(client)
+        return client
+
+    def memory_tree(self, name: str) -> Path:
+        """A file system of its own."""
+        tree = self.folder / name
+        tree.mkdir()
+        self.do("mount", "-t", "tmpfs", "tmpfs", str(tree))
+        self.write(tree / "hello", f"hello from {name}\n")
+        return tree
+
+    def image(self, name: str = "image") -> Path:
+        """A tree that is never written to, mounted: the lower half of roots."""
+        content, stored, lower = (self.folder / f"{name}{end}" for end in (".content", ".erofs", ""))
+        content.mkdir()
+        for number in range(20):
+            (content / f"file{number}").write_text(f"from the image, {number}\n")
+        self.do("mkfs.erofs", "--quiet", "-zlz4", str(stored), str(content))
+        lower.mkdir()
+        self.do("mount", "-o", "loop,ro", str(stored), str(lower))
+        return lower
+
+    def root(self, name: str, lower: Path) -> Path:
+        """A root as the farm lays it out: the image's EROFS below, an ext4 of its own above, joined by overlay."""
+        folder = self.folder / name
+        above, tree, disk = folder / "above", folder / "tree", folder / "above.ext4"
+        for made in (folder, above, tree):
+            made.mkdir()
+        self.do("truncate", "--size=64M", str(disk))
+        self.do("mkfs.ext4", "-q", str(disk))
+        self.do("mount", "-o", "loop", str(disk), str(above))
+        self.do("mkdir", str(above / "upper"), str(above / "work"))
+        options = f"lowerdir={lower},upperdir={above}/upper,workdir={above}/work"
+        options += ",index=on,nfs_export=on,redirect_dir=on,metacopy=off,xino=on"
+        self.do("mount", "-t", "overlay", "overlay", "-o", options, str(tree))
+        self.write(tree / "secret", f"secret of {name}\n")
+        return tree
+
+    def unmount_root(self, tree: Path) -> None:
+        self.do("umount", str(tree))
+        self.do("umount", str(tree.parent / "above"))
+
+
+@contextlib.contextmanager
+def a_box(folder: Path) -> Iterator[Box]:
+    words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL"]
+    words += ["--mount-proc", "--propagation", "private", "sh", "-c", _BEGIN.format(server=SERVER)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    box: Box | None = None
+    try:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        box = Box(folder, int(children[0]))
+        yield box
+    finally:
+        for client in box.clients if box else []:
+            client.close()
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+        # The first process takes the others along; their mounts go with the last of them, and so do the loop devices.
+        if box:
+            eventually(lambda: not Path(f"/proc/{box.pid}").exists(), "the box is gone")
+
+
+@dataclass
+class RunningGanesha:
+    """The three programs in a box, started again at will as their supervisor would."""
+
+    box: Box
+    server: GaneshaServer
+    programs: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, *names: str) -> None:
+        words = {
+            "port mapper": self.server.port_mapper,
+            "bus": self.server.bus_daemon,
+            "ganesha": self.server.ganesha,
+        }
+        for name in names or words:
+            log = self.box.folder / "programs.log"
+            self.programs[name] = self.box.start(*words[name], log=log)
+
+    def kill(self, name: str) -> None:
+        """As ``kill -9`` does, the program itself: nsenter, which stands before it, ends with it."""
+        nsenter = self.programs[name].pid
+        for child in Path(f"/proc/{nsenter}/task/{nsenter}/children").read_text().split():
+            os.kill(int(child), 9)
+        self.programs[name].wait(30)
+
+    def ended(self, name: str) -> bool:
+        return self.programs[name].poll() is not None
+
+    def reap(self) -> None:
+        for program in self.programs.values():
+            program.kill()
+            program.wait(30)
+
+
+@contextlib.contextmanager
+def a_ganesha(box: Box) -> Iterator[RunningGanesha]:
+    """Started, maybe not ready yet."""
+    server = GaneshaServer(box.folder / "nfs", SERVER, box.folder / "run" / "bus")
+    server.write_config()
+    running = RunningGanesha(box, server)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.reap()
