@@ -31,6 +31,12 @@ LEAVES = {
     "user": f"{_COMMANDS}.user:user",
     "apply": f"{_COMMANDS}.apply:apply",
     "version": f"{_COMMANDS}.version:version",
+    "up": f"{_COMMANDS}.server:up",
+    "down": f"{_COMMANDS}.server:down",
+    "admin": f"{_COMMANDS}.server:admin",
+    "agent": f"{_COMMANDS}.server:agent",
+    "controller": f"{_COMMANDS}.server:controller",
+    "gateway": f"{_COMMANDS}.server:gateway",
 }
 _HINTS = {
     "token.refused": "`boardgrid login URL` stores a token that an admin of the farm gives you",
