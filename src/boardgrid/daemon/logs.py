@@ -5,7 +5,7 @@ import logging
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import structlog
 
@@ -45,30 +45,49 @@ class SizedLog:
 
 def log_to_stderr() -> None:
     """One JSON object a line, from our own code and from libraries alike; the supervisor keeps it in a file."""
+    _log_to(sys.stderr)
+
+
+def log_to(path: Path) -> None:
+    """The same into a file that cannot fill the disk: for the supervisor, which nobody above keeps one for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _log_to(_Lines(SizedLog(path)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """A log as something to print to."""
+
+    log: SizedLog
+
+    def write(self, said: str) -> int:
+        self.log.write(said.encode("utf-8", "replace"))
+        return len(said)
+
+    def flush(self) -> None: ...
+
+
+def _log_to(stream: Any) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    rendered: list[structlog.typing.Processor] = [
+        structlog.processors.dict_tracebacks,
+        structlog.processors.JSONRenderer(default=str),
+    ]
     structlog.configure(
-        processors=[
-            *shared,
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(default=str),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        processors=[*shared, *rendered],
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
-                structlog.processors.JSONRenderer(default=str),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

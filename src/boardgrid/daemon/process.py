@@ -92,6 +92,18 @@ class Process:
             words += _becomes(self.identity)
         return [*words, *self.argv]
 
+    def view(self) -> View:
+        """
+        Raises:
+            Fault: its user cannot read what it needs.
+        """
+        who = self.identity or self.becomes
+        return view_for(who, self.needs) if who else View()
+
+    def command_here(self) -> list[str]:
+        """The words for one that lives in nobody's namespaces and runs once."""
+        return self.command(None, self.view())
+
 
 def _becomes(identity: Identity) -> list[str]:
     return [
@@ -178,8 +190,7 @@ class Keeper:
 
     async def _start(self) -> asyncio.subprocess.Process:
         process = self.process
-        who = process.identity or process.becomes
-        view = view_for(who, process.needs) if who else View()
+        view = process.view()
         inside = self.holder.pid if self.holder else None
         self._set("starting")
         running = await asyncio.create_subprocess_exec(

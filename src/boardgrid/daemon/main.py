@@ -1,0 +1,192 @@
+"""``boardgridd``: the server's program. People type ``boardgrid up`` and so on; the client hands those over to it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import structlog
+
+from boardgrid.daemon import config as configs
+from boardgrid.daemon import detached, holder, local, logs
+from boardgrid.daemon.config import Config
+from boardgrid.daemon.processes import Farm
+from boardgrid.daemon.state import StateFolder
+from boardgrid.daemon.up import Up
+from boardgrid.messages import _
+from boardgrid.model.errors import FarmError
+
+DEFAULT_CONFIG = Path("/etc/boardgrid/boardgrid.toml")
+_NOT_RUNNING = 3  # as init scripts have it
+
+config_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help=_("What this machine was told."),
+)
+
+
+class _Group(click.Group):
+    """What the farm complains about becomes a sentence."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except FarmError as error:
+            _complain(error)
+            ctx.exit(1)
+
+
+@click.group(cls=_Group, help=_("The server side of a BoardGrid farm."), context_settings={"max_content_width": 100})
+def main() -> None: ...
+
+
+@main.command(help=_("Run a whole farm on this machine, until it is ended."))
+@config_option
+@click.option("--detach", is_flag=True, help=_("Return when it is ready; it goes on."))
+@click.option("--notify-fd", type=int, hidden=True)
+def up(file: Path, detach: bool, notify_fd: int | None) -> None:
+    config = configs.read(file)
+    if detach:
+        sys.exit(detached.start(config, click.echo))
+    told = detached.Told(notify_fd)
+    config.state.mkdir(parents=True, exist_ok=True)
+    logs.log_to(config.state / "log" / "supervisor.log")
+    try:
+        asyncio.run(Up(config, told.tell, told.ready).run())
+    except FarmError as error:
+        told.failed(error)
+        sys.exit(1)
+
+
+@main.command(help=_("End the farm that runs here: all processes, mounts and virtual boards."))
+@config_option
+def down(file: Path) -> None:
+    config = configs.read(file)
+    ended = StateFolder(config.state).end(timeout_s=60)
+    click.echo((_("ended") if ended else _("no farm runs on {folder}")).format(folder=config.state))
+
+
+@main.command(help=_("What of the farm runs."))
+@config_option
+@click.option("--json", "as_json", is_flag=True, help=_("For programs."))
+def status(file: Path, as_json: bool) -> None:
+    config = configs.read(file)
+    seen = StateFolder(config.state).status()
+    if seen is None:
+        click.echo("null" if as_json else _("no farm runs on {folder}").format(folder=config.state))
+        sys.exit(_NOT_RUNNING)
+    if as_json:
+        click.echo(json.dumps(asdict(seen)))
+        return
+    click.echo(_("API on http://{api}, SSH on {ssh}").format(api=seen.api, ssh=seen.ssh))
+    click.echo(f"{'':<12}{_('state'):<10}{_('pid'):>8}{_('restarts'):>10}")
+    for name, one in seen.processes.items():
+        click.echo(f"{name:<12}{one.state:<10}{one.pid or '-':>8}{one.restarts:>10}")
+
+
+@main.group(help=_("For the controller's own machine, where nobody asks who you are."))
+def admin() -> None: ...
+
+
+@admin.command(help=_("Make an admin, and print their token: once, it is stored nowhere."))
+@click.argument("name")
+@click.option("--again", is_flag=True, help=_("One more token for an admin who is there."))
+@config_option
+def create(name: str, again: bool, file: Path) -> None:
+    from boardgrid.daemon.wiring import records  # noqa: PLC0415 - as below
+
+    config = configs.read(file)
+    local.become_controller(config, sys.argv[1:])
+    token = records.create_admin(config, name, again=again)
+    click.echo(token.reveal())
+    click.echo(_("log in with it: boardgrid login http://{api}").format(api=local.api_of(config)), err=True)
+
+
+@main.command(help=_("Records, API and calendar, as one process."))
+@config_option
+def controller(file: Path) -> None:
+    # Each process loads the adapters that it uses and no others.
+    from boardgrid.daemon.wiring.controller import serve  # noqa: PLC0415
+
+    with _serving(file, "controller") as config:
+        asyncio.run(serve(config))
+
+
+@main.command(help=_("The hands of a site, as one process."))
+@config_option
+def agent(file: Path) -> None:
+    from boardgrid.daemon.wiring.agent import run  # noqa: PLC0415
+
+    with _serving(file, "agent") as config:
+        asyncio.run(run(config))
+
+
+@main.command(help=_("The SSH door of a site, as one process."))
+@config_option
+def gateway(file: Path) -> None:
+    from boardgrid.daemon.wiring.gateway import serve  # noqa: PLC0415
+
+    with _serving(file, "gateway") as config:
+        asyncio.run(serve(config))
+
+
+@main.command(hidden=True, help=_("Bring the records up to date and print the site's tokens."))
+@config_option
+def prepare(file: Path) -> None:
+    from boardgrid.daemon.wiring import records  # noqa: PLC0415
+
+    with _serving(file, "prepare") as config:
+        click.echo(json.dumps(records.prepare(config)))
+
+
+@main.command(hidden=True, help=_("Become dnsmasq."))
+@config_option
+def dnsmasq(file: Path) -> None:
+    with _serving(file, "dnsmasq") as config:
+        server = Farm.of(config).dnsmasq
+        server.prepare()
+        words = server.argv()
+        os.execvp(words[0], words)  # noqa: S606 - the one who watches this process watches dnsmasq itself
+
+
+@main.command(hidden=True, help=_("Hold the namespaces that agent and NFS server share."))
+@config_option
+def box(file: Path) -> None:
+    with _serving(file, "box"):
+        asyncio.run(holder.hold())
+
+
+@main.command(hidden=True, help=_("Hold virtual boards and their network."))
+@config_option
+def lab(file: Path) -> None:
+    from boardgrid.daemon.wiring.lab import hold  # noqa: PLC0415
+
+    with _serving(file, "lab") as config:
+        asyncio.run(hold(config))
+
+
+@contextlib.contextmanager
+def _serving(file: Path, name: str) -> Iterator[Config]:
+    """What a process logs goes to standard error, where whoever started it keeps it."""
+    logs.log_to_stderr()
+    structlog.contextvars.bind_contextvars(process=name)
+    yield configs.read(file)
+
+
+def _complain(error: FarmError) -> None:
+    click.echo(_("error: {error}").format(error=error), err=True)
+    if error.hint:
+        click.echo(_("hint: {hint}").format(hint=error.hint), err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Which processes a farm is made of, and who needs whom."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import boardgrid
+from boardgrid.adapters.exports.ganesha import GaneshaExports
+from boardgrid.adapters.exports.ganesha_server import GaneshaServer
+from boardgrid.adapters.netboot.dnsmasq import DnsmasqServer
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.daemon.config import Config, NfsServer
+from boardgrid.daemon.identity import Identity, identity_of
+from boardgrid.daemon.layout import Layout
+from boardgrid.daemon.notice import Notice
+from boardgrid.daemon.process import BOX, LAB, Process
+from boardgrid.daemon.sockets import Door
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Invalid
+
+_HAS_NFSD = Path("/proc/fs/nfsd")
+
+
+def own_program(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "boardgrid.daemon.main", *words)
+
+
+def code() -> tuple[Path, ...]:
+    """Where our own program lies: who should run it must be able to read these."""
+    return (Path(boardgrid.__file__).parents[1], Path(sys.prefix), Path(sys.base_prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class Farm:
+    """A farm on one machine, as its config wants it."""
+
+    config: Config
+    layout: Layout
+    controller: Identity
+    gateway: Identity
+
+    @classmethod
+    def of(cls, config: Config) -> "Farm":
+        """
+        Raises:
+            Invalid: a user that this machine does not have.
+        """
+        layout = Layout(config.state)
+        return cls(
+            config,
+            layout,
+            identity_of(config.controller.user, layout.controller, f"{config.file}: controller.user"),
+            identity_of(config.gateway.user, layout.gateway, f"{config.file}: gateway.user"),
+        )
+
+    @property
+    def uses_ganesha(self) -> bool:
+        match self.config.agent.nfs:
+            case NfsServer.GANESHA:
+                return True
+            case NfsServer.KNFSD:
+                return False
+            case NfsServer.AUTO:
+                # The kernel's server serves the machine's own network, where no virtual board is.
+                return self.config.lab.virtual or not _HAS_NFSD.exists()
+
+    @property
+    def ganesha(self) -> GaneshaServer:
+        server = self.config.site.server
+        assert server is not None  # noqa: S101 - the config is not read without it
+        return GaneshaServer(self.layout.nfs, server.ip, self.config.socket("bus"))
+
+    @property
+    def dnsmasq(self) -> DnsmasqServer:
+        layout = self.layout
+        return DnsmasqServer(
+            site=self.config.site,
+            tftp=layout.tftp,
+            hosts=layout.dhcp / "hosts",
+            opts=layout.dhcp / "opts",
+            leases=layout.dhcp / "leases",
+            log=layout.log / "dnsmasq-requests.log",
+            pid_file=layout.run / "dnsmasq.pid",
+        )
+
+    @property
+    def controller_needs(self) -> tuple[Path, ...]:
+        return (*code(), self.config.file, self.layout.controller, self.layout.run)
+
+    def processes(self, api: Door, local: Door, ssh: Door) -> list[Process]:
+        """
+        Raises:
+            Invalid: the config wants what does not go together.
+        """
+        if self.config.lab.virtual and not self.uses_ganesha:
+            raise Invalid(
+                Code.CONFIG_INVALID,
+                _('{file}: agent.nfs: virtual boards have a network of their own, so they need "ganesha"'),
+                file=self.config.file,
+            )
+        servers = [*self._holder(), *(self._ganesha() if self.uses_ganesha else []), self._dnsmasq()]
+        return [
+            *servers,
+            self._ours(
+                "controller", identity=self.controller, doors=(api, local), needs=self.controller_needs, stop_s=8.0
+            ),
+            self._ours("agent", after=(*(each.name for each in servers), "controller"), in_lab=True, stop_s=15.0),
+            self._ours(
+                "gateway",
+                identity=self.gateway,
+                doors=(ssh,),
+                needs=(*code(), self.config.file, self.layout.gateway, self.layout.run),
+                after=("controller",),
+                in_lab=True,
+            ),
+        ]
+
+    @property
+    def _holder_name(self) -> str:
+        if self.config.lab.virtual:
+            return "lab"
+        # The kernel's server finds the roots only where the machine mounts them.
+        return "box" if self.uses_ganesha else ""
+
+    @property
+    def _namespaces(self) -> tuple[str, ...]:
+        return {"lab": LAB, "box": BOX, "": ()}[self._holder_name]
+
+    def _holder(self) -> list[Process]:
+        """Process 1 of the namespaces that agent and servers share."""
+        name = self._holder_name
+        if not name:
+            return []
+        notice = Notice(self.config.socket(f"{name}.ready"))
+        return [
+            Process(
+                name=name,
+                argv=own_program(name, "--config", str(self.config.file)),
+                env=notice.environment,
+                namespaces=self._namespaces,
+                prepare=notice.listen,
+                ready=notice.is_ready,
+                stop_s=5.0,
+            )
+        ]
+
+    def _ganesha(self) -> list[Process]:
+        server = self.ganesha
+
+        async def write_config() -> None:
+            await asyncio.to_thread(server.write_config)
+
+        exports = GaneshaExports(server, SubprocessShell(), timeout_s=2.0)
+
+        async def is_ready(_pid: int) -> bool:
+            return await exports.is_ready()
+
+        async def maps(pid: int) -> bool:
+            # As that process sees it, in whose /run the socket lies.
+            return await _answers(Path(f"/proc/{pid}/root/run/rpcbind.sock"))
+
+        async def has_bus(_pid: int) -> bool:
+            return await _answers(server.bus)
+
+        inside, namespaces = self._holder_name, self._namespaces
+        return [
+            Process(
+                name="rpcbind", argv=server.port_mapper, inside=inside, namespaces=namespaces, ready=maps, stop_s=2.0
+            ),
+            Process(
+                name="dbus",
+                argv=server.bus_daemon,
+                inside=inside,
+                namespaces=namespaces,
+                prepare=write_config,
+                ready=has_bus,
+                stop_s=2.0,
+            ),
+            Process(
+                name="ganesha",
+                argv=server.ganesha,
+                inside=inside,
+                namespaces=namespaces,
+                prepare=write_config,
+                ready=is_ready,
+                bound_to=("rpcbind", "dbus"),
+                stop_s=5.0,
+            ),
+        ]
+
+    def _dnsmasq(self) -> Process:
+        server = self.dnsmasq
+
+        async def is_ready(_pid: int) -> bool:
+            return server.is_ready()
+
+        async def forget() -> None:
+            server.pid_file.unlink(missing_ok=True)
+
+        return Process(
+            name="dnsmasq",
+            argv=own_program("dnsmasq", "--config", str(self.config.file)),
+            becomes=identity_of(server.user, self.layout.dhcp, "dnsmasq"),
+            needs=(*code(), self.layout.state),
+            inside=self._holder_name if self.config.lab.virtual else "",
+            namespaces=self._namespaces if self.config.lab.virtual else (),
+            prepare=forget,
+            ready=is_ready,
+            stop_s=2.0,
+        )
+
+    def _ours(
+        self,
+        name: str,
+        *,
+        identity: Identity | None = None,
+        doors: tuple[Door, ...] = (),
+        needs: tuple[Path, ...] = (),
+        after: tuple[str, ...] = (),
+        in_lab: bool = False,
+        stop_s: float = 5.0,
+    ) -> Process:
+        notice = Notice(self.config.socket(f"{name}.ready"), identity)
+        return Process(
+            name=name,
+            argv=own_program(name, "--config", str(self.config.file)),
+            env=notice.environment,
+            identity=identity,
+            needs=needs,
+            doors=doors,
+            inside=self._holder_name if in_lab else "",
+            namespaces=self._namespaces if in_lab else (),
+            after=after,
+            prepare=notice.listen,
+            ready=notice.is_ready,
+            stop_s=stop_s,
+        )
+
+
+async def _answers(path: Path) -> bool:
+    try:
+        _reader, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True

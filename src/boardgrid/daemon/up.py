@@ -1,0 +1,191 @@
+"""``boardgrid up``: a whole farm on one machine, from a state folder to processes that are ready."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from boardgrid.adapters.clock import BootClock
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.daemon import sockets
+from boardgrid.daemon.config import Config
+from boardgrid.daemon.identity import Identity
+from boardgrid.daemon.process import Process
+from boardgrid.daemon.processes import Farm, own_program
+from boardgrid.daemon.sockets import Door
+from boardgrid.daemon.state import Condition, StateFolder, Status
+from boardgrid.daemon.supervisor import Supervisor
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, NotAllowed
+
+log = structlog.get_logger()
+
+READY_WITHIN_S = 120.0  # a slow machine that makes its first database
+_PREPARE_S = 120.0
+Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Up:
+    """
+    One run of a farm. *tell* gets short lines for a person; *on_ready* is called when all is ready.
+
+    The folder is locked first and the doors are opened before anything is started: what cannot be is told at once.
+    """
+
+    config: Config
+    tell: Tell
+    on_ready: Callable[[], None]
+    _status: Status | None = field(default=None, init=False)
+    _supervisor: Supervisor | None = field(default=None, init=False)
+
+    async def run(self) -> None:
+        """
+        Until it is asked to end (SIGTERM or SIGINT).
+
+        Raises:
+            FarmError: it could not be brought up; what had begun is ended again.
+        """
+        if os.geteuid() != 0:
+            raise NotAllowed(
+                Code.ACT_FORBIDDEN,
+                _("a farm is started by root: it mounts file systems and makes namespaces"),
+                hint=_("try: sudo boardgrid up --config {file}"),
+                file=self.config.file,
+            )
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        folder = StateFolder(self.config.state)
+        farm = Farm.of(self.config)
+        self.config.state.mkdir(parents=True, exist_ok=True)
+        with folder.locked():
+            farm.layout.make(farm.controller, farm.gateway)
+            with _doors(farm, folder) as (api, local, ssh):
+                self._status = Status(os.getpid(), api.address, ssh.address)
+                if not await self._prepare(farm, stop):
+                    return
+                supervisor = Supervisor(
+                    farm.processes(api, local, ssh),
+                    farm.layout.log,
+                    BootClock(),
+                    lambda name, condition: self._changed(folder, name, condition),
+                )
+                self._supervisor = supervisor
+                folder.write_status(Status(os.getpid(), api.address, ssh.address, supervisor.conditions()))
+                await supervisor.run(stop, ready_within_s=READY_WITHIN_S, on_ready=self._is_ready)
+
+    def _is_ready(self) -> None:
+        assert self._status is not None  # noqa: S101 - the doors are open
+        self.tell(_("ready: API on http://{api}, SSH on {ssh}").format(api=self._status.api, ssh=self._status.ssh))
+        log.info("farm.ready", api=self._status.api, ssh=self._status.ssh)
+        self.on_ready()
+
+    def _changed(self, folder: StateFolder, name: str, condition: Condition) -> None:
+        again = _(" (restart {count})").format(count=condition.restarts) if condition.restarts else ""
+        if condition.state in {"ready", "stopped"}:
+            self.tell(f"{name:<12}{condition.state}{again}")
+        if self._status and self._supervisor:
+            # Nothing but a picture for people: a full disk must not end the farm.
+            with contextlib.suppress(OSError):
+                folder.write_status(
+                    Status(self._status.pid, self._status.api, self._status.ssh, self._supervisor.conditions())
+                )
+
+    async def _prepare(self, farm: Farm, stop: asyncio.Event) -> bool:
+        """Bring the records to this release and hand out the site's tokens; False where it was asked to end."""
+        work = asyncio.create_task(_records_and_tokens(farm))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                return False
+            await work
+            return True
+        finally:
+            stopped.cancel()
+            work.cancel()
+            await asyncio.gather(work, stopped, return_exceptions=True)
+
+
+async def _records_and_tokens(farm: Farm) -> None:
+    # As the user whose database it is: a file that root makes there could never be written by the controller.
+    words = Process(
+        name="prepare",
+        argv=own_program("prepare", "--config", str(farm.config.file)),
+        identity=farm.controller,
+        needs=farm.controller_needs,
+    ).command_here()
+    tokens: dict[str, str] = json.loads(await SubprocessShell().run(*words, timeout_s=_PREPARE_S))
+    await asyncio.to_thread(_hand_out, farm, tokens)
+    await make_agent_key(farm.layout.agent_key)
+
+
+def _hand_out(farm: Farm, tokens: dict[str, str]) -> None:
+    for folder, token, owner in (
+        (farm.layout.agent, tokens["agent"], None),
+        (farm.layout.gateway, tokens["gateway"], farm.gateway),
+    ):
+        _write_secret(farm.layout.token(folder), token, owner)
+
+
+def _write_secret(path: Path, secret: str, owner: Identity | None) -> None:
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    # The folder may be another user's: what they put in the way is not followed.
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
+        file.write(secret)
+        if owner:
+            os.fchown(file.fileno(), owner.uid, owner.gid)
+    beside.replace(path)
+
+
+async def make_agent_key(key: Path) -> None:
+    """The site's own SSH key, once for ever: its public half is in every root and in the holding system."""
+    if await asyncio.to_thread(key.exists):
+        return
+    beside = key.with_name(f"{key.name}.new")
+    for part in (beside, beside.with_name(f"{beside.name}.pub")):
+        part.unlink(missing_ok=True)
+    await SubprocessShell().run(
+        "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "boardgrid-agent", "-f", str(beside)
+    )
+    beside.with_name(f"{beside.name}.pub").replace(key.with_name(f"{key.name}.pub"))
+    beside.replace(key)
+
+
+@contextlib.contextmanager
+def _doors(farm: Farm, folder: StateFolder) -> Iterator[tuple[Door, Door, Door]]:
+    """The API's port, its Unix socket for agent and gateway, and the port for SSH."""
+    config, remembered = farm.config, folder.remembered_doors()
+    with ExitStack() as opened:
+
+        def kept(door: Door) -> Door:
+            opened.enter_context(contextlib.closing(door.socket))
+            return door
+
+        api = kept(
+            sockets.open_tcp(
+                "api",
+                config.controller.listen,
+                remembered=remembered.get("api"),
+                key=f"{config.file}: controller.listen",
+            )
+        )
+        ssh = kept(
+            sockets.open_tcp(
+                "ssh", config.gateway.listen, remembered=remembered.get("ssh"), key=f"{config.file}: gateway.listen"
+            )
+        )
+        # Who may connect is told by a token, here as on the port.
+        local = kept(sockets.open_unix("local", config.socket("controller.sock"), 0o666))
+        folder.remember_doors({door.name: door.socket.getsockname()[1] for door in (api, ssh)})
+        yield api, local, ssh
