@@ -1,7 +1,6 @@
 """The agent: asks what its boards should be, and sees to it that they are."""
 
 import asyncio
-from uuid import uuid4
 
 import structlog
 
@@ -55,13 +54,13 @@ class Agent:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _follow_wishes(self) -> None:
-        instance, pace, clock = uuid4(), self._world.pace, self._world.clock
+        pace, clock = self._world.pace, self._world.clock
         ttl_s, version, pause_s, is_leased = 0.0, -1, pace.pause_s, False
         while True:
             asked_s = clock.now_s()
             try:
                 if not is_leased:
-                    lease = await self._world.controller.lease(instance)
+                    lease = await self._world.controller.lease(self._world.instance)
                     ttl_s, is_leased = lease.ttl_s, True
                     self._lease.renew(lease.epoch, asked_s, ttl_s)
                     log.info("lease.taken", epoch=lease.epoch, ttl_s=ttl_s)

@@ -1,6 +1,7 @@
 """What an agent has in its hands: the ports of one site, and how patient it is."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from boardgrid.model.board import Site
 from boardgrid.ports import Clock, Controller, Drivers, Exports, HostKeys, Images, Netboot, Roots, Sightings
@@ -30,6 +31,7 @@ class Pace:
 class World:
     """Everything an agent sees and touches."""
 
+    instance: UUID  # of the store, not of the process: an agent that comes back need not wait for its own lease
     facts: Site
     images: Images
     roots: Roots
@@ -41,3 +43,5 @@ class World:
     controller: Controller
     clock: Clock
     pace: Pace = field(default_factory=Pace)
+    # Of the store, not of the process: whoever holds the store's lock is this agent, and gets its lease back at once.
+    instance: UUID = field(default_factory=uuid4)
