@@ -137,7 +137,7 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
     was_open = deployment is not None and deployment.state is not DeploymentState.PREPARING
     if deployment is None or reservation is None or was_open or report.blame in {None, Blame.SITE}:
         # An open board is its user's, whatever becomes of it; and a site in trouble pauses, and blames nobody.
-        work.note_board(standing, "board", Phase.NOTED, reason, outcome=Outcome.FAILED)
+        _note_owned(work, standing, deployment, reason, Outcome.FAILED)
         return
     failed = replace(
         deployment,
@@ -279,15 +279,15 @@ def _standing(work: Work, site: str, board: str) -> Standing | None:
     return standing if standing is not None and standing.board.site == site else None
 
 
-def _note_owned(work: Work, standing: Standing, deployment: Deployment, told: str, outcome: Outcome) -> None:
-    whose = work.tx.reservation(deployment.reservation)
+def _note_owned(work: Work, standing: Standing, deployment: Deployment | None, told: str, outcome: Outcome) -> None:
+    whose = work.tx.reservation(deployment.reservation) if deployment else None
     work.note_board(
         standing,
         "board",
         Phase.ENDED,
         told,
         outcome=outcome,
-        reservation=deployment.reservation,
+        reservation=whose.number if whose else None,
         owner=whose.user if whose else None,
     )
 

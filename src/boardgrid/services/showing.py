@@ -58,8 +58,10 @@ class Showing:
         if not can(self.asker, "administer"):
             board = replace(board, power=tuple(DriverSpec(spec.driver) for spec in board.power))
         held = HeldView(holder.number, self.user_name(holder.user), holder.window.end) if holder else None
-        is_shown = health is not None and state is BoardState.OPEN
-        seen = HealthView(health.power, health.voice, self._ago_s(health.at)) if health and is_shown else None
+        seen = None
+        # What was seen under the user before tells nothing of this one's system.
+        if health and holder and state is BoardState.OPEN and health.at >= holder.window.start:
+            seen = HealthView(health.power, health.voice, self._ago_s(health.at))
         return BoardView(board, state, held, seen)
 
     def image(self, image: Image) -> ImageView:
