@@ -43,5 +43,3 @@ class World:
     controller: Controller
     clock: Clock
     pace: Pace = field(default_factory=Pace)
-    # Of the store, not of the process: whoever holds the store's lock is this agent, and gets its lease back at once.
-    instance: UUID = field(default_factory=uuid4)
