@@ -120,6 +120,7 @@ def a_site(*boards: Board, **flaws: Any) -> FakeSite:
 def world(site: FakeSite, **ports: Any) -> World:
     parts: dict[str, Any] = {
         "instance": UUID(int=1),
+        "public_key": "ssh-ed25519 AAAAagent",
         "facts": FACTS,
         "images": site.images,
         "roots": site.roots,

@@ -42,6 +42,17 @@ async def test_a_netbooted_board_comes_up_with_its_own_root() -> None:
 
 
 @patiently
+async def test_its_user_and_the_agent_may_log_in_and_nobody_else() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        persona = site.roots.trees[mill.ROOT].persona
+    assert persona is not None
+    assert persona.keys == ("ssh-ed25519 AAAAada", "ssh-ed25519 AAAAagent")
+    assert persona.facts["DEPLOYMENT"] == str(mill.DEPLOYMENT)
+
+
+@patiently
 async def test_a_flashed_board_is_stopped_before_its_path_is_switched() -> None:
     site = mill.a_site(mill.flashed_board())
     async with mill.agent(site):

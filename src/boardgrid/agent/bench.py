@@ -181,7 +181,8 @@ class Bench:
             "USER": wish.user,
             "RESERVATION": str(wish.reservation),
         }
-        persona = Persona(wish.deployment, wish.hostname, wish.keys, facts)
+        keys = (*wish.keys, self._world.public_key)
+        persona = Persona(wish.deployment, wish.hostname, keys, facts)
         await self._world.roots.personalise(wish.root, persona)
         self.memory.made_here = True
         return wish.hostname

@@ -32,6 +32,7 @@ class World:
     """Everything an agent sees and touches."""
 
     instance: UUID  # of the store, not of the process: an agent that comes back need not wait for its own lease
+    public_key: str  # the agent's own SSH key, let in by every root: it asks boards to write down and to restart
     facts: Site
     images: Images
     roots: Roots
