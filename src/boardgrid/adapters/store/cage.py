@@ -1,0 +1,122 @@
+"""
+A place to run a program on what strangers sent: nothing of this machine is in its reach.
+
+It sees the system's programs, read-only, and one folder to write to. It has namespaces of its own, no way to gain a
+right, and of root's powers only those that it is given.
+"""
+
+import os
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+_MEMORY_BYTES = 2 << 30
+_SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+_KEPT_BYTES = 4096
+
+
+def bounded(argv: Sequence[str], powers: Sequence[str]) -> list[str]:
+    """The program with these of root's powers (capabilities) alone, and no way to gain another."""
+    bounding = ",".join(["-all", *(f"+{power}" for power in powers)])
+    return ["setpriv", f"--bounding-set={bounding}", "--inh-caps=-all", "--no-new-privs", *argv]
+
+
+class Complaints:
+    """What a program prints on standard error: all is read, so that it never waits for us; the beginning is kept."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe, self._kept = pipe, b""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while more := os.read(self._pipe.fileno(), 65536):
+            self._kept += more[: _KEPT_BYTES - len(self._kept)]
+
+    def first(self) -> str:
+        """The line that says why, once the program has ended: the first that is no mere warning."""
+        self._reader.join()
+        lines = self._kept.decode("utf-8", "backslashreplace").splitlines()
+        why = next((line for line in lines if "Warning:" not in line and "Removing leading" not in line), "")
+        return "".join(letter for letter in why if letter.isprintable())[:300]
+
+
+class Run:
+    """A program that was started: what it prints, and how it ended."""
+
+    def __init__(self, argv: Sequence[str], stdin: int, environment: Mapping[str, str], keep: tuple[int, ...]) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=environment, pass_fds=keep)
+        if self._process.stdout is None or self._process.stderr is None:
+            raise RuntimeError("a pipe that was asked for is missing")
+        self.out: IO[bytes] = self._process.stdout
+        self.complaints = Complaints(self._process.stderr)
+
+    def ended(self) -> int:
+        """Its status. What it still prints is not waited for: it is told that nobody reads it."""
+        self.out.close()
+        return self._process.wait()
+
+    def end(self) -> None:
+        self._process.kill()
+        self.ended()
+
+
+def run_bounded(argv: Sequence[str], powers: Sequence[str], *, keep: tuple[int, ...] = ()) -> Run:
+    """Start a program outside of any cage, with these of root's powers alone; it inherits the descriptors *keep*."""
+    return Run(bounded(argv, powers), subprocess.DEVNULL, {**os.environ, "LC_ALL": "C"}, keep)
+
+
+@dataclass(frozen=True, slots=True)
+class Cage:
+    """
+    Needs a mount namespace that is the caller's own: what it mounts is gone with that.
+
+    *folder* is where it is put together; *workplace* is what its programs see as ``/work``; *users* and *groups* are
+    the names that they can translate (passwd(5), group(5)).
+    """
+
+    folder: Path
+    workplace: Path
+    users: str = ""
+    groups: str = ""
+
+    def build(self) -> None:
+        self.folder.mkdir()
+        _mount("--types", "tmpfs", "--options", "mode=755,size=8m", "tmpfs", str(self.folder))
+        for name in ("usr", "work", "etc"):
+            (self.folder / name).mkdir()
+        self._bind(Path("/usr"), "usr", "ro,nosuid,nodev")
+        for name in _SYSTEM:
+            system = Path("/", name)
+            if system.is_symlink():  # /bin -> usr/bin, as everywhere today
+                (self.folder / name).symlink_to(system.readlink())
+            elif system.is_dir():
+                (self.folder / name).mkdir()
+                self._bind(system, name, "ro,nosuid,nodev")
+        etc = self.folder / "etc"
+        (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\n")
+        (etc / "passwd").write_text(self.users)
+        (etc / "group").write_text(self.groups)
+        self._bind(self.workplace, "work", "nosuid,nodev,noexec")
+        _mount("--options", "remount,ro,nosuid,nodev", str(self.folder))
+
+    def run(self, argv: Sequence[str], powers: Sequence[str], stdin: int) -> Run:
+        """Start *argv* inside, with these of root's powers alone."""
+        words = ["unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
+        words += ["--propagation", "private", f"--root={self.folder}", "--wd=/work"]
+        words += ["prlimit", f"--as={_MEMORY_BYTES}", "--core=0", "--", *bounded(argv, powers)]
+        # C: what tar prints is parsed, and must not depend on the machine's language.
+        return Run(words, stdin, {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}, ())
+
+    def _bind(self, what: Path, where: str, options: str) -> None:
+        at = str(self.folder / where)
+        _mount("--bind", str(what), at)
+        _mount("--options", f"remount,bind,{options}", at)
+
+
+def _mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True, stdin=subprocess.DEVNULL)

@@ -1,0 +1,155 @@
+"""What a tree holds, as far as the farm must know: its architecture, kernels, modules and name."""
+
+import re
+from dataclasses import dataclass
+
+from boardgrid.adapters.store.tree import TreeDir
+from boardgrid.model.image import Kernel
+
+_FOLDERS_OF_PROGRAMS = ("usr/bin", "bin", "usr/sbin", "sbin")
+_PROGRAMS = ("sbin/init", "bin/busybox", "bin/sh", "bin/bash", "usr/bin/env", "lib/systemd/systemd")
+_PROGRAMS_LOOKED_AT = 40  # of each folder: one program may be a stray, the majority is not
+# By (ELF machine, class, byte order).
+_ARM = (40, 1, 1)
+_ARCHES = {
+    (62, 2, 1): "amd64",
+    (3, 1, 1): "i386",
+    (183, 2, 1): "arm64",
+    (243, 2, 1): "riscv64",
+    (21, 2, 1): "ppc64el",
+    (22, 2, 2): "s390x",
+    (8, 2, 1): "mips64el",
+    (8, 1, 1): "mipsel",
+    (258, 2, 1): "loong64",
+}
+_SOFT_FLOAT, _HARD_FLOAT = 0x200, 0x400  # in the flags of an ARM program
+
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]{0,100}")
+_KERNEL = re.compile(rf"(?P<kind>vmlinuz|zImage|Image|uImage)(?:-(?P<release>{_RELEASE.pattern}))?")
+_INITRDS = ("initrd.img-{}", "initrd-{}", "initrd-{}.img", "initramfs-{}.img", "initramfs-{}")
+_PLAIN_INITRDS = ("initrd.img", "initrd", "initramfs.img", "initrd.gz")
+_DTBS = (
+    "boot/dtbs/{}",
+    "boot/dtbs-{}",
+    "boot/dtb-{}",
+    "usr/lib/linux-image-{}",
+    "lib/linux-image-{}",
+    "boot/dtbs",
+    "boot/dtb",
+    "boot",
+)
+_KERNELS_TAKEN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    arch: str
+    kernels: tuple[Kernel, ...]
+    modules: tuple[str, ...]
+    system: str
+
+
+def inspected(tree: TreeDir) -> Findings:
+    modules = _modules(tree)
+    return Findings(_arch(tree), _kernels(tree, modules), modules, _system(tree))
+
+
+def _newest_first(releases: list[str]) -> list[str]:
+    """6.10 is newer than 6.9."""
+
+    def key(release: str) -> list[tuple[int, int, str]]:
+        return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.findall(r"\d+|\D+", release)]
+
+    return sorted(releases, key=key, reverse=True)
+
+
+# --- programs
+
+
+def _arch(tree: TreeDir) -> str:
+    votes: dict[str, int] = {}
+    programs = list(_PROGRAMS)
+    for folder in _FOLDERS_OF_PROGRAMS:
+        programs += [f"{folder}/{name}" for name in tree.names(folder)[:_PROGRAMS_LOOKED_AT]]
+    for program in programs:
+        if arch := _arch_of(tree, program):
+            votes[arch] = votes.get(arch, 0) + 1
+    return max(votes, key=lambda arch: (votes[arch], arch), default="")
+
+
+def _arch_of(tree: TreeDir, program: str) -> str:
+    try:
+        head = tree.read(program, 64) or b""
+    except OSError:
+        return ""  # a device, or a link that leads nowhere: it tells nothing
+    if len(head) < 52 or not head.startswith(b"\x7fELF"):
+        return ""
+    machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
+    if (machine, head[4], head[5]) == _ARM:
+        flags = int.from_bytes(head[36:40], "little")
+        if flags & _SOFT_FLOAT:
+            return "armel"
+        has_loader = any(tree.is_file(f"lib/{name}") for name in ("ld-linux-armhf.so.3", "ld-musl-armhf.so.1"))
+        return "armhf" if flags & _HARD_FLOAT or has_loader else "armel"
+    return _ARCHES.get((machine, head[4], head[5]), "")
+
+
+# --- kernels
+
+
+def _modules(tree: TreeDir) -> tuple[str, ...]:
+    found = set()
+    for folder in ("lib/modules", "usr/lib/modules"):
+        found |= {
+            name for name in tree.names(folder) if _RELEASE.fullmatch(name) and tree.is_folder(f"{folder}/{name}")
+        }
+    return tuple(_newest_first(list(found)))
+
+
+def _kernels(tree: TreeDir, modules: tuple[str, ...]) -> tuple[Kernel, ...]:
+    by_release: dict[str, Kernel] = {}
+    unnamed = []
+    for name in tree.names("boot"):
+        match = _KERNEL.fullmatch(name)
+        if match is None or not tree.is_file(f"boot/{name}"):
+            continue
+        if match["release"]:
+            by_release.setdefault(match["release"], _kernel(tree, match["release"], name, _INITRDS))
+        elif not _KERNEL.fullmatch((tree.link(f"boot/{name}") or "").rpartition("/")[2]):
+            unnamed.append(name)  # a link to one with a release is that one
+    for name in unnamed:
+        # A kernel that does not tell its release is the one that the modules are for, where there is one kind of them.
+        release = modules[0] if len(modules) == 1 and modules[0] not in by_release else name
+        by_release.setdefault(release, _kernel(tree, release, name, (*_INITRDS, *_PLAIN_INITRDS)))
+    newest = _newest_first(list(by_release))[:_KERNELS_TAKEN]
+    return tuple(by_release[release] for release in newest)
+
+
+def _kernel(tree: TreeDir, release: str, name: str, initrds: tuple[str, ...]) -> Kernel:
+    likely = [f"boot/{pattern.format(release)}" for pattern in initrds]
+    initrd = next((path for path in likely if tree.is_file(path)), "")
+    folders = [pattern.format(release) for pattern in _DTBS]
+    return Kernel(release, f"boot/{name}", initrd, next((path for path in folders if _has_dtbs(tree, path)), ""))
+
+
+def _has_dtbs(tree: TreeDir, folder: str) -> bool:
+    """Device trees lie in it, or one folder deeper, by vendor."""
+    names = tree.names(folder)
+    if any(name.endswith(".dtb") for name in names):
+        return True
+    if folder == "boot":
+        return False
+    return any(name.endswith(".dtb") for vendor in names for name in tree.names(f"{folder}/{vendor}"))
+
+
+# --- its name
+
+
+def _system(tree: TreeDir) -> str:
+    for path in ("etc/os-release", "usr/lib/os-release"):
+        text = (tree.read(path, 65536) or b"").decode("utf-8", "replace")
+        for line in text.splitlines():
+            key, _, value = line.partition("=")
+            if key == "PRETTY_NAME":
+                return "".join(letter for letter in value.strip().strip("\"'") if letter.isprintable())[:100]
+    return ""

@@ -1,0 +1,118 @@
+"""Where things lie in a store, and which of them are mounted."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from boardgrid.adapters.store.tree import TreePath
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_DRAFT, _GOING = ".new-", ".gone-"
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlace:
+    """The folder of one image. All of it is written before the folder gets its name, and never again."""
+
+    folder: Path
+
+    @property
+    def erofs(self) -> Path:
+        return self.folder / "tree.erofs"
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def tree(self) -> TreePath:
+        return TreePath(str(self.folder / "tree"))
+
+    def kernel(self, number: int) -> Path:
+        """The folder with the files of one of its kernels, by its place in the manifest."""
+        return self.folder / "boot" / str(number)
+
+
+@dataclass(frozen=True, slots=True)
+class RootPlace:
+    """The folder of one root."""
+
+    folder: Path
+
+    @property
+    def upper(self) -> Path:
+        """The file system with all that was changed."""
+        return self.folder / "upper.ext4"
+
+    @property
+    def meta(self) -> Path:
+        return self.folder / "meta.json"
+
+    @property
+    def disk(self) -> TreePath:
+        """Where *upper* is mounted for the moment in which the overlay is joined."""
+        return TreePath(str(self.folder / "disk"))
+
+    @property
+    def tree(self) -> TreePath:
+        return TreePath(str(self.folder / "tree"))
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """A store's folder."""
+
+    folder: Path  # absolute, without links: it is compared with what the kernel says is mounted
+
+    def image(self, image: UUID) -> ImagePlace:
+        return ImagePlace(self.folder / "images" / str(image))
+
+    def image_draft(self, image: UUID) -> Path:
+        return self.folder / "images" / f"{_DRAFT}{image}"
+
+    def image_going(self, image: UUID) -> Path:
+        return self.folder / "images" / f"{_GOING}{image}"
+
+    def root(self, root: UUID) -> RootPlace:
+        return RootPlace(self.folder / "roots" / str(root))
+
+    def root_draft(self, root: UUID) -> RootPlace:
+        return RootPlace(self.folder / "roots" / f"{_DRAFT}{root}")
+
+    def root_going(self, root: UUID) -> RootPlace:
+        return RootPlace(self.folder / "roots" / f"{_GOING}{root}")
+
+    def images(self) -> list[UUID]:
+        return _uuids(self.folder / "images")
+
+    def roots(self) -> list[UUID]:
+        return _uuids(self.folder / "roots")
+
+    def leftovers(self, kind: str) -> list[Path]:
+        """What was being made or removed, among *kind* (images or roots): now, or by one that was killed in it."""
+        folder = self.folder / kind
+        if not folder.is_dir():
+            return []
+        return [entry for entry in folder.iterdir() if entry.name.startswith((_DRAFT, _GOING))]
+
+
+def _uuids(folder: Path) -> list[UUID]:
+    if not folder.is_dir():
+        return []
+    found = []
+    for entry in folder.iterdir():
+        try:
+            found.append(UUID(entry.name))
+        except ValueError:
+            continue  # a draft, or what is being removed
+    return sorted(found)
+
+
+def mounted(mountinfo: Path = Path("/proc/self/mountinfo")) -> frozenset[str]:
+    """The mount points that this process sees."""
+    points = set()
+    for line in mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        point = line.split(" ", 5)[4]
+        points.add(_OCTAL.sub(lambda octal: chr(int(octal[1], 8)), point))
+    return frozenset(points)

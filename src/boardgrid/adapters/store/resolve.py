@@ -1,0 +1,51 @@
+"""openat2(2), which Python does not have: names that are resolved inside a folder, whatever links lie there."""
+
+import ctypes
+import errno
+import os
+
+_OPENAT2 = 437  # the same number on every architecture
+
+NO_XDEV = 0x01
+NO_MAGICLINKS = 0x02
+BENEATH = 0x08  # a link that leads out of the folder is an error
+IN_ROOT = 0x10  # the folder is "/": a link that leads out of it leads to something inside
+
+_TRIES = 100
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def openat2(folder: int, name: bytes, flags: int, resolve: int) -> int:
+    """
+    Open what *name* leads to, seen from the open *folder*.
+
+    Raises:
+        OSError: as open(2); EXDEV where a link leads out.
+    """
+    how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=0, resolve=resolve)
+    for _attempt in range(_TRIES):
+        fd: int = _libc.syscall(
+            ctypes.c_long(_OPENAT2),
+            ctypes.c_int(folder),
+            ctypes.c_char_p(name),
+            ctypes.byref(how),
+            ctypes.c_size_t(ctypes.sizeof(how)),
+        )
+        if fd >= 0:
+            return fd
+        error = ctypes.get_errno()
+        if error != errno.EAGAIN:  # EAGAIN: something was renamed meanwhile, and the kernel could not be sure
+            break
+    raise OSError(error, os.strerror(error), os.fsdecode(name))
+
+
+def sync_file_system(fd: int) -> None:
+    """Write down what the file system of *fd* has in memory, and nothing of the others."""
+    if _libc.syncfs(ctypes.c_int(fd)):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))

@@ -1,0 +1,75 @@
+"""The files of one root beside its tree. These calls are short and block: they belong in a thread."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from boardgrid.adapters.store.place import RootPlace
+from boardgrid.adapters.store.tree import TreePath, look_alike
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What is remembered of a root, outside of its tree, where its user cannot reach it."""
+
+    image: str
+    size_bytes: int
+    personal: str = ""  # the deployment
+    host_key: str = ""
+
+
+def read(place: RootPlace) -> Meta:
+    """
+    Raises:
+        FileNotFoundError: there is no such root.
+        ValueError: the file is damaged.
+    """
+    try:
+        return Meta(**json.loads(place.meta.read_text()))
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def write(place: RootPlace, meta: Meta) -> None:
+    beside = place.folder / "meta.json.new"
+    with beside.open("w") as file:
+        json.dump(asdict(meta), file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(place.meta)
+    _write_down(place.folder)
+
+
+def prepare(draft: RootPlace, model: Path, image: TreePath) -> None:
+    """A new folder with an empty file for the file system, and a *model* of what that will hold at first."""
+    shutil.rmtree(draft.folder, ignore_errors=True)
+    draft.folder.mkdir(mode=0o700)
+    for folder in (Path(draft.disk), Path(draft.tree), model, model / "upper", model / "work"):
+        folder.mkdir()
+    look_alike(image, model / "upper")
+    draft.upper.touch(mode=0o600)
+
+
+def finish(draft: RootPlace, model: Path, place: RootPlace, meta: Meta) -> None:
+    """The draft becomes the root, at once."""
+    shutil.rmtree(model)
+    write(draft, meta)
+    draft.folder.rename(place.folder)
+    _write_down(place.folder.parent)
+
+
+def remove(place: RootPlace, going: RootPlace) -> None:
+    place.folder.rename(going.folder)
+    for point in (going.disk, going.tree):
+        Path(point).rmdir()  # refused where something is mounted: never removes what is in a tree
+    shutil.rmtree(going.folder)
+
+
+def _write_down(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

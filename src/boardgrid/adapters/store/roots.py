@@ -1,0 +1,320 @@
+"""
+Roots: for each an ext4 file of its own, joined by overlayfs above the one EROFS file of its image.
+
+Nothing is copied, so a root costs the same whatever its image's size; and no file handle leads from one into another.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from boardgrid.adapters.store import root_files
+from boardgrid.adapters.store.complaint import heard
+from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
+from boardgrid.adapters.store.root_files import Meta
+from boardgrid.adapters.store.store import Store, Sweep
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
+from boardgrid.model.next_step import Tree
+from boardgrid.ports import Persona, Room
+
+log = structlog.get_logger()
+
+_SAFE = "nodev,nosuid,noexec"  # the server runs nothing of a tree, and opens no device of it
+# Without nfs_export (and the index that it needs) an overlay cannot be exported; without xino its files and folders
+# have different device numbers, and boards stop with "Invalid cross-device link". No uuid= option: kernels that have it
+# (6.6 on) give a new overlay one of its own and an old one what it had, so that file handles outlive a new kernel;
+# older ones tell overlays apart by the UUID of the ext4 file.
+_JOINED = f"{_SAFE},index=on,nfs_export=on,redirect_dir=on,metacopy=off,xino=on"
+# nodiscard: mkfs would give the promised room back. The file is new and reads as zeros, so nothing is left to zero.
+_EXT4 = "nodiscard,assume_storage_prezeroed=1"
+_MKFS_S = 300.0
+_SYNC_S = 600.0
+_PERSONALISE_S = 60.0
+_UMOUNT_TRIES, _UMOUNT_PAUSE_S = 50, 0.1
+
+
+class StoredRoots:
+    """Answers ``Roots``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._places = store, store.places
+        self._sweep = Sweep(store.places, "roots")
+        self._held: Counter[UUID] = Counter()  # images that a root is being made or mounted on at this moment
+
+    async def all(self) -> Mapping[UUID, Tree]:
+        return await asyncio.to_thread(self._all, await self._store.mounted())
+
+    def _all(self, mounted: frozenset[str]) -> dict[UUID, Tree]:
+        trees = {}
+        for root in self._places.roots():
+            place = self._places.root(root)
+            try:
+                meta = root_files.read(place)
+            except FileNotFoundError:
+                continue  # removed since its name was read
+            except ValueError as error:
+                log.error("root.damaged", root=str(root), why=str(error))
+                continue
+            personal = UUID(meta.personal) if meta.personal else None
+            trees[root] = Tree(str(place.tree) in mounted, personal, meta.host_key)
+        return trees
+
+    def path(self, root: UUID) -> Path:
+        return Path(self._places.root(root).tree)
+
+    async def room(self) -> Room:
+        return await self._store.room()
+
+    # --- made and mounted
+
+    async def clone(self, root: UUID, image: UUID, size_bytes: int) -> None:
+        async with self._store.busy(root):
+            await self._sweep.once()
+            place = self._places.root(root)
+            if not await asyncio.to_thread(place.folder.is_dir):
+                async with self._holding(image):
+                    await self._make(root, image, size_bytes)
+                log.info("root.made", root=str(root), image=str(image), size_bytes=size_bytes)
+            elif (meta := await self._meta(root)).image != str(image):
+                raise Conflict(
+                    Code.THING_IN_USE,
+                    _("root {root} was made from image {made_from}, not from {image}"),
+                    root=root,
+                    made_from=meta.image,
+                    image=image,
+                )
+            await self._mount(root)
+
+    async def _make(self, root: UUID, image: UUID, size_bytes: int) -> None:
+        room = await self._store.room()
+        if size_bytes > room.free_bytes:
+            raise _full(size_bytes, room)
+        draft, place, shell = self._places.root_draft(root), self._places.root(root), self._store.shell
+        model = draft.folder / "model"
+        try:
+            await asyncio.to_thread(root_files.prepare, draft, model, self._places.image(image).tree)
+            if self._store.promise:
+                await self._promise(draft.upper, size_bytes)
+            else:
+                await asyncio.to_thread(os.truncate, draft.upper, size_bytes)
+            mkfs = ("mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", _EXT4, "-d", str(model))
+            await shell.run(*mkfs, str(draft.upper), timeout_s=_MKFS_S)
+            meta = Meta(str(image), size_bytes)
+            await asyncio.to_thread(root_files.finish, draft, model, place, meta)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, draft.folder, ignore_errors=True)
+
+    async def _promise(self, file: Path, size_bytes: int) -> None:
+        try:
+            await self._store.shell.run("fallocate", f"--length={size_bytes}", str(file), timeout_s=_MKFS_S)
+        except Fault as error:
+            if error.code is Code.PROGRAM_FAILED and "No space" in str(error):
+                raise _full(size_bytes, await self._store.room()) from error
+            raise
+
+    async def _mount(self, root: UUID) -> None:
+        """See that it is mounted. May be ended at any point and called again."""
+        place, store = self._places.root(root), self._store
+        mounted = await store.mounted()
+        if str(place.tree) not in mounted:
+            image = UUID((await self._meta(root)).image)
+            async with self._holding(image):
+                if str(place.disk) not in mounted:
+                    # After an error of the disk no more is written over it.
+                    options = f"loop,{_SAFE},errors=remount-ro"
+                    await store.mount("ext4", options, store.relative(place.upper), Path(place.disk))
+                below, disk = store.relative(self._places.image(image).tree), store.relative(place.disk)
+                layers = f"lowerdir={below},upperdir={disk}/upper,workdir={disk}/work"
+                await store.mount("overlay", f"{_JOINED},{layers}", "overlay", Path(place.tree))
+            mounted = await store.mounted()
+        if str(place.disk) in mounted:
+            # The overlay holds its layers by itself: what is not mounted can be neither used nor forgotten.
+            await store.shell.run("umount", str(place.disk))
+
+    @asynccontextmanager
+    async def _holding(self, image: UUID) -> AsyncIterator[None]:
+        """
+        Inside the block the image is mounted, and nobody unmounts or removes it.
+
+        It is mounted once for all its roots: the boards that boot one image share one page cache.
+        """
+        place, store = self._places.image(image), self._store
+        self._held[image] += 1
+        try:
+            async with store.busy(image):
+                if not await asyncio.to_thread(place.manifest.is_file):
+                    raise NotFound(Code.IMAGE_UNKNOWN, _("image {image} is not in this store"), image=image)
+                if str(place.tree) not in await store.mounted():
+                    await store.mount("erofs", f"loop,ro,{_SAFE}", store.relative(place.erofs), Path(place.tree))
+            yield
+        finally:
+            self._held[image] -= 1
+            if not self._held[image]:
+                del self._held[image]
+
+    # --- one deployment's own
+
+    async def personalise(self, root: UUID, persona: Persona) -> str:
+        _check(persona)
+        async with self._store.busy(root):
+            meta = await self._meta(root)
+            if meta.personal == str(persona.deployment):
+                return meta.host_key
+            await self._mount(root)
+            place, key = self._places.root(root), fresh_host_key()
+            # Half of one and half of another must never look like either.
+            await asyncio.to_thread(root_files.write, place, replace(meta, personal="", host_key=""))
+            order = {
+                "tree": str(place.tree),
+                "hostname": persona.hostname,
+                "machine_id": secrets.token_hex(16),
+                "keys": list(persona.keys),
+                "facts": dict(persona.facts),
+                "host_key": {"openssh": key.openssh, "public": key.public, "dropbear": dropbear_text(key)},
+            }
+            program = (sys.executable, "-I", "-m", "boardgrid.adapters.store.persona")
+            heard(await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode()))
+            meta = replace(meta, personal=str(persona.deployment), host_key=key.public)
+            await asyncio.to_thread(root_files.write, place, meta)
+            return key.public
+
+    # --- put away
+
+    async def unmount(self, root: UUID) -> None:
+        async with self._store.busy(root):
+            await self._unmount(root)
+
+    async def _unmount(self, root: UUID) -> None:
+        place, store = self._places.root(root), self._store
+        mounted = await store.mounted()
+        if str(place.tree) in mounted:
+            await store.shell.run("sync", "--file-system", str(place.tree), timeout_s=_SYNC_S)
+            await self._umount(str(place.tree), root)
+        if str(place.disk) in mounted:  # left by a mount that was ended in its middle
+            await self._umount(str(place.disk), root)
+        if place.tree.at in mounted or place.disk.at in mounted:
+            await self._rest_image(UUID((await self._meta(root)).image))
+
+    async def _umount(self, point: str, root: UUID) -> None:
+        for left in reversed(range(_UMOUNT_TRIES)):
+            try:
+                await self._store.shell.run("umount", point, timeout_s=_SYNC_S)
+            except Fault as error:
+                if point not in await self._store.mounted():
+                    return
+                if not left:
+                    raise Fault(
+                        Code.ROOT_BUSY,
+                        _("root {root} cannot be unmounted: something on the server still uses it"),
+                        hint=_("see what it is with: fuser --mount {point}"),
+                        root=root,
+                        point=point,
+                    ) from error
+                await asyncio.sleep(_UMOUNT_PAUSE_S)  # an NFS server lets go of its files a moment after the fence
+            else:
+                return
+
+    async def _rest_image(self, image: UUID) -> None:
+        """Unmount an image that no mounted root stands on."""
+        async with self._store.busy(image):
+            mounted = await self._store.mounted()
+            tree = str(self._places.image(image).tree)
+            is_idle = not await asyncio.to_thread(self._carries, image, mounted)
+            if tree in mounted and is_idle and not self._held[image]:
+                await self._store.shell.run("umount", tree)
+
+    def _carries(self, image: UUID, mounted: frozenset[str]) -> bool:
+        for root in self._places.roots():
+            place = self._places.root(root)
+            if str(place.tree) in mounted or str(place.disk) in mounted:
+                try:
+                    if root_files.read(place).image == str(image):
+                        return True
+                except (FileNotFoundError, ValueError):
+                    return True  # not known whose it is: nothing is taken from under it
+        return False
+
+    async def remove(self, root: UUID) -> None:
+        async with self._store.busy(root):
+            await self._sweep.once()
+            place = self._places.root(root)
+            if not await asyncio.to_thread(place.folder.is_dir):
+                return
+            await self._unmount(root)
+            await asyncio.to_thread(root_files.remove, place, self._places.root_going(root))
+            log.info("root.removed", root=str(root))
+
+    # --- for images that are made of roots
+
+    async def image_of(self, root: UUID) -> UUID:
+        """
+        Raises:
+            NotFound: there is no such root.
+        """
+        return UUID((await self._meta(root)).image)
+
+    async def mount(self, root: UUID) -> bool:
+        """See that a root is mounted; True when it was not."""
+        async with self._store.busy(root):
+            was_mounted = str(self._places.root(root).tree) in await self._store.mounted()
+            await self._meta(root)
+            await self._mount(root)
+            return not was_mounted
+
+    def holds(self, image: UUID) -> bool:
+        """Whether a root is being made or mounted on this image at this moment."""
+        return bool(self._held[image])
+
+    async def standing_on(self, image: UUID) -> list[UUID]:
+        """Roots on the disk that would be lost without this image."""
+        return await asyncio.to_thread(self._standing_on, image)
+
+    def _standing_on(self, image: UUID) -> list[UUID]:
+        found = []
+        for root in self._places.roots():
+            try:
+                if root_files.read(self._places.root(root)).image == str(image):
+                    found.append(root)
+            except (FileNotFoundError, ValueError):
+                continue
+        return found
+
+    async def _meta(self, root: UUID) -> Meta:
+        try:
+            return await asyncio.to_thread(root_files.read, self._places.root(root))
+        except FileNotFoundError as error:
+            raise NotFound(Code.ROOT_UNKNOWN, _("there is no root {root}"), root=root) from error
+        except ValueError as error:
+            raise Fault(
+                Code.STORE_DAMAGED, _("what is remembered of root {root} is damaged: {why}"), root=root, why=error
+            ) from error
+
+
+def _check(persona: Persona) -> None:
+    """Nothing of a deployment may end a line in a file of the tree and begin one of its own."""
+    for text in (persona.hostname, *persona.keys, *persona.facts, *persona.facts.values()):
+        if not text.isprintable():
+            raise Invalid(Code.REQUEST_INVALID, _("{text!r} has a character that no file may hold"), text=text[:80])
+
+
+def _full(wanted: int, room: Room) -> Fault:
+    return Fault(
+        Code.STORE_FULL,
+        _("a root of {wanted} bytes does not fit into the store: {free} of its {total} bytes are free"),
+        hint=_("discard roots that nobody needs, ask for a smaller one, or give the store a larger disk"),
+        wanted=wanted,
+        free=room.free_bytes,
+        total=room.total_bytes,
+    )

@@ -1,0 +1,154 @@
+"""Where an image's content comes from: an archive or a folder on this machine, opened once and read as a tar stream."""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from boardgrid.adapters.store import resolve
+from boardgrid.adapters.store.cage import Run, run_bounded
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, FarmError, Invalid, NotFound
+
+_MAGIC = ((b"\x1f\x8b", "--gzip"), (b"\xfd7zXZ\x00", "--xz"), (b"\x28\xb5\x2f\xfd", "--zstd"))
+_HEADER = 512
+_CHANGED = 1  # tar's status when a file changed as it was read
+
+
+class TarStream(Protocol):
+    """A tar stream that can be read several times."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What tar must be told to read it."""
+
+    def opened(self) -> contextlib.AbstractContextManager[int]:
+        """A descriptor to read it from its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A tar archive: plain, gz, xz or zst."""
+
+    fd: int
+    name: str
+    words: tuple[str, ...]
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        os.lseek(self.fd, 0, os.SEEK_SET)
+        yield self.fd
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder, packed by tar as it is read; what is mounted below it is left out."""
+
+    fd: int
+    name: str
+    words: tuple[str, ...] = ()
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        # ACLs travel as the raw attributes that they are: as text they would carry this machine's user names.
+        tar = ["tar", "--create", "--format=posix", "--xattrs", "--xattrs-include=*", "--xattrs-exclude=trusted.*"]
+        tar += ["--selinux", "--sparse", "--numeric-owner", "--sort=name", "--one-file-system", "--file=-"]
+        tar += [f"--directory=/proc/self/fd/{self.fd}", "."]
+        packer = run_bounded(tar, ("dac_read_search",), keep=(self.fd,))
+        try:
+            yield packer.out.fileno()
+        except FarmError:
+            # Whoever reads it complains that it ended early; why it did is known here.
+            self._check(packer.ended(), packer)
+            raise
+        self._check(packer.ended(), packer)
+
+    def _check(self, status: int, packer: Run) -> None:
+        if status == _CHANGED:
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("{path} changed while it was read: {said}"),
+                hint=_("import it again when nothing writes to it"),
+                path=self.name,
+                said=packer.complaints.first(),
+            )
+        if status > 0:  # below: it was ended because nobody read on
+            said = packer.complaints.first()
+            raise Invalid(Code.ARCHIVE_REFUSED, _("{path} could not be read: {said}"), path=self.name, said=said)
+
+
+def stored(file: Path, name: str) -> Archive:
+    """An archive that the farm itself put down."""
+    return _archive(os.open(file, os.O_RDONLY | os.O_CLOEXEC), name)
+
+
+def below(import_dirs: Sequence[str], path: str) -> Archive | Folder:
+    """
+    What lies at *path*, if that is in one of the *import_dirs*, seen through all links.
+
+    Raises:
+        Invalid: PATH_FORBIDDEN, it is elsewhere or neither file nor folder; ARCHIVE_REFUSED, it is no archive.
+        NotFound: nothing is there.
+    """
+    wanted = PurePosixPath(path)
+    allowed = [PurePosixPath(one) for one in import_dirs]
+    over = [one for one in allowed if wanted.is_relative_to(one)]
+    if not wanted.is_absolute() or ".." in wanted.parts or not over:
+        raise _forbidden(path, import_dirs)
+    # The innermost alone decides: trying another after it refused would let a link choose.
+    top = max(over, key=lambda one: len(one.parts))
+    fd = _opened(Path(top), wanted.relative_to(top), path, import_dirs)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode):
+        return Folder(fd, path)
+    if stat.S_ISREG(mode):
+        return _archive(fd, path)
+    raise Invalid(Code.PATH_FORBIDDEN, _("{path} is neither an archive nor a folder"), path=path)
+
+
+def _opened(top: Path, rest: PurePosixPath, path: str, import_dirs: Sequence[str]) -> int:
+    try:
+        folder = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+            return resolve.openat2(folder, os.fsencode(rest), flags, resolve.BENEATH | resolve.NO_MAGICLINKS)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        if error.errno in {errno.EXDEV, errno.ELOOP}:
+            raise _forbidden(path, import_dirs) from error
+        if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+            raise NotFound(Code.PATH_UNKNOWN, _("there is no {path} on the site's machine"), path=path) from error
+        raise Invalid(
+            Code.PATH_FORBIDDEN, _("{path} cannot be opened: {why}"), path=path, why=os.strerror(error.errno or 0)
+        ) from error
+
+
+def _forbidden(path: str, import_dirs: Sequence[str]) -> Invalid:
+    allowed = ", ".join(import_dirs)
+    hint = _("it must lie below {allowed}, and no link may lead out") if allowed else _("set import_dirs on the site")
+    return Invalid(
+        Code.PATH_FORBIDDEN, _("{path} is not where this site may import from"), hint=hint, path=path, allowed=allowed
+    )
+
+
+def _archive(fd: int, name: str) -> Archive:
+    head = os.pread(fd, _HEADER, 0)
+    for magic, word in _MAGIC:
+        if head.startswith(magic):
+            return Archive(fd, name, (word,))
+    if head[257:262] != b"ustar":
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("{name} is no tar archive that the farm can read"),
+            hint=_("give a tar archive, plain or packed with gzip, xz or zstd"),
+            name=name,
+        )
+    return Archive(fd, name, ())

@@ -1,0 +1,102 @@
+"""What images and roots share: one folder, its room, and who works on what."""
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from boardgrid.adapters.store.place import Places, RootPlace, mounted
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault
+from boardgrid.ports import Room, Shell
+
+MOUNT_S = 120.0  # a file system that was not unmounted cleanly replays its journal first
+
+
+class Store:
+    """
+    The store in *folder*, which must be there; best on ext4, xfs or btrfs, where room is promised in no time.
+
+    Mounts are made where this process runs: exports must be served from the same mount namespace. One process at a time
+    may work on a store: whoever starts it holds its lock and hands that down to all that *shell* runs.
+
+    Args:
+        promise: take a root's whole size from the disk at once, so that a full disk can never lose a user's data.
+            Without it a root takes what is written to it, and only this store's own figures keep its promise.
+    """
+
+    def __init__(self, folder: Path, shell: Shell, *, promise: bool = True) -> None:
+        self.places = Places(folder.resolve())
+        self.shell, self.promise = shell, promise
+        for kind in ("images", "roots"):
+            (self.places.folder / kind).mkdir(mode=0o700, exist_ok=True)
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    def busy(self, thing: UUID) -> asyncio.Lock:
+        """Held by who works on this image or root."""
+        return self._locks.setdefault(thing, asyncio.Lock())
+
+    async def room(self) -> Room:
+        return await asyncio.to_thread(self._room)
+
+    def _room(self) -> Room:
+        disk = os.statvfs(self.places.folder)
+        free = disk.f_bavail * disk.f_frsize
+        for root in self.places.roots():
+            free -= _owed_bytes(self.places.root(root))
+        return Room(disk.f_blocks * disk.f_frsize, max(free, 0))
+
+    async def mounted(self) -> frozenset[str]:
+        return await asyncio.to_thread(mounted)
+
+    async def mount(self, kind: str, options: str, what: str, where: Path) -> None:
+        """
+        Mount *what*, with the paths in its options seen from the store's folder.
+
+        Raises:
+            Fault: STORE_DAMAGED, with what mount(8) said.
+        """
+        # From the folder, by relative paths: a comma or a colon in the store's own path would end an option.
+        mount = ("env", "-C", str(self.places.folder), "mount", "--types", kind)
+        try:
+            await self.shell.run(*mount, "--options", options, what, str(where), timeout_s=MOUNT_S)
+        except Fault as error:
+            raise Fault(
+                Code.STORE_DAMAGED,
+                _("{what} in the store cannot be mounted: {said}"),
+                hint=_("look at the kernel's log on the site's machine; the disk may be failing"),
+                what=what,
+                said=str(error),
+            ) from error
+
+    def relative(self, path: os.PathLike[str]) -> str:
+        return os.path.relpath(path, self.places.folder)
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Removes, once in a process' life, what an earlier one was killed over."""
+
+    places: Places
+    kind: str
+    _is_done: bool = field(default=False, init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def once(self) -> None:
+        async with self._turn:  # whoever comes second must not lose what it begins meanwhile
+            if not self._is_done:
+                for leftover in await asyncio.to_thread(self.places.leftovers, self.kind):
+                    await asyncio.to_thread(shutil.rmtree, leftover)
+                self._is_done = True
+
+
+def _owed_bytes(root: RootPlace) -> int:
+    """What the disk has still to give for a promise."""
+    try:
+        seen = root.upper.stat()
+    except FileNotFoundError:
+        return 0
+    return max(seen.st_size - seen.st_blocks * 512, 0)

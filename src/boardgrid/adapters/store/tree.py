@@ -1,0 +1,209 @@
+"""
+A stranger's tree, read and written without ever leaving it.
+
+This is the one place where the farm follows a name below a tree. The kernel resolves it with the tree as its ``/``, so
+that an absolute link, a chain of links or ``..`` ends inside, where the board that boots it would end too.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from types import TracebackType
+
+from boardgrid.adapters.store import resolve
+
+_INSIDE = resolve.IN_ROOT | resolve.NO_MAGICLINKS | resolve.NO_XDEV
+_CHUNK = 1 << 20
+
+
+class TreePath:
+    """
+    Where a stranger's tree is mounted.
+
+    It has no ``/`` on purpose: a name below it is a stranger's word, and is followed by :class:`TreeDir` alone.
+    """
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def __fspath__(self) -> str:
+        return self.at
+
+    def __str__(self) -> str:
+        return self.at
+
+
+class TreeDir:
+    """An open tree. Names are seen from its root; calls raise OSError, and touch nothing outside."""
+
+    def __init__(self, tree: TreePath) -> None:
+        self._fd = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> "TreeDir":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+    # --- looking
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What *name* leads to; None where it leads to nothing."""
+        try:
+            with self._opened(name, os.O_PATH) as fd:
+                return os.fstat(fd)
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}:
+                return None
+            raise
+
+    def is_file(self, name: str) -> bool:
+        seen = self.look(name)
+        return seen is not None and stat.S_ISREG(seen.st_mode)
+
+    def is_folder(self, name: str) -> bool:
+        seen = self.look(name)
+        return seen is not None and stat.S_ISDIR(seen.st_mode)
+
+    def link(self, name: str) -> str | None:
+        """Where the link *name* itself points, unresolved; None where it is no link."""
+        try:
+            with self._parent(name) as (folder, last):
+                return os.readlink(last, dir_fd=folder)
+        except OSError:
+            return None
+
+    def names(self, name: str) -> list[str]:
+        """What lies in the folder that *name* leads to, sorted; nothing where it leads to none."""
+        try:
+            with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
+                return sorted(os.listdir(fd))  # noqa: PTH208 - a descriptor, not a path
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                return []
+            raise
+
+    @contextlib.contextmanager
+    def file(self, name: str) -> Iterator[int]:
+        """The regular file that *name* leads to, open for reading. A pipe, a device or a folder is refused."""
+        # Without O_NONBLOCK a named pipe would hold us until someone writes to it.
+        with self._opened(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY) as fd:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, "is no regular file", name)
+            yield fd
+
+    def read(self, name: str, at_most: int) -> bytes | None:
+        """The first *at_most* bytes of a regular file; None where *name* leads to none."""
+        if not self.is_file(name):
+            return None
+        with self.file(name) as fd:
+            content = b""
+            while len(content) < at_most and (more := os.read(fd, min(_CHUNK, at_most - len(content)))):
+                content += more
+            return content
+
+    # --- writing
+
+    def write(self, name: str, content: bytes, mode: int = 0o644) -> None:
+        """
+        Put a file of root's in the place of *name*, whole or not at all.
+
+        A link of that name is replaced, not followed; the links on the way to it are followed inside.
+        """
+        with self._parent(name) as (folder, last):
+            beside = f".{last[:200]}.boardgrid"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside, dir_fd=folder)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(beside, flags, 0o600, dir_fd=folder)
+            try:
+                with open(fd, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                    file.write(content)
+                    os.fchown(fd, 0, 0)
+                    os.fchmod(fd, mode)
+                os.rename(beside, last, src_dir_fd=folder, dst_dir_fd=folder)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(beside, dir_fd=folder)
+                raise
+
+    def make_folder(self, name: str, mode: int = 0o755, *, claim: bool = False) -> None:
+        """
+        See that *name* leads to a folder, and that what it lies in does.
+
+        With *claim* a file or a link that leads nowhere makes way for it, and the folder becomes root's with this mode.
+        """
+        if not self.is_folder(name):
+            above = name.strip("/").rpartition("/")[0]
+            if above and not self.is_folder(above):
+                self.make_folder(above)
+            with self._parent(name) as (folder, last):
+                if claim:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(last, dir_fd=folder)
+                os.mkdir(last, mode, dir_fd=folder)
+        if claim:
+            self.own(name, mode)
+
+    def own(self, name: str, mode: int) -> None:
+        """Make the folder that *name* leads to root's, with this mode."""
+        with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
+            os.fchown(fd, 0, 0)
+            os.fchmod(fd, mode)
+
+    def remove(self, name: str) -> None:
+        """Remove *name* itself, a folder with all that is in it; what is not there is as good as removed."""
+        try:
+            with self._parent(name) as (folder, last):
+                if stat.S_ISDIR(os.lstat(last, dir_fd=folder).st_mode):
+                    shutil.rmtree(last, dir_fd=folder)
+                else:
+                    os.unlink(last, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                raise
+
+    def set_folder_time(self, name: str, ns: int) -> None:
+        with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
+            os.utime(fd, ns=(ns, ns))
+
+    def sync(self) -> None:
+        """Write down what was written, and nothing of other file systems."""
+        resolve.sync_file_system(self._fd)
+
+    # --- resolving
+
+    @contextlib.contextmanager
+    def _opened(self, name: str, flags: int) -> Iterator[int]:
+        fd = resolve.openat2(self._fd, os.fsencode(name) or b".", flags, _INSIDE)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def _parent(self, name: str) -> Iterator[tuple[int, str]]:
+        """The folder that holds *name*, and its last word, which only calls that follow no link may be given."""
+        folder, _, last = name.strip("/").rpartition("/")
+        if last in {"", ".", ".."}:
+            raise OSError(errno.EINVAL, "names no entry of a folder", name)
+        with self._opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
+            yield fd, last
+
+
+def look_alike(tree: TreePath, top: os.PathLike[str]) -> None:
+    """Give *top*, a new folder, all that the tree's own top folder has: an overlay shows its uppermost layer's."""
+    seen = os.stat(tree)  # noqa: PTH116 - pathlib costs each program of the store 10 ms
+    os.chown(top, seen.st_uid, seen.st_gid)
+    os.chmod(top, stat.S_IMODE(seen.st_mode))  # noqa: PTH101
+    for name in os.listxattr(tree):
+        if not name.startswith("trusted."):
+            os.setxattr(top, name, os.getxattr(tree, name))
+    os.utime(top, ns=(seen.st_atime_ns, seen.st_mtime_ns))

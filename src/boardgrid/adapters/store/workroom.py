@@ -1,0 +1,82 @@
+"""Room on the disk for making an image: how much there is, and a file system of a fixed size in it."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from boardgrid.adapters.store.tree import TreeDir, TreePath
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault
+
+_INODE_BYTES = 256
+_SLACK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk that *folder* is on. Imports leave *reserved_bytes* of it to others: running roots come first."""
+
+    folder: Path
+    reserved_bytes: int
+
+    @property
+    def free_bytes(self) -> int:
+        room = os.statvfs(self.folder)
+        return max(room.f_bavail * room.f_frsize - self.reserved_bytes, 0)
+
+    def want(self, size_bytes: int) -> None:
+        """
+        Raises:
+            Fault: STORE_FULL, with the figures.
+        """
+        if size_bytes > (free := self.free_bytes):
+            raise no_room(size_bytes, free)
+
+
+def no_room(wanted: int, free: int) -> Fault:
+    return Fault(
+        Code.STORE_FULL,
+        _("the store has no room: {wanted} bytes are wanted, {free} may be used for imports"),
+        hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
+        wanted=wanted,
+        free=free,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Workroom:
+    """A file with a file system in it, mounted for as long as the caller's mount namespace lasts."""
+
+    file: Path
+    mount: Path
+
+    @property
+    def tree(self) -> TreePath:
+        return TreePath(str(self.mount))
+
+    def build(self, room_bytes: int, inodes: int, disk: Disk) -> None:
+        """
+        Raises:
+            Fault: STORE_FULL.
+        """
+        size = room_bytes + room_bytes // 16 + inodes * _INODE_BYTES * 5 // 4 + _SLACK_BYTES
+        disk.want(size)
+        # All of it is taken at once: a sparse file on a disk that fills up loses what was written, without a word.
+        taken = subprocess.run(["fallocate", f"--length={size}", str(self.file)], check=False, stdin=subprocess.DEVNULL)
+        if taken.returncode:
+            raise no_room(size, disk.free_bytes)
+        options = "nodiscard,assume_storage_prezeroed=1"
+        mkfs = ["mkfs.ext4", "-q", "-F", "-b", "4096", "-I", str(_INODE_BYTES), "-m", "0", "-N", str(inodes)]
+        mkfs += ["-O", "^has_journal,^resize_inode", "-E", options, str(self.file)]
+        subprocess.run(mkfs, check=True, stdin=subprocess.DEVNULL)
+        self.mount.mkdir()
+        mount_private("ext4", "loop,nodev,nosuid,noexec,noatime", str(self.file), str(self.mount))
+        with TreeDir(self.tree) as tree:
+            tree.remove("lost+found")
+
+
+def mount_private(kind: str, options: str, what: str, where: str, *, cwd: Path | None = None) -> None:
+    """Mount, in a namespace that is the caller's own."""
+    mount = ["mount", "--types", kind, "--options", options, what, where]
+    subprocess.run(mount, check=True, stdin=subprocess.DEVNULL, cwd=cwd)
