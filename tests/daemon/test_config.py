@@ -77,6 +77,7 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         ('[lab]\nvirtual = "perhaps"', "lab.virtual: input should be a valid boolean"),
         ('[site]\nname = "My Lab"', "site.name: 'My Lab' is no name for a site"),
         ('[site]\ndomain = "-"', "site.domain: should be a domain"),
+        ('state = "/run/farm"', "state: cannot lie below /run"),
         ("", "site.interface: is missing"),
         ('[site]\ninterface = "eth0; reboot"\nserver = "10.0.0.1/24"', "is no name of a network interface"),
         ('[site]\ninterface = "eth0"', "site.server: should be this machine's address"),

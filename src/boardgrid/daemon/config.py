@@ -172,9 +172,10 @@ def read(file: Path) -> Config:
         said = TypeAdapter(_File).validate_python(raw)
     except ValidationError as error:
         raise _complaint(file, "; ".join(_sentence(each) for each in error.errors())) from error
-    config = Config(
-        file, said.state or file.parent, said.controller, said.gateway, said.agent, _site(file, said), said.lab
-    )
+    state = said.state or file.parent
+    if state.resolve().is_relative_to("/run") or state.resolve().is_relative_to("/sys"):
+        raise _complaint(file, _("state: cannot lie below /run or /sys, which the NFS server has for itself"))
+    config = Config(file, state, said.controller, said.gateway, said.agent, _site(file, said), said.lab)
     config.socket("controller.sock")  # too long a path is told now, not when the first process starts
     return config
 

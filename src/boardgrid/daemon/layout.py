@@ -42,9 +42,9 @@ class Layout:
         return self.agent / "store"
 
     @property
-    def boards(self) -> Path:
-        """What virtual boards keep."""
-        return self.state / "boards"
+    def lab(self) -> Path:
+        """Virtual boards: what they are, what they boot, what they print."""
+        return self.state / "lab"
 
     @property
     def holding(self) -> Path:
@@ -84,7 +84,7 @@ class Layout:
             self.state.mkdir(parents=True, exist_ok=True)
             # Who may enter it still meets the folders' own modes.
             self.state.chmod(self.state.stat().st_mode | 0o055)
-            for folder in (self.agent, self.nfs, self.boards, self.log):
+            for folder in (self.agent, self.nfs, self.lab, self.log):
                 folder.mkdir(exist_ok=True)
                 folder.chmod(0o700)
             for folder in (self.run, self.dhcp, self.holding):

@@ -165,15 +165,6 @@ def box(file: Path) -> None:
         asyncio.run(holder.hold())
 
 
-@main.command(hidden=True, help=_("Hold virtual boards and their network."))
-@config_option
-def lab(file: Path) -> None:
-    from boardgrid.daemon.wiring.lab import hold  # noqa: PLC0415
-
-    with _serving(file, "lab") as config:
-        asyncio.run(hold(config))
-
-
 @contextlib.contextmanager
 def _serving(file: Path, name: str) -> Iterator[Config]:
     """What a process logs goes to standard error, where whoever started it keeps it."""

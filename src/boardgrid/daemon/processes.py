@@ -16,8 +16,9 @@ from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import Notice
 from boardgrid.daemon.process import BOX, LAB, Process
 from boardgrid.daemon.sockets import Door
+from boardgrid.lab.client import LabClient
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.errors import Code, Fault, Invalid
 
 _HAS_NFSD = Path("/proc/fs/nfsd")
 
@@ -129,21 +130,50 @@ class Farm:
 
     def _holder(self) -> list[Process]:
         """Process 1 of the namespaces that agent and servers share."""
-        name = self._holder_name
-        if not name:
-            return []
-        notice = Notice(self.config.socket(f"{name}.ready"))
-        return [
-            Process(
-                name=name,
-                argv=own_program(name, "--config", str(self.config.file)),
-                env=notice.environment,
-                namespaces=self._namespaces,
-                prepare=notice.listen,
-                ready=notice.is_ready,
-                stop_s=5.0,
-            )
-        ]
+        match self._holder_name:
+            case "lab":
+                return [self._lab()]
+            case "box":
+                notice = Notice(self.config.socket("box.ready"))
+                return [
+                    Process(
+                        name="box",
+                        argv=own_program("box", "--config", str(self.config.file)),
+                        env=notice.environment,
+                        namespaces=self._namespaces,
+                        prepare=notice.listen,
+                        ready=notice.is_ready,
+                        stop_s=5.0,
+                    )
+                ]
+            case _:
+                return []
+
+    def _lab(self) -> Process:
+        site, socket = self.config.site, self.lab_socket
+
+        async def is_ready(_pid: int) -> bool:
+            try:
+                await LabClient(socket).about()
+            except Fault:
+                return False
+            return True
+
+        return Process(
+            name="lab",
+            argv=(
+                *(sys.executable, "-m", "boardgrid.lab", "--folder", str(self.layout.lab), "--socket", str(socket)),
+                *("--server", str(site.server), "--interface", site.interface),
+            ),
+            namespaces=self._namespaces,
+            ready=is_ready,
+            stop_s=10.0,
+        )
+
+    @property
+    def lab_socket(self) -> Path:
+        """Where virtual boards are defined and switched."""
+        return self.config.socket("lab.sock")
 
     def _ganesha(self) -> list[Process]:
         server = self.ganesha
