@@ -1,5 +1,6 @@
 """The DHCP and TFTP server of a site: how dnsmasq is started, and whether it answers."""
 
+import grp
 import os
 import pwd
 import stat
@@ -35,25 +36,30 @@ class DnsmasqServer:
     log: Path
     pid_file: Path
     user: str = "dnsmasq"
+    group: str = "nogroup"  # its own choice would be "dip", which is given to people
 
     def prepare(self) -> None:
         """
-        Make its folders, and forget that it ever ran.
+        Make its folders, and put aside what an earlier one left.
 
         Raises:
             Invalid: the site's config does not do.
             Fault: its user is not there, or cannot reach its files.
         """
-        self._check_user()
+        user_id, group_id = self._ids()
         self.pid_file.unlink(missing_ok=True)
+        if self.log.exists():
+            self.log.rename(self.log.with_name(f"{self.log.name}.1"))
         for folder in (self.hosts, self.opts, self.leases.parent, self.log.parent, self.pid_file.parent):
             folder.mkdir(parents=True, exist_ok=True)
         self.hosts.chmod(0o755)
         self.opts.chmod(0o755)
         self.tftp.mkdir(parents=True, exist_ok=True)
-        self.tftp.chmod(0o711)  # what is in a folder can be fetched, which folders there are cannot be listed
+        # dnsmasq will not start unless it can list this folder; others of this machine only pass through.
+        os.chown(self.tftp, -1, group_id)
+        self.tftp.chmod(0o751)
         self._close_addresses()
-        self._check_reach()
+        self._check_reach(user_id)
 
     def argv(self) -> tuple[str, ...]:
         server = checked_site(self.site)
@@ -74,6 +80,7 @@ class DnsmasqServer:
             "--conf-file=/dev/null",  # the machine's own dnsmasq, if it has one, stays apart
             f"--pid-file={self.pid_file}",
             f"--user={self.user}",
+            f"--group={self.group}",
             "--port=0",
             "--no-hosts",
             "--no-resolv",
@@ -97,8 +104,11 @@ class DnsmasqServer:
         )
 
     def is_ready(self) -> bool:
-        """It has its ports: dnsmasq writes its pid once it has opened them."""
-        return self.pid_file.exists() and self.pid_file.stat().st_size > 0
+        """It said so in its log: only then has it opened its ports and looked at its folders."""
+        try:
+            return b"]: started, version " in self.log.read_bytes()[:4096]
+        except FileNotFoundError:
+            return False
 
     def _close_addresses(self) -> None:
         """
@@ -123,19 +133,20 @@ class DnsmasqServer:
                 folder.mkdir()
                 folder.chmod(0o755)
 
-    def _check_user(self) -> None:
+    def _ids(self) -> tuple[int, int]:
         try:
-            pwd.getpwnam(self.user)
+            return pwd.getpwnam(self.user).pw_uid, grp.getgrnam(self.group).gr_gid
         except KeyError as error:
             raise Fault(
                 Code.NETBOOT_FAILED,
-                _("this machine has no user {user} for dnsmasq to run as"),
+                _("this machine has no user {user} or no group {group} for dnsmasq to run as"),
                 hint=_("install the Debian package dnsmasq-base"),
                 user=self.user,
+                group=self.group,
             ) from error
 
-    def _check_reach(self) -> None:
-        if pwd.getpwnam(self.user).pw_uid == os.geteuid():
+    def _check_reach(self, user_id: int) -> None:
+        if user_id == 0:
             return
         for folder in {*self.tftp.resolve().parents, *self.hosts.resolve().parents, *self.opts.resolve().parents}:
             if not folder.stat().st_mode & stat.S_IXOTH:

@@ -85,6 +85,15 @@ class Tail:
             lines = self._read(_CHUNK_BYTES)
         return lines
 
+    def shorten(self, longest: int) -> bool:
+        """Empty the file if it is longer than that and read to its end; who writes to it appends, and goes on."""
+        size = os.fstat(self._file.fileno()).st_size if self._file else 0
+        if self._file is None or size <= longest or self._file.tell() < size or self._is_replaced():
+            return False
+        os.truncate(self.path, 0)
+        self._begin_again()
+        return True
+
     def close(self) -> None:
         if self._file is not None:
             self._file.close()

@@ -8,6 +8,8 @@ from datetime import datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import structlog
+
 from boardgrid.adapters.sightings.follow import Tail, changes_in
 from boardgrid.adapters.sightings.lines import age_s, sighting
 from boardgrid.adapters.sightings.sockets import peers
@@ -15,9 +17,12 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Clock, Sighting, Sign
 
+log = structlog.get_logger()
+
 _NFS_PORT = 2049
 _LOOK_EVERY_S = 0.5  # the kernel tells nobody of a new connection, so while somebody watches we look
 _REMEMBERED_BYTES = 1 << 18  # of the log, when the first watcher comes: some thousand lines
+_LONGEST_LOG = 8 << 20  # boards can make dnsmasq say much, and must not fill the disk with it
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
@@ -59,6 +64,8 @@ class NetworkSightings:
                         yield seen
                     look_at_s = self.clock.now_s() + _LOOK_EVERY_S
                 if not lines:
+                    if tail.shorten(_LONGEST_LOG):
+                        log.info("dnsmasq.log_emptied", path=str(self.log))
                     await self._changed_or_passed(changed, look_at_s - self.clock.now_s())
 
     async def nfs_peers(self) -> set[tuple[IPv4Address, int]]:
