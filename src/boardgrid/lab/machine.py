@@ -1,0 +1,172 @@
+"""One virtual board that is on: a QEMU process, its control line and its serial line."""
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from boardgrid.lab.definition import Definition
+from boardgrid.lab.qmp import ControlLine
+from boardgrid.messages import _
+from boardgrid.model.errors import Blame, Code, FarmError, Fault
+
+log = structlog.get_logger()
+
+START_S = 20.0  # until QEMU answers on its control line: it reads the kernel before
+ANSWER_S = 5.0
+QUIT_S = 2.0
+_PACE_S = 0.005  # a flood of 4096 bytes every so often is 70 times a real line's speed; the rest waits in the board
+
+
+@dataclass(frozen=True, slots=True)
+class Flash:
+    """The contents of a U-Boot board's two flash chips. All boards share them: they are read-only."""
+
+    firmware: Path
+    environment: Path
+
+
+def command(board: Definition, port: str, flash: Flash, *, serial: int, control: int, cage: Path) -> list[str]:
+    """QEMU's words. *serial* and *control* are descriptors of sockets that it is given; *cage* is an empty folder."""
+    words = [
+        "qemu-system-arm",
+        *("-name", board.name, "-M", "virt,highmem=off", "-cpu", "cortex-a15", "-accel", "tcg"),
+        *("-m", str(board.memory_mib), "-nodefaults", "-no-user-config", "-display", "none"),
+        *("-netdev", f"tap,id=net,ifname={port},script=no,downscript=no"),
+        *("-device", f"virtio-net-device,netdev=net,mac={board.mac}"),
+        *("-chardev", f"socket,id=serial,fd={serial}", "-serial", "chardev:serial"),
+        *("-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"),
+        # Who breaks out of the machine is nobody, sees an empty folder and can start nothing.
+        *("-runas", "nobody", "-chroot", str(cage)),
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=allow,spawn=deny,resourcecontrol=deny"),
+    ]
+    if board.kernel:
+        words += ["-kernel", board.kernel, "-append", board.cmdline]
+        words += ["-initrd", board.initrd] if board.initrd else []
+    else:
+        # A tenant could leave something in a writable environment that the next one's boot would run.
+        for unit, chip in enumerate((flash.firmware, flash.environment)):
+            words += ["-drive", f"if=pflash,format=raw,unit={unit},file={chip},readonly=on"]
+    return words
+
+
+@dataclass(slots=True)
+class Machine:
+    """A board that is on, until its process ends: by us, or by the board that switches itself off."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    control: ControlLine
+    _complaints: deque[bytes] = field(default_factory=lambda: deque(maxlen=20))
+    _watch: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def started(
+        cls, board: Definition, port: str, flash: Flash, cage: Path, printed: Callable[[bytes], None]
+    ) -> "Machine":
+        """
+        Switch a board on; what it prints goes to *printed*.
+
+        Raises:
+            Fault: QEMU ended, or did not answer, before the board ran.
+        """
+        with contextlib.ExitStack() as given:
+            # Sockets without a name: nobody but the two ends can reach them.
+            serial, its_serial = socket.socketpair()
+            control, its_control = socket.socketpair()
+            for end in (its_serial, its_control):
+                given.callback(end.close)
+            words = command(board, port, flash, serial=its_serial.fileno(), control=its_control.fileno(), cage=cage)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *words,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    pass_fds=(its_serial.fileno(), its_control.fileno()),
+                )
+            except OSError as error:
+                serial.close()
+                control.close()
+                raise _not_on(board.name, error, blame=Blame.SITE) from error
+        machine = cls(board.name, process, ControlLine(board.name))
+        machine._watch = asyncio.create_task(machine._live(serial, printed))
+        try:
+            async with asyncio.timeout(START_S):
+                await machine.control.greet(control)
+        except (TimeoutError, FarmError) as error:
+            await machine.off()
+            raise _not_on(board.name, machine.complaint or error) from error
+        except asyncio.CancelledError:
+            await machine.off()
+            raise
+        log.info("board.switched_on", board=board.name, pid=process.pid)
+        return machine
+
+    @property
+    def is_on(self) -> bool:
+        return self.process.returncode is None
+
+    @property
+    def complaint(self) -> str:
+        """What QEMU said of itself."""
+        return b"".join(self._complaints).decode("utf-8", "replace").strip()
+
+    async def reset(self) -> None:
+        """Raises: Fault where the machine does not answer."""
+        await self.control.ask("system_reset", within_s=ANSWER_S)
+
+    async def off(self) -> None:
+        """Returns when the process is gone."""
+        if self.is_on and self.control.is_open:
+            with contextlib.suppress(FarmError, TimeoutError):
+                async with asyncio.timeout(QUIT_S):
+                    await self.control.ask("quit", within_s=QUIT_S)
+                    await self.process.wait()
+        if self.is_on:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+        await self.process.wait()
+        if self._watch:
+            await self._watch
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    async def _live(self, serial: socket.socket, printed: Callable[[bytes], None]) -> None:
+        reader, writer = await asyncio.open_connection(sock=serial)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hear(reader, printed))
+            group.create_task(self._hear_complaints())
+        await self.process.wait()
+        writer.close()
+        self.control.close()
+        log.info("board.switched_off", board=self.name, status=self.process.returncode)
+
+    async def _hear(self, reader: asyncio.StreamReader, printed: Callable[[bytes], None]) -> None:
+        # A connection that was cut is an end like any other.
+        with contextlib.suppress(OSError):
+            while said := await reader.read(4096):
+                printed(said)
+                await asyncio.sleep(_PACE_S)
+
+    async def _hear_complaints(self) -> None:
+        assert self.process.stderr is not None  # noqa: S101 - asked for above
+        while said := await self.process.stderr.read(1024):
+            self._complaints.append(said)
+
+
+def _not_on(board: str, error: object, blame: Blame = Blame.BOARD) -> Fault:
+    return Fault(
+        Code.POWER_FAILED,
+        _("the virtual board {board} could not be switched on: {error}"),
+        blame=blame,
+        board=board,
+        error=error,
+    )
