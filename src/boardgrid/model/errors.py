@@ -12,6 +12,7 @@ class Code(StrEnum):
 
     # Invalid: the request can never work as it is written
     REQUEST_INVALID = "request.invalid"
+    REQUEST_TOO_LARGE = "request.too_large"
     NAME_INVALID = "name.invalid"
     ADDRESS_INVALID = "address.invalid"
     KEY_INVALID = "key.invalid"
@@ -41,6 +42,7 @@ class Code(StrEnum):
     DEPLOYMENT_UNKNOWN = "deployment.unknown"
     ORDER_UNKNOWN = "order.unknown"
     ROUTE_UNKNOWN = "route.unknown"
+    METHOD_UNKNOWN = "route.method_unknown"
     PATH_UNKNOWN = "path.unknown"
 
     # Conflict: lawful, but not now
@@ -63,6 +65,7 @@ class Code(StrEnum):
     STATE_LOCKED = "state.locked"
     PORT_TAKEN = "port.taken"
     PROTOCOL_UNSPOKEN = "protocol.unspoken"
+    REQUESTS_TOO_MANY = "request.too_many"
 
     # Fault: the world failed us
     PROGRAM_FAILED = "program.failed"
