@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -14,6 +14,12 @@ V = TypeVar("V")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    # Dear to make, and SQLAlchemy copies a type for each engine.
+    return TypeAdapter(kind)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -57,14 +63,13 @@ class Told(TypeDecorator[V], Generic[V]):
         super().__init__()
         self.kind = kind
 
-    @cached_property
-    def _adapter(self) -> TypeAdapter[V]:
-        return TypeAdapter(self.kind)
-
     def process_bind_param(self, value: V | None, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        return json.dumps(self._adapter.dump_python(value, mode="json"), sort_keys=True, ensure_ascii=False)
+        return json.dumps(_adapter(self.kind).dump_python(value, mode="json"), sort_keys=True, ensure_ascii=False)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> V | None:
-        return None if value is None else self._adapter.validate_json(value)
+        if value is None:
+            return None
+        told: V = _adapter(self.kind).validate_json(value)
+        return told

@@ -1,0 +1,211 @@
+"""A whole controller in a test: real services on a real database, a clock that is set by hand, and an agent by hand."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path, PurePosixPath
+from shutil import copyfile
+from typing import Any
+from uuid import UUID, uuid4
+
+from boardgrid.adapters.changes import InProcessChanges
+from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.model.board import BoardType, DriverSpec, Site
+from boardgrid.model.errors import Blame, Code
+from boardgrid.model.image import Image, Kernel, Manifest, RootSource
+from boardgrid.model.inventory import BoardDeclared
+from boardgrid.model.planning import Standing
+from boardgrid.model.report import BoardReport, ImageReport, Reached, Report, RootReport
+from boardgrid.model.user import Role, User
+from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
+from boardgrid.ports import Records
+from boardgrid.services.farm import Farm
+from boardgrid.services.fleet import Taken
+from boardgrid.services.views import ReservationView
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+KEY_A = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh"
+KEY_B = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJi"
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGho"
+
+KERNEL = Kernel("6.1.0-50-armmp", "boot/vmlinuz-6.1.0-50-armmp", dtbs="usr/lib/linux-image-6.1.0-50-armmp")
+
+
+def a_manifest(**changes: Any) -> Manifest:
+    facts: dict[str, Any] = {
+        "digest": "sha256:" + "1" * 64,
+        "checksum": "sha256:" + "2" * 64,
+        "size_bytes": 6_000_000,
+        "stored_bytes": 3_000_000,
+        "files": 400,
+        "arch": "armhf",
+        "kernels": (KERNEL,),
+        "modules": (KERNEL.release,),
+        "system": "tiny",
+    }
+    return Manifest(**facts | changes)
+
+
+def a_board(number: int = 1, **changes: Any) -> BoardDeclared:
+    facts: dict[str, Any] = {
+        "name": f"tk1-{number}",
+        "mac": f"52:54:00:00:00:{number:02x}",
+        "address": IPv4Address("10.20.0.10") + number,
+        "power": (DriverSpec("fake", {"secret": "outlet"}),),
+    }
+    declared = BoardDeclared(**facts | changes)
+    return replace(declared, nfs_path=PurePosixPath(declared.nfs_path)) if declared.nfs_path else declared
+
+
+@cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "farm.db"
+        SqlRecords.open(path, upgrade=True, now=lambda: START).close()
+        return path.read_bytes()
+
+
+@contextmanager
+def empty_records() -> Iterator[SqlRecords]:
+    """In memory where that is possible: what a commit writes is synced, and there are many of them in a test."""
+    shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
+        path = Path(folder) / "farm.db"
+        path.write_bytes(_empty_database())
+        records = SqlRecords.open(path, upgrade=False, now=lambda: START)
+        try:
+            yield records
+        finally:
+            records.close()
+
+
+def copied(records: SqlRecords, to: Path) -> Path:
+    """The database as it is on the disk now."""
+    records.close()
+    copyfile(str(records.engine.url.database), to)
+    return to
+
+
+@dataclass
+class House:
+    """A farm with an admin, two users, a site, a board type; and what an agent of that site would do."""
+
+    records: Records
+    now: datetime = START
+    changes: InProcessChanges = field(default_factory=InProcessChanges)
+    epoch: int = 0
+    instance: UUID = field(default_factory=uuid4)
+    admin: User = field(init=False)
+    ada: User = field(init=False)
+    bob: User = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.farm = Farm.of(self.records, self.changes, lambda: self.now)
+        token = self.farm.accounts.create_admin("root", again=True)
+        self.admin = self.farm.accounts.user_of(token.clear.reveal())
+
+    @classmethod
+    def furnished(cls, records: Records, *, boards: int = 1) -> "House":
+        house = cls(records)
+        house.farm.inventory.put_site(Site("lab", server=IPv4Interface("10.20.0.1/24")))
+        house.farm.inventory.put_type(house.admin, BoardType("tk1", "armhf", console="ttyS0"))
+        house.ada = house.user("ada", KEY_A)
+        house.bob = house.user("bob", KEY_B)
+        for number in range(1, boards + 1):
+            house.farm.inventory.put_board(house.admin, a_board(number))
+        return house
+
+    def user(self, name: str, *keys: str) -> User:
+        return self.farm.accounts.add(self.admin, name, Role.USER, keys)[0]
+
+    def image(self, name: str = "tiny", owner: User | None = None, **manifest: Any) -> Image:
+        """An image that is ready, made by the agent from an upload."""
+        owner = owner or self.admin
+        made = self.farm.catalog.open(owner, name, shared=owner == self.admin).image
+        self.farm.catalog.content_arrived(owner, made.id, "a" * 64, 1000)
+        assert self.tell(ImageReport(uuid4(), made.id, a_manifest(**manifest))).dropped == ()
+        return self.farm.catalog.image(owner, made.ref).image
+
+    def reserve(self, who: User | None = None, for_: timedelta = HOUR, **what: Any) -> ReservationView:
+        if not what.keys() & {"board", "board_type"}:
+            what["board"] = "tk1-1"
+        if not what.keys() & {"image", "root"}:
+            what["image"] = "tiny"
+        return self.farm.booking.reserve(who or self.ada, for_=for_, **what)
+
+    def opened(self, who: User | None = None, **what: Any) -> ReservationView:
+        """A reservation whose board is open."""
+        made = self.reserve(who, **what)
+        assert self.reach(made.reservation.board).dropped == ()
+        return self.farm.booking.reservation(who or self.ada, made.reservation.number)
+
+    # --- the agent
+
+    def tell(self, *reports: Report) -> Taken:
+        if not self.epoch:
+            self.epoch = self.farm.fleet.lease("lab", self.instance, 1).epoch
+        return self.farm.fleet.report("lab", self.epoch, reports)
+
+    @property
+    def wishes(self) -> SiteWishes:
+        if not self.epoch:
+            self.epoch = self.farm.fleet.lease("lab", self.instance, 1).epoch
+        return self.farm.fleet.wishes("lab", self.epoch)
+
+    def wish(self, board: str = "tk1-1") -> BoardWish:
+        return next(one for one in self.wishes.boards if one.board.name == board)
+
+    def reach(self, board: str = "tk1-1") -> Taken:
+        """What the agent tells once the board's present wish is so."""
+        return self.tell(reached(self.wish(board)))
+
+    def fail(self, blame: Blame, board: str = "tk1-1", reason: str = "it does not boot") -> Taken:
+        wish = self.wish(board)
+        deployment = wish.wish.deployment if isinstance(wish.wish, Deployed) else None
+        return self.tell(
+            BoardReport(
+                uuid4(),
+                board,
+                wish.generation,
+                Reached.FAILED,
+                deployment,
+                code=Code.BOARD_SILENT,
+                reason=reason,
+                hint="look at it",
+                blame=blame,
+            )
+        )
+
+    def settle(self) -> None:
+        """All that an agent would do: boards reach their wishes, images are made or go, roots that were given up go."""
+        for _round in range(4):
+            wishes = self.wishes
+            reports: list[Report] = [reached(one) for one in wishes.boards]
+            offered = {one.wish.root for one in wishes.boards if isinstance(one.wish, Deployed)}
+            for image in wishes.images:
+                if not isinstance(image.source, RootSource) or image.source.root not in offered:
+                    reports.append(ImageReport(uuid4(), image.image, a_manifest() if image.source else None))
+            reports += [RootReport(uuid4(), one.root) for one in wishes.discard if one.root not in offered]
+            self.tell(*reports)
+
+    def standing(self, board: str = "tk1-1") -> Standing:
+        with self.records.read() as records:
+            found = records.board(board)
+        assert found is not None
+        return found
+
+
+def reached(wish: BoardWish) -> BoardReport:
+    match wish.wish:
+        case Deployed(deployment=deployment):
+            return BoardReport(uuid4(), wish.board.name, wish.generation, Reached.OPEN, deployment, host_key=HOST_KEY)
+        case Gone():
+            return BoardReport(uuid4(), wish.board.name, wish.generation, Reached.GONE)
+        case _:
+            return BoardReport(uuid4(), wish.board.name, wish.generation, Reached.PARKED)

@@ -1,0 +1,533 @@
+"""Who gets which board, what it boots, and what becomes of the root."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from boardgrid.model.board import Act, Boot, DriverSpec
+from boardgrid.model.deployment import DeploymentState
+from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
+from boardgrid.model.image import ImageState
+from boardgrid.model.report import ImageReport, OrderReport
+from boardgrid.model.reservation import ReservationState
+from boardgrid.model.root import ASIDE_FOR, RootState
+from boardgrid.model.wish import Deployed, Parked
+from boardgrid.services.booking import Fate
+from boardgrid.services.views import BoardState, OrderState
+from tests.services.house import HOST_KEY, HOUR, KERNEL, KEY_A, House, a_board
+
+
+def _code(error: pytest.ExceptionInfo[FarmError]) -> Code:
+    return error.value.code
+
+
+# --- reserving
+
+
+def test_a_reserved_board_is_wished_to_run_a_new_root_of_the_image_with_the_keys_of_its_user(house: House) -> None:
+    image = house.image()
+    view = house.reserve()
+    wish = house.wish().wish
+    assert isinstance(wish, Deployed)
+    assert (wish.image, wish.keys, wish.kernel, wish.opened) == (image.id, (KEY_A,), KERNEL, False)
+    assert wish.hostname == "tk1-1.lab.boardgrid"
+    assert view.deployment is not None and view.deployment.deployment.id == wish.deployment
+    assert (view.user, view.reservation.state) == ("ada", ReservationState.RUNNING)
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.PREPARING
+
+
+def test_a_deployment_that_is_open_is_told_so_and_is_not_restarted(house: House) -> None:
+    house.image()
+    number = house.reserve().reservation.number
+    before = house.wish()
+    house.reach()
+    after = house.wish()
+    assert isinstance(before.wish, Deployed) and isinstance(after.wish, Deployed)
+    assert after.wish.opened and after.generation > before.generation
+    assert after.wish.deployment == before.wish.deployment
+    house.reach()
+    assert house.wish() == after, "told once more, it changes nothing"
+    view = house.farm.booking.reservation(house.ada, number)
+    assert view.deployment is not None
+    assert view.deployment.deployment.state is DeploymentState.OPEN
+    assert view.deployment.deployment.host_key == HOST_KEY
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.OPEN
+
+
+def test_who_comes_second_is_told_by_whom_and_until_when_the_board_is_taken(house: House) -> None:
+    house.image()
+    house.reserve()
+    with pytest.raises(Conflict, match=r"tk1-1 is taken by ada until 2026-03-01 13:00 UTC") as error:
+        house.reserve(house.bob)
+    assert _code(error) is Code.BOARD_TAKEN
+
+
+def test_two_people_reserve_the_last_board_at_the_same_moment_and_one_wins(house: House) -> None:
+    house.image()
+    barrier, outcomes = threading.Barrier(2), list[str]()
+
+    def try_it(user: str) -> None:
+        barrier.wait(timeout=30)
+        try:
+            house.reserve(house.ada if user == "ada" else house.bob, board_type="tk1")
+            outcomes.append(f"{user} has it")
+        except Conflict as error:
+            outcomes.append(str(error))
+
+    threads = [threading.Thread(target=try_it, args=(name,)) for name in ("ada", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    winner, loser = sorted(outcomes, key=lambda one: not one.endswith("has it"))
+    assert winner in {"ada has it", "bob has it"}
+    assert loser == "no board of type tk1 is free; tk1-1 is the first to be, at 2026-03-01 13:00 UTC"
+
+
+def test_any_board_of_a_type_is_the_first_free_one_that_the_image_fits(house: House) -> None:
+    house.image(modules=())
+    flashed = a_board(2, boot=Boot.FLASHED, nfs_path="/NFSRoot1", kernel="3.10.40")
+    house.farm.inventory.put_board(house.admin, flashed)
+    house.farm.inventory.put_board(house.admin, a_board(10))
+    house.farm.inventory.put_board(house.admin, a_board(3))
+    taken = [house.reserve(board_type="tk1").reservation.board for _ in range(3)]
+    assert taken == ["tk1-1", "tk1-3", "tk1-10"]
+    with pytest.raises(Conflict, match="no board of type tk1 is free"):
+        house.reserve(board_type="tk1")
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ({"board": "tk1-1", "board_type": "tk1"}, Code.REQUEST_INVALID),
+        ({"image": "tiny", "root": "mine"}, Code.REQUEST_INVALID),
+        ({"for_": timedelta(seconds=59)}, Code.DURATION_INVALID),
+        ({"for_": timedelta(days=32)}, Code.DURATION_INVALID),
+        ({"for_": -HOUR}, Code.DURATION_INVALID),
+        ({"board": "tk1-9"}, Code.BOARD_UNKNOWN),
+        ({"board_type": "rpi4"}, Code.TYPE_UNKNOWN),
+        ({"image": "big"}, Code.IMAGE_UNKNOWN),
+        ({"image": "tiny:2"}, Code.IMAGE_UNKNOWN),
+        ({"image": "tiny:x"}, Code.IMAGE_UNKNOWN),
+        ({"root": "mine"}, Code.ROOT_UNKNOWN),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_with_a_code(house: House, what: dict[str, Any], code: Code) -> None:
+    house.image()
+    with pytest.raises((Invalid, NotFound)) as error:
+        house.reserve(**what)
+    assert _code(error) is code
+    assert isinstance(house.wish().wish, Parked)
+
+
+def test_a_type_without_boards_is_told_so(house: House) -> None:
+    house.image()
+    house.farm.inventory.remove_board(house.admin, "tk1-1")
+    house.settle()
+    with pytest.raises(NotFound, match="there is no board of type tk1"):
+        house.reserve(board_type="tk1")
+
+
+# --- does the image fit the board?
+
+
+def test_an_image_of_another_architecture_is_refused_with_both_named(house: House) -> None:
+    house.image(arch="arm64")
+    with pytest.raises(Invalid, match=r"tiny:1 is made for arm64, but boards of type tk1 are armhf") as error:
+        house.reserve()
+    assert _code(error) is Code.IMAGE_MISFIT and error.value.hint
+
+
+def test_an_image_that_tells_no_architecture_is_refused(house: House) -> None:
+    house.image(arch="")
+    with pytest.raises(Invalid, match="nothing in tiny:1 tells its architecture"):
+        house.reserve()
+
+
+def test_an_image_without_a_kernel_does_for_a_flashed_board_and_not_for_one_that_boots_by_pxe(house: House) -> None:
+    house.image(kernels=())
+    house.farm.inventory.put_board(house.admin, a_board(2, boot=Boot.FLASHED, nfs_path="/NFSRoot1"))
+    with pytest.raises(Invalid, match="tiny:1 has no kernel, and tk1-1 gets its kernel from the image") as error:
+        house.reserve()
+    assert _code(error) is Code.KERNEL_MISSING and error.value.hint
+    house.reserve(board="tk1-2")
+    wish = house.wish("tk1-2").wish
+    assert isinstance(wish, Deployed) and wish.kernel is None
+
+
+def test_a_flashed_kernel_without_its_modules_in_the_image_is_refused_with_both_named(house: House) -> None:
+    house.image()
+    flashed = a_board(2, boot=Boot.FLASHED, nfs_path="/NFSRoot1", kernel="3.10.40-gdacac96")
+    house.farm.inventory.put_board(house.admin, flashed)
+    with pytest.raises(Invalid, match=r"tk1-2 .*3\.10\.40-gdacac96.* tiny:1 .*6\.1\.0-50-armmp") as error:
+        house.reserve(board="tk1-2")
+    assert _code(error) is Code.IMAGE_MISFIT and "3.10.40-gdacac96" in error.value.hint
+
+
+def test_an_image_that_is_not_ready_and_one_that_failed_are_refused_with_their_state(house: House) -> None:
+    opened = house.farm.catalog.open(house.admin, "big", shared=True).image
+    with pytest.raises(Conflict, match="big:1 is not ready yet") as error:
+        house.reserve(image="big")
+    assert _code(error) is Code.IMAGE_NOT_READY
+    house.farm.catalog.content_arrived(house.admin, opened.id, "b" * 64, 1)
+    house.tell(ImageReport(uuid4(), opened.id, code=Code.ARCHIVE_REFUSED, reason="../etc is refused"))
+    with pytest.raises(Conflict, match=r"big:1 could not be made: \.\./etc is refused"):
+        house.reserve(image="big")
+
+
+def test_a_store_without_room_for_a_root_is_told_with_the_figures(house: House) -> None:
+    house.image()
+    with house.records.write() as tx:
+        state = tx.site("lab")
+        assert state is not None
+        tx.save(replace(state, store_bytes=10**10, free_bytes=10**9))
+    with pytest.raises(Conflict, match=r"the store of site lab has 1\.0 GB free, and a root needs 4\.3 GB") as error:
+        house.reserve()
+    assert _code(error) is Code.STORE_FULL
+
+
+# --- giving back
+
+
+def test_a_board_that_was_given_back_is_offered_again_only_when_it_was_seen_parked(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number)
+    assert house.farm.inventory.board(house.bob, "tk1-1").state is BoardState.CLEANING
+    with pytest.raises(Conflict, match="tk1-1 is being cleaned after its last user"):
+        house.reserve(house.bob)
+    house.reach()
+    assert house.farm.inventory.board(house.bob, "tk1-1").state is BoardState.FREE
+    house.reserve(house.bob)
+
+
+def test_a_root_that_nobody_decided_about_is_kept_aside_for_seven_days(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number)
+    [root] = house.farm.roots.roots(house.ada)
+    assert root.root.state is RootState.ASIDE
+    assert root.root.expires_at == house.now + ASIDE_FOR
+    house.settle()
+    house.now += ASIDE_FOR
+    house.farm.booking.expire()
+    assert house.wishes.discard[0].root == root.root.id
+    house.settle()
+    assert house.farm.roots.roots(house.ada) == []
+
+
+def test_a_fresh_root_of_a_board_that_never_opened_is_discarded_unless_asked_otherwise(house: House) -> None:
+    house.image()
+    house.farm.booking.release(house.ada, house.reserve().reservation.number)
+    assert [one.root.state for one in house.farm.roots.roots(house.ada)] == [RootState.GOING]
+    house.settle()
+    house.farm.booking.release(house.ada, house.reserve().reservation.number, Fate.ASIDE, "wanted")
+    assert [(one.root.name, one.root.state) for one in house.farm.roots.roots(house.ada)] == [
+        ("wanted", RootState.ASIDE)
+    ]
+    with pytest.raises(Conflict, match="nothing to keep") as error:
+        house.settle()
+        house.farm.booking.release(house.ada, house.reserve().reservation.number, Fate.KEEP, "mine")
+    assert _code(error) is Code.BOARD_NOT_OPEN
+
+
+def test_keeping_makes_an_image_with_its_parent_and_the_root_goes_only_when_it_is_ready(house: House) -> None:
+    parent = house.image()
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number, Fate.KEEP, "mine")
+    [root] = house.farm.roots.roots(house.ada)
+    assert root.root.state is RootState.CAPTURED
+    assert house.wishes.discard == ()
+    kept = house.farm.catalog.image(house.ada, "mine")
+    assert (kept.image.state, kept.parent, kept.owner) == (ImageState.BUILDING, parent.ref, "ada")
+    assert not kept.image.shared
+    house.settle()
+    assert house.farm.catalog.image(house.ada, "mine").image.state is ImageState.READY
+    assert house.farm.roots.roots(house.ada) == []
+    house.reserve(image="mine")
+
+
+def test_a_root_whose_image_could_not_be_made_is_aside_again(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number, Fate.KEEP, "mine")
+    house.reach()
+    house.tell(ImageReport(uuid4(), house.wishes.images[0].image, code=Code.STORE_FULL, reason="no room"))
+    [root] = house.farm.roots.roots(house.ada)
+    assert root.root.state is RootState.ASIDE
+    assert root.root.expires_at == house.now + ASIDE_FOR
+    assert house.wishes.discard == ()
+
+
+def test_a_root_kept_aside_boots_again_as_it_was(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number, Fate.ASIDE, "mine")
+    house.reach()
+    [root] = house.farm.roots.roots(house.ada)
+    view = house.reserve(root="mine")
+    wish = house.wish().wish
+    assert isinstance(wish, Deployed) and wish.root == root.root.id
+    assert house.farm.roots.root(house.ada, "mine").board == "tk1-1"
+    house.farm.booking.release(house.ada, view.reservation.number)
+    aside = house.farm.roots.root(house.ada, "mine").root
+    assert aside.state is RootState.ASIDE, "it holds what its user wrote before, so it is not discarded"
+
+
+def test_a_root_boots_on_another_board_only_when_it_was_taken_from_the_first(house: House) -> None:
+    house.image()
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number, Fate.ASIDE, "mine")
+    with pytest.raises(Conflict, match="root mine is still being taken from tk1-1") as error:
+        house.reserve(board="tk1-2", root="mine")
+    assert _code(error) is Code.ROOT_NOT_ASIDE
+    house.reach()
+    house.reserve(board="tk1-2", root="mine")
+    with pytest.raises(Conflict, match="a deployment runs on root mine"):
+        house.reserve(board="tk1-1", root="mine")
+
+
+def test_the_root_of_one_user_boots_for_nobody_else(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number, Fate.ASIDE, "mine")
+    house.reach()
+    root = house.farm.roots.root(house.ada, "mine").root
+    with pytest.raises(NotFound):
+        house.reserve(house.bob, root="mine")
+    with pytest.raises(NotFound):
+        house.reserve(house.bob, root=str(root.id))
+    with pytest.raises(NotAllowed, match="root mine is another user's"):
+        house.reserve(house.admin, root=str(root.id))
+
+
+def test_the_names_of_roots_are_unique_per_owner_and_given_by_image_and_deployment(house: House) -> None:
+    house.image()
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    first, second = house.opened(), house.opened(board="tk1-2")
+    names = {one.root.name for one in house.farm.roots.roots(house.ada)}
+    assert len(names) == 2 and all(name.startswith("tiny-") for name in names)
+    house.farm.booking.release(house.ada, first.reservation.number, Fate.ASIDE, "mine")
+    with pytest.raises(Conflict, match="there is a root mine already") as error:
+        house.farm.booking.release(house.ada, second.reservation.number, Fate.ASIDE, "mine")
+    assert _code(error) is Code.NAME_TAKEN
+    assert house.farm.booking.reservation(house.ada, second.reservation.number).reservation.is_running
+
+
+@pytest.mark.parametrize(
+    ("fate", "name", "code"),
+    [
+        (Fate.KEEP, "", Code.REQUEST_INVALID),
+        (Fate.KEEP, "../up", Code.NAME_INVALID),
+        (Fate.ASIDE, "Up!", Code.NAME_INVALID),
+        (Fate.KEEP, "tiny", Code.NAME_TAKEN),
+    ],
+)
+def test_a_release_with_a_bad_name_changes_nothing(house: House, fate: Fate, name: str, code: Code) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    before = house.wishes
+    with pytest.raises(FarmError) as error:
+        house.farm.booking.release(house.ada, number, fate, name)
+    assert _code(error) is code
+    assert house.wishes == before
+    assert house.farm.booking.reservation(house.ada, number).reservation.is_running
+
+
+def test_a_reservation_is_released_once_by_its_user_or_an_admin(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    with pytest.raises(NotAllowed):
+        house.farm.booking.release(house.bob, number)
+    ended = house.farm.booking.release(house.admin, number)
+    assert ended.reservation.ended_because == "root released it"
+    with pytest.raises(Conflict, match="has ended: root released it") as error:
+        house.farm.booking.release(house.ada, number)
+    assert _code(error) is Code.RESERVATION_OVER
+    with pytest.raises(NotFound):
+        house.farm.booking.release(house.ada, 999)
+
+
+# --- time
+
+
+def test_a_reservation_whose_time_is_over_ends_and_its_root_is_kept_aside(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    assert house.farm.booking.expire() == house.now + HOUR
+    house.now += HOUR
+    assert house.farm.booking.expire() == house.now + ASIDE_FOR
+    view = house.farm.booking.reservation(house.ada, number)
+    assert view.reservation.ended_because == "its time was over"
+    assert [one.root.state for one in house.farm.roots.roots(house.ada)] == [RootState.ASIDE]
+    assert isinstance(house.wish().wish, Parked)
+
+
+def test_nothing_is_due_in_a_farm_where_nobody_has_anything(house: House) -> None:
+    assert house.farm.booking.expire() is None
+
+
+def test_an_upload_that_never_came_is_given_up_after_a_day(house: House) -> None:
+    house.farm.catalog.open(house.ada, "mine")
+    due = house.farm.booking.expire()
+    assert due is not None
+    house.now = due
+    assert house.farm.booking.expire() is None
+    assert house.farm.catalog.images(house.ada) == []
+
+
+# --- failures
+
+
+def test_a_board_at_fault_is_set_aside_with_the_reason_and_only_then(house: House) -> None:
+    house.image()
+    number = house.reserve().reservation.number
+    house.fail(Blame.BOARD, reason="tk1-1 never asked for an address")
+    board = house.farm.inventory.board(house.ada, "tk1-1")
+    assert (board.state, board.board.set_aside) == (BoardState.SET_ASIDE, "tk1-1 never asked for an address")
+    view = house.farm.booking.reservation(house.ada, number)
+    assert view.reservation.ended_because == "tk1-1 never asked for an address"
+    assert view.deployment is not None
+    failed = view.deployment.deployment
+    assert (failed.state, failed.code, failed.hint) == (DeploymentState.FAILED, Code.BOARD_SILENT, "look at it")
+    assert [one.root.state for one in house.farm.roots.roots(house.ada)] == [RootState.GOING]
+    house.settle()
+    with pytest.raises(Conflict, match="tk1-1 is set aside: tk1-1 never asked") as error:
+        house.reserve()
+    assert _code(error) is Code.BOARD_SET_ASIDE
+    assert house.farm.inventory.fit(house.admin, "tk1-1").state is BoardState.FREE
+    house.reserve()
+
+
+def test_an_image_at_fault_ends_the_reservation_and_leaves_the_board_fit(house: House) -> None:
+    house.image()
+    number = house.reserve().reservation.number
+    house.fail(Blame.IMAGE, reason="tiny:1 has no /sbin/init")
+    view = house.farm.booking.reservation(house.ada, number)
+    assert view.deployment is not None
+    assert view.deployment.deployment.state is DeploymentState.FAILED
+    assert view.reservation.ended_because == "tiny:1 has no /sbin/init"
+    house.settle()
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.FREE
+
+
+def test_a_site_in_trouble_blames_nobody_and_the_deployment_goes_on(house: House) -> None:
+    house.image()
+    number = house.reserve().reservation.number
+    before = house.wish()
+    house.fail(Blame.SITE)
+    assert house.wish() == before
+    assert house.farm.booking.reservation(house.ada, number).reservation.is_running
+
+
+def test_the_reused_root_of_a_failed_deployment_is_aside_again(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number, Fate.ASIDE, "mine")
+    house.reach()
+    house.reserve(root="mine")
+    house.fail(Blame.IMAGE)
+    assert house.farm.roots.root(house.ada, "mine").root.state is RootState.ASIDE
+
+
+def test_an_open_board_is_its_users_whatever_is_told_of_it(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    before = house.wish()
+    for blame in Blame:
+        house.fail(blame)
+    assert house.wish() == before
+    assert house.farm.booking.reservation(house.ada, number).reservation.is_running
+
+
+def test_a_board_that_cannot_be_parked_is_offered_to_nobody(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    house.farm.booking.release(house.ada, number)
+    house.fail(Blame.BOARD, reason="its outlet does not answer")
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.SET_ASIDE
+    house.farm.inventory.fit(house.admin, "tk1-1")
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.CLEANING
+    with pytest.raises(Conflict, match="being cleaned"):
+        house.reserve(house.bob)
+    house.reach()
+    house.reserve(house.bob)
+
+
+# --- what others see
+
+
+def test_everyone_sees_who_has_a_board_and_only_its_user_sees_what_runs_on_it(house: House) -> None:
+    house.image()
+    view = house.opened()
+    assert view.deployment is not None
+    [seen] = house.farm.booking.reservations(house.bob, everyone=True)
+    assert (seen.user, seen.deployment) == ("ada", None)
+    assert house.farm.booking.reservations(house.bob) == []
+    with pytest.raises(NotFound):
+        house.farm.booking.deployment(house.bob, view.deployment.deployment.id)
+    assert house.farm.booking.deployment(house.admin, view.deployment.deployment.id).image == "tiny:1"
+
+
+# --- power
+
+
+def test_the_holder_orders_power_once_and_is_told_how_it_went(house: House) -> None:
+    house.image()
+    house.opened()
+    before = house.wishes
+    order = house.farm.booking.order_power(house.ada, "tk1-1", Act.CYCLE)
+    assert house.wish().order is not None and house.wishes.version > before.version
+    assert house.wish().generation == before.boards[0].generation, "an order restarts nothing by itself"
+    house.tell(OrderReport(uuid4(), "tk1-1", order.id))
+    assert house.farm.booking.order(house.ada, "tk1-1", order.id).state is OrderState.DONE
+    assert house.wish().order is None
+    later = house.farm.booking.order_power(house.ada, "tk1-1", Act.OFF)
+    house.tell(OrderReport(uuid4(), "tk1-1", later.id, reason="the outlet does not answer"))
+    told = house.farm.booking.order(house.ada, "tk1-1", later.id)
+    assert (told.state, told.reason) == (OrderState.FAILED, "the outlet does not answer")
+
+
+def test_an_order_that_waits_is_replaced_by_a_later_one_and_ends_with_the_reservation(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    first = house.farm.booking.order_power(house.ada, "tk1-1", Act.OFF)
+    second = house.farm.booking.order_power(house.ada, "tk1-1", Act.ON)
+    assert house.farm.booking.order(house.ada, "tk1-1", first.id).reason == "a later order took its place"
+    house.farm.booking.release(house.ada, number)
+    assert house.wish().order is None
+    assert house.farm.booking.order(house.ada, "tk1-1", second.id).state is OrderState.FAILED
+
+
+def test_power_is_not_for_others_nor_while_a_board_is_prepared_nor_without_a_driver(house: House) -> None:
+    house.image()
+    with pytest.raises(NotAllowed, match="you do not hold tk1-1"):
+        house.farm.booking.order_power(house.ada, "tk1-1", Act.ON)
+    house.reserve()
+    with pytest.raises(Conflict) as error:
+        house.farm.booking.order_power(house.ada, "tk1-1", Act.ON)
+    assert _code(error) is Code.BOARD_NOT_OPEN
+    house.reach()
+    with pytest.raises(NotAllowed):
+        house.farm.booking.order_power(house.bob, "tk1-1", Act.ON)
+    order = house.farm.booking.order_power(house.admin, "tk1-1", Act.ON)
+    with pytest.raises(NotFound):
+        house.farm.booking.order(house.bob, "tk1-1", order.id)
+    house.farm.inventory.put_board(house.admin, a_board(2, power=()))
+    with pytest.raises(Invalid) as unable:
+        house.farm.booking.order_power(house.admin, "tk1-2", Act.ON)
+    assert _code(unable) is Code.POWER_UNABLE
+
+
+def test_a_new_power_driver_while_the_board_is_open_restarts_nothing(house: House) -> None:
+    house.image()
+    house.opened()
+    before = house.wish()
+    house.farm.inventory.put_board(house.admin, a_board(1, power=(DriverSpec("other"),)))
+    after = house.wish()
+    assert after.wish == before.wish and after.generation > before.generation
