@@ -115,6 +115,9 @@ class Roots(Protocol):
 
     async def all(self) -> Mapping[UUID, Tree]: ...
 
+    async def seen(self, root: UUID) -> Tree | None:
+        """One of them; None where it is not there. Costs the same however many there are."""
+
     def path(self, root: UUID) -> Path:
         """Where its tree is mounted. For exports alone: nothing else may follow a name below it."""
 

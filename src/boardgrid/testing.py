@@ -122,6 +122,9 @@ class FakeTree:
     host_key: str = ""
     is_mounted: bool = True
 
+    def seen(self) -> Tree:
+        return Tree(self.is_mounted, self.persona.deployment if self.persona else None, self.host_key)
+
 
 @dataclass
 class FakeRoots:
@@ -131,10 +134,10 @@ class FakeRoots:
     keys_made: int = 0
 
     async def all(self) -> Mapping[UUID, Tree]:
-        return {
-            root: Tree(tree.is_mounted, tree.persona.deployment if tree.persona else None, tree.host_key)
-            for root, tree in self.trees.items()
-        }
+        return {root: tree.seen() for root, tree in self.trees.items()}
+
+    async def seen(self, root: UUID) -> Tree | None:
+        return self.trees[root].seen() if root in self.trees else None
 
     def path(self, root: UUID) -> Path:
         return Path("/fake/roots") / str(root) / "tree"

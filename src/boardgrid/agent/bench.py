@@ -60,7 +60,7 @@ class Bench:
 
     async def look(self, wished: BoardWish) -> Seen:
         board, wish, world = wished.board, wished.wish, self._world
-        tree = (await world.roots.all()).get(wish.root) if isinstance(wish, Deployed) else None
+        tree = await world.roots.seen(wish.root) if isinstance(wish, Deployed) else None
         entries = await world.netboot.entries()
         has_entries = board.boot is not Boot.FLASHED
         ladder = self.ladder(wished)
@@ -218,7 +218,7 @@ class Bench:
     async def _fence(self, wished: BoardWish) -> str:
         exports = await self._exports_to(wished)
         if isinstance(wished.wish, Deployed):
-            tree = (await self._world.roots.all()).get(wished.wish.root)
+            tree = await self._world.roots.seen(wished.wish.root)
             if tree is not None and tree.personal == wished.wish.deployment:
                 exports = {export for export in exports if self._root_of(export, wished) != wished.wish.root}
         if exports:
@@ -262,7 +262,7 @@ class Bench:
 
     async def _comes_up(self, wished: BoardWish, wish: Deployed, since_s: float) -> None:
         """Seen in order: a request for an address or a file, the NFS mount, SSH with this deployment's own host key."""
-        tree = (await self._world.roots.all())[wish.root]
+        tree = await self._world.roots.seen(wish.root)
         told: set[Sign] = set()
         while True:
             told |= self._tell_new_signs(since_s, told)
@@ -270,7 +270,7 @@ class Bench:
                 address for address, _port in await self._world.sightings.nfs_peers() - self.memory.peers
             }
             if is_mounted:
-                if await self._voice(wished, self._world.pace.look_s) == tree.host_key:
+                if await self._voice(wished, self._world.pace.look_s) == (tree.host_key if tree else None):
                     self._note(_("ssh: the deployment's own host key"))
                     return
                 await self._world.clock.sleep(self._world.pace.ssh_every_s)

@@ -206,7 +206,7 @@ class Keeper:
             self._has_told = True
             match wish:
                 case Deployed():
-                    tree = (await self._world.roots.all()).get(wish.root)
+                    tree = await self._world.roots.seen(wish.root)
                     self._report_reached(wished, Reached.OPEN, host_key=tree.host_key if tree else "")
                 case Parked():
                     self._report_reached(wished, Reached.PARKED)
@@ -242,7 +242,7 @@ class Keeper:
     async def _tell_health(self, wished: BoardWish, wish: Deployed) -> None:
         """What an open board looks like: shown, never acted on."""
         power, voice = Power.UNKNOWN, Voice.SILENT
-        tree = (await self._world.roots.all()).get(wish.root)
+        tree = await self._world.roots.seen(wish.root)
         with contextlib.suppress(FarmError, TimeoutError):
             async with asyncio.timeout(self._world.pace.look_s):
                 is_on = await self._bench.ladder(wished).is_on()

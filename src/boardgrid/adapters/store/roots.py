@@ -56,20 +56,22 @@ class StoredRoots:
     async def all(self) -> Mapping[UUID, Tree]:
         return await asyncio.to_thread(self._all, await self._store.mounted())
 
+    async def seen(self, root: UUID) -> Tree | None:
+        return await asyncio.to_thread(self._seen, root, await self._store.mounted())
+
     def _all(self, mounted: frozenset[str]) -> dict[UUID, Tree]:
-        trees = {}
-        for root in self._places.roots():
-            place = self._places.root(root)
-            try:
-                meta = root_files.read(place)
-            except FileNotFoundError:
-                continue  # removed since its name was read
-            except ValueError as error:
-                log.error("root.damaged", root=str(root), why=str(error))
-                continue
-            personal = UUID(meta.personal) if meta.personal else None
-            trees[root] = Tree(str(place.tree) in mounted, personal, meta.host_key)
-        return trees
+        return {root: tree for root in self._places.roots() if (tree := self._seen(root, mounted))}
+
+    def _seen(self, root: UUID, mounted: frozenset[str]) -> Tree | None:
+        place = self._places.root(root)
+        try:
+            meta = root_files.read(place)
+        except FileNotFoundError:
+            return None  # also one that was removed since its name was read
+        except ValueError as error:
+            log.error("root.damaged", root=str(root), why=str(error))
+            return None
+        return Tree(str(place.tree) in mounted, UUID(meta.personal) if meta.personal else None, meta.host_key)
 
     def path(self, root: UUID) -> Path:
         return Path(self._places.root(root).tree)
