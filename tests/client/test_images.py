@@ -80,15 +80,29 @@ def test_the_same_directory_is_packed_to_the_same_bytes(farm: FakeFarm, run: Run
 
 
 def test_what_cannot_be_packed_whole_makes_no_image(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    (tree / ("x" * 200)).write_text("")
-    gone = Path("/proc/self/task")  # its entries come and go, and some cannot be read
-    ended = run("image", "import", "mine", str(gone))
+    tar = tmp_path / "bin/tar"
+    tar.parent.mkdir()
+    tar.write_text("""#!/bin/sh
+        [ "$1" = --version ] && echo "tar (GNU tar) 1.34" && exit
+        head -c 1000000 /dev/zero
+        echo "tar: ./etc/shadow: Cannot open: Permission denied" >&2
+        echo "tar: Exiting with failure status due to previous errors" >&2
+        exit 2
+    """)
+    tar.chmod(0o755)
+    ended = run("image", "import", "mine", str(tmp_path), PATH=f"{tar.parent}:/usr/bin:/bin")
     assert ended.code == 6
-    assert "could not be packed whole" in ended.err
+    assert f"{tmp_path} could not be packed whole: ./etc/shadow: Cannot open: Permission denied" in ended.err
+    assert "run this with sudo" in ended.err
     assert "nothing is left of mine:1" in ended.err
-    assert farm.images == {}
+    assert (farm.images, farm.blobs) == ({}, {})
+
+
+def test_a_directory_needs_gnu_tar(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    ended = run("image", "import", "mine", str(tmp_path), PATH=str(tmp_path))
+    assert ended.code == 8
+    assert "GNU tar is not on this machine" in ended.err
+    assert farm.asked == []
 
 
 def test_what_is_not_there_is_said_before_an_image_is_named(farm: FakeFarm, run: Run, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class _Program(Tree):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        extra.setdefault("color", False if os.environ.get("NO_COLOR") else None)
+        color = extra.setdefault("color", False if os.environ.get("NO_COLOR") else None)
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.ClickException as error:
@@ -64,7 +64,7 @@ class _Program(Tree):
             click.echo(_("nothing more was done"), err=True)
             code = ExitCode.INTERRUPTED
         except Complaint as error:
-            _show(error)
+            _show(error, color)
             code = error.exit_code
         except Exception as error:
             if os.environ.get("BOARDGRID_DEBUG"):
@@ -86,9 +86,9 @@ class _Program(Tree):
         return answer
 
 
-def _show(complaint: Complaint) -> None:
+def _show(complaint: Complaint, color: bool | None) -> None:
     error = click.style(_("error:"), fg="red", bold=True)
-    click.echo(f"{error} {plain(complaint.detail)} ({plain(complaint.code)})", err=True)
+    click.echo(f"{error} {plain(complaint.detail)} ({plain(complaint.code)})", err=True, color=color)
     if hint := complaint.hint or _(_HINTS.get(complaint.code, "")):
         click.echo(f"  {plain(hint)}", err=True)
 

@@ -126,7 +126,7 @@ def counted(chunks: Iterable[bytes], what: str, total_bytes: int | None) -> Iter
             for chunk in chunks:
                 yield chunk
                 bar.advance(task, len(chunk))
-            bar.update(task, description=_("{what}: being written").format(what=what))
+            bar.update(task, description=_("being written"))
 
         yield passing()
 

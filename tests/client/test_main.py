@@ -1,0 +1,206 @@
+"""The program as a whole: how it starts, what it says when called wrongly, how it ends."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from boardgrid.client import VERSION
+from boardgrid.client.complaint import Complaint, ExitCode
+from boardgrid.client.main import cli
+from tests.client.conftest import Run
+from tests.client.fake_farm import TOKEN, FakeFarm
+
+
+def commands() -> list[list[str]]:
+    """Every command of the client itself, as the words that call it; the server's program answers for the others."""
+    found: list[list[str]] = []
+
+    def walk(command: click.Command, words: list[str]) -> None:
+        if not command.add_help_option:
+            return
+        found.append(words)
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                child = command.get_command(context, name)
+                assert child is not None
+                walk(child, [*words, name])
+
+    walk(cli, [])
+    return found
+
+
+def ended(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "boardgrid.client", *argv],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_explains_itself(run: Run, words: list[str]) -> None:
+    shown = run(*words, "--help")
+    assert shown.code == 0
+    assert "Usage: boardgrid" in shown.out
+    assert len(shown.out.splitlines()) > 6
+    assert shown.out == run(*words, "-h").out
+
+
+def test_what_is_done_on_the_farms_own_machine_is_handed_to_its_program() -> None:
+    done = ended("up", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "boardgridd up" in done.stdout
+
+
+def test_the_release_is_that_of_the_package(run: Run) -> None:
+    assert version("boardgrid") == VERSION
+    assert run("--version").out == f"boardgrid {VERSION}\n"
+    assert run("version").out == f"{VERSION}\n"
+    assert run("version", "-o", "json").json == {"boardgrid": VERSION}
+
+
+def test_showing_the_release_imports_nothing_that_is_slow() -> None:
+    code = "import sys; sys.argv = ['boardgrid', '--version']\nfrom boardgrid.client.main import main\ntry: main()\n"
+    code += "except SystemExit: print(*sys.modules)"
+    loaded = ended_python(code).split()
+    slow = {"httpx", "rich", "pydantic", "sqlalchemy", "fastapi", "asyncio", "json", "importlib.metadata", "email"}
+    assert slow & set(loaded) == set()
+    assert not any(name.startswith("boardgrid.client.commands") for name in loaded)
+
+
+def test_the_client_loads_nothing_of_the_server() -> None:
+    every = "\n".join(f"import {place.partition(':')[0]}" for place in _leaves().values())
+    loaded = ended_python(f"{every}\nimport boardgrid.client.farm, boardgrid.client.passage, sys; print(*sys.modules)")
+    ours = {name for name in loaded.split() if name.startswith("boardgrid.")}
+    assert {name for name in ours if not name.startswith("boardgrid.client")} <= {"boardgrid.messages"}
+
+
+def _leaves() -> dict[str, str]:
+    return dict(cli.leaves)
+
+
+def ended_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["reserv"], "reserve"),
+        (["bord", "list"], "board"),
+        (["board", "lst"], "list"),
+        (["events", "--folow"], "--follow"),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(run: Run, argv: list[str], meant: str) -> None:
+    ended = run(*argv)
+    assert ended.code == 2
+    assert re.search(rf"Did you mean .*{meant}", ended.err)
+    assert ended.out == ""
+
+
+def test_a_farm_that_is_not_there_is_said_in_a_sentence_with_a_hint(run: Run) -> None:
+    ended = run("board", "list", BOARDGRID_URL="http://127.0.0.1:9")
+    assert ended.code == 8
+    assert "the farm at http://127.0.0.1:9 cannot be reached: " in ended.err
+    assert "is the farm running there?" in ended.err
+    assert run("board", "list", BOARDGRID_URL="unix:/nowhere/controller.sock").code == 8
+
+
+def test_a_refused_token_says_where_to_get_one(run: Run) -> None:
+    ended = run("board", "list", BOARDGRID_TOKEN="bg_0_wrong")
+    assert ended.code == 4
+    assert "`boardgrid login URL` stores a token" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
+        ("request.invalid", 422, ExitCode.USAGE),
+        ("token.refused", 401, ExitCode.DENIED),
+        ("act.forbidden", 403, ExitCode.DENIED),
+        ("board.unknown", 404, ExitCode.NOT_FOUND),
+        ("board.taken", 409, ExitCode.CONFLICT),
+        ("store.full", 502, ExitCode.FAULT),
+        ("program.failed", 500, ExitCode.FAULT),
+        ("deployment.failed", 0, ExitCode.FAILED),
+        ("wait.timeout", 0, ExitCode.TIMEOUT),
+        ("farm.unreachable", 0, ExitCode.FAULT),
+        ("protocol.unspoken", 426, ExitCode.FAULT),
+    ],
+)
+def test_each_kind_of_complaint_has_its_exit_code(code: str, status: int, expected: ExitCode) -> None:
+    assert Complaint(code, "something", status=status).exit_code is expected
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(farm: FakeFarm) -> None:
+    for number in range(2000):
+        farm.board(f"tk1-{number}", set_aside="x" * 100)
+    environment = {**os.environ, "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "boardgrid.client", "board", "list"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait(60) == ExitCode.PIPE_CLOSED
+        finally:
+            process.kill()
+
+
+def test_a_bug_is_called_one_and_shows_no_traceback(tmp_path: Path, farm: FakeFarm) -> None:
+    code = """
+import sys
+from boardgrid.client.commands import version
+version.as_json = None
+from boardgrid.client.main import cli
+cli.main(["version", "-o", "json"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == ExitCode.BUG
+    assert done.stderr.startswith("this is a bug of boardgrid: TypeError")
+    assert "Traceback" not in done.stderr
+    assert "BOARDGRID_DEBUG=1" in done.stderr
+
+
+def test_colours_are_for_terminals_that_want_them(farm: FakeFarm, run: Run) -> None:
+    assert "\x1b" not in run("board", "show", "tk1-9").err
+    assert "\x1b" not in run("--help").out
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "expected"),
+    [("boardgrid boa", "boa", {"board", "board-type"}), ("boardgrid ssh tk", "tk", {"tk1-1", "tk1-2"})],
+)
+def test_the_shell_completes_commands_and_names(
+    farm: FakeFarm, words: str, incomplete: str, expected: set[str]
+) -> None:
+    farm.board("tk1-1")
+    farm.board("tk1-2")
+    environment = {
+        "_BOARDGRID_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1),
+        "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN,
+    }  # fmt: skip
+    answer: Any = ended(**environment).stdout
+    assert {line.partition(",")[2] for line in answer.splitlines()} == expected
+    environment["BOARDGRID_URL"] = "http://127.0.0.1:9"
+    quiet = ended(**environment)
+    assert quiet.stderr == ""

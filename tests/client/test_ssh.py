@@ -1,0 +1,264 @@
+"""``boardgrid ssh``: the system's own ssh, through a gateway, against host keys that the farm vouches for."""
+
+import asyncio
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from tests.client.conftest import Run
+from tests.client.fake_farm import TOKEN, FakeFarm
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def public(key: asyncssh.SSHKey) -> str:
+    return key.export_public_key().decode().strip()
+
+
+@dataclass
+class Lab:
+    """A gateway and the board behind it, for whoever has *key*."""
+
+    key: asyncssh.SSHKey
+    board_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
+    gateway_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
+    gateway_port: int = 0
+    board_port: int = 0
+    asked_for: list[tuple[str, int]] = field(default_factory=list)
+    logged_in: list[str] = field(default_factory=list)
+
+    async def open(self) -> None:
+        lab = self
+
+        class Keyed(asyncssh.SSHServer):
+            def begin_auth(self, username: str) -> bool:
+                return True
+
+            def public_key_auth_supported(self) -> bool:
+                return True
+
+            def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+                return public(key) == public(lab.key)
+
+        class Gateway(Keyed):
+            def connection_requested(
+                self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+            ) -> Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]:
+                lab.asked_for.append((dest_host, dest_port))
+                return lab.bridge
+
+        async def session(process: asyncssh.SSHServerProcess[str]) -> None:
+            lab.logged_in.append(str(process.get_extra_info("username")))
+            command = process.command or ""
+            process.stdout.write(f"board ran: {command}\n")
+            if command == "stay":
+                await process.stdin.read()
+            process.exit(int(command.removeprefix("exit ")) if command.startswith("exit ") else 0)
+
+        board = await asyncssh.create_server(
+            Keyed, "127.0.0.1", 0, server_host_keys=[self.board_key], process_factory=session
+        )
+        gateway = await asyncssh.create_server(Gateway, "127.0.0.1", 0, server_host_keys=[self.gateway_key])
+        self.board_port, self.gateway_port = board.get_port(), gateway.get_port()
+
+    async def bridge(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
+        board_reader, board_writer = await asyncio.open_connection("127.0.0.1", self.board_port)
+
+        async def onwards() -> None:
+            while data := await reader.read(65536):
+                board_writer.write(data)
+            board_writer.close()
+
+        async def back() -> None:
+            while data := await board_reader.read(65536):
+                writer.write(data)
+            writer.close()
+
+        await asyncio.gather(onwards(), back(), return_exceptions=True)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "her key"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(path)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def lab(farm: FakeFarm, key_file: Path) -> Iterator[Lab]:
+    """Ada holds tk1-1, which is open."""
+    lab = Lab(asyncssh.read_private_key(key_file))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(lab.open(), loop).result(30)
+        until = "2031-01-01T12:00:00Z"
+        farm.board("tk1-1", state="open", reservation={"number": 7, "user": "ada", "until": until})
+        gateway = {"host": "127.0.0.1", "port": lab.gateway_port, "host_key": public(lab.gateway_key)}
+        farm.sites.append({"name": "lab", "gateway": gateway})
+        farm.known_hosts = f"tk1-1,tk1-1.lab.boardgrid {public(lab.board_key)}\n"
+        yield lab
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def ssh(farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    (tmp_path / "tmp").mkdir()
+
+    def ssh(*words: str, identity: bool = True) -> subprocess.CompletedProcess[str]:
+        chosen = ["-i", str(key_file)] if identity else []
+        return subprocess.run(
+            [sys.executable, "-m", "boardgrid.client", "ssh", *chosen, *words],
+            env=environment(farm, tmp_path),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return ssh
+
+
+def environment(farm: FakeFarm, tmp_path: Path) -> dict[str, str]:
+    told = {"BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN, "TMPDIR": str(tmp_path / "tmp"), "SSH_AUTH_SOCK": ""}
+    return {**os.environ, **told}
+
+
+Ssh = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_a_command_runs_on_the_board_and_its_status_comes_back(lab: Lab, ssh: Ssh, tmp_path: Path) -> None:
+    done = ssh("tk1-1", "--", "uname", "-a")
+    assert (done.returncode, done.stdout) == (0, "board ran: uname -a\n"), done.stderr
+    assert lab.asked_for == [("tk1-1", 22)]
+    assert lab.logged_in == ["root"]
+    assert ssh("tk1-1", "exit 7").returncode == 7
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_options_of_ssh_go_to_ssh_and_its_key_to_the_gateway_too(lab: Lab, ssh: Ssh, key_file: Path) -> None:
+    done = ssh("tk1-1", "-vi", str(key_file), "-o", "LogLevel=ERROR", "true", identity=False)
+    assert done.returncode == 0, done.stderr
+    assert ssh("ada@tk1-1.lab.boardgrid", "true").returncode == 0
+    assert ssh("-l", "grace", "tk1-1", "true").returncode == 0
+    assert lab.logged_in == ["root", "ada", "grace"]
+
+
+def test_a_board_with_another_host_key_is_not_logged_in_to(farm: FakeFarm, lab: Lab, ssh: Ssh) -> None:
+    farm.known_hosts = f"tk1-1 {public(asyncssh.generate_private_key('ssh-ed25519'))}\n"
+    done = ssh("tk1-1", "true")
+    assert done.returncode == 255
+    assert "Host key verification failed" in done.stderr
+    assert lab.logged_in == []
+
+
+def test_a_gateway_with_another_host_key_is_not_gone_through(farm: FakeFarm, lab: Lab, ssh: Ssh) -> None:
+    farm.sites[0]["gateway"]["host_key"] = public(asyncssh.generate_private_key("ssh-ed25519"))
+    done = ssh("tk1-1", "true")
+    assert done.returncode == 255
+    assert "Host key verification failed" in done.stderr
+    assert lab.asked_for == []
+
+
+def test_files_are_private_while_it_runs_and_gone_when_it_is_ended(
+    farm: FakeFarm, lab: Lab, ssh: Ssh, key_file: Path, tmp_path: Path
+) -> None:
+    words = ["ssh", "-i", str(key_file), "tk1-1", "stay"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "boardgrid.client", *words],
+        env=environment(farm, tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"board ran: stay\n"
+            files = [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
+            assert {path.name for path in files} == {"config", "known_hosts"}
+            assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+            assert stat.S_IMODE(files[0].parent.stat().st_mode) == 0o700
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) != 0
+        finally:
+            process.kill()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_who_does_not_hold_the_board_is_told_so(farm: FakeFarm, lab: Lab, run: Run) -> None:
+    farm.known_hosts = ""
+    farm.boards["tk1-1"] |= {"state": "free", "reservation": None}
+    ended = run("ssh", "tk1-1")
+    assert ended.code == 5
+    assert "you do not hold tk1-1" in ended.err
+    assert "boardgrid reserve tk1-1" in ended.err
+    assert run("ssh", "tk1-9").code == 3
+
+
+def test_a_board_that_is_not_ready_says_what_it_does(farm: FakeFarm, lab: Lab, run: Run) -> None:
+    farm.known_hosts = ""
+    farm.boards["tk1-1"]["state"] = "preparing"
+    ended = run("ssh", "tk1-1")
+    assert ended.code == 5
+    assert "tk1-1 is not ready yet: preparing" in ended.err
+    assert "`boardgrid status 7`" in ended.err
+
+
+def test_a_site_without_a_gateway_is_the_farms_fault(farm: FakeFarm, lab: Lab, run: Run) -> None:
+    farm.sites[0]["gateway"] = None
+    ended = run("ssh", "tk1-1")
+    assert ended.code == 8
+    assert "the SSH gateway of the site lab has not been heard of" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("field_", "value"),
+    [
+        ("host", "farm\n  ProxyCommand touch pwned"),
+        ("host", "-oProxyCommand=touch"),
+        ("host", "farm farm"),
+        ("host", ""),
+        ("host_key", "ssh-ed25519 AAAA\n* ssh-ed25519 BBBB"),
+        ("host_key", ""),
+    ],
+)
+def test_a_farm_cannot_make_ssh_run_something_else(farm: FakeFarm, lab: Lab, run: Run, field_: str, value: str) -> None:
+    farm.sites[0]["gateway"][field_] = value
+    ended = run("ssh", "tk1-1", "true")
+    assert ended.code == 8
+    assert "no farm would tell" in ended.err
+
+
+def test_lines_for_other_hosts_are_not_taken_over(farm: FakeFarm, lab: Lab, run: Run) -> None:
+    key = public(asyncssh.generate_private_key("ssh-ed25519"))
+    farm.known_hosts = f"boardgrid-gateway {key}\n* {key}\n@cert-authority tk1-1 {key}\ntk1-10 {key}\n"
+    assert run("ssh", "tk1-1", "true").code == 5
+
+
+@pytest.mark.parametrize("words", [["ro ot@tk1-1"], ["-l", "-oProxyCommand=x", "tk1-1"]])
+def test_a_login_name_is_a_name(lab: Lab, run: Run, words: list[str]) -> None:
+    ended = run("ssh", *words)
+    assert ended.code == 2
+    assert "is no name to log in as" in ended.err
+
+
+def test_a_key_that_is_not_there_is_named(lab: Lab, run: Run) -> None:
+    ended = run("ssh", "-i", "/nowhere/key", "tk1-1")
+    assert ended.code == 2
+    assert "there is no key file /nowhere/key" in ended.err

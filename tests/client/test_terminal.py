@@ -1,0 +1,157 @@
+"""What a person sees and is asked: the command line in a real terminal."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boardgrid.client.login import login_for
+from tests.client.fake_farm import TOKEN, FakeFarm
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Seen:
+    code: int
+    raw: str
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw).replace("\r", "\n")
+
+
+Talk = Callable[..., Seen]
+
+
+@pytest.fixture
+def talk(farm: FakeFarm, tmp_path: Path) -> Talk:
+    """Run a command at a terminal; each *answer* is typed when its question has appeared."""
+
+    def talk(*argv: str, answers: Sequence[tuple[str, str]] = (), **environment: str) -> Seen:
+        mine, theirs = pty.openpty()
+        env = {
+            **os.environ, "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN, "TERM": "xterm", "NO_COLOR": "",
+            "XDG_CONFIG_HOME": str(tmp_path / "config"), "COLUMNS": "100", **environment,
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "boardgrid.client", *argv],
+            stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
+        )  # fmt: skip
+        os.close(theirs)
+        seen, waiting, deadline = "", list(answers), time.monotonic() + 60
+        try:
+            while time.monotonic() < deadline:
+                if select.select([mine], [], [], 0.1)[0]:
+                    try:
+                        seen += os.read(mine, 65536).decode()
+                    except OSError:  # the other side is closed
+                        break
+                if waiting and waiting[0][0] in seen:
+                    os.write(mine, f"{waiting.pop(0)[1]}\n".encode())
+            return Seen(process.wait(10), seen)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(mine)
+
+    return talk
+
+
+@pytest.fixture
+def held(farm: FakeFarm) -> FakeFarm:
+    farm.board("tk1-1")
+    farm.reserve({"board": "tk1-1", "image": "tiny", "for_s": 3600})
+    return farm
+
+
+def test_the_token_is_asked_for_and_not_shown(farm: FakeFarm, talk: Talk, tmp_path: Path) -> None:
+    seen = talk("login", farm.url, answers=[("Token: ", TOKEN)], BOARDGRID_URL="", BOARDGRID_TOKEN="")
+    assert seen.code == 0
+    assert TOKEN not in seen.raw
+    assert "logged in" in seen.text
+    assert login_for(None, {"XDG_CONFIG_HOME": str(tmp_path / "config")}).token == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("answers", "fate", "name"),
+    [
+        ([("keep, aside or discard", "")], "aside", None),
+        ([("keep, aside or discard", "discard")], "discard", None),
+        ([("keep, aside or discard", "keep"), ("Name of the image", "mine")], "keep", "mine"),
+        ([("keep, aside or discard", "burn"), ("is not one of", "aside")], "aside", None),
+    ],
+)
+def test_a_person_is_asked_what_becomes_of_the_root(
+    held: FakeFarm, talk: Talk, answers: list[tuple[str, str]], fate: str, name: str | None
+) -> None:
+    seen = talk("release", answers=answers)
+    assert seen.code == 0, seen.text
+    assert "What becomes of the root of tk1-1" in seen.text
+    assert (held.reservations[7]["fate"], held.reservations[7]["name"]) == (fate, name)
+
+
+def test_throwing_away_is_asked_for_once_more(held: FakeFarm, talk: Talk) -> None:
+    kept = talk("release", "--discard", answers=[("for ever? [y/N]", "n")])
+    assert kept.code == 130
+    assert "nothing more was done" in kept.text
+    assert held.reservations[7]["state"] == "running"
+    assert talk("release", "--discard", "--yes").code == 0
+
+
+def test_a_person_is_asked_before_a_thing_is_removed(held: FakeFarm, talk: Talk) -> None:
+    held.image("tiny")
+    assert talk("image", "remove", "tiny:1", answers=[("for ever? [y/N]", "")]).code == 130
+    assert "tiny:1" in held.images
+    assert talk("image", "remove", "tiny:1", answers=[("for ever? [y/N]", "y")]).code == 0
+    assert held.images == {}
+
+
+def test_the_step_that_runs_is_shown_with_its_seconds(farm: FakeFarm, talk: Talk) -> None:
+    def slowly(farm: FakeFarm, reservation: dict[str, Any]) -> None:
+        farm.tell(reservation["number"], "tk1-1", "boot", "began")
+        time.sleep(1.5)
+        farm.opened(reservation)
+
+    farm.board("tk1-1")
+    farm.deploy = slowly
+    seen = talk("reserve", "tk1-1", "--image", "tiny")
+    assert seen.code == 0, seen.text
+    assert "boot 0:00:01" in seen.text
+    assert re.search(r"^  personalise +0\.02 s$", seen.text, re.MULTILINE)
+    assert "boardgrid ssh tk1-1" in seen.text
+
+
+def test_an_upload_shows_its_bytes(farm: FakeFarm, talk: Talk, tmp_path: Path) -> None:
+    archive = tmp_path / "big.tar"
+    archive.write_bytes(bytes(64 << 20))
+    seen = talk("image", "import", "big", str(archive))
+    assert seen.code == 0, seen.text
+    assert re.search(r"[0-9.]+/67\.1 MB", seen.text)
+    assert "sent" in seen.text
+
+
+def test_colours_are_shown_unless_they_are_not_wanted(held: FakeFarm, talk: Talk) -> None:
+    assert _COLOUR.search(talk("board", "list").raw)
+    assert not _COLOUR.search(talk("board", "list", NO_COLOR="1").raw)
+    assert not _COLOUR.search(talk("board", "show", "tk1-9", NO_COLOR="1").raw)
+
+
+def test_an_inventory_is_applied_when_the_person_agrees(farm: FakeFarm, talk: Talk, tmp_path: Path) -> None:
+    file = tmp_path / "farm.toml"
+    file.write_text('[boards.tk1-1]\nmac = "02:00:00:00:00:01"\naddress = "10.20.0.11"\n')
+    assert talk("apply", str(file), answers=[("Apply 1 change", "n")]).code == 130
+    assert farm.boards == {}
+    seen = talk("apply", str(file), answers=[("Apply 1 change", "y")])
+    assert seen.code == 0
+    assert "+ board tk1-1" in seen.text
+    assert "tk1-1" in farm.boards
