@@ -44,41 +44,49 @@ class NetworkSightings:
     _last: dict[tuple[IPv4Address, Sign], Sighting] = field(default_factory=dict, init=False)
 
     async def watch(self) -> AsyncIterator[Sighting]:
-        with self._changes() as changed, contextlib.closing(Tail(self.log)) as tail:
-            self._remember(self._from_past(tail.to_end(_REMEMBERED_BYTES)))
-            for known in sorted(self._last.values(), key=lambda one: one.at_s):
-                yield known
-            connected = await self.nfs_peers()
-            look_at_s = self.clock.now_s() + _LOOK_EVERY_S
-            while True:
-                changed.clear()
-                while lines := tail.new_lines():
-                    for seen in self._remember(self._from_now(lines)):
-                        yield seen
-                    await asyncio.sleep(0)
-                    if self.clock.now_s() >= look_at_s:
-                        break  # a flood of lines does not hide the connections
+        """
+        Raises:
+            Fault: the log or the kernel's tables cannot be read.
+        """
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with changes_in(self.log.parent) as changed, contextlib.closing(Tail(self.log)) as tail:
+                async for seen in self._watch(tail, changed):
+                    yield seen
+        except OSError as error:
+            raise Fault(
+                Code.NETBOOT_FAILED,
+                _("what boards do cannot be followed in {log}: {error}"),
+                log=self.log,
+                error=error.strerror or error,
+            ) from error
+
+    async def _watch(self, tail: Tail, changed: asyncio.Event) -> AsyncIterator[Sighting]:
+        self._remember(self._from_past(tail.to_end(_REMEMBERED_BYTES)))
+        for known in sorted(self._last.values(), key=lambda one: one.at_s):
+            yield known
+        connected = await self.nfs_peers()
+        look_at_s = self.clock.now_s() + _LOOK_EVERY_S
+        while True:
+            changed.clear()
+            while lines := tail.new_lines():
+                for seen in self._remember(self._from_now(lines)):
+                    yield seen
+                await asyncio.sleep(0)
                 if self.clock.now_s() >= look_at_s:
-                    before, connected = connected, await self.nfs_peers()
-                    for seen in self._remember(self._connections(connected - before)):
-                        yield seen
-                    look_at_s = self.clock.now_s() + _LOOK_EVERY_S
-                if not lines:
-                    if tail.shorten(_LONGEST_LOG):
-                        log.info("dnsmasq.log_emptied", path=str(self.log))
-                    await self._changed_or_passed(changed, look_at_s - self.clock.now_s())
+                    break  # a flood of lines does not hide the connections
+            if self.clock.now_s() >= look_at_s:
+                before, connected = connected, await self.nfs_peers()
+                for seen in self._remember(self._connections(connected - before)):
+                    yield seen
+                look_at_s = self.clock.now_s() + _LOOK_EVERY_S
+            if not lines:
+                if tail.shorten(_LONGEST_LOG):
+                    log.info("dnsmasq.log_emptied", path=str(self.log))
+                await self._changed_or_passed(changed, look_at_s - self.clock.now_s())
 
     async def nfs_peers(self) -> set[tuple[IPv4Address, int]]:
         return peers(self.tables, _NFS_PORT)
-
-    def _changes(self) -> contextlib.AbstractContextManager[asyncio.Event]:
-        try:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            return changes_in(self.log.parent)
-        except OSError as error:
-            raise Fault(
-                Code.NETBOOT_FAILED, _("the log {log} cannot be followed: {error}"), log=self.log, error=error.strerror
-            ) from error
 
     async def _changed_or_passed(self, changed: asyncio.Event, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

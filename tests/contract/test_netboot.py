@@ -1,0 +1,80 @@
+"""What every answer to the port Netboot does: the fake, and the files that dnsmasq hands out."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from boardgrid.adapters.netboot import NetbootFiles
+from boardgrid.adapters.netboot.hosts import DhcpHosts
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.ports import BootEntry, BootFiles, Netboot
+from boardgrid.testing import FACTS, TYPE, FakeNetboot, a_board
+
+FIRST, SECOND = UUID(int=1), UUID(int=2)
+BOARD, OTHER = a_board(1), a_board(2)
+
+
+@pytest.fixture(params=["fake", "files"])
+def netboot(request: pytest.FixtureRequest, tmp_path: Path) -> Netboot:
+    if request.param == "fake":
+        return FakeNetboot()
+    holding = tmp_path / "holding" / TYPE.arch
+    holding.mkdir(parents=True)
+    for name in ("vmlinuz", "initrd"):
+        (holding / name).write_text(f"the farm's {name}")
+    hosts = DhcpHosts(tmp_path / "dhcp/hosts")
+    return NetbootFiles(SubprocessShell(), FACTS, tmp_path / "tftp", hosts, tmp_path / "holding")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> BootFiles:
+    for name in ("kernel", "ramdisk"):
+        (tmp_path / name).write_text(name)
+    return BootFiles(tmp_path / "kernel", tmp_path / "ramdisk")
+
+
+def an_entry(deployment: UUID, files: BootFiles) -> BootEntry:
+    return BootEntry(deployment, files, f"root=/dev/nfs nfsroot=10.20.0.1:/r/{deployment}")
+
+
+async def test_a_board_is_told_with_the_deployment_whose_entry_it_has(netboot: Netboot, files: BootFiles) -> None:
+    await netboot.offer(BOARD, an_entry(FIRST, files))
+    await netboot.hold(OTHER, TYPE)
+    assert await netboot.entries() == {BOARD.name: FIRST, OTHER.name: None}
+
+
+async def test_the_newest_entry_stands(netboot: Netboot, files: BootFiles) -> None:
+    await netboot.hold(BOARD, TYPE)
+    await netboot.offer(BOARD, an_entry(FIRST, files))
+    await netboot.offer(BOARD, an_entry(SECOND, files))
+    assert await netboot.entries() == {BOARD.name: SECOND}
+    await netboot.hold(BOARD, TYPE)
+    assert await netboot.entries() == {BOARD.name: None}
+
+
+async def test_every_call_may_be_made_twice(netboot: Netboot, files: BootFiles) -> None:
+    for _twice in range(2):
+        await netboot.offer(BOARD, an_entry(FIRST, files))
+    assert await netboot.entries() == {BOARD.name: FIRST}
+    for _twice in range(2):
+        await netboot.hold(BOARD, TYPE)
+    assert await netboot.entries() == {BOARD.name: None}
+    for _twice in range(2):
+        await netboot.forget(BOARD)
+    assert await netboot.entries() == {}
+
+
+async def test_a_board_that_moved_to_another_address_keeps_its_entry(netboot: Netboot, files: BootFiles) -> None:
+    moved = replace(BOARD, address=IPv4Address("10.20.0.99"))
+    await netboot.offer(BOARD, an_entry(FIRST, files))
+    await netboot.offer(moved, an_entry(FIRST, files))
+    assert await netboot.entries() == {BOARD.name: FIRST}
+    await netboot.forget(moved)
+    assert await netboot.entries() == {}
+
+
+async def test_nobody_is_told_before_there_is_an_entry(netboot: Netboot) -> None:
+    assert await netboot.entries() == {}
