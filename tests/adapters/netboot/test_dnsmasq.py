@@ -26,7 +26,7 @@ dnsmasq
 --no-resolv
 --interface=br0
 --except-interface=lo
---bind-interfaces
+--bind-dynamic
 --dhcp-range=10.20.0.0,static,255.255.255.0,1h
 --dhcp-authoritative
 --dhcp-ignore=tag:!known

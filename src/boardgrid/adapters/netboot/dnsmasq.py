@@ -86,7 +86,8 @@ class DnsmasqServer:
             "--no-resolv",
             f"--interface={self.site.interface}",
             "--except-interface=lo",
-            "--bind-interfaces",
+            # With --bind-interfaces, TFTP answers whoever reaches the address through another interface.
+            "--bind-dynamic",
             *dhcp,
             "--dhcp-ignore=tag:!known",
             # A board that reads pxelinux files by itself takes only the server's address from this.
