@@ -16,6 +16,7 @@ from boardgrid.model.errors import Code, FarmError, Invalid, NotFound
 
 _MAGIC = ((b"\x1f\x8b", "--gzip"), (b"\xfd7zXZ\x00", "--xz"), (b"\x28\xb5\x2f\xfd", "--zstd"))
 _HEADER = 512
+_END = bytes(2 * _HEADER)
 _CHANGED = 1  # tar's status when a file changed as it was read
 
 
@@ -150,5 +151,10 @@ def _archive(fd: int, name: str) -> Archive:
             _("{name} is no tar archive that the farm can read"),
             hint=_("give a tar archive, plain or packed with gzip, xz or zstd"),
             name=name,
+        )
+    # Two blocks of zeros end an archive. Cut off between two members it looks whole to tar; packed ones cannot be.
+    if os.pread(fd, len(_END), max(os.fstat(fd).st_size - len(_END), 0)) != _END:
+        raise Invalid(
+            Code.ARCHIVE_REFUSED, _("{name} is cut off: it has no end mark"), hint=_("copy it anew"), name=name
         )
     return Archive(fd, name, ())

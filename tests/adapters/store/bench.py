@@ -1,0 +1,66 @@
+"""A store to work at, as an agent has it."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.adapters.store.images import StoredImages
+from boardgrid.adapters.store.roots import StoredRoots
+from boardgrid.adapters.store.store import Store
+from boardgrid.model.image import BlobSource, Manifest, PathSource
+from boardgrid.ports import Persona, Shell
+from boardgrid.testing import FakeBlobs
+from tests.adapters.store.trees import a_tree
+
+MIB = 1 << 20
+
+
+def a_persona() -> Persona:
+    return Persona(uuid4(), "tk1-1.lab.boardgrid", ("ssh-ed25519 AAAAada", "ssh-ed25519 AAAAagent"), {"BOARD": "tk1-1"})
+
+
+@dataclass
+class Bench:
+    """A store, a folder to import from, and what is made of both. A second bench on one folder is a new agent."""
+
+    folder: Path
+    imports: Path
+    shell: Shell = field(default_factory=SubprocessShell)
+    promise: bool = True
+    image_limit_bytes: int = 1 << 30
+    reserved_share: float = 0.01
+
+    def __post_init__(self) -> None:
+        self.blobs = FakeBlobs()
+        self.store = Store(self.folder, self.shell, promise=self.promise)
+        self.roots = StoredRoots(self.store)
+        self.images = StoredImages(
+            self.store,
+            self.roots,
+            self.blobs,
+            import_dirs=[self.imports],
+            image_limit_bytes=self.image_limit_bytes,
+            reserved_share=self.reserved_share,
+            make_s=120,
+        )
+
+    def after(self, **changes: object) -> "Bench":
+        """The same store, as an agent finds it that comes next."""
+        settings = {"shell": SubprocessShell(), "promise": self.promise, "reserved_share": self.reserved_share}
+        return Bench(self.folder, self.imports, **{**settings, **changes})  # type: ignore[arg-type] # a test's words
+
+    async def image(self) -> UUID:
+        """A small image, with a tree as of a board."""
+        tree = self.imports / "tiny"
+        if not tree.exists():
+            a_tree(tree)
+        image = uuid4()
+        await self.images.build(image, PathSource(str(tree)))
+        return image
+
+    async def blob(self, archive: bytes) -> Manifest:
+        digest = sha256(archive).hexdigest()
+        self.blobs.blobs[digest] = archive
+        return await self.images.build(uuid4(), BlobSource(digest, len(archive)))

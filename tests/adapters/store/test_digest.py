@@ -1,0 +1,99 @@
+"""The digest of a tree: what it depends on, and its very bytes."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from boardgrid.adapters.store.digest import Summary, summary
+from boardgrid.adapters.store.tree import TreePath
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "image-digest.md"
+
+
+def of(tree: Path) -> Summary:
+    return summary(TreePath(str(tree)))
+
+
+def a_small_tree(at: Path) -> Path:
+    (at / "a").mkdir(parents=True)
+    (at / "a" / "c").write_bytes(b"hello")
+    (at / "a-b").symlink_to("/nowhere")
+    (at / "d").hardlink_to(at / "a" / "c")
+    for path in (at / "a-b", at / "a" / "c", at / "a", at):
+        os.utime(path, ns=(0, 1_500_000_000_000_000_001), follow_symlinks=False)
+    return at
+
+
+def test_the_bytes_are_those_of_the_reference(tmp_path: Path) -> None:
+    tree = a_small_tree(tmp_path / "tree")
+    (tree / "a" / "c").chmod(0o640)
+    for path in (tree, tree / "a"):
+        path.chmod(0o755)
+    owner = b"%d:%d,%d:%d," % (len(str(os.getuid())), os.getuid(), len(str(os.getgid())), os.getgid())
+    time = b"19:1500000000000000001,"
+    content = hashlib.sha256(b"hello").hexdigest().encode()
+    expected = (
+        b"16:boardgrid-tree-1,"
+        + (b"0:,1:d,3:755," + owner + b"0:," + time + b"0:,0:,1:0,0:,")
+        + (b"1:a,1:d,3:755," + owner + b"0:," + time + b"0:,0:,1:0,0:,")
+        + (b"3:a-b,1:l,3:777," + owner + b"0:," + time + b"8:/nowhere,0:,1:0,0:,")
+        + (b"3:a/c,1:f,3:640," + owner + b"1:5," + time + b"0:,0:,1:0,64:" + content + b",")
+        + b"1:d,1:h,3:a/c,"
+    )
+    seen = of(tree)
+    assert seen.digest == f"sha256:{hashlib.sha256(expected).hexdigest()}"
+    assert (seen.entries, seen.size_bytes) == (5, 5)
+
+
+def test_two_trees_that_look_alike_have_one_digest(tmp_path: Path) -> None:
+    assert of(a_small_tree(tmp_path / "one")) == of(a_small_tree(tmp_path / "two"))
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "time", "name", "target", "attribute", "link broken"])
+def test_every_change_changes_it(tmp_path: Path, change: str) -> None:
+    tree = a_small_tree(tmp_path / "tree")
+    before = of(tree).digest
+    file, stamp = tree / "a" / "c", 1_500_000_000_000_000_001
+    match change:
+        case "content":
+            file.write_bytes(b"hellO")
+        case "mode":
+            file.chmod(0o4755)
+        case "time":
+            stamp += 1
+        case "name":
+            (tree / "a-b").rename(tree / "a-c")
+        case "target":
+            (tree / "a-b").unlink()
+            (tree / "a-b").symlink_to("/somewhere")
+            os.utime(tree / "a-b", ns=(0, stamp), follow_symlinks=False)
+        case "attribute":
+            os.setxattr(file, "user.note", b"1")
+        case _:
+            (tree / "d").unlink()
+            (tree / "d").write_bytes(b"hello")
+            (tree / "d").chmod(file.stat().st_mode)
+            os.utime(tree / "d", ns=(0, 1_500_000_000_000_000_001))
+    for path in (file, tree / "a", tree):
+        os.utime(path, ns=(0, stamp))
+    assert of(tree).digest != before
+
+
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    tree = a_small_tree(tmp_path / "tree")
+    (tree / "out").symlink_to(tmp_path)
+    assert of(tree).entries == 6
+
+
+@pytest.mark.world
+def test_the_example_of_the_reference_is_true(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir(mode=0o755)
+    (tree / "hello").write_bytes(b"hi")
+    (tree / "hello").chmod(0o644)
+    for path in (tree / "hello", tree):
+        os.chown(path, 0, 0)
+        os.utime(path, ns=(0, 1_700_000_000_000_000_000))
+    assert of(tree).digest in REFERENCE.read_text()

@@ -1,0 +1,345 @@
+"""Imports: what an honest tree keeps, and where a hostile one ends."""
+
+import asyncio
+import io
+import os
+import stat
+import subprocess
+import tarfile
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.digest import summary
+from boardgrid.adapters.store.images import StoredImages
+from boardgrid.adapters.store.tree import TreePath
+from boardgrid.model.errors import Code, FarmError, Fault, Invalid, NotFound
+from boardgrid.model.image import BlobSource, PathSource
+from tests.adapters.store.bench import MIB, Bench
+from tests.adapters.store.own_mounts import loops_below, mounts_below
+from tests.adapters.store.test_archive import REFUSED
+from tests.adapters.store.trees import RELEASE, Archive, a_tree, listing, packed
+
+pytestmark = pytest.mark.world
+
+CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
+ACL = "u:1234:rx"
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    """What lies beside the store, and must look the same whatever is imported."""
+    folder = tmp_path / "canary"
+    folder.mkdir()
+    (folder / "secret").write_text("the server's own")
+    return folder
+
+
+@pytest.fixture
+def rootfs(bench: Bench) -> Path:
+    """All that a real root file system has and that archives lose easily."""
+    tree = a_tree(bench.imports / "rootfs")
+    (tree / "bin" / "su").write_bytes(b"#!")
+    (tree / "bin" / "su").chmod(0o4755)
+    (tree / "bin" / "ping").write_bytes(b"#!")
+    os.setxattr(tree / "bin" / "ping", "security.capability", CAPABILITY)
+    os.setxattr(tree / "bin" / "ping", "trusted.overlay.opaque", b"y")
+    (tree / "bin" / "ping4").hardlink_to(tree / "bin" / "ping")
+    (tree / "dev").mkdir()
+    os.mknod(tree / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    os.mknod(tree / "dev" / "sda", stat.S_IFBLK | 0o660, os.makedev(8, 0))
+    os.mkfifo(tree / "dev" / "initctl")
+    (tree / "srv").mkdir(mode=0o2775)
+    os.chown(tree / "srv", 100_000, 70_000)
+    os.setxattr(tree / "srv", "user.note", b"value")
+    (tree / "mtab").symlink_to("/proc/mounts")
+    (tree / "up").symlink_to("../../outside")
+    with (tree / "sparse").open("wb") as file:
+        file.truncate(3 * MIB)
+        file.write(b"begin")
+    (tree / "näme \n\udcff").write_text("odd")
+    os.utime(tree / "bin" / "su", ns=(0, 1_234_567_890_123_456_789))
+    subprocess.run(["setfacl", "--modify", ACL, str(tree / "srv")], check=True)
+    subprocess.run(["setfacl", "--default", "--modify", ACL, str(tree / "srv")], check=True)
+    return tree
+
+
+def gnu_packed(tree: Path, archive: Path, *words: str) -> Path:
+    tar = ["tar", "-c", "--format=posix", "--xattrs", "--xattrs-include=*", "--acls", "-S", "--numeric-owner"]
+    subprocess.run([*tar, *words, "-C", str(tree), "-f", str(archive), "."], check=True)
+    return archive
+
+
+# --- honest trees
+
+
+@pytest.mark.parametrize("pack", ["", "--gzip", "--xz", "--zstd", "folder"])
+async def test_a_root_file_system_arrives_as_it_is(bench: Bench, rootfs: Path, pack: str) -> None:
+    words = [pack] if pack else []
+    source = rootfs if pack == "folder" else gnu_packed(rootfs, bench.imports / "rootfs.tar", *words)
+    image, root = uuid4(), uuid4()
+    manifest = await bench.images.build(image, PathSource(str(source)))
+
+    here = summary(TreePath(str(rootfs)))
+    assert (manifest.digest, manifest.files, manifest.size_bytes) == (here.digest, here.entries, here.size_bytes)
+
+    await bench.roots.clone(root, image, 64 * MIB)
+    tree = bench.roots.path(root)
+    assert stat.S_IMODE((tree / "bin" / "su").stat().st_mode) == 0o4755
+    assert (tree / "bin" / "su").stat().st_mtime_ns == 1_234_567_890_123_456_789
+    assert (tree / "dev" / "null").stat().st_rdev == os.makedev(1, 3)
+    assert (tree / "bin" / "ping").stat().st_nlink == 2
+    assert os.getxattr(tree / "bin" / "ping", "security.capability") == CAPABILITY
+    assert "trusted.overlay.opaque" not in os.listxattr(tree / "bin" / "ping")
+    assert os.getxattr(tree / "srv", "user.note") == b"value"
+    assert ((tree / "srv").stat().st_uid, (tree / "srv").stat().st_gid) == (100_000, 70_000)
+    assert (tree / "mtab").readlink() == Path("/proc/mounts")
+    assert os.getxattr(tree / "srv", "system.posix_acl_default") == os.getxattr(
+        rootfs / "srv", "system.posix_acl_default"
+    )
+
+
+async def test_acls_by_name_mean_the_trees_own_users(bench: Bench) -> None:
+    tree, shell = a_tree(bench.imports / "named"), SubprocessShell()
+    (tree / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\ngames:x:4321:4321::/:/bin/sh\n")
+    await shell.run("setfacl", "--modify", "u:games:rwx", str(tree / "etc" / "ssh"))
+    tar = ("tar", "-c", "--format=posix", "--acls", "-C", str(tree))
+    await shell.run(*tar, "-f", str(bench.imports / "named.tar"), ".")
+    image, root = uuid4(), uuid4()
+    await bench.images.build(image, PathSource(str(bench.imports / "named.tar")))
+    await bench.roots.clone(root, image, 64 * MIB)
+    folder = str(bench.roots.path(root) / "etc" / "ssh")
+    assert "user:4321:rwx" in await shell.run("getfacl", "--numeric", "--omit-header", folder)
+
+
+async def test_two_imports_of_one_archive_have_one_digest(bench: Bench) -> None:
+    archive = bench.imports / "a.tar"
+    # Without its top folder, and with a folder that no member declares.
+    with tarfile.open(archive, "w") as tar:
+        tar.add(a_tree(bench.imports / "tiny") / "etc" / "hostname", "etc/deep/hostname")
+    one = await bench.images.build(uuid4(), PathSource(str(archive)))
+    await asyncio.sleep(1.1)
+    two = await bench.images.build(uuid4(), PathSource(str(archive)))
+    assert one.digest == two.digest
+
+
+async def test_the_manifest_tells_what_the_tree_holds(bench: Bench) -> None:
+    image = await bench.image()
+    manifest = (await bench.images.all())[image]
+    assert (manifest.arch, manifest.system, manifest.modules) == ("armhf", "Tiny 1", (RELEASE,))
+    files = await bench.images.boot_files(image, manifest.kernels[0])
+    assert files.kernel.read_bytes() == b"kernel"
+    assert files.initrd is not None
+    assert files.initrd.read_bytes() == b"initrd"
+    assert files.dtbs is not None
+    assert (files.dtbs / "tegra124-jetson-tk1.dtb").read_bytes() == b"dtb"
+
+
+async def test_an_upload_is_fetched_and_made(bench: Bench) -> None:
+    manifest = await bench.blob(packed(a_tree(bench.imports / "tiny"), bench.imports / "tiny.tar").read_bytes())
+    assert manifest.arch == "armhf"
+    assert [entry.name for entry in (bench.folder / "images").iterdir() if entry.name.startswith(".")] == []
+
+
+async def test_an_upload_that_does_not_arrive_leaves_nothing(bench: Bench) -> None:
+    with pytest.raises(Fault):
+        await bench.images.build(uuid4(), BlobSource("0" * 64, 100))
+    assert list((bench.folder / "images").iterdir()) == []
+
+
+# --- hostile trees
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_a_hostile_archive_is_refused_and_leaves_nothing(bench: Bench, canary: Path, what: str) -> None:
+    archive, complaint = REFUSED[what]
+    if "too deep" in what or "too long" in what:
+        archive = Archive().file("/".join(["d"] * 130) if "deep" in what else "n" * 300)
+        complaint = "folders deep|too long"
+    before = listing(canary)
+    with pytest.raises(Invalid, match=complaint) as raised:
+        await bench.blob(archive.bytes())
+    assert raised.value.code is Code.ARCHIVE_REFUSED
+    assert listing(canary) == before
+    assert list((bench.folder / "images").iterdir()) == []
+    assert loops_below(bench.folder) == []
+
+
+ROUTES = ("", "/", "../", "a/../../", "out/", "a/", "./")
+WORDS = st.sampled_from(["a", "out", "b", "canary", "secret", "etc"])
+MEMBERS = st.lists(
+    st.tuples(
+        st.sampled_from(["file", "folder", "link", "hard link", "device", "pipe"]),
+        st.sampled_from(ROUTES),
+        WORDS,
+        st.sampled_from(["/etc", "..", "a", "out", "{canary}", "{canary}/secret", "../../../canary/secret"]),
+        st.integers(0, 0o7777),
+    ),
+    max_size=8,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(members=MEMBERS)
+def test_no_archive_touches_anything_outside(bench: Bench, canary: Path, members: list[tuple[str, ...]]) -> None:
+    archive = Archive()
+    for kind, route, word, target, mode in members:
+        name, aim = f"{route}{word}", target.format(canary=canary)
+        match kind:
+            case "file":
+                archive.file(name, b"hostile", mode=mode)
+            case "folder":
+                archive.folder(name, mode=mode)
+            case "link":
+                archive.link(name, aim)
+            case "hard link":
+                archive.hard_link(name, aim)
+            case "device":
+                archive.device(name, 1, 3)
+            case _:
+                archive.special(name, tarfile.FIFOTYPE)
+    before = listing(canary)
+    try:
+        asyncio.run(bench.blob(archive.bytes()))
+    except FarmError as error:
+        assert error.code in {Code.ARCHIVE_REFUSED}
+    assert listing(canary) == before
+    assert [entry for entry in (bench.folder / "images").iterdir() if entry.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("trust", [(), ("--absolute-names",)])
+def test_even_an_archive_that_nobody_judged_reaches_nothing_outside(
+    alone: None, canary: Path, tmp_path: Path, trust: tuple[str, ...]
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    archive = Archive().file(f"{canary}/new", b"x").file("../" * 20 + f"{canary}/new", b"x")
+    archive.link("out", str(canary)).file("out/new", b"x").hard_link("mine", f"{canary}/secret")
+    (tmp_path / "a.tar").write_bytes(archive.bytes())
+    cage = Cage(tmp_path / "cage", work)
+    cage.build()
+    before = listing(canary)
+    with (tmp_path / "a.tar").open("rb") as file:
+        run = cage.run(["tar", "--extract", *trust, "--file=-"], ("dac_override", "chown", "mknod"), file.fileno())
+        run.ended()
+    subprocess.run(["umount", "--recursive", str(tmp_path / "cage")], check=True)
+    assert listing(canary) == before
+
+
+def test_a_caged_program_has_no_power_over_the_machine(alone: None, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    cage = Cage(tmp_path / "cage", tmp_path / "work")
+    cage.build()
+    tries = ["mount -t tmpfs t /work || echo no-mount", "chroot /work / || echo no-chroot"]
+    script = "; ".join([*tries, "ls /proc /home /root /dev", "echo x > /usr/x", "echo x > /etc/x"])
+    run = cage.run(["sh", "-c", script], ("dac_override", "mknod"), subprocess.DEVNULL)
+    said = run.out.read().decode()
+    run.ended()
+    subprocess.run(["umount", "--recursive", str(tmp_path / "cage")], check=True)
+    assert said.split() == ["no-mount", "no-chroot"]
+
+
+async def test_a_bomb_is_refused_before_it_is_unpacked(bench: Bench) -> None:
+    small = bench.after(image_limit_bytes=4 * MIB)
+    archive = bench.imports / "bomb.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("zeros")
+        member.size = 64 * MIB
+        tar.addfile(member, io.BytesIO(bytes(64 * MIB)))
+    with pytest.raises(Invalid, match=r"zeros.*4194304") as raised:
+        await small.images.build(uuid4(), PathSource(str(archive)))
+    assert raised.value.code is Code.IMAGE_TOO_LARGE
+    assert list((bench.folder / "images").iterdir()) == []
+
+
+async def test_a_file_of_nothing_but_hole_counts_as_it_looks(bench: Bench) -> None:
+    tree = a_tree(bench.imports / "holes")
+    with (tree / "lastlog").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(Invalid, match="lastlog") as raised:
+        await bench.images.build(uuid4(), PathSource(str(tree)))
+    assert raised.value.code is Code.IMAGE_TOO_LARGE
+
+
+async def test_an_upload_over_the_limit_is_not_even_fetched(bench: Bench) -> None:
+    with pytest.raises(Invalid) as raised:
+        await bench.images.build(uuid4(), BlobSource("0" * 64, 2 << 30))
+    assert raised.value.code is Code.IMAGE_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "no tar archive"),
+        (b"no archive at all" * 100, "no tar archive"),
+        (b"BZh91AY&SY", "no tar archive"),
+        (b"\x1f\x8bnot really", "could not be unpacked"),
+        (bytes(1024), "no tar archive"),
+    ],
+)
+async def test_what_is_no_archive_is_told_so(bench: Bench, content: bytes, complaint: str) -> None:
+    with pytest.raises(Invalid, match=complaint) as raised:
+        await bench.blob(content)
+    assert raised.value.code is Code.ARCHIVE_REFUSED
+
+
+@pytest.mark.parametrize("pack", ["", "--gzip", "--xz", "--zstd"])
+async def test_half_an_archive_is_no_image(bench: Bench, pack: str) -> None:
+    words = [pack] if pack else []
+    whole = gnu_packed(a_tree(bench.imports / "tiny"), bench.imports / "t.tar", *words).read_bytes()
+    with pytest.raises(Invalid) as raised:
+        await bench.blob(whole[: len(whole) // 2])
+    assert raised.value.code is Code.ARCHIVE_REFUSED
+    assert list((bench.folder / "images").iterdir()) == []
+
+
+# --- where paths may lead
+
+
+@pytest.mark.parametrize(
+    "path", ["{canary}", "{imports}/../canary", "tiny", "{imports}/out", "{imports}/out/secret", ""]
+)
+async def test_a_path_elsewhere_is_forbidden(bench: Bench, canary: Path, path: str) -> None:
+    (bench.imports / "out").symlink_to(canary)
+    with pytest.raises(Invalid) as raised:
+        await bench.images.build(uuid4(), PathSource(path.format(canary=canary, imports=bench.imports)))
+    assert raised.value.code is Code.PATH_FORBIDDEN
+
+
+async def test_a_link_that_stays_inside_may_be_imported(bench: Bench) -> None:
+    a_tree(bench.imports / "tiny")
+    (bench.imports / "latest").symlink_to("tiny")
+    manifest = await bench.images.build(uuid4(), PathSource(str(bench.imports / "latest")))
+    assert manifest.arch == "armhf"
+
+
+async def test_a_path_that_is_not_there_is_not_found(bench: Bench) -> None:
+    with pytest.raises(NotFound) as raised:
+        await bench.images.build(uuid4(), PathSource(str(bench.imports / "nothing")))
+    assert raised.value.code is Code.PATH_UNKNOWN
+
+
+async def test_a_pipe_is_no_archive_and_holds_nobody_up(bench: Bench) -> None:
+    os.mkfifo(bench.imports / "pipe")
+    with pytest.raises(Invalid) as raised:
+        await bench.images.build(uuid4(), PathSource(str(bench.imports / "pipe")))
+    assert raised.value.code is Code.PATH_FORBIDDEN
+
+
+async def test_a_site_without_import_dirs_imports_no_path(bench: Bench) -> None:
+    images = StoredImages(bench.store, bench.roots, bench.blobs)
+    with pytest.raises(Invalid) as raised:
+        await images.build(uuid4(), PathSource(str(bench.imports)))
+    assert "import_dirs" in raised.value.hint
+
+
+async def test_nothing_stays_mounted_after_an_import(bench: Bench) -> None:
+    await bench.image()
+    assert mounts_below(bench.folder) == []
+    assert loops_below(bench.folder) == []

@@ -1,0 +1,146 @@
+"""A stranger's tree is read and written without leaving it, whatever links lie in it."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from boardgrid.adapters.store import place
+from boardgrid.adapters.store.tree import TreeDir, TreePath
+
+PACKAGE = Path(place.__file__).parent
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "secret").write_text("the server's own")
+    return folder
+
+
+@pytest.fixture
+def tree(tmp_path: Path, outside: Path) -> Path:
+    folder = tmp_path / "tree"
+    (folder / "etc").mkdir(parents=True)
+    (folder / "etc" / "hostname").write_text("tiny")
+    (folder / "absolute").symlink_to(outside)
+    (folder / "upwards").symlink_to("../outside")
+    (folder / "inside").symlink_to("/etc")
+    (folder / "loop").symlink_to("loop")
+    (folder / "to-secret").symlink_to(outside / "secret")
+    return folder
+
+
+def opened(tree: Path) -> TreeDir:
+    return TreeDir(TreePath(str(tree)))
+
+
+def test_a_link_that_leads_out_leads_to_nothing(tree: Path) -> None:
+    with opened(tree) as inside:
+        for name in ("absolute/secret", "upwards/secret", "to-secret", "../outside/secret", "loop", "loop/x"):
+            assert inside.look(name) is None
+            assert inside.read(name, 100) is None
+        assert inside.names("absolute") == []
+
+
+def test_an_absolute_link_leads_to_where_the_board_would_find_it(tree: Path) -> None:
+    with opened(tree) as inside:
+        assert inside.read("inside/hostname", 100) == b"tiny"
+        assert inside.read("/etc/../etc/hostname", 2) == b"ti"
+        assert inside.names("inside") == ["hostname"]
+
+
+def test_proc_links_are_not_followed(tree: Path) -> None:
+    (tree / "self").symlink_to("/proc/self/root/etc/passwd")
+    with opened(tree) as inside:
+        assert inside.look("self") is None
+
+
+def test_a_pipe_is_refused_at_once_and_holds_nobody_up(tree: Path) -> None:
+    os.mkfifo(tree / "pipe")
+    with opened(tree) as inside:
+        assert inside.read("pipe", 100) is None
+        with pytest.raises(OSError, match="no regular file"), inside.file("pipe"):
+            pass
+
+
+def test_a_link_is_told_unresolved(tree: Path) -> None:
+    with opened(tree) as inside:
+        assert inside.link("inside") == "/etc"
+        assert inside.link("etc") is None
+
+
+@pytest.mark.world
+def test_writing_through_a_link_that_leads_out_writes_nothing_outside(tree: Path, outside: Path) -> None:
+    with opened(tree) as inside:
+        for name in ("absolute/new", "upwards/new"):
+            with pytest.raises(OSError):
+                inside.write(name, b"mine")
+        inside.write("to-secret", b"mine")
+    assert (tree / "to-secret").read_text() == "mine"
+    assert {entry.name: entry.read_text() for entry in outside.iterdir()} == {"secret": "the server's own"}
+
+
+@pytest.mark.world
+def test_a_file_is_put_in_the_place_of_what_was_there(tree: Path) -> None:
+    (tree / "etc" / "machine-id").symlink_to("/outside/secret")
+    (tree / "etc" / ".machine-id.boardgrid").write_text("left by one that was killed")
+    with opened(tree) as inside:
+        inside.write("etc/machine-id", b"0123", 0o444)
+    assert (tree / "etc" / "machine-id").read_text() == "0123"
+    assert not (tree / "etc" / "machine-id").is_symlink()
+    assert (tree / "etc" / "machine-id").stat().st_mode & 0o7777 == 0o444
+    assert sorted(entry.name for entry in (tree / "etc").iterdir()) == ["hostname", "machine-id"]
+
+
+@pytest.mark.world
+def test_a_folder_that_is_claimed_takes_the_place_of_a_link_to_nowhere(tree: Path, outside: Path) -> None:
+    with opened(tree) as inside:
+        inside.make_folder("absolute", 0o700, claim=True)
+        inside.make_folder("new/and/deep")
+    assert (tree / "absolute").is_dir()
+    assert not (tree / "absolute").is_symlink()
+    assert (tree / "new" / "and" / "deep").is_dir()
+    assert [entry.name for entry in outside.iterdir()] == ["secret"]
+
+
+def test_removing_a_folder_leaves_what_its_links_point_at(tree: Path, outside: Path) -> None:
+    (tree / "etc" / "deep").mkdir()
+    (tree / "etc" / "deep" / "out").symlink_to(outside)
+    with opened(tree) as inside:
+        inside.remove("etc")
+        inside.remove("etc")
+        inside.remove("absolute/secret")
+    assert not (tree / "etc").exists()
+    assert (outside / "secret").read_text() == "the server's own"
+
+
+def test_nothing_names_an_entry_by_dots(tree: Path) -> None:
+    with opened(tree) as inside:
+        for name in ("", "..", "etc/..", "etc/."):
+            with pytest.raises(OSError, match="names no entry"):
+                inside.write(name, b"")
+
+
+def test_a_tree_path_cannot_be_joined_with_a_name() -> None:
+    assert not hasattr(TreePath, "__truediv__")
+
+
+def test_no_code_of_the_store_joins_a_name_to_a_trees_path() -> None:
+    # ``Path(x.tree) / name``, ``f"{tree}/..."`` and ``os.path.join(tree, ...)`` would follow a stranger's links.
+    joins = re.compile(
+        r"Path\([^()]*(tree|view|disk)\)\s*/"
+        r"|\b(tree|view|disk)\b\s*/\s*[\w\"'(]"
+        r"|f\"\{[^}]*\b(tree|view)\}/"
+        r"|join\([^)]*\b(tree|view)\b"
+        r"|\.path\([^)]*\)\s*/"
+    )
+    found = [
+        f"{module.name}:{number}: {line.strip()}"
+        for module in sorted(PACKAGE.glob("*.py"))
+        for number, line in enumerate(module.read_text().splitlines(), 1)
+        if joins.search(line)
+    ]
+    assert found == []

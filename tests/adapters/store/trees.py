@@ -1,0 +1,96 @@
+"""Trees and archives for the tests: honest ones and others."""
+
+import io
+import os
+import stat
+import tarfile
+from pathlib import Path
+from typing import Any
+
+ARM_ELF = (
+    b"\x7fELF\x01\x01\x01"
+    + bytes(9)
+    + b"\x02\x00\x28\x00\x01\x00\x00\x00"
+    + bytes(12)
+    + b"\x00\x04\x00\x05"
+    + bytes(24)
+)
+RELEASE = "6.1.0-50-armmp"
+
+
+def a_tree(at: Path) -> Path:
+    """A small root file system with a kernel; nothing in it needs root to be made."""
+    for folder in (
+        "bin",
+        "etc/ssh",
+        "root",
+        "boot",
+        "usr/lib",
+        f"lib/modules/{RELEASE}",
+        f"usr/lib/linux-image-{RELEASE}",
+    ):
+        (at / folder).mkdir(parents=True, exist_ok=True)
+    (at / "bin" / "busybox").write_bytes(ARM_ELF)
+    (at / "bin" / "sh").symlink_to("busybox")
+    (at / "etc" / "os-release").write_text('NAME=Tiny\nPRETTY_NAME="Tiny 1"\n')
+    (at / "etc" / "hostname").write_text("tiny\n")
+    (at / "boot" / f"vmlinuz-{RELEASE}").write_bytes(b"kernel")
+    (at / "boot" / f"initrd.img-{RELEASE}").write_bytes(b"initrd")
+    (at / f"usr/lib/linux-image-{RELEASE}" / "tegra124-jetson-tk1.dtb").write_bytes(b"dtb")
+    return at
+
+
+def packed(tree: Path, archive: Path, mode: str = "w") -> Path:
+    with tarfile.open(archive, mode) as tar:  # type: ignore[call-overload] # the mode is a test's word
+        tar.add(tree, ".")
+    return archive
+
+
+class Archive:
+    """An archive, member by member, however wrong."""
+
+    def __init__(self) -> None:
+        self._buffer = io.BytesIO()
+        self._tar = tarfile.open(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self.folder(".")
+
+    def file(self, name: str, content: bytes = b"", **changes: Any) -> "Archive":
+        return self._add(name, content, **{"mode": 0o644, **changes})
+
+    def folder(self, name: str, **changes: Any) -> "Archive":
+        return self._add(name, type=tarfile.DIRTYPE, **{"mode": 0o755, **changes})
+
+    def link(self, name: str, target: str) -> "Archive":
+        return self._add(name, type=tarfile.SYMTYPE, linkname=target, mode=0o777)
+
+    def hard_link(self, name: str, target: str) -> "Archive":
+        return self._add(name, type=tarfile.LNKTYPE, linkname=target)
+
+    def device(self, name: str, major: int, minor: int, kind: bytes = tarfile.CHRTYPE) -> "Archive":
+        return self._add(name, type=kind, devmajor=major, devminor=minor, mode=0o600)
+
+    def special(self, name: str, kind: bytes) -> "Archive":
+        return self._add(name, type=kind, mode=0o644)
+
+    def _add(self, name: str, content: bytes = b"", **changes: Any) -> "Archive":
+        member = tarfile.TarInfo(name)
+        member.size, member.mtime = len(content), 1_700_000_000
+        for field, value in changes.items():
+            setattr(member, field, value)
+        self._tar.addfile(member, io.BytesIO(content))
+        return self
+
+    def bytes(self) -> bytes:
+        self._tar.close()
+        return self._buffer.getvalue()
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int, str]]:
+    """What lies in a folder that must not change: kind and mode, size, and content, of everything."""
+    found = {}
+    for entry in sorted(folder.rglob("*")):
+        seen = entry.lstat()
+        content = entry.read_text() if stat.S_ISREG(seen.st_mode) else ""
+        target = os.readlink(entry) if stat.S_ISLNK(seen.st_mode) else ""  # noqa: PTH115
+        found[str(entry)] = (seen.st_mode, seen.st_size, content + target)
+    return found

@@ -1,0 +1,139 @@
+"""What every answer to the port Images does."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from boardgrid.model.errors import Code, Conflict, Fault, NotFound
+from boardgrid.model.image import Kernel, PathSource, RootSource
+from boardgrid.ports import Images, Roots
+from boardgrid.testing import FakeImages
+from tests.adapters.store.bench import MIB, Bench
+from tests.adapters.store.own_mounts import own_mounts, unmount_below
+from tests.adapters.store.trees import a_tree
+
+SIZE = 64 * MIB
+
+
+@dataclass
+class World:
+    images: Images
+    roots: Roots
+    source: PathSource
+    damage: Callable[[UUID], None]
+
+    async def image(self) -> UUID:
+        image = uuid4()
+        await self.images.build(image, self.source)
+        return image
+
+
+@pytest.fixture(params=["fake", pytest.param("store", marks=pytest.mark.world)])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    if request.param == "fake":
+        images = FakeImages()
+        yield World(images, images.roots, PathSource("/srv/tiny"), images.damaged.add)
+        return
+    for name in ("store", "imports"):
+        (tmp_path / name).mkdir()
+    with own_mounts():
+        bench = Bench(tmp_path / "store", tmp_path / "imports")
+        tree = a_tree(tmp_path / "imports" / "tiny")
+
+        def damage(image: UUID) -> None:
+            file = tmp_path / "store" / "images" / str(image) / "tree.erofs"
+            content = bytearray(file.read_bytes())
+            content[-1] ^= 1
+            file.write_bytes(content)
+
+        yield World(bench.images, bench.roots, PathSource(str(tree)), damage)
+        unmount_below(tmp_path / "store")
+
+
+async def test_an_image_that_was_made_is_there_with_its_manifest(world: World) -> None:
+    image = uuid4()
+    manifest = await world.images.build(image, world.source)
+    assert await world.images.all() == {image: manifest}
+    assert manifest.digest.startswith("sha256:")
+    assert manifest.arch == "armhf"
+
+
+async def test_making_an_image_twice_tells_its_manifest(world: World) -> None:
+    image = uuid4()
+    manifest = await world.images.build(image, world.source)
+    assert await world.images.build(image, world.source) == manifest
+
+
+async def test_the_files_of_its_kernel_are_found(world: World) -> None:
+    image = uuid4()
+    manifest = await world.images.build(image, world.source)
+    files = await world.images.boot_files(image, manifest.kernels[0])
+    assert files.kernel.is_absolute()
+    assert files.initrd is not None
+
+
+async def test_a_kernel_that_it_does_not_have_is_not_found(world: World) -> None:
+    image = await world.image()
+    with pytest.raises(NotFound) as raised:
+        await world.images.boot_files(image, Kernel("9.9", "boot/vmlinuz-9.9"))
+    assert raised.value.code is Code.IMAGE_UNKNOWN
+
+
+async def test_a_kernel_of_an_image_that_is_not_here_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound) as raised:
+        await world.images.boot_files(uuid4(), Kernel("9.9", "boot/vmlinuz-9.9"))
+    assert raised.value.code is Code.IMAGE_UNKNOWN
+
+
+async def test_a_root_that_is_kept_becomes_an_image(world: World) -> None:
+    root, kept = uuid4(), uuid4()
+    await world.roots.clone(root, await world.image(), SIZE)
+    manifest = await world.images.build(kept, RootSource(root))
+    assert (await world.images.all())[kept] == manifest
+    assert root in await world.roots.all()
+
+
+async def test_a_root_that_is_not_there_cannot_be_kept(world: World) -> None:
+    with pytest.raises(NotFound) as raised:
+        await world.images.build(uuid4(), RootSource(uuid4()))
+    assert raised.value.code is Code.ROOT_UNKNOWN
+    assert await world.images.all() == {}
+
+
+async def test_a_whole_image_is_verified_in_silence(world: World) -> None:
+    await world.images.verify(await world.image())
+
+
+async def test_a_damaged_image_is_told(world: World) -> None:
+    image = await world.image()
+    world.damage(image)
+    with pytest.raises(Fault, match=str(image)) as raised:
+        await world.images.verify(image)
+    assert raised.value.code is Code.STORE_DAMAGED
+
+
+async def test_an_image_that_is_not_here_cannot_be_verified(world: World) -> None:
+    with pytest.raises(NotFound) as raised:
+        await world.images.verify(uuid4())
+    assert raised.value.code is Code.IMAGE_UNKNOWN
+
+
+async def test_an_image_below_a_mounted_root_is_not_removed(world: World) -> None:
+    image, root = await world.image(), uuid4()
+    await world.roots.clone(root, image, SIZE)
+    with pytest.raises(Conflict, match=str(image)) as raised:
+        await world.images.remove(image)
+    assert raised.value.code is Code.THING_IN_USE
+    assert image in await world.images.all()
+
+
+async def test_an_image_may_be_removed_when_its_roots_are_and_twice(world: World) -> None:
+    image, root = await world.image(), uuid4()
+    await world.roots.clone(root, image, SIZE)
+    await world.roots.remove(root)
+    await world.images.remove(image)
+    await world.images.remove(image)
+    assert await world.images.all() == {}
