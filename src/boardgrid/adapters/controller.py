@@ -1,0 +1,223 @@
+"""
+The controller's doors for agents and gateways, over HTTP: a Unix socket on one machine, TCP between two.
+
+    async with client("unix:/var/lib/boardgrid/run/controller.sock", token) as http:
+        agent_door = AgentDoor(http)
+"""
+
+import asyncio
+import errno
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Conflict, FarmError, Fault, NotFound
+from boardgrid.model.image import BlobSource
+from boardgrid.model.report import Report
+from boardgrid.model.user import Secret
+from boardgrid.model.wish import Lease, SiteWishes
+from boardgrid.ports import PROTOCOL, Holdings, Route
+
+T = TypeVar("T")
+
+_ANSWER_S = 15.0  # beyond what an answer may be held back
+_REPORTS_AT_ONCE = 200
+_CHUNK_BYTES = 1 << 20
+_KINDS: dict[int, type[FarmError]] = {404: NotFound, 409: Conflict, 426: Conflict}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    user: str
+    board: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    version: int
+    live: tuple[_Held, ...]
+
+
+_LEASE = TypeAdapter(Lease)
+_WISHES = TypeAdapter(SiteWishes)
+_REPORTS = TypeAdapter(list[Report])
+_KNOWN = TypeAdapter(_Known)
+_ROUTE = TypeAdapter(Route)
+_CHANGES = TypeAdapter(_Changes)
+
+
+def client(where: str, token: Secret) -> httpx.AsyncClient:
+    """
+    A connection to the controller; whoever asks for it closes it.
+
+    Args:
+        where: ``http://farm:8470``, ``https://...`` or ``unix:/path/of/controller.sock``.
+    """
+    socket = where.removeprefix("unix:") if where.startswith("unix:") else None
+    return httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(uds=socket),
+        base_url="http://controller" if socket else where,
+        headers={"Authorization": f"Bearer {token.reveal()}", "BoardGrid-Protocol": str(PROTOCOL)},
+        timeout=_ANSWER_S,
+        trust_env=False,  # a proxy that somebody's shell names is not between the farm's own processes
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDoor:
+    """Answers the ports ``Controller`` and ``Blobs``."""
+
+    http: httpx.AsyncClient
+
+    async def lease(self, instance: UUID) -> Lease:
+        body = {"instance": str(instance), "protocol": PROTOCOL}
+        return await _asked(_LEASE, self.http, "POST", "/api/agent/v1/lease", json=body)
+
+    async def wishes(self, epoch: int, after: int, wait_s: float) -> SiteWishes:
+        params = {"epoch": epoch, "after": after, "wait_s": wait_s}
+        return await _asked(
+            _WISHES, self.http, "GET", "/api/agent/v1/wishes", params=params, timeout=wait_s + _ANSWER_S
+        )
+
+    async def report(self, epoch: int, reports: Sequence[Report]) -> None:
+        for first in range(0, len(reports), _REPORTS_AT_ONCE):
+            batch = _REPORTS.dump_python(list(reports[first : first + _REPORTS_AT_ONCE]), mode="json")
+            await _answer(self.http, "POST", "/api/agent/v1/reports", json={"epoch": epoch, "reports": batch})
+
+    async def fetch(self, blob: BlobSource, to: Path) -> None:
+        try:
+            async with self.http.stream("GET", f"/api/agent/v1/blobs/{blob.sha256}") as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _broken(blob, str(_refused(answer)))
+                arrived = await _written(answer.aiter_bytes(_CHUNK_BYTES), to)
+            if arrived != blob.sha256:
+                raise _broken(blob, _("what came has the SHA-256 {sum}").format(sum=arrived))
+        except BaseException as error:
+            await asyncio.shield(asyncio.to_thread(to.unlink, missing_ok=True))
+            match error:
+                case httpx.HTTPError():
+                    raise _broken(blob, str(error) or type(error).__name__) from error
+                case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+                    raise Fault(
+                        Code.STORE_FULL, _("the disk has no room for upload {blob}"), blob=blob.sha256
+                    ) from error
+                case OSError():
+                    raise _broken(blob, str(error)) from error
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDoor:
+    """Answers the port ``Doorkeeper``."""
+
+    http: httpx.AsyncClient
+
+    async def hello(self, host: str, port: int, host_key: str) -> None:
+        body = {"host": host, "port": port, "host_key": host_key}
+        await _answer(self.http, "POST", "/api/gateway/v1/hello", json=body)
+
+    async def user_of(self, key: str) -> str | None:
+        try:
+            return (await _asked(_KNOWN, self.http, "POST", "/api/gateway/v1/key", json={"key": key})).user
+        except NotFound as error:
+            _check_is(Code.USER_UNKNOWN, error)
+            return None
+
+    async def route(self, user: str, board: str) -> Route | None:
+        params = {"user": user, "board": board}
+        try:
+            return await _asked(_ROUTE, self.http, "GET", "/api/gateway/v1/route", params=params)
+        except NotFound as error:
+            _check_is(Code.ROUTE_UNKNOWN, error)
+            return None
+
+    async def holdings(self, after: int, wait_s: float) -> Holdings:
+        params = {"after": after, "wait_s": wait_s}
+        told = await _asked(
+            _CHANGES, self.http, "GET", "/api/gateway/v1/changes", params=params, timeout=wait_s + _ANSWER_S
+        )
+        return Holdings(told.version, frozenset((held.user, held.board) for held in told.live))
+
+
+async def _asked(kind: TypeAdapter[T], http: httpx.AsyncClient, method: str, path: str, **how: Any) -> T:
+    """
+    Ask, and read the answer.
+
+    Raises:
+        Conflict: the controller refused for now; the code says why.
+        NotFound: there is no such thing.
+        Fault: CONTROLLER_SILENT, there is no answer that could be read; or the code it was refused with.
+    """
+    answer = await _answer(http, method, path, **how)
+    try:
+        return kind.validate_json(answer.content)
+    except ValidationError as error:
+        raise Fault(
+            Code.CONTROLLER_SILENT,
+            _("what answers at {path} does not speak as this release's controller does: {why}"),
+            path=path,
+            why=error.errors()[0]["msg"],
+        ) from error
+
+
+async def _answer(http: httpx.AsyncClient, method: str, path: str, **how: Any) -> httpx.Response:
+    try:
+        answer = await http.request(method, path, **how)
+    except httpx.HTTPError as error:
+        raise Fault(
+            Code.CONTROLLER_SILENT,
+            _("the controller does not answer: {why}"),
+            why=str(error) or type(error).__name__,
+        ) from error
+    if not answer.is_success:
+        raise _refused(answer)
+    return answer
+
+
+def _refused(answer: httpx.Response) -> FarmError:
+    try:
+        problem = answer.json()
+        code, detail, hint = Code(problem["code"]), str(problem["detail"]), str(problem.get("hint", ""))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # A proxy, or a release with a code that this one does not have.
+        return Fault(
+            Code.CONTROLLER_SILENT, _("the controller answered with status {status}"), status=answer.status_code
+        )
+    return _KINDS.get(answer.status_code, Fault)(code, detail, hint=hint)
+
+
+def _check_is(code: Code, error: NotFound) -> None:
+    """*Nobody* and *nowhere* are answers; that the site or the door itself is not there is none."""
+    if error.code is not code:
+        raise Fault(error.code, error.detail, hint=error.hint) from error
+
+
+async def _written(chunks: AsyncIterator[bytes], to: Path) -> str:
+    digest = hashlib.sha256()
+    file = await asyncio.to_thread(to.open, "wb")
+    try:
+        async for chunk in chunks:
+            digest.update(chunk)
+            await asyncio.to_thread(file.write, chunk)
+    finally:
+        await asyncio.to_thread(file.close)
+    return digest.hexdigest()
+
+
+def _broken(blob: BlobSource, why: str) -> Fault:
+    return Fault(
+        Code.UPLOAD_BROKEN, _("upload {blob} did not come whole from the controller: {why}"), blob=blob.sha256, why=why
+    )

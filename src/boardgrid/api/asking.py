@@ -1,0 +1,80 @@
+"""Who asks, and of what farm: what each route is given before it begins."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from boardgrid.api.spool import Spool
+from boardgrid.api.streams import Streams
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Conflict, NotAllowed
+from boardgrid.model.user import Audience, User
+from boardgrid.ports import PROTOCOL
+from boardgrid.services.farm import Farm
+from boardgrid.services.fleet import PROTOCOLS
+
+_bearer = HTTPBearer(auto_error=False, description="A token `bg_<id>_<secret>`, as it was shown once.")
+
+
+async def _farm(request: Request) -> Farm:
+    farm: Farm = request.app.state.farm
+    return farm
+
+
+async def _spool(request: Request) -> Spool:
+    spool: Spool = request.app.state.spool
+    return spool
+
+
+async def _streams(request: Request) -> Streams:
+    streams: Streams = request.app.state.streams
+    return streams
+
+
+async def _token(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+    if given is None:
+        raise NotAllowed(
+            Code.TOKEN_REFUSED,
+            _("this needs a token"),
+            hint=_("send it as the header `Authorization: Bearer bg_...`; `boardgrid login` keeps it for you"),
+        )
+    return given.credentials
+
+
+TheFarm = Annotated[Farm, Depends(_farm)]
+TheSpool = Annotated[Spool, Depends(_spool)]
+TheStreams = Annotated[Streams, Depends(_streams)]
+Token = Annotated[str, Depends(_token)]
+
+
+def _asker(token: Token, farm: TheFarm) -> User:
+    return farm.accounts.user_of(token)
+
+
+def _site_of_agent(token: Token, farm: TheFarm) -> str:
+    return farm.accounts.site_of(token, Audience.AGENT)
+
+
+def _site_of_gateway(
+    token: Token, farm: TheFarm, boardgrid_protocol: Annotated[int, Header(ge=0, le=10**6)] = PROTOCOL
+) -> str:
+    site = farm.accounts.site_of(token, Audience.GATEWAY)
+    if boardgrid_protocol not in PROTOCOLS:
+        raise Conflict(
+            Code.PROTOCOL_UNSPOKEN,
+            _("this controller does not speak protocol {protocol} with gateways"),
+            hint=_("bring gateway and controller to neighbouring releases"),
+            protocol=boardgrid_protocol,
+        )
+    return site
+
+
+Asker = Annotated[User, Depends(_asker)]
+AgentSite = Annotated[str, Depends(_site_of_agent)]
+GatewaySite = Annotated[str, Depends(_site_of_gateway)]
+
+# SQL's integers end at 2**63, those of other people's JSON at 2**53.
+Number = Annotated[int, Path(ge=0, le=2**53)]
+After = Annotated[int, Query(ge=0, le=2**53, description="Only what comes after this number.")]
+WaitS = Annotated[float, Query(ge=0, le=60, allow_inf_nan=False, description="How long the answer may be held back.")]

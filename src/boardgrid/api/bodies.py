@@ -1,0 +1,103 @@
+"""What strangers send. A field that is not known is refused, for whoever sent it meant something by it."""
+
+from ipaddress import IPv4Address
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from boardgrid.model.board import Act, BoardType, Boot, DriverSpec
+from boardgrid.model.inventory import BoardDeclared
+from boardgrid.model.user import Role
+from boardgrid.services.booking import Fate
+
+Line = Annotated[str, StringConstraints(max_length=1000)]
+Key = Annotated[str, StringConstraints(max_length=16384)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class UserIn(Body):
+    name: Line
+    role: Role = Role.USER
+    ssh_keys: tuple[Key, ...] = Field((), max_length=100)
+
+
+class BoardTypeIn(Body):
+    arch: Line = Field(description="Debian's word for it: armhf, arm64, amd64.")
+    console: Line = ""
+    cmdline: Line = ""
+    fdt: Line = ""
+    boot_s: float = 300.0
+
+    def declared(self, name: str) -> BoardType:
+        return BoardType(name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s)
+
+
+class DriverIn(BaseModel):
+    """A driver by its name; every other key is an option of that driver."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    driver: Line
+
+    def declared(self) -> DriverSpec:
+        options: dict[str, Any] = dict(self.__pydantic_extra__ or {})
+        return DriverSpec(self.driver, options)
+
+
+class BoardIn(Body):
+    mac: Line
+    address: IPv4Address
+    site: Line = Field("", description="May be left out while the farm has one site.")
+    boot: Boot = Boot.PXELINUX
+    nfs_path: Line | None = None
+    kernel: Line = ""
+    power: tuple[DriverIn, ...] = Field((), max_length=20)
+
+    def declared(self, name: str) -> BoardDeclared:
+        return BoardDeclared(
+            name=name,
+            mac=self.mac,
+            address=self.address,
+            site=self.site,
+            boot=self.boot,
+            nfs_path=PurePosixPath(self.nfs_path) if self.nfs_path else None,
+            kernel=self.kernel,
+            power=tuple(driver.declared() for driver in self.power),
+        )
+
+
+class InventoryIn(Body):
+    board_types: dict[Line, BoardTypeIn] = Field(default_factory=dict)
+    boards: dict[Line, BoardIn] = Field(default_factory=dict)
+
+
+class PowerIn(Body):
+    act: Act
+
+
+class ImageIn(Body):
+    name: Line
+    path: Line | None = Field(None, description="On the agent's machine, below its import_dirs; for admins.")
+    shared: bool = Field(False, description="Seen and used by everyone.")
+    site: Line | None = Field(None, description="May be left out while the farm has one site.")
+
+
+class KeepIn(Body):
+    image: Line
+
+
+class ReservationIn(Body):
+    board: Line | None = Field(None, description="This board; or else `type`.")
+    type: Line | None = Field(None, description="Any board of this type.")
+    image: Line | None = Field(None, description="A ref; or else `root`.")
+    root: Line | None = Field(None, description="A root that was kept aside.")
+    for_s: float = Field(ge=-1e9, le=1e9)  # what is too short or too long is the booking's to say
+
+
+class ReleaseIn(Body):
+    fate: Fate | None = Field(None, description="Left out: aside, or discard where nobody can have written to it.")
+    name: Line | None = Field(None, description="Of the image to keep, or of the root kept aside.")

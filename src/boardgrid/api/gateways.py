@@ -1,0 +1,87 @@
+"""The gateway door: whose key this is, where a held board is, and who holds what."""
+
+import asyncio
+from ipaddress import IPv4Address
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from boardgrid.api.agents import FromMachine
+from boardgrid.api.asking import GatewaySite, TheFarm, WaitS
+from boardgrid.ports import wishes_of
+
+router = APIRouter(prefix="/api/gateway/v1", tags=["gateway door"])
+
+
+class HelloIn(FromMachine):
+    host: str = Field(max_length=1000)
+    port: int
+    host_key: str = Field(max_length=16384)
+
+
+class KeyIn(FromMachine):
+    key: str = Field(max_length=16384)
+
+
+class KeyOut(BaseModel):
+    user: str
+
+
+class RouteOut(BaseModel):
+    address: IPv4Address
+    port: int
+
+
+class HeldOut(BaseModel):
+    user: str
+    board: str
+
+
+class HoldingsOut(BaseModel):
+    version: int
+    live: list[HeldOut]
+
+
+@router.post("/hello", status_code=204)
+def hello(body: HelloIn, farm: TheFarm, site: GatewaySite) -> None:
+    """Where people reach this gateway, and the key that it shows."""
+    farm.doors.hello(site, body.host, body.port, body.host_key)
+
+
+@router.post("/key")
+def whose_key(body: KeyIn, farm: TheFarm, _site: GatewaySite) -> KeyOut:
+    return KeyOut(user=farm.doors.user_of_key(body.key))
+
+
+@router.get("/route")
+def find_route(
+    farm: TheFarm,
+    site: GatewaySite,
+    user: Annotated[str, Query(max_length=1000)],
+    board: Annotated[str, Query(max_length=1000)],
+) -> RouteOut:
+    """The way to a board, by its name or host name, while that user holds it and it is open."""
+    route = farm.doors.route(site, user, board)
+    return RouteOut(address=route.address, port=route.port)
+
+
+@router.get("/changes")
+async def wait_for_changes(
+    farm: TheFarm,
+    site: GatewaySite,
+    after: Annotated[int, Query(ge=-1, le=2**53, description="The version that is known already.")] = -1,
+    wait_s: WaitS = 0,
+) -> HoldingsOut:
+    """Who holds which open board of the site, as soon as the version differs from `after`."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + wait_s
+    while True:
+        mark = farm.changes.mark(wishes_of(site))
+        held = await run_in_threadpool(farm.doors.holdings, site)
+        left_s = until_s - loop.time()
+        if held.version != after or left_s <= 0:
+            live = [HeldOut(user=user, board=board) for user, board in sorted(held.pairs)]
+            return HoldingsOut(version=held.version, live=live)
+        await farm.changes.wait(wishes_of(site), mark, left_s)

@@ -1,0 +1,87 @@
+"""Images to boot, and roots that were kept aside."""
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+
+from boardgrid.api.answers import ImageOut, RootOut
+from boardgrid.api.asking import Asker, TheFarm, TheSpool
+from boardgrid.api.bodies import ImageIn, KeepIn
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Invalid
+
+router = APIRouter(tags=["images"])
+
+_ARCHIVE = {
+    "requestBody": {
+        "required": True,
+        "description": "A tar archive, plain or packed by gzip, xz or zstd.",
+        "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.get("/images")
+def list_images(farm: TheFarm, asker: Asker) -> list[ImageOut]:
+    return [ImageOut.of(view) for view in farm.catalog.images(asker)]
+
+
+@router.get("/images/{ref}")
+def show_image(ref: str, farm: TheFarm, asker: Asker) -> ImageOut:
+    """`tiny:2` is that very version, `tiny` the newest that is ready."""
+    return ImageOut.of(farm.catalog.image(asker, ref))
+
+
+@router.post("/images", status_code=201)
+def add_image(body: ImageIn, farm: TheFarm, asker: Asker) -> ImageOut:
+    """Name a new version of an image. Its content is uploaded next, or is taken from `path` on the farm's machine."""
+    return ImageOut.of(farm.catalog.open(asker, body.name, path=body.path, shared=body.shared, site=body.site))
+
+
+@router.put("/images/{ref}/content", status_code=202, openapi_extra=_ARCHIVE)
+async def upload_image(ref: str, request: Request, farm: TheFarm, spool: TheSpool, asker: Asker) -> ImageOut:
+    """Bring the content of an image that awaits it, as the body itself."""
+    image = (await run_in_threadpool(farm.catalog.awaited, asker, ref)).image
+    arrived = await spool.receive(request.stream(), _declared_bytes(request))
+    view = await run_in_threadpool(
+        spool.settle,
+        arrived,
+        lambda: farm.catalog.content_arrived(asker, image.id, arrived.sha256, arrived.size_bytes),
+    )
+    return ImageOut.of(view)
+
+
+@router.delete("/images/{ref}", status_code=202)
+def remove_image(ref: str, farm: TheFarm, asker: Asker) -> None:
+    """Have an image go that no root needs."""
+    farm.catalog.remove(asker, ref)
+
+
+@router.get("/roots")
+def list_roots(farm: TheFarm, asker: Asker) -> list[RootOut]:
+    return [RootOut.of(view) for view in farm.roots.roots(asker)]
+
+
+@router.get("/roots/{name}")
+def show_root(name: str, farm: TheFarm, asker: Asker) -> RootOut:
+    return RootOut.of(farm.roots.root(asker, name))
+
+
+@router.post("/roots/{name}/keep", status_code=202)
+def keep_root(name: str, body: KeepIn, farm: TheFarm, asker: Asker) -> ImageOut:
+    """Make a new version of an image from a root that was kept aside."""
+    return ImageOut.of(farm.roots.keep(asker, name, body.image))
+
+
+@router.delete("/roots/{name}", status_code=202)
+def discard_root(name: str, farm: TheFarm, asker: Asker) -> RootOut:
+    """Give a root up, for ever."""
+    return RootOut.of(farm.roots.discard(asker, name))
+
+
+def _declared_bytes(request: Request) -> int | None:
+    declared = request.headers.get("content-length")
+    if declared is None:
+        return None
+    if not (declared.isascii() and declared.isdigit() and len(declared) < 20):
+        raise Invalid(Code.REQUEST_INVALID, _("Content-Length is no number of bytes"))
+    return int(declared)

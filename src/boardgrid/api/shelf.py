@@ -1,0 +1,90 @@
+"""What stands on the shelf: sites, board types, boards and their power, and the inventory that declares them."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from boardgrid.api.answers import BoardOut, BoardTypeOut, ChangeOut, ChangesOut, OrderedOut, OrderOut, SiteOut
+from boardgrid.api.asking import Asker, TheFarm
+from boardgrid.api.bodies import BoardIn, BoardTypeIn, InventoryIn, PowerIn
+
+router = APIRouter(tags=["shelf"])
+
+
+@router.get("/sites")
+def list_sites(farm: TheFarm, asker: Asker) -> list[SiteOut]:
+    return [SiteOut.of(view) for view in farm.inventory.sites(asker)]
+
+
+@router.get("/board-types")
+def list_board_types(farm: TheFarm, asker: Asker) -> list[BoardTypeOut]:
+    return [BoardTypeOut.of(kind) for kind in farm.inventory.types(asker)]
+
+
+@router.get("/board-types/{name}")
+def show_board_type(name: str, farm: TheFarm, asker: Asker) -> BoardTypeOut:
+    return BoardTypeOut.of(farm.inventory.type_named(asker, name))
+
+
+@router.put("/board-types/{name}")
+def put_board_type(name: str, body: BoardTypeIn, farm: TheFarm, asker: Asker) -> BoardTypeOut:
+    """Add a board type, or change it to just this. Admins may."""
+    return BoardTypeOut.of(farm.inventory.put_type(asker, body.declared(name)))
+
+
+@router.delete("/board-types/{name}", status_code=204)
+def remove_board_type(name: str, farm: TheFarm, asker: Asker) -> None:
+    """Remove a board type that no board has. Admins may."""
+    farm.inventory.remove_type(asker, name)
+
+
+@router.get("/boards")
+def list_boards(farm: TheFarm, asker: Asker) -> list[BoardOut]:
+    return [BoardOut.of(view) for view in farm.inventory.boards(asker)]
+
+
+@router.get("/boards/{name}")
+def show_board(name: str, farm: TheFarm, asker: Asker) -> BoardOut:
+    return BoardOut.of(farm.inventory.board(asker, name))
+
+
+@router.put("/boards/{name}")
+def put_board(name: str, body: BoardIn, farm: TheFarm, asker: Asker) -> BoardOut:
+    """Add a board, or change it to just this; its type is in its name. Admins may."""
+    return BoardOut.of(farm.inventory.put_board(asker, body.declared(name)))
+
+
+@router.delete("/boards/{name}", status_code=202)
+def remove_board(name: str, farm: TheFarm, asker: Asker) -> None:
+    """Have a board leave the farm: its record goes when its agent has parked it. Admins may."""
+    farm.inventory.remove_board(asker, name)
+
+
+@router.post("/boards/{name}/fit")
+def return_to_service(name: str, farm: TheFarm, asker: Asker) -> BoardOut:
+    """Return a board that was set aside to service. Admins may."""
+    return BoardOut.of(farm.inventory.fit(asker, name))
+
+
+@router.post("/boards/{name}/power", status_code=202)
+def order_power(name: str, body: PowerIn, farm: TheFarm, asker: Asker) -> OrderedOut:
+    """Have the power of a board switched, once. It is its holder's, and the admins'."""
+    return OrderedOut.of(farm.booking.order_power(asker, name, body.act))
+
+
+@router.get("/boards/{name}/power/{order}")
+def show_power_order(name: str, order: UUID, farm: TheFarm, asker: Asker) -> OrderOut:
+    return OrderOut.of(farm.booking.order(asker, name, order))
+
+
+@router.put("/inventory")
+def apply_inventory(body: InventoryIn, farm: TheFarm, asker: Asker, dry_run: bool = False) -> ChangesOut:
+    """
+    Bring board types and boards to what is declared, all or nothing, and tell what differed. Nothing is removed.
+
+    With `dry_run` it is only told. Admins may.
+    """
+    types = [kind.declared(name) for name, kind in body.board_types.items()]
+    boards = [board.declared(name) for name, board in body.boards.items()]
+    changes = farm.inventory.apply(asker, types, boards, dry_run=dry_run)
+    return ChangesOut(changes=[ChangeOut.of(change) for change in changes])

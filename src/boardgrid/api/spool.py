@@ -1,0 +1,207 @@
+"""The spool: uploads on their way from a user to the agent that makes images of them."""
+
+import asyncio
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO, TypeVar
+from uuid import uuid4
+
+import structlog
+
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Conflict, Fault, Invalid
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+UPLOAD_BYTES = 32 << 30
+RESERVE_BYTES = 256 << 20  # what stays free for the records, which may lie on the same disk
+SILENT_S = 60.0  # how long an upload may stand still
+_BATCH_BYTES = 1 << 20
+_PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An upload that lies whole on the disk, under a name that nobody looks for yet."""
+
+    part: Path
+    sha256: str
+    size_bytes: int
+
+
+class Spool:
+    """A folder with one file an upload, named by its SHA-256; what arrives has another name until it is whole."""
+
+    def __init__(self, folder: Path, *, upload_bytes: int = UPLOAD_BYTES, reserve_bytes: int = RESERVE_BYTES) -> None:
+        self.folder = folder
+        self._upload_bytes = upload_bytes
+        self._reserve_bytes = reserve_bytes
+        self._lock = Lock()
+
+    def path(self, sha256: str) -> Path:
+        return self.folder / sha256
+
+    async def receive(self, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> Arrived:
+        """
+        Write an upload down as it comes. One that breaks off leaves nothing.
+
+        Raises:
+            Invalid: IMAGE_TOO_LARGE.
+            Conflict: UPLOAD_BROKEN, it stood still, or is not as long as was said.
+            Fault: STORE_FULL; UPLOAD_BROKEN, the disk refused.
+        """
+        if declared_bytes is not None:
+            self._check_size(declared_bytes)
+        writing = await asyncio.to_thread(self._open, declared_bytes or 0)
+        try:
+            async for batch in _batches(chunks):
+                self._check_size(writing.size_bytes + len(batch))
+                await asyncio.to_thread(writing.write, batch)
+            if declared_bytes is not None and writing.size_bytes != declared_bytes:
+                raise Conflict(
+                    Code.UPLOAD_BROKEN,
+                    _("{got} bytes came of the {said} that were announced"),
+                    hint=_("upload it again"),
+                    got=writing.size_bytes,
+                    said=declared_bytes,
+                )
+            return await asyncio.to_thread(writing.close)
+        except BaseException:
+            # Not waited for: this may be a cancellation, and a large file takes its time to go.
+            asyncio.get_running_loop().run_in_executor(None, writing.drop)
+            raise
+
+    def settle(self, arrived: Arrived, note: Callable[[], T]) -> T:
+        """Blocks: give an upload its name and have it noted; between the two nobody sweeps."""
+        with self._lock:
+            try:
+                arrived.part.rename(self.path(arrived.sha256))
+                _sync(self.folder)
+            except OSError as error:
+                arrived.part.unlink(missing_ok=True)
+                raise _refused(error) from error
+            return note()
+
+    def sweep(self, wanted: Callable[[], frozenset[str]]) -> None:
+        """Blocks: remove every upload that is not *wanted* any more."""
+        with self._lock:
+            keep = wanted()
+            for file in self.folder.iterdir():
+                if file.suffix != _PART and file.name not in keep:
+                    file.unlink(missing_ok=True)
+                    log.info("upload.removed", sha256=file.name)
+
+    def prepare(self) -> None:
+        """Blocks: make the folder, and remove what an earlier process had not received whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for part in self.folder.glob(f"*{_PART}"):
+            part.unlink(missing_ok=True)
+
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes > self._upload_bytes:
+            raise Invalid(
+                Code.IMAGE_TOO_LARGE,
+                _("an upload may have {most} bytes, and this one has more"),
+                most=self._upload_bytes,
+            )
+
+    def _open(self, needed_bytes: int) -> "_Writing":
+        part = self.folder / f"{uuid4()}{_PART}"
+        try:
+            _check_room(self.folder, needed_bytes + self._reserve_bytes)
+            return _Writing(part, part.open("xb"), self._reserve_bytes)
+        except OSError as error:
+            raise _refused(error) from error
+
+
+class _Writing:
+    """The file of an upload under way. All of it blocks."""
+
+    def __init__(self, part: Path, file: BinaryIO, reserve_bytes: int) -> None:
+        self.size_bytes = 0
+        self._part = part
+        self._file = file
+        self._reserve_bytes = reserve_bytes
+        self._sum = hashlib.sha256()
+
+    def write(self, batch: bytes) -> None:
+        try:
+            _check_room(self._part.parent, self._reserve_bytes)
+            self._file.write(batch)
+        except OSError as error:
+            raise _refused(error) from error
+        self._sum.update(batch)
+        self.size_bytes += len(batch)
+
+    def close(self) -> Arrived:
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        except OSError as error:
+            raise _refused(error) from error
+        return Arrived(self._part, self._sum.hexdigest(), self.size_bytes)
+
+    def drop(self) -> None:
+        self._part.unlink(missing_ok=True)
+        self._file.close()
+
+
+async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in larger pieces: each is one trip to a thread."""
+    gathered = bytearray()
+    while True:
+        try:
+            async with asyncio.timeout(SILENT_S):
+                chunk = await anext(chunks, None)
+        except TimeoutError as error:
+            raise Conflict(
+                Code.UPLOAD_BROKEN,
+                _("nothing more of the upload came within {seconds:g} s"),
+                hint=_("upload it again"),
+                seconds=SILENT_S,
+            ) from error
+        if chunk is None:
+            break
+        gathered += chunk
+        if len(gathered) >= _BATCH_BYTES:
+            yield bytes(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
+
+
+def _check_room(folder: Path, needed_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise Fault(
+            Code.STORE_FULL,
+            _("the farm's disk has no room for this upload: {free} bytes are free, {needed} would have to be"),
+            hint=_("remove images or roots, or ask an admin"),
+            free=free,
+            needed=needed_bytes,
+        )
+
+
+def _refused(error: OSError) -> Fault:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return Fault(
+            Code.STORE_FULL, _("the farm's disk is full: the upload could not be written down"), hint=_("ask an admin")
+        )
+    return Fault(Code.UPLOAD_BROKEN, _("the upload could not be written down: {why}"), why=error)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,148 @@
+"""What goes wrong is told as a problem, with a code, a sentence and a status; and never as a traceback."""
+
+import json
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from boardgrid.api.problem import SPECIAL, STATUS, answer_to, status_of
+from boardgrid.model.errors import Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
+from tests.api.door import Door
+
+FOR_USER = "/api/v1/users"
+
+
+def test_every_error_has_a_status() -> None:
+    assert set(STATUS) == set(FarmError.__subclasses__())
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (Invalid(Code.NAME_INVALID, "no"), 422),
+        (NotAllowed(Code.ACT_FORBIDDEN, "no"), 403),
+        (NotAllowed(Code.TOKEN_REFUSED, "no"), 401),
+        (NotFound(Code.BOARD_UNKNOWN, "no"), 404),
+        (Conflict(Code.BOARD_TAKEN, "no"), 409),
+        (Conflict(Code.PROTOCOL_UNSPOKEN, "no"), 426),
+        (Conflict(Code.STORE_FULL, "no"), 507),
+        (Fault(Code.POWER_FAILED, "no"), 502),
+        (Fault(Code.RECORDS_FAILED, "no"), 503),
+    ],
+)
+def test_a_status_says_who_must_act(error: FarmError, status: int) -> None:
+    assert status_of(error) == status
+
+
+def test_special_statuses_are_errors_too() -> None:
+    assert all(400 <= status < 600 for status in SPECIAL.values())
+
+
+def test_a_problem_tells_code_sentence_and_hint() -> None:
+    answer = answer_to(Conflict(Code.BOARD_TAKEN, "{board} is taken", hint="wait for {board}", board="tk1-1"))
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert json.loads(bytes(answer.body)) == {
+        "type": "about:blank",
+        "title": "Conflict",
+        "status": 409,
+        "code": "board.taken",
+        "detail": "tk1-1 is taken",
+        "hint": "wait for tk1-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"json": {}}, "name: Field required"),
+        ({"json": {"name": 7}}, "name: Input should be a valid string"),
+        ({"json": {"name": "eve", "is_admin": True}}, "is_admin: Extra inputs are not permitted"),
+        ({"json": {"name": "eve", "role": "king"}}, "role: Input should be 'admin' or 'user'"),
+        ({"json": {"name": "eve", "ssh_keys": ["k", 5]}}, "ssh_keys.1: Input should be a valid string"),
+        ({"json": []}, "the body: Input should be"),
+        ({"content": b"{", "headers": {"Content-Type": "application/json"}}, "the body is no JSON"),
+        ({"content": b"\xff\xfe{}", "headers": {"Content-Type": "application/json"}}, "the body"),
+        ({"content": b'{"name": "eve"}'}, "the body: Input should be"),
+        ({"content": b'{"name": "eve"}', "headers": {"Content-Type": "text/plain"}}, "the body: Input should be"),
+        ({}, "the body: Field required"),
+    ],
+)
+async def test_a_body_that_cannot_be_meant_is_refused_by_field(door: Door, how: dict[str, Any], sentence: str) -> None:
+    answer = await door.ask("admin", "POST", FOR_USER, **how)
+    problem = answer.json()
+    assert answer.status_code == 422
+    assert problem["code"] == "request.invalid"
+    assert problem["detail"].startswith(sentence)
+
+
+async def test_a_query_that_cannot_be_meant_is_refused_by_its_name(door: Door) -> None:
+    answer = await door.ask("user", "GET", "/api/v1/events?after=yesterday")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("after in the query: ")
+
+
+async def test_what_is_not_there_says_so(door: Door) -> None:
+    for path in ("/api/v1/nothing", "/", "/api/v1/boards/", "/api/v2/me", "/docs"):
+        answer = await door.ask("admin", "GET", path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "route.unknown")
+        assert path in answer.json()["detail"]
+
+
+async def test_a_method_that_a_path_does_not_know_is_told_with_all_that_it_does(door: Door) -> None:
+    answer = await door.ask("admin", "PATCH", "/api/v1/boards/tk1-1")
+    assert (answer.status_code, answer.json()["code"]) == (405, "route.method_unknown")
+    assert answer.headers["allow"] == "GET, PUT, DELETE"
+    assert "GET, PUT, DELETE" in answer.json()["hint"]
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_a_body_beyond_all_measure_is_not_read(door: Door, is_announced: bool) -> None:
+    async def pieces() -> Any:
+        for _ in range(40):
+            yield b" " * 65536
+
+    content = b" " * (40 * 65536) if is_announced else pieces()
+    answer = await door.ask("admin", "POST", FOR_USER, content=content, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "request.too_large")
+
+
+async def test_a_path_that_only_looks_like_an_upload_has_the_limit_of_all(door: Door) -> None:
+    answer = await door.ask("admin", "PUT", "/api/v1/boards/content", content=b" " * (2 << 20))
+    assert answer.status_code == 413
+
+
+async def test_a_bug_is_answered_with_an_id_and_nothing_of_its_inside(
+    door: Door, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("the secret is 42")
+
+    door.app.add_api_route("/broken", broken)
+    answer = await door.ask("nobody", "GET", "/broken")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (500, "farm.bug")
+    assert "42" not in answer.text
+    assert "ZeroDivision" not in answer.text
+    bug = problem["detail"].rpartition(" ")[2]
+    logged = capsys.readouterr().out
+    assert bug in logged
+    assert "the secret is 42" in logged
+
+
+async def test_a_token_that_is_none_is_asked_for(door: Door) -> None:
+    for header in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer"}, {"Authorization": "Bearer bg_x"}):
+        answer = await door.ask("nobody", "GET", "/api/v1/me", headers=header)
+        assert (answer.status_code, answer.json()["code"]) == (401, "token.refused")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_answers_are_kept_by_nobody(door: Door) -> None:
+    answer = await door.ask("user", "GET", "/api/v1/me")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_no_script_of_somebody_else_is_loaded(door: Door) -> None:
+    assert isinstance(door.app, FastAPI)
+    assert (door.app.docs_url, door.app.redoc_url) == (None, None)
