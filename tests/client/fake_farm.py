@@ -261,9 +261,9 @@ class FakeFarm:
         reservation = self.reservations[number]
         if reservation["state"] != "running":
             raise Refused(409, "reservation.over", f"reservation {number} is over")
-        reservation |= {"state": "ended", "fate": body["fate"], "name": body.get("name")}
+        reservation |= {"state": "ended", "fate": body.get("fate"), "name": body.get("name")}
         self.boards[reservation["board"]] |= {"state": "cleaning", "reservation": None}
-        if body["fate"] == "keep":
+        if body.get("fate") == "keep":
             version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
             self.image(
                 body["name"],

@@ -182,10 +182,10 @@ def test_an_upload_whose_source_fails_is_broken_off(farm: FakeFarm, ada: Farm) -
 @pytest.mark.parametrize(
     ("text", "url"),
     [
-        ("http://farm:8080", "http://farm:8080"),
+        ("http://farm:8470", "http://farm:8470"),
         (" https://farm.example.org/ ", "https://farm.example.org"),
         ("http://farm/grid/api/v1/", "http://farm/grid"),
-        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://[::1]:8470", "http://[::1]:8470"),
         ("unix:/run/controller.sock", "unix:/run/controller.sock"),
         ("unix:///run/controller.sock", "unix:/run/controller.sock"),
     ],
@@ -195,12 +195,12 @@ def test_a_farms_address_is_brought_to_one_form(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "farm:8080", "ftp://farm", "http://", "unix:", "http://farm:99999", "http://u:p@farm"]
+    "text", ["", "farm:8470", "ftp://farm", "http://", "unix:", "http://farm:99999", "http://u:p@farm"]
 )
 def test_what_is_no_address_is_refused_with_examples(text: str) -> None:
     with pytest.raises(Complaint, match="is no address of a farm") as told:
         farm_url(text)
-    assert "http://farm:8080" in told.value.hint
+    assert "http://farm:8470" in told.value.hint
     assert told.value.exit_code is ExitCode.USAGE
 
 

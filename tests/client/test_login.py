@@ -107,4 +107,4 @@ def test_who_cannot_be_asked_is_told_how_a_program_logs_in(run: Run, farm: FakeF
     assert ended.code == 2
     assert "--token-stdin" in ended.err
     assert run("login", farm.url, "--token-stdin", stdin="\n", **NOBODY).code == 2
-    assert run("login", "farm:8080", "--token-stdin", stdin=TOKEN, **NOBODY).code == 2
+    assert run("login", "farm:8470", "--token-stdin", stdin=TOKEN, **NOBODY).code == 2

@@ -68,9 +68,10 @@ def talk(farm: FakeFarm, tmp_path: Path) -> Talk:
 
 
 @pytest.fixture
-def held(farm: FakeFarm) -> FakeFarm:
+def held(farm: FakeFarm, eventually: Callable[[Callable[[], bool]], None]) -> FakeFarm:
     farm.board("tk1-1")
-    farm.reserve({"board": "tk1-1", "image": "tiny", "for_s": 3600})
+    reservation = farm.reserve({"board": "tk1-1", "image": "tiny", "for_s": 3600})
+    eventually(lambda: reservation["deployment"]["state"] == "open")
     return farm
 
 
@@ -98,6 +99,13 @@ def test_a_person_is_asked_what_becomes_of_the_root(
     assert seen.code == 0, seen.text
     assert "What becomes of the root of tk1-1" in seen.text
     assert (held.reservations[7]["fate"], held.reservations[7]["name"]) == (fate, name)
+
+
+def test_nobody_is_asked_about_a_board_that_was_never_open(held: FakeFarm, talk: Talk) -> None:
+    held.reservations[7]["deployment"]["state"] = "preparing"
+    seen = talk("release")
+    assert seen.code == 0, seen.text
+    assert held.reservations[7]["fate"] is None
 
 
 def test_throwing_away_is_asked_for_once_more(held: FakeFarm, talk: Talk) -> None:

@@ -54,7 +54,9 @@ _BY_STATUS = {
     413: ExitCode.USAGE,
     415: ExitCode.USAGE,
     422: ExitCode.USAGE,
+    429: ExitCode.CONFLICT,
 }
+_PASSING = {502, 503, 504}
 
 
 class Complaint(Exception):
@@ -79,3 +81,8 @@ class Complaint(Exception):
         self.status = status
         # The status decides where there is one: the farm may complain with a code that is ours too.
         self.exit_code = exit_code or _BY_STATUS.get(status) or (status == 0 and _BY_CODE.get(code)) or ExitCode.FAULT
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same question may well be answered a moment later: who waits anyway asks again."""
+        return self.code == FARM_UNREACHABLE or self.status in _PASSING

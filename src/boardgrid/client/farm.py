@@ -1,7 +1,7 @@
 """
 The Python client: a farm, over its REST API alone.
 
-    with Farm("http://farm:8080", token) as farm:
+    with Farm("http://farm:8470", token) as farm:
         mine = farm.reserve(type_="tk1", image="tiny", for_s=3600)
         for event in farm.follow(reservation=mine.number):
             ...
@@ -60,7 +60,7 @@ def farm_url(text: str) -> str:
     raise Complaint(
         REQUEST_INVALID,
         _("{url!r} is no address of a farm").format(url=text[:200]),
-        hint=_("it looks like http://farm:8080, https://farm.example.org or unix:/path/controller.sock"),
+        hint=_("it looks like http://farm:8470, https://farm.example.org or unix:/path/controller.sock"),
     )
 
 
@@ -174,11 +174,12 @@ class Farm:
     def image(self, ref: str) -> answers.Image:
         return self._get(answers.Image, "images", ref)
 
-    def add_image(self, name: str, *, path: str | None = None, shared: bool = False) -> answers.Image:
+    def add_image(
+        self, name: str, *, path: str | None = None, shared: bool = False, site: str | None = None
+    ) -> answers.Image:
         """A new version of an image: made of *path* on the farm's server, else of what ``upload`` brings."""
-        body: dict[str, object] = {"name": name, "shared": shared}
-        if path is not None:
-            body["path"] = path
+        wanted = {"name": name, "path": path, "shared": shared, "site": site}
+        body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Image, body, "images")
 
     def upload(self, ref: str, archive: Iterable[bytes], *, size_bytes: int | None = None) -> None:
@@ -229,10 +230,16 @@ class Farm:
         return self._post(answers.Reservation, body, "reservations")
 
     def release(
-        self, number: int, fate: Literal["keep", "aside", "discard"] | str, name: str | None = None
+        self, number: int, fate: Literal["keep", "aside", "discard"] | str | None, name: str | None = None
     ) -> answers.Reservation:
-        """Give a board back. *name* is that of the image to keep, or of the root kept aside."""
-        body = {"fate": fate} if name is None else {"fate": fate, "name": name}
+        """
+        Give a board back.
+
+        Args:
+            fate: of its root; None: aside, or discard where nobody can have written to it.
+            name: of the image to keep, or of the root kept aside.
+        """
+        body = {key: value for key, value in (("fate", fate), ("name", name)) if value is not None}
         return self._post(answers.Reservation, body, "reservations", str(number), "release")
 
     def deployment(self, id_: UUID) -> answers.Deployment:

@@ -7,7 +7,7 @@ from json import loads
 
 import httpx
 
-from boardgrid.client.complaint import FARM_UNREACHABLE, Complaint
+from boardgrid.client.complaint import Complaint
 from boardgrid.client.refusal import foreign
 
 _PAUSE_S = 0.2
@@ -49,7 +49,7 @@ class Feed:
                         yield number, data
             except (httpx.TransportError, Complaint) as error:
                 wrong = error if isinstance(error, Complaint) else self.complaint(error)
-                if wrong.code != FARM_UNREACHABLE or time.monotonic() - heard > self.patience_s:
+                if not wrong.is_passing or time.monotonic() - heard > self.patience_s:
                     raise wrong from error
                 if isinstance(error, httpx.ReadTimeout):
                     pause = 0.0  # it had nothing to tell; the wait is over already

@@ -107,7 +107,7 @@ cli = _Program(
     Reserve an embedded board, boot your image on it over NFS, and work on it by SSH.
 
     \b
-      boardgrid login http://farm:8080
+      boardgrid login http://farm:8470
       boardgrid reserve --type tk1 --image tiny --for 2h
       boardgrid ssh tk1-1
       boardgrid release --keep my-image

@@ -47,8 +47,9 @@ class Steps:
 
     def tell(self, event: Event) -> None:
         if event.step in STATES:
-            if event.detail:
-                self._line(f"  {event.detail}")
+            # Who has the board until when, and why not any more, is told by the command itself.
+            if event.detail and event.step != "reservation":
+                self._line(f"  {event.detail}", is_ok=event.outcome != "failed")
             return
         match event.phase:
             case "began":

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from boardgrid.client.complaint import FARM_UNREACHABLE, WAIT_TIMEOUT, Complaint
+from boardgrid.client.complaint import WAIT_TIMEOUT, Complaint
 from boardgrid.messages import _
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def until(look: Callable[[], T | None], what: str, *, timeout_s: float | None, h
             answer = look()
             heard = time.monotonic()
         except Complaint as error:
-            if error.code != FARM_UNREACHABLE or time.monotonic() - heard > PATIENCE_S:
+            if not error.is_passing or time.monotonic() - heard > PATIENCE_S:
                 raise
             answer = None
         if answer is not None:

@@ -60,7 +60,7 @@ def login(seat: Seat, url: str, token_stdin: bool) -> None:
 
     \b
     Examples:
-      boardgrid login http://farm:8080
+      boardgrid login http://farm:8470
       boardgrid login unix:/var/lib/boardgrid/run/controller.sock --profile here
       boardgrid login https://farm.example.org --token-stdin < token
     """

@@ -66,11 +66,20 @@ def image() -> None:
     "--on-server", metavar="PATH", help="Take a tar archive or a folder of the farm's own server (for admins)."
 )
 @click.option("--shared", is_flag=True, help="Everyone may see and boot it. Without this, you alone.")
+@click.option("--site", metavar="NAME", help="Where it is stored; may be left out where the farm has one site.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it can be booted.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this: 10m.")
 @pass_seat
 def import_(
-    seat: Seat, *, name: str, source: str | None, on_server: str | None, shared: bool, wait: bool, timeout: str | None
+    seat: Seat,
+    *,
+    name: str,
+    source: str | None,
+    on_server: str | None,
+    shared: bool,
+    site: str | None,
+    wait: bool,
+    timeout: str | None,
 ) -> None:
     """
     Make a new version of the image NAME.
@@ -90,11 +99,11 @@ def import_(
     timeout_s = None if timeout is None else seconds(timeout)
     farm = seat.farm()
     if source is None:
-        made = farm.add_image(name, path=on_server, shared=shared)
+        made = farm.add_image(name, path=on_server, shared=shared, site=site)
     else:
         # Opened first: an archive that is not there leaves no image behind that waits for it.
         with archive_of(source) as archive:
-            made = farm.add_image(name, shared=shared)
+            made = farm.add_image(name, shared=shared, site=site)
             with _given_up(seat, farm, made):
                 _send(seat, farm, made, archive)
     made = ready(seat, farm, made, timeout_s) if wait else farm.image(made.ref)

@@ -103,7 +103,9 @@ def _which(farm: Farm, number: str | None) -> Reservation:
     raise Complaint(NUMBER_MISSING, _("you hold several boards: say which, {held}").format(held=held))
 
 
-def _fate(seat: Seat, mine: Reservation, keep: str | None, aside: str | None, discard: bool) -> tuple[str, str | None]:
+def _fate(
+    seat: Seat, mine: Reservation, keep: str | None, aside: str | None, discard: bool
+) -> tuple[str | None, str | None]:
     if keep is not None:
         return "keep", keep
     if aside is not None:
@@ -116,6 +118,8 @@ def _fate(seat: Seat, mine: Reservation, keep: str | None, aside: str | None, di
             _("say what becomes of the root of {board}").format(board=mine.board),
             hint=_("--keep IMAGE, --aside or --discard"),
         )
+    if mine.deployment is not None and mine.deployment.state == "preparing":
+        return None, None  # nobody was on it yet, and the farm knows whether that is still so
     seat.tell(_("What becomes of the root of {board}, with all that was changed on it?").format(board=mine.board))
     seat.tell(_("  keep     make an image of it"))
     seat.tell(_("  aside    keep it for some days; you decide later"))

@@ -7,7 +7,7 @@ import click
 from boardgrid.client.answers import Deployment, Reservation
 from boardgrid.client.command import BOARDS, IMAGES, ROOTS, TYPES, Verb
 from boardgrid.client.commands.events import all_events
-from boardgrid.client.complaint import DEPLOYMENT_FAILED, FARM_UNREACHABLE, REQUEST_INVALID, Complaint, ExitCode
+from boardgrid.client.complaint import DEPLOYMENT_FAILED, REQUEST_INVALID, Complaint, ExitCode
 from boardgrid.client.duration import moment, seconds, took
 from boardgrid.client.farm import Farm
 from boardgrid.client.progress import STATES, Steps
@@ -16,7 +16,7 @@ from boardgrid.client.tables import Column, Sheet
 from boardgrid.client.waiting import Deadline
 from boardgrid.messages import _
 
-_QUIET_S = 2.0  # how long nothing may happen before the reservation itself is looked at
+_QUIET_S = 5.0  # how long nothing may happen before the reservation itself is looked at
 
 
 def _deployment(reservation: Reservation, key: str) -> object:
@@ -120,7 +120,7 @@ def _watched(farm: Farm, mine: Reservation, deadline: Deadline) -> Reservation:
             try:
                 mine = farm.reservation(mine.number)
             except Complaint as error:
-                if error.code != FARM_UNREACHABLE:  # the stream has patience for both
+                if not error.is_passing:  # the stream has patience for both
                     raise
             if mine.state != "running" or (mine.deployment and mine.deployment.state != "preparing"):
                 for rest in all_events(farm, after=last, reservation=mine.number):
