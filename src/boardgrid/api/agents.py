@@ -1,9 +1,10 @@
 """The agent door: what a site should be, what its agent tells of it, and the uploads it makes images of."""
 
 import asyncio
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.responses import FileResponse
@@ -18,6 +19,7 @@ from boardgrid.ports import wishes_of
 router = APIRouter(prefix="/api/agent/v1", tags=["agent door"])
 
 _WISHES = TypeAdapter(SiteWishes)
+Version = Annotated[int, Query(ge=-1, le=2**53, description="Which version the agent has; -1: none.")]
 
 
 class FromMachine(BaseModel):
@@ -55,7 +57,7 @@ def take_lease(body: LeaseIn, farm: TheFarm, site: AgentSite) -> LeaseOut:
 
 @router.get("/wishes", response_model=SiteWishes)
 async def wait_for_wishes(
-    farm: TheFarm, site: AgentSite, epoch: After, after: After = 0, wait_s: WaitS = 0
+    farm: TheFarm, site: AgentSite, epoch: After, after: Version = -1, wait_s: WaitS = 0
 ) -> Response:
     """All wishes of the site, as soon as their version is above `after`. Renews the lease."""
     loop = asyncio.get_running_loop()
