@@ -33,6 +33,7 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         [controller]
         listen = "127.0.0.1:9000+"
         user = "ada"
+        root_mib = 512
         [gateway]
         listen = "0.0.0.0:22"
         user = "eve"
@@ -40,6 +41,7 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         import_dirs = ["/srv/images"]
         window = 7
         nfs = "knfsd"
+        overcommit = true
         holding = "/srv/holding"
         [site]
         name = "grenoble"
@@ -52,10 +54,12 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
     """
     read = config.read(written(tmp_path, text))
     assert read.state == Path("/srv/farm")
-    assert read.controller == config.ControllerConfig(listen=Listen(IPv4Address("127.0.0.1"), 9000, True), user="ada")
+    assert read.controller == config.ControllerConfig(
+        listen=Listen(IPv4Address("127.0.0.1"), 9000, True), user="ada", root_mib=512
+    )
     assert read.gateway == config.GatewayConfig(listen=Listen(IPv4Address("0.0.0.0"), 22), user="eve")
     assert read.agent == config.AgentConfig(
-        import_dirs=(Path("/srv/images"),), window=7, nfs=NfsServer.KNFSD, holding=Path("/srv/holding")
+        import_dirs=(Path("/srv/images"),), window=7, nfs=NfsServer.KNFSD, overcommit=True, holding=Path("/srv/holding")
     )
     assert (read.site.name, read.site.domain, read.site.interface) == ("grenoble", "example.org", "eth1")
     assert (read.site.server, read.site.dhcp) == (IPv4Interface("10.1.0.1/16"), DhcpMode.PROXY)

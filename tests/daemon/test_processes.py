@@ -69,7 +69,7 @@ def test_ganesha_for_real_boards_shares_mounts_with_the_agent_and_the_machines_n
 ) -> None:
     made = {each.name: each for each in farm(tmp_path, f'{REAL}[agent]\nnfs = "ganesha"\n').processes(door, door, door)}
     assert {name for name, each in made.items() if each.inside == "box"} == {
-        *("rpcbind", "dbus", "ganesha", "agent", "gateway")
+        *("rpcbind", "dbus", "ganesha", "dnsmasq", "agent", "gateway")
     }
     assert "net" not in made["ganesha"].namespaces
 

@@ -73,6 +73,7 @@ class ControllerConfig(_Strict):
 
     listen: ListenKey = Listen(IPv4Address("127.0.0.1"), 8470)
     user: str = ""  # the system user it runs as; empty: a number that belongs to nobody else
+    root_mib: Annotated[int, Field(ge=64, le=1 << 24)] = 4096  # what a user may write on a board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,9 @@ class AgentConfig(_Strict):
     """The hands of the site."""
 
     import_dirs: tuple[PathKey, ...] = ()  # admins may import images from paths below these
-    window: Annotated[int, Field(ge=1, le=1000)] = 4  # how many boards may restart at one moment
+    window: Annotated[int, Field(ge=1, le=1000)] = 8  # how many boards may restart at one moment
     nfs: NfsServer = NfsServer.AUTO
+    overcommit: bool = False  # promise roots more room than the disk has
     holding: PathKey | None = None  # folder with the holding kernel of each architecture
 
 

@@ -43,22 +43,22 @@ class SizedLog:
             self._file = None
 
 
-def log_to_stderr() -> None:
+def log_to_stderr(level: int = logging.INFO) -> None:
     """One JSON object a line, from our own code and from libraries alike; the supervisor keeps it in a file."""
-    _log_to(sys.stderr)
+    _log_to(sys.stderr, level)
 
 
 def log_to(path: Path) -> None:
     """The same into a file that cannot fill the disk: for the supervisor, which nobody above keeps one for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _log_to(_Lines(SizedLog(path)))
+    _log_to(_Lines(SizedLog(path)), logging.INFO)
 
 
-@dataclass(frozen=True, slots=True)
 class _Lines:
     """A log as something to print to."""
 
-    log: SizedLog
+    def __init__(self, log: SizedLog) -> None:
+        self.log = log
 
     def write(self, said: str) -> int:
         self.log.write(said.encode("utf-8", "replace"))
@@ -67,7 +67,7 @@ class _Lines:
     def flush(self) -> None: ...
 
 
-def _log_to(stream: Any) -> None:
+def _log_to(stream: Any, level: int) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -80,7 +80,7 @@ def _log_to(stream: Any) -> None:
     structlog.configure(
         processors=[*shared, *rendered],
         logger_factory=structlog.WriteLoggerFactory(file=stream),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ import click
 import structlog
 
 from boardgrid.daemon import config as configs
-from boardgrid.daemon import detached, holder, local, logs
+from boardgrid.daemon import detached, holder, local, logs, preparing
 from boardgrid.daemon.config import Config
+from boardgrid.daemon.ending import run_until_asked
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.state import StateFolder
 from boardgrid.daemon.up import Up
@@ -106,6 +108,7 @@ def create(name: str, again: bool, file: Path) -> None:
 
     config = configs.read(file)
     local.become_controller(config, sys.argv[1:])
+    logs.log_to_stderr(logging.WARNING)  # what is printed is for a person, or a pipe
     token = records.create_admin(config, name, again=again)
     click.echo(token.reveal())
     click.echo(_("log in with it: boardgrid login http://{api}").format(api=local.api_of(config)), err=True)
@@ -118,7 +121,7 @@ def controller(file: Path) -> None:
     from boardgrid.daemon.wiring.controller import serve  # noqa: PLC0415
 
     with _serving(file, "controller") as config:
-        asyncio.run(serve(config))
+        run_until_asked(serve(config))
 
 
 @main.command(help=_("The hands of a site, as one process."))
@@ -127,7 +130,7 @@ def agent(file: Path) -> None:
     from boardgrid.daemon.wiring.agent import run  # noqa: PLC0415
 
     with _serving(file, "agent") as config:
-        asyncio.run(run(config))
+        run_until_asked(run(config))
 
 
 @main.command(help=_("The SSH door of a site, as one process."))
@@ -136,12 +139,17 @@ def gateway(file: Path) -> None:
     from boardgrid.daemon.wiring.gateway import serve  # noqa: PLC0415
 
     with _serving(file, "gateway") as config:
-        asyncio.run(serve(config))
+        run_until_asked(serve(config))
 
 
-@main.command(hidden=True, help=_("Bring the records up to date and print the site's tokens."))
+@main.command(help=_("What `up` does first: records to this release, tokens for agent and gateway."))
 @config_option
 def prepare(file: Path) -> None:
+    # The same command twice: root has it done by the controller's user, who tells the tokens.
+    if os.geteuid() == 0:
+        with _serving(file, "prepare") as config, StateFolder(config.state).locked():
+            asyncio.run(preparing.prepare(Farm.of(config)))
+        return
     from boardgrid.daemon.wiring import records  # noqa: PLC0415
 
     with _serving(file, "prepare") as config:

@@ -30,6 +30,7 @@ BOX = ("mount", "pid")  # the machine's network, but nobody else's mounts and pr
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
+    "HOME": "/nonexistent",  # libraries look there for settings, and users without an entry have none
     "PYTHONUNBUFFERED": "1",
 }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import boardgrid
@@ -20,6 +20,7 @@ from boardgrid.lab.client import LabClient
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault, Invalid
 
+_GREETING_S = 5.0
 _HAS_NFSD = Path("/proc/fs/nfsd")
 
 
@@ -107,14 +108,7 @@ class Farm:
                 "controller", identity=self.controller, doors=(api, local), needs=self.controller_needs, stop_s=8.0
             ),
             self._ours("agent", after=(*(each.name for each in servers), "controller"), in_lab=True, stop_s=15.0),
-            self._ours(
-                "gateway",
-                identity=self.gateway,
-                doors=(ssh,),
-                needs=(*code(), self.config.file, self.layout.gateway, self.layout.run),
-                after=("controller",),
-                in_lab=True,
-            ),
+            self._gateway(ssh),
         ]
 
     @property
@@ -226,19 +220,36 @@ class Farm:
             return server.is_ready()
 
         async def forget() -> None:
+            # What it says in its log tells that it is ready: an earlier one's words must not be taken for it.
             server.pid_file.unlink(missing_ok=True)
+            if server.log.exists():
+                server.log.rename(server.log.with_name(f"{server.log.name}.1"))
 
         return Process(
             name="dnsmasq",
             argv=own_program("dnsmasq", "--config", str(self.config.file)),
             becomes=identity_of(server.user, self.layout.dhcp, "dnsmasq"),
             needs=(*code(), self.layout.state),
-            inside=self._holder_name if self.config.lab.virtual else "",
-            namespaces=self._namespaces if self.config.lab.virtual else (),
+            inside=self._holder_name,  # the agent signals it by the number that it has written down
+            namespaces=self._namespaces,
             prepare=forget,
             ready=is_ready,
             stop_s=2.0,
         )
+
+    def _gateway(self, ssh: Door) -> Process:
+        async def speaks(_pid: int) -> bool:
+            return await _speaks_ssh(ssh.address)
+
+        declared = self._ours(
+            "gateway",
+            identity=self.gateway,
+            doors=(ssh,),
+            needs=(*code(), self.config.file, self.layout.gateway, self.layout.run),
+            after=("controller",),
+            in_lab=True,
+        )
+        return replace(declared, ready=speaks)
 
     def _ours(
         self,
@@ -275,3 +286,17 @@ async def _answers(path: Path) -> bool:
         return False
     writer.close()
     return True
+
+
+async def _speaks_ssh(address: str) -> bool:
+    """The supervisor holds the door, so a connection alone says nothing: somebody must greet."""
+    host, _colon, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(_GREETING_S):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
+                return (await reader.read(4)) == b"SSH-"
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

@@ -2,23 +2,20 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 
 from boardgrid.adapters.clock import BootClock
-from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.daemon import sockets
 from boardgrid.daemon.config import Config
-from boardgrid.daemon.identity import Identity
-from boardgrid.daemon.process import Process
-from boardgrid.daemon.processes import Farm, own_program
+from boardgrid.daemon.notice import tell_ready
+from boardgrid.daemon.preparing import prepare
+from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.sockets import Door
 from boardgrid.daemon.state import Condition, StateFolder, Status
 from boardgrid.daemon.supervisor import Supervisor
@@ -28,7 +25,6 @@ from boardgrid.model.errors import Code, NotAllowed
 log = structlog.get_logger()
 
 READY_WITHIN_S = 120.0  # a slow machine that makes its first database
-_PREPARE_S = 120.0
 Tell = Callable[[str], None]
 
 
@@ -87,6 +83,7 @@ class Up:
         assert self._status is not None  # noqa: S101 - the doors are open
         self.tell(_("ready: API on http://{api}, SSH on {ssh}").format(api=self._status.api, ssh=self._status.ssh))
         log.info("farm.ready", api=self._status.api, ssh=self._status.ssh)
+        tell_ready()
         self.on_ready()
 
     def _changed(self, folder: StateFolder, name: str, condition: Condition) -> None:
@@ -102,7 +99,7 @@ class Up:
 
     async def _prepare(self, farm: Farm, stop: asyncio.Event) -> bool:
         """Bring the records to this release and hand out the site's tokens; False where it was asked to end."""
-        work = asyncio.create_task(_records_and_tokens(farm))
+        work = asyncio.create_task(prepare(farm))
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -114,52 +111,6 @@ class Up:
             stopped.cancel()
             work.cancel()
             await asyncio.gather(work, stopped, return_exceptions=True)
-
-
-async def _records_and_tokens(farm: Farm) -> None:
-    # As the user whose database it is: a file that root makes there could never be written by the controller.
-    words = Process(
-        name="prepare",
-        argv=own_program("prepare", "--config", str(farm.config.file)),
-        identity=farm.controller,
-        needs=farm.controller_needs,
-    ).command_here()
-    tokens: dict[str, str] = json.loads(await SubprocessShell().run(*words, timeout_s=_PREPARE_S))
-    await asyncio.to_thread(_hand_out, farm, tokens)
-    await make_agent_key(farm.layout.agent_key)
-
-
-def _hand_out(farm: Farm, tokens: dict[str, str]) -> None:
-    for folder, token, owner in (
-        (farm.layout.agent, tokens["agent"], None),
-        (farm.layout.gateway, tokens["gateway"], farm.gateway),
-    ):
-        _write_secret(farm.layout.token(folder), token, owner)
-
-
-def _write_secret(path: Path, secret: str, owner: Identity | None) -> None:
-    beside = path.with_suffix(".new")
-    beside.unlink(missing_ok=True)
-    # The folder may be another user's: what they put in the way is not followed.
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
-        file.write(secret)
-        if owner:
-            os.fchown(file.fileno(), owner.uid, owner.gid)
-    beside.replace(path)
-
-
-async def make_agent_key(key: Path) -> None:
-    """The site's own SSH key, once for ever: its public half is in every root and in the holding system."""
-    if await asyncio.to_thread(key.exists):
-        return
-    beside = key.with_name(f"{key.name}.new")
-    for part in (beside, beside.with_name(f"{beside.name}.pub")):
-        part.unlink(missing_ok=True)
-    await SubprocessShell().run(
-        "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "boardgrid-agent", "-f", str(beside)
-    )
-    beside.with_name(f"{beside.name}.pub").replace(key.with_name(f"{key.name}.pub"))
-    beside.replace(key)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,19 @@
 """The controller's records and services, and what is done to them on its own machine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from boardgrid.adapters.changes import InProcessChanges
+from boardgrid.adapters.clock import BootClock
+from boardgrid.adapters.driverbook import DriverBook
 from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
+from boardgrid.messages import _
+from boardgrid.model.board import Board, DriverSpec
 from boardgrid.model.user import Audience, Secret
 from boardgrid.services.farm import Farm
 
@@ -23,7 +29,26 @@ def services(config: Config, *, upgrade: bool) -> Iterator[Farm]:
         Conflict: SCHEMA_FOREIGN, where it may not *upgrade* or cannot.
     """
     with closing(SqlRecords.open(Layout(config.state).database, upgrade=upgrade, now=now)) as records:
-        yield Farm.of(records, InProcessChanges(), now)
+        yield Farm.of(
+            records,
+            InProcessChanges(),
+            now,
+            root_bytes=config.controller.root_mib << 20,
+            check_driver=_driver_check(config),
+        )
+
+
+def _driver_check(config: Config) -> Callable[[DriverSpec], None]:
+    """Who declares a board is told at once what no driver that is installed here can be."""
+    book = DriverBook(config.site, SubprocessShell(), BootClock(), config.state / "key", config.state / "lab.sock")
+    server = config.site.server
+    assert server is not None  # noqa: S101 - the config is not read without it
+    nobody = Board(_("this board"), "", config.site.name, "52:54:00:00:00:00", server.ip)
+
+    def check(spec: DriverSpec) -> None:
+        book.of(replace(nobody, power=(spec,)))
+
+    return check
 
 
 def prepare(config: Config) -> dict[str, str]:

@@ -1,0 +1,93 @@
+"""The controller: services over the records, served on two doors, and what is due when its time comes."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from boardgrid.api import app
+from boardgrid.api.spool import Spool
+from boardgrid.daemon import sockets
+from boardgrid.daemon.config import Config
+from boardgrid.daemon.layout import Layout
+from boardgrid.daemon.notice import tell_ready
+from boardgrid.daemon.wiring.records import now, services
+from boardgrid.model.errors import FarmError
+from boardgrid.ports import EVENTS
+from boardgrid.services.farm import Farm
+
+log = structlog.get_logger()
+
+_GRACE_S = 2  # open streams and long polls never end by themselves
+_LOOK_AT_MOST_EVERY_S, _LOOK_AT_LEAST_EVERY_S = 0.5, 3600.0
+_AGAIN_S = 5.0
+
+
+class _Server(uvicorn.Server):
+    """Tells when it answers, and leaves signals to us."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            tell_ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(config: Config) -> None:
+    """Until cancelled."""
+    doors = sockets.inherited(os.environ) or _own_doors(config)
+    with services(config, upgrade=False) as farm:
+        server = _Server(
+            uvicorn.Config(
+                app.create(farm, Spool(Layout(config.state).spool)),
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,  # nobody stands between us and who asks
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=list(doors.values())))
+        expiring = asyncio.create_task(_keep_expiring(farm))
+        try:
+            await asyncio.wait({serving, expiring}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (serving, expiring):
+                if task.done():
+                    task.result()
+        finally:
+            expiring.cancel()
+            server.should_exit = True
+            await asyncio.gather(serving, expiring, return_exceptions=True)
+
+
+def _own_doors(config: Config) -> dict[str, socket.socket]:
+    """For a controller that is started by hand."""
+    config.run.mkdir(exist_ok=True)
+    return {
+        "api": sockets.open_tcp("api", config.controller.listen, key=f"{config.file}: controller.listen").socket,
+        "local": sockets.open_unix("local", config.socket("controller.sock"), 0o666).socket,
+    }
+
+
+async def _keep_expiring(farm: Farm) -> None:
+    """End what has had its time, when it is due; a change may make something due earlier."""
+    while True:
+        mark = farm.changes.mark(EVENTS)
+        try:
+            due = await asyncio.to_thread(farm.booking.expire)
+        except FarmError as error:
+            log.warning("expiry.failed", why=str(error))
+            await asyncio.sleep(_AGAIN_S)
+            continue
+        # No sooner than that, however fast changes come: a look costs a walk through all that runs.
+        await asyncio.sleep(_LOOK_AT_MOST_EVERY_S)
+        wait_s = _LOOK_AT_LEAST_EVERY_S if due is None else (due - now()).total_seconds()
+        if wait_s > 0:
+            await farm.changes.wait(EVENTS, mark, min(wait_s, _LOOK_AT_LEAST_EVERY_S))

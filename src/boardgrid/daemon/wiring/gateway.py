@@ -1,0 +1,24 @@
+"""The gateway: the door that it was handed, and whom it asks who may come in."""
+
+import os
+
+from boardgrid.adapters.clock import BootClock
+from boardgrid.adapters.controller import GatewayDoor
+from boardgrid.daemon import sockets
+from boardgrid.daemon.config import Config
+from boardgrid.daemon.layout import Layout
+from boardgrid.daemon.notice import tell_ready
+from boardgrid.daemon.wiring.door import http_to_controller
+from boardgrid.gateway import door
+
+
+async def serve(config: Config) -> None:
+    """Until cancelled."""
+    layout = Layout(config.state)
+    listening = sockets.inherited(os.environ).get("ssh")
+    if listening is None:  # started by hand
+        listening = sockets.open_tcp("ssh", config.gateway.listen, key=f"{config.file}: gateway.listen").socket
+    host, port = listening.getsockname()
+    async with http_to_controller(config, layout.gateway) as http:
+        tell_ready()
+        await door.serve(listening, layout.gateway / "host_key", GatewayDoor(http), BootClock(), host=host, port=port)

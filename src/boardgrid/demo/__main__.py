@@ -1,0 +1,145 @@
+"""
+The demo: a farm on virtual boards.
+
+    python -m boardgrid.demo up .demo
+    python -m boardgrid.demo down .demo
+"""
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from boardgrid.demo import acts, props, remains
+from boardgrid.demo.stage import Stage
+from boardgrid.demo.telling import piece
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Conflict, FarmError
+
+_END_S = 60.0
+_NEXT = """
+Try next (each line can be pasted):
+
+  {ada} status                          what ada holds
+  {ada} ssh tk1-1                       log in; what she writes stays on her root
+  {ada} release tk1-1 --keep mine       give the board back, keep the root as an image
+  {ada} reserve tk1-2 --image tiny      the other board, by its flashed path
+  {admin} events --follow                 what happens on all boards
+  {admin} board list
+
+The farm runs on. It ends with: make demo-down{where}
+"""
+
+
+@click.group()
+def main() -> None:
+    """The farm on virtual boards."""
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def up(folder: Path) -> None:
+    """Have the demo in FOLDER running, from wherever an earlier one got to."""
+    stage = Stage(folder.absolute())
+    began = time.monotonic()
+    try:
+        stage.set()
+        with _alone(stage):
+            click.echo(_("BoardGrid demo in {folder}").format(folder=stage.folder) + "\n")
+            _play(stage)
+    except FarmError as error:
+        _complain(stage, error)
+        sys.exit(1)
+    click.echo("\n" + _("All of it took {s:.0f} s.").format(s=time.monotonic() - began))
+    where = "" if folder == Path(".demo") else f" DEMO={folder}"
+    shown = stage.folder.relative_to(Path.cwd()) if stage.folder.is_relative_to(Path.cwd()) else stage.folder
+    click.echo(_(_NEXT).format(ada=shown / stage.ada.name, admin=shown / stage.admin.name, where=where), nl=False)
+
+
+def _play(stage: Stage) -> None:
+    acts.make_key(stage)
+    with piece(_("what boards boot")) as telling:
+        was_made = props.is_made(stage)
+        made = props.make(stage)
+        telling.says(
+            _("tiny image and holding kernel {release}{how}").format(
+                release=made.release, how=_(", made before") if was_made else ""
+            )
+        )
+    with piece(_("the farm")) as telling:
+        acts.start_farm(stage, telling)
+    with piece(_("people")) as telling:
+        acts.admit_people(stage, telling)
+    with piece(_("boards")) as telling:
+        acts.put_boards(stage, made, telling)
+    with piece(_("an image")) as telling:
+        acts.import_image(stage, made, telling)
+    with piece(_("a reservation")) as telling:
+        acts.reserve(stage, telling)
+    with piece(_("the board itself")) as telling:
+        acts.log_in(stage, telling)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def down(folder: Path) -> None:
+    """End the demo in FOLDER and remove it."""
+    stage = Stage(folder.absolute())
+    if not stage.folder.exists():
+        click.echo(_("There is no demo in {folder}.").format(folder=folder))
+        return
+    try:
+        if not stage.is_set and any(stage.folder.iterdir()):
+            raise Conflict(
+                Code.CONFIG_INVALID,
+                _("{folder} is no demo's, so it is left as it is"),
+                hint=_("name the demo's folder: make demo-down DEMO=/srv/demo"),
+                folder=stage.folder,
+            )
+        stage.state.end(timeout_s=_END_S)
+        remains.clear(stage.folder, within_s=20.0)
+    except FarmError as error:
+        _complain(stage, error)
+        sys.exit(1)
+    click.echo(_("The demo in {folder} has ended; nothing of it is left.").format(folder=folder))
+
+
+@contextmanager
+def _alone(stage: Stage) -> Iterator[None]:
+    """
+    One demo at a time on a folder.
+
+    Raises:
+        Conflict: another one is under way.
+    """
+    lock = os.open(stage.props / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise Conflict(
+            Code.STATE_LOCKED, _("another make demo is under way on {folder}"), folder=stage.folder
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _complain(stage: Stage, error: FarmError) -> None:
+    click.echo("\n" + _("The demo stopped: {error}").format(error=error), err=True)
+    if error.hint:
+        click.echo(_("  {hint}").format(hint=error.hint), err=True)
+    click.echo(
+        _("  Logs lie in {log}. `make demo` goes on from here, `make demo-down` ends it.").format(log=stage.layout.log),
+        err=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

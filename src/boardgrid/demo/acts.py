@@ -1,0 +1,231 @@
+"""The pieces of the demo. Each looks before it acts: a second demo is quick, and mends a first that broke off."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from boardgrid.daemon.preparing import make_agent_key
+from boardgrid.daemon.processes import Farm
+from boardgrid.daemon.up import READY_WITHIN_S
+from boardgrid.demo.props import Props
+from boardgrid.demo.stage import Person, Stage
+from boardgrid.demo.telling import Piece
+from boardgrid.lab.client import LabClient
+from boardgrid.lab.definition import Definition, Kind
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Conflict, Fault
+
+PXE_BOARD, FLASHED_BOARD, IMAGE = "tk1-1", "tk1-2", "tiny"
+_MACS = {PXE_BOARD: "52:54:00:20:00:11", FLASHED_BOARD: "52:54:00:20:00:12"}
+_LAST = {PXE_BOARD: 11, FLASHED_BOARD: 12}  # of their addresses
+_PATH = "/NFSRoot1"  # what the flashed board always mounts
+_CONSOLE = "ttyAMA0"
+
+_INVENTORY = """\
+# The demo's boards. Change it and: boardgrid apply {file}
+
+[board_types.tk1]
+arch = "armhf"
+console = "{console}"
+cmdline = "quiet loglevel=4 panic=5"
+boot_s = 120
+
+[boards.tk1-1]  # asks the network what to boot: DHCP, then pxelinux files over TFTP
+mac = "{macs[tk1-1]}"
+address = "{addresses[tk1-1]}"
+power = [{{ driver = "ssh" }}, {{ driver = "qemu" }}]
+
+[boards.tk1-2]  # its bootloader was flashed once: it always mounts the same path
+mac = "{macs[tk1-2]}"
+address = "{addresses[tk1-2]}"
+boot = "flashed"
+nfs_path = "{path}"
+kernel = "{release}"
+power = [{{ driver = "ssh" }}, {{ driver = "qemu" }}]
+"""
+
+
+def make_key(stage: Stage) -> None:
+    """The site's own SSH key is in what boards boot, so it comes first."""
+    stage.layout.agent.mkdir(mode=0o700, exist_ok=True)
+    stage.layout.holding.mkdir(exist_ok=True)
+    asyncio.run(make_agent_key(stage.layout.agent_key))
+
+
+def start_farm(stage: Stage, piece: Piece) -> None:
+    """
+    Raises:
+        Conflict: a farm runs there and is not well.
+        Fault: it did not start.
+    """
+    if not stage.state.is_locked():
+        stage.server("up", "--detach")
+    # Else an earlier demo's runs, or was left while it started.
+    deadline = time.monotonic() + READY_WITHIN_S
+    while (status := stage.state.status()) is None or not all(
+        one.state == "ready" for one in status.processes.values()
+    ):
+        if not stage.state.is_locked():
+            raise Fault(
+                Code.PROGRAM_FAILED,
+                _("the farm has ended again"),
+                hint=_("its log is {log}"),
+                log=stage.layout.log / "supervisor.log",
+            )
+        if time.monotonic() > deadline:
+            late = [name for name, one in status.processes.items() if one.state != "ready"] if status else []
+            raise Conflict(
+                Code.STATE_LOCKED,
+                _("the farm on {folder} is up, but these parts of it are not ready: {names}"),
+                hint=_("make demo-down ends it"),
+                folder=stage.folder,
+                names=", ".join(late) or "-",
+            )
+        time.sleep(0.1)
+    piece.says(f"API http://{status.api}, SSH {status.ssh}")
+
+
+def admit_people(stage: Stage, piece: Piece) -> None:
+    url = _url(stage)
+    if not _is_logged_in(stage, stage.admin, url):
+        token = stage.server("admin", "create", stage.admin.name, "--again")
+        _log_in(stage, stage.admin, url, token)
+    ada = stage.ada
+    if not _is_logged_in(stage, ada, url) or not ada.key.exists():
+        _make_key(ada)
+        users = _json(stage, stage.admin, "user", "list")
+        if any(user["name"] == ada.name for user in users):
+            # Her token was shown once and is lost: an earlier demo broke off here.
+            stage.boardgrid(stage.admin, "user", "remove", ada.name, "--yes")
+        added = _json(stage, stage.admin, "user", "add", ada.name, "--ssh-key", f"{ada.key}.pub")
+        _log_in(stage, ada, url, added["token"])
+    for person in (stage.admin, ada):
+        _write_shortcut(stage, person)
+    piece.says(_("admin, and ada with an SSH key of her own"))
+
+
+def put_boards(stage: Stage, props: Props, piece: Piece) -> None:
+    config = stage.config()
+    server = config.site.server
+    assert server is not None  # noqa: S101 - virtual farms have a default
+    network = server.network
+    addresses = {name: network.network_address + last for name, last in _LAST.items()}
+    pxe = Definition(name=PXE_BOARD, kind=Kind.UBOOT, mac=_MACS[PXE_BOARD], address=addresses[PXE_BOARD])
+    at = f"{addresses[FLASHED_BOARD]}:{server.ip}:{server.ip}:{network.netmask}:{FLASHED_BOARD}::off"
+    flashed = Definition(
+        name=FLASHED_BOARD,
+        kind=Kind.FLASHED,
+        mac=_MACS[FLASHED_BOARD],
+        address=addresses[FLASHED_BOARD],
+        kernel=str(props.kernel),
+        initrd=str(props.initrd),
+        cmdline=(
+            f"console={_CONSOLE} quiet loglevel=4 panic=5 root=/dev/nfs rw"
+            f" nfsroot={server.ip}:{_PATH},vers=3,proto=tcp ip={at}"
+        ),
+    )
+    asyncio.run(_plug(LabClient(Farm.of(config).lab_socket), (pxe, flashed)))
+    inventory = stage.folder / "farm.toml"
+    if not inventory.exists():
+        inventory.write_text(_inventory(inventory, addresses, props.release))
+    stage.boardgrid(stage.admin, "apply", str(inventory), "--yes")
+    piece.says(_("{pxe} (U-Boot, DHCP, PXE), {flashed} (flashed)").format(pxe=PXE_BOARD, flashed=FLASHED_BOARD))
+
+
+def _inventory(file: Path, addresses: Mapping[str, IPv4Address], release: str) -> str:
+    return _INVENTORY.format(file=file, console=_CONSOLE, macs=_MACS, addresses=addresses, path=_PATH, release=release)
+
+
+async def _plug(lab: LabClient, definitions: Sequence[Definition]) -> None:
+    there = {sight.definition.name: sight for sight in await lab.all()}
+    for definition in definitions:
+        if definition.name not in there or there[definition.name].definition != definition:
+            await lab.define(definition)
+
+
+def import_image(stage: Stage, props: Props, piece: Piece) -> None:
+    images = [one for one in _json(stage, stage.ada, "image", "list") if one["name"] == IMAGE]
+    ready = [one for one in images if one["state"] == "ready"]
+    if not ready:
+        ready = [_json(stage, stage.admin, "image", "import", IMAGE, str(props.image), "--shared")]
+    manifest = ready[-1]["manifest"]
+    piece.says(
+        _("{ref}, {arch}, {mib:.1f} MB in {files} files").format(
+            ref=ready[-1]["ref"], arch=manifest["arch"], mib=manifest["size_bytes"] / 1e6, files=manifest["files"]
+        )
+    )
+
+
+def reserve(stage: Stage, piece: Piece) -> None:
+    mine = [one for one in _json(stage, stage.ada, "status") if one["board"] == PXE_BOARD and one["state"] == "running"]
+    if mine and mine[0]["deployment"] and mine[0]["deployment"]["state"] == "open":
+        piece.says(_("{board} is ada's already").format(board=PXE_BOARD))
+        return
+    for one in mine:  # an earlier demo broke off while this was under way
+        stage.boardgrid(stage.ada, "release", str(one["number"]), "--discard")
+    piece.says(_("boardgrid reserve {board} --image {image} --for 2h").format(board=PXE_BOARD, image=IMAGE))
+    stage.watched(stage.ada, ("reserve", PXE_BOARD, "--image", IMAGE, "--for", "2h"), piece.line)
+
+
+def log_in(stage: Stage, piece: Piece) -> None:
+    piece.says(_("boardgrid ssh {board}").format(board=PXE_BOARD))
+    for command in ("uname -a", "cat /etc/boardgrid/deployment", "grep ' / ' /proc/mounts"):
+        piece.line(f"$ {command}")
+        said = stage.boardgrid(stage.ada, "ssh", "-i", str(stage.ada.key), PXE_BOARD, "--", command)
+        for line in said.splitlines():
+            piece.line(f"  {line}")
+
+
+# --- people
+
+
+def _url(stage: Stage) -> str:
+    status = stage.state.status()
+    if status is None:
+        raise Fault(Code.PROGRAM_FAILED, _("the farm on {folder} does not run"), folder=stage.folder)
+    return f"http://{status.api}"
+
+
+def _json(stage: Stage, person: Person, *words: str) -> Any:
+    return json.loads(stage.boardgrid(person, *words, "-o", "json"))
+
+
+def _is_logged_in(stage: Stage, person: Person, url: str) -> bool:
+    with contextlib.suppress(Fault, ValueError):
+        return bool(_json(stage, person, "whoami")["farm"] == url)
+    return False
+
+
+def _log_in(stage: Stage, person: Person, url: str, token: str) -> None:
+    person.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stage.boardgrid(person, "login", url, "--token-stdin", stdin=token.strip() + "\n")
+
+
+def _make_key(person: Person) -> None:
+    person.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (person.key, Path(f"{person.key}.pub")):
+        path.unlink(missing_ok=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{person.name}@demo", "-f", str(person.key)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def _write_shortcut(stage: Stage, person: Person) -> None:
+    """A command that is ``boardgrid`` as this person, for whoever tries the demo on."""
+    program = Path(sys.executable).with_name("boardgrid")
+    lines = ["#!/bin/sh", f"# boardgrid, as {person.name} of this demo", f"export XDG_CONFIG_HOME='{person.home}'"]
+    if person.key.exists():
+        lines.append(f'[ "$1" = ssh ] && {{ shift; set -- ssh -i \'{person.key}\' "$@"; }}')
+    lines.append(f"exec '{program}' \"$@\"")
+    shortcut = stage.folder / person.name
+    shortcut.write_text("\n".join(lines) + "\n")
+    shortcut.chmod(0o755)

@@ -1,0 +1,107 @@
+"""What the demo's boards boot: an image, a holding kernel, and the files that were once flashed on one of them."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import boardgrid.bootware
+from boardgrid.demo.stage import Stage
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault
+
+_BUILD_S = 1800.0  # packages come over a slow line
+
+
+@dataclass(frozen=True, slots=True)
+class Props:
+    image: Path  # a tar archive
+    kernel: Path  # these two lie in the flash of the flashed board
+    initrd: Path
+    release: str  # of that kernel
+
+
+def is_made(stage: Stage) -> bool:
+    return _image(stage).exists() and _holding_mark(stage).exists()
+
+
+def make(stage: Stage) -> Props:
+    """
+    Raises:
+        Fault: Debian's packages could not be had.
+    """
+    image = _image(stage)
+    if not image.exists():
+        _bootware("tiny", str(image))
+    if not _holding_mark(stage).exists():
+        key = stage.layout.agent_key
+        _bootware("holding", str(stage.layout.holding), "--agent-key", f"{key}.pub")
+        _holding_mark(stage).touch()
+    return _flashed(stage, image)
+
+
+def _age() -> str:
+    """Another one when the code that makes these things is another."""
+    files = sorted(path for path in Path(boardgrid.bootware.__path__[0]).rglob("*") if path.suffix != ".pyc")
+    summary = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            summary.update(file.read_bytes())
+    return summary.hexdigest()[:12]
+
+
+def _image(stage: Stage) -> Path:
+    return stage.props / f"tiny-{_age()}.tar"
+
+
+def _holding_mark(stage: Stage) -> Path:
+    # The key that may log in to the holding system is in it.
+    key = hashlib.sha256(Path(f"{stage.layout.agent_key}.pub").read_bytes()).hexdigest()[:12]
+    return stage.layout.holding / f".made-{_age()}-{key}"
+
+
+def _bootware(*words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "boardgrid.bootware", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_S,
+        check=False,
+    )
+    if done.returncode:
+        raise Fault(
+            Code.PROGRAM_FAILED,
+            _("what the boards boot could not be put together: {said}"),
+            hint=_("it is made from Debian packages: is Debian's mirror in reach?"),
+            said=done.stderr.strip()[-2000:],
+        )
+
+
+def _flashed(stage: Stage, image: Path) -> Props:
+    folder = stage.props / "flashed"
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(image) as archive:
+        names = [name.removeprefix("./") for name in archive.getnames()]
+        kernel = next(name for name in names if name.startswith("boot/vmlinuz-"))
+        initrd = next(name for name in names if name.startswith("boot/initrd.img-"))
+        release = kernel.removeprefix("boot/vmlinuz-")
+        files = [(folder / f"vmlinuz-{release}", kernel), (folder / f"initrd-{release}", initrd)]
+        for path, name in files:
+            if not path.exists():
+                _extract(archive, name, path)
+    return Props(image, files[0][0], files[1][0], release)
+
+
+def _extract(archive: tarfile.TarFile, name: str, path: Path) -> None:
+    content = archive.extractfile(name)
+    if content is None:
+        raise Fault(Code.KERNEL_MISSING, _("{name} in the tiny image is no file"), name=name)
+    beside = path.with_suffix(".new")
+    with beside.open("wb") as file:
+        file.write(content.read())
+        os.fchmod(file.fileno(), 0o644)
+    beside.replace(path)

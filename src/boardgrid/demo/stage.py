@@ -1,0 +1,190 @@
+"""Where a demo plays: its folder, its farm, and the people in it."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from boardgrid.daemon import config as configs
+from boardgrid.daemon.config import Config
+from boardgrid.daemon.layout import Layout
+from boardgrid.daemon.state import StateFolder
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault, Invalid
+
+MARK = "# Made by make demo. make demo-down removes the folder that this lies in.\n"
+_CONFIG = """\
+[controller]
+listen = "127.0.0.1:8470+"
+root_mib = 1024
+
+[gateway]
+listen = "127.0.0.1:2270+"
+
+[lab]
+virtual = true
+"""
+_QUIET_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in the demo, with a login of their own and, where they use boards, a key."""
+
+    name: str
+    home: Path  # stands for their ~/.config
+
+    @property
+    def key(self) -> Path:
+        return self.home / "id_ed25519"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "boardgrid.toml"
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.folder)
+
+    @property
+    def state(self) -> StateFolder:
+        return StateFolder(self.folder)
+
+    @property
+    def props(self) -> Path:
+        """What is made for the demo alone: what boards boot, and who people are."""
+        return self.folder / "demo"
+
+    @property
+    def admin(self) -> Person:
+        return Person("admin", self.props / "admin")
+
+    @property
+    def ada(self) -> Person:
+        return Person("ada", self.props / "ada")
+
+    def config(self) -> Config:
+        return configs.read(self.file)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether this folder is a demo's."""
+        try:
+            return self.file.read_text().startswith(MARK)
+        except OSError:
+            return False
+
+    def set(self) -> None:
+        """
+        Make the folder, with its config.
+
+        Raises:
+            Invalid: it is somebody else's folder, or its path is too long.
+        """
+        if not self.is_set:
+            if self.folder.exists() and any(self.folder.iterdir()):
+                raise Invalid(
+                    Code.CONFIG_INVALID,
+                    _("{folder} is not empty, and no demo's"),
+                    hint=_("name another folder: make demo DEMO=/srv/demo"),
+                    folder=self.folder,
+                )
+            self.folder.mkdir(parents=True, exist_ok=True)
+            beside = self.file.with_suffix(".new")
+            beside.write_text(MARK + _CONFIG)
+            beside.replace(self.file)
+        self.config()
+        self.props.mkdir(exist_ok=True)
+
+    # --- commands, as a person would type them
+
+    def boardgrid(self, person: Person, *words: str, stdin: str = "") -> str:
+        """
+        Run the command line as *person* and return what it printed.
+
+        Raises:
+            Fault: it complained; the sentence is its own.
+        """
+        done = subprocess.run(
+            [_program("boardgrid"), *words],
+            env=_environment(person),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_QUIET_S,
+            check=False,
+        )
+        if done.returncode:
+            raise _failed(words, done.stderr)
+        return done.stdout
+
+    def watched(self, person: Person, words: Sequence[str], tell: Callable[[str], None]) -> None:
+        """As :meth:`boardgrid`, with each line told as it comes."""
+        said: list[str] = []
+        with subprocess.Popen(
+            [_program("boardgrid"), *words],
+            env=_environment(person),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as running:
+            assert running.stdout is not None  # noqa: S101 - asked for above
+            for line in running.stdout:
+                said.append(line)
+                tell(line.rstrip())
+        if running.returncode:
+            raise _failed(words, "".join(said[-3:]))
+
+    def server(self, *words: str, tell: Callable[[str], None] | None = None) -> str:
+        """
+        Run the server's program.
+
+        Raises:
+            Fault: it complained.
+        """
+        argv = [_program("boardgridd"), *words, "--config", str(self.file)]
+        if tell is None:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_QUIET_S, check=False)
+            if done.returncode:
+                raise _failed(words, done.stderr)
+            return done.stdout
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            assert running.stdout is not None  # noqa: S101 - asked for above
+            assert running.stderr is not None  # noqa: S101
+            for line in running.stdout:
+                tell(line.rstrip())
+            complaint = running.stderr.read()
+        if running.returncode:
+            raise _failed(words, complaint)
+        return ""
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def _environment(person: Person) -> Mapping[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        "HOME": os.environ.get("HOME", "/root"),
+        "LC_ALL": "C.UTF-8",
+        "XDG_CONFIG_HOME": str(person.home),
+    }
+
+
+def _failed(words: Sequence[str], said: str) -> Fault:
+    return Fault(
+        Code.PROGRAM_FAILED,
+        _("boardgrid {words}: {said}"),
+        words=shlex.join(words),
+        said=said.strip() or _("it failed without a word"),
+    )
