@@ -1,15 +1,16 @@
 """A whole controller in a test: real services on a real database, a clock that is set by hand, and an agent by hand."""
 
+import atexit
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path, PurePosixPath
-from shutil import copyfile
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from boardgrid.adapters.changes import InProcessChanges
@@ -64,32 +65,30 @@ def a_board(number: int = 1, **changes: Any) -> BoardDeclared:
 
 
 @cache
-def _empty_database() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "farm.db"
-        SqlRecords.open(path, upgrade=True, now=lambda: START).close()
-        return path.read_bytes()
+def _database() -> tuple[SqlRecords, sqlite3.Connection]:
+    """
+    One database for all tests of a process, and an empty one that it is made equal to before each.
+
+    A new engine would compile every statement anew, which takes longer than the tests. In memory where that is
+    possible, for each commit is synced. The folder goes when the process ends.
+    """
+    shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
+    folder = tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None)
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "farm.db"
+    records = SqlRecords.open(path, upgrade=True, now=lambda: START)
+    empty = sqlite3.connect(":memory:", check_same_thread=False)
+    with closing(sqlite3.connect(path)) as there:
+        there.backup(empty)
+    return records, empty
 
 
 @contextmanager
 def empty_records() -> Iterator[SqlRecords]:
-    """In memory where that is possible: what a commit writes is synced, and there are many of them in a test."""
-    shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
-    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
-        path = Path(folder) / "farm.db"
-        path.write_bytes(_empty_database())
-        records = SqlRecords.open(path, upgrade=False, now=lambda: START)
-        try:
-            yield records
-        finally:
-            records.close()
-
-
-def copied(records: SqlRecords, to: Path) -> Path:
-    """The database as it is on the disk now."""
-    records.close()
-    copyfile(str(records.engine.url.database), to)
-    return to
+    records, empty = _database()
+    with closing(records.engine.raw_connection()) as connection:
+        empty.backup(cast("sqlite3.Connection", connection.driver_connection))
+    yield records
 
 
 @dataclass

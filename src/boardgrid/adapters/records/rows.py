@@ -1,10 +1,10 @@
 """Things of the model as rows of tables, and back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Column, RowMapping, Table
+from sqlalchemy import Insert, RowMapping, Select, Table, Update, bindparam, insert, select, update
 
 from boardgrid.adapters.records import schema
 from boardgrid.model.board import Board, BoardType, Site
@@ -24,16 +24,25 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Shelf(Generic[T]):
-    """The table that things of one kind lie in."""
+    """
+    The table that things of one kind lie in.
+
+    The statements that every use case needs are put together once: that takes SQLAlchemy longer than to run them.
+    """
 
     table: Table
     key: str
     pack: Callable[[T], Row]
     unpack: Callable[[RowMapping], T]
+    find: Select[Any] = field(init=False)  # where the key is :_key
+    change: Update = field(init=False)  # where the key is :_key
+    add: Insert = field(init=False)
 
-    @property
-    def key_column(self) -> Column[Any]:
-        return self.table.c[self.key]
+    def __post_init__(self) -> None:
+        has_key = self.table.c[self.key] == bindparam("_key")
+        object.__setattr__(self, "find", select(self.table).where(has_key))
+        object.__setattr__(self, "change", update(self.table).where(has_key))
+        object.__setattr__(self, "add", insert(self.table))
 
 
 def _flat(thing: Any, *leave_out: str) -> Row:

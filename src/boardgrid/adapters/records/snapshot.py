@@ -168,7 +168,7 @@ class SqlSnapshot:
     # --- how
 
     def _one(self, shelf: Shelf[T], key: object) -> T | None:
-        row = self._connection.execute(select(shelf.table).where(shelf.key_column == key)).mappings().first()
+        row = self._connection.execute(shelf.find, {"_key": key}).mappings().first()
         return None if row is None else shelf.unpack(row)
 
     def _all(

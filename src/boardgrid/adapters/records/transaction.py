@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select
 
 from boardgrid.adapters.records import rows, schema
 from boardgrid.adapters.records.snapshot import SqlSnapshot
@@ -18,11 +18,8 @@ class SqlTransaction(SqlSnapshot):
         shelf = rows.SHELVES[type(thing)]
         row = shelf.pack(thing)
         # Not "insert or replace", which would delete the old row and with it what refers to it.
-        changed = self._connection.execute(
-            update(shelf.table).where(shelf.key_column == row[shelf.key]).values(row)
-        ).rowcount
-        if not changed:
-            self._connection.execute(insert(shelf.table).values(row))
+        if not self._connection.execute(shelf.change, row | {"_key": row[shelf.key]}).rowcount:
+            self._connection.execute(shelf.add, row)
         if isinstance(thing, User):
             self._save_keys(thing)
 

@@ -1,0 +1,263 @@
+"""Whatever people, agents and time do in whatever order: what must never be never is."""
+
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from boardgrid.model.board import Act
+from boardgrid.model.deployment import Deployment
+from boardgrid.model.errors import Blame, Code, FarmError
+from boardgrid.model.image import Image, ImageState, RootSource
+from boardgrid.model.planning import Standing
+from boardgrid.model.report import ImageReport, OrderReport, Report, RootReport
+from boardgrid.model.reservation import Reservation
+from boardgrid.model.root import Root, RootState
+from boardgrid.model.user import User
+from boardgrid.model.wish import Deployed, SiteWishes
+from boardgrid.ports import Snapshot
+from boardgrid.services.booking import Fate
+from tests.services.house import House, a_board, a_manifest, empty_records, reached
+
+BOARDS = ("tk1-1", "tk1-2")
+
+users = st.sampled_from(["ada", "bob"])
+boards = st.sampled_from(BOARDS)
+
+
+class Course(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+
+    @initialize()
+    def furnish(self) -> None:
+        self.house = House.furnished(self.stack.enter_context(empty_records()), boards=len(BOARDS))
+        self.house.image()
+        self.version = 0
+        self.generations: dict[str, int] = {}
+        self.late: list[Report] = []  # what an agent meant to tell before it was killed
+
+    def teardown(self) -> None:
+        self.stack.close()
+
+    def _who(self, name: str) -> User:
+        return self.house.ada if name == "ada" else self.house.bob
+
+    # --- people
+
+    @rule(user=users, board=boards | st.none(), root=st.integers(0, 3) | st.none(), hours=st.integers(1, 50))
+    def reserve(self, user: str, board: str | None, root: int | None, hours: int) -> None:
+        who = self._who(user)
+        mine = self.house.farm.roots.roots(who)
+        what: dict[str, Any] = {"board": board} if board else {"board_type": "tk1"}
+        what |= {"root": mine[root].root.name} if root is not None and root < len(mine) else {"image": "tiny"}
+        with suppress(FarmError):
+            self.house.reserve(who, for_=timedelta(hours=hours), **what)
+
+    @rule(user=users, fate=st.sampled_from(Fate) | st.none(), name=st.sampled_from(["", "kept", "mine"]))
+    def release(self, user: str, fate: Fate | None, name: str) -> None:
+        who = self._who(user)
+        for view in self.house.farm.booking.reservations(who, ended=False):
+            with suppress(FarmError):
+                self.house.farm.booking.release(who, view.reservation.number, fate, f"{name}-{user}" if name else "")
+
+    @rule(user=users, which=st.integers(0, 3), keeps=st.booleans())
+    def decide_about_a_root(self, user: str, which: int, keeps: bool) -> None:
+        who = self._who(user)
+        mine = self.house.farm.roots.roots(who)
+        if which < len(mine):
+            with suppress(FarmError):
+                if keeps:
+                    self.house.farm.roots.keep(who, mine[which].root.name, f"kept-{user}")
+                else:
+                    self.house.farm.roots.discard(who, mine[which].root.name)
+
+    @rule(user=users, board=boards, act=st.sampled_from(Act))
+    def order_power(self, user: str, board: str, act: Act) -> None:
+        with suppress(FarmError):
+            self.house.farm.booking.order_power(self._who(user), board, act)
+
+    @rule(board=boards)
+    def say_that_it_is_fit(self, board: str) -> None:
+        with suppress(FarmError):
+            self.house.farm.inventory.fit(self.house.admin, board)
+
+    @rule(board=boards, kernel=st.sampled_from(["", "6.1"]))
+    def declare(self, board: str, kernel: str) -> None:
+        with suppress(FarmError):
+            self.house.farm.inventory.put_board(self.house.admin, a_board(int(board[-1]), kernel=kernel))
+
+    @rule(board=boards)
+    def remove(self, board: str) -> None:
+        with suppress(FarmError):
+            self.house.farm.inventory.remove_board(self.house.admin, board)
+
+    # --- time
+
+    @rule(hours=st.integers(1, 100))
+    def time_passes(self, hours: int) -> None:
+        self.house.now += timedelta(hours=hours)
+        self.house.farm.booking.expire()
+
+    # --- the agent
+
+    def _wishes(self) -> SiteWishes:
+        return self.house.wishes
+
+    @rule(board=boards)
+    def the_agent_reaches_a_wish(self, board: str) -> None:
+        for wish in self._wishes().boards:
+            if wish.board.name == board:
+                self.house.tell(reached(wish))
+
+    @rule(board=boards, blame=st.sampled_from(Blame))
+    def the_agent_gives_up(self, board: str, blame: Blame) -> None:
+        if any(wish.board.name == board for wish in self._wishes().boards):
+            self.house.fail(blame, board)
+
+    @rule()
+    def the_agent_tends_the_store(self) -> None:
+        wishes = self._wishes()
+        offered = self._offered()
+        told: list[Report] = [RootReport(uuid4(), one.root) for one in wishes.discard if one.root not in offered]
+        for one in wishes.images:
+            if not isinstance(one.source, RootSource) or one.source.root not in offered:
+                told.append(ImageReport(uuid4(), one.image, a_manifest() if one.source else None))
+        self.house.tell(*told)
+
+    @rule()
+    def images_cannot_be_made(self) -> None:
+        self.house.tell(
+            *(
+                ImageReport(uuid4(), one.image, code=Code.STORE_FULL, reason="no room")
+                for one in self._wishes().images
+                if one.source is not None
+            )
+        )
+
+    @rule()
+    def the_agent_obeys(self) -> None:
+        for wish in self._wishes().boards:
+            if wish.order is not None:
+                self.house.tell(OrderReport(uuid4(), wish.board.name, wish.order.id))
+
+    @rule()
+    def the_agent_is_killed_with_reports_in_its_hand(self) -> None:
+        self.late += [reached(one) for one in self._wishes().boards]
+        self.house.epoch = 0
+
+    @rule()
+    def late_reports_arrive(self) -> None:
+        self.house.tell(*self.late)
+        self.late.clear()
+
+    def _offered(self) -> set[UUID]:
+        """Roots that may still be exported: of every board's tenant, until it was seen parked."""
+        with self.house.records.read() as records:
+            tenants = [one.tenant for one in records.boards() if one.tenant]
+            found = [records.deployment(one) for one in tenants]
+        return {one.root for one in found if one}
+
+    # --- what must be
+
+    @invariant()
+    def what_must_never_be_is_not(self) -> None:
+        with self.house.records.read() as records:
+            scene = Scene(
+                records.boards(),
+                records.reservations(running=True),
+                records.deployments(live=True),
+                records.roots(),
+                records.images(),
+                {one.root for standing in records.boards() if (one := _tenant(records, standing))},
+            )
+        wishes = self._wishes()
+        _no_board_is_held_twice(scene)
+        _a_live_root_is_its_users_and_is_never_given_up(scene, wishes)
+        _a_wish_names_the_holders_own_root_and_keys(scene, wishes, {self.house.ada, self.house.bob})
+        _what_a_user_wrote_is_not_lost(scene)
+        assert wishes.version >= self.version
+        self.version = wishes.version
+        for wish in wishes.boards:
+            # Also of a board that left and came back under its name.
+            assert self.generations.get(wish.board.name, 0) <= wish.generation <= wishes.version
+            self.generations[wish.board.name] = wish.generation
+
+    @rule(user=users)
+    def nobody_sees_the_roots_and_images_of_others(self, user: str) -> None:
+        who, other = self._who(user), "bob" if user == "ada" else "ada"
+        assert all(one.root.owner == who.id for one in self.house.farm.roots.roots(who))
+        assert all(one.image.owner == who.id or one.image.shared for one in self.house.farm.catalog.images(who))
+        for event in self.house.farm.history.after(who):
+            assert f"kept-{other}" not in event.detail and f"mine-{other}" not in event.detail
+
+
+@dataclass(frozen=True)
+class Scene:
+    boards: list[Standing]
+    running: list[Reservation]
+    live: list[Deployment]
+    roots: list[Root]
+    images: list[Image]
+    offered: set[UUID]  # roots that may be exported to some board
+
+
+def _tenant(records: Snapshot, standing: Standing) -> Deployment | None:
+    return records.deployment(standing.tenant) if standing.tenant else None
+
+
+def _no_board_is_held_twice(scene: Scene) -> None:
+    assert len({one.board for one in scene.running}) == len(scene.running)
+    assert len({one.root for one in scene.live}) == len(scene.live)
+    assert {one.reservation for one in scene.live} == {one.number for one in scene.running}
+    held = {one.board.name for one in scene.boards if isinstance(one.wish, Deployed)}
+    assert held == {one.board for one in scene.running}
+    assert len(scene.offered) == sum(not one.is_clean for one in scene.boards), "a root is on one board at most"
+
+
+def _a_live_root_is_its_users_and_is_never_given_up(scene: Scene, wishes: SiteWishes) -> None:
+    live = {one.root: one for one in scene.live}
+    users_of = {one.number: one.user for one in scene.running}
+    assert {one.id for one in scene.roots if one.state is RootState.LIVE} == set(live)
+    for root in scene.roots:
+        if root.id in live:
+            assert users_of[live[root.id].reservation] == root.owner
+    discarded = {one.root for one in wishes.discard}
+    captured = {one.source.root for one in wishes.images if isinstance(one.source, RootSource)}
+    assert not discarded & set(live) and not captured & (discarded | set(live))
+
+
+def _a_wish_names_the_holders_own_root_and_keys(scene: Scene, wishes: SiteWishes, people: set[User]) -> None:
+    owners = {one.id: one.owner for one in scene.roots}
+    holders = {one.board: one.user for one in scene.running}
+    by_id = {one.id: one for one in people}
+    for one in wishes.boards:
+        if isinstance(one.wish, Deployed):
+            owner = by_id[owners[one.wish.root]]
+            assert holders[one.board.name] == owner.id
+            assert (one.wish.keys, one.wish.user) == (owner.ssh_keys, owner.name)
+
+
+def _what_a_user_wrote_is_not_lost(scene: Scene) -> None:
+    """A root is given up at its user's word, at its date, or when an image has all of it."""
+    going = {one.id for one in scene.roots if one.state in {RootState.GOING, RootState.GONE}}
+    building = [one.source for one in scene.images if one.state is ImageState.BUILDING]
+    assert not going & {one.root for one in building if isinstance(one, RootSource)}
+    assert all(one.expires_at is not None for one in scene.roots if one.state is RootState.ASIDE)
+
+
+def test_a_short_course() -> None:
+    run_state_machine_as_test(Course, settings=settings(max_examples=6, stateful_step_count=20, deadline=None))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_long_course() -> None:
+    run_state_machine_as_test(Course, settings=settings(max_examples=80, stateful_step_count=50, deadline=None))

@@ -1,0 +1,277 @@
+"""Sites, board types and boards."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from boardgrid.model.board import BoardType, Boot, DriverSpec, Site
+from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
+from boardgrid.model.inventory import BoardDeclared
+from boardgrid.model.report import SiteReport
+from boardgrid.model.wish import Gone, Parked
+from boardgrid.services.farm import Farm
+from boardgrid.services.views import BoardState
+from tests.services.house import HOST_KEY, House, a_board
+
+
+def test_a_new_board_is_free_at_once_for_nobody_was_ever_on_it(house: House) -> None:
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.FREE
+    assert house.wish().wish == Parked()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"name": "tk1"}, Code.NAME_INVALID),
+        ({"name": "tk1-01"}, Code.NAME_INVALID),
+        ({"name": "rpi4-1"}, Code.TYPE_UNKNOWN),
+        ({"site": "moon"}, Code.SITE_UNKNOWN),
+        ({"mac": "52:54:00:00:00"}, Code.INVENTORY_INVALID),
+        ({"mac": "01:00:5e:00:00:01"}, Code.INVENTORY_INVALID),
+        ({"address": IPv4Address("10.21.0.5")}, Code.ADDRESS_INVALID),
+        ({"address": IPv4Address("10.20.0.1")}, Code.ADDRESS_INVALID),
+        ({"address": IPv4Address("10.20.0.255")}, Code.ADDRESS_INVALID),
+        ({"boot": Boot.FLASHED}, Code.INVENTORY_INVALID),
+        ({"nfs_path": "/NFSRoot1"}, Code.INVENTORY_INVALID),
+        ({"boot": Boot.FLASHED, "nfs_path": "/a/../b"}, Code.INVENTORY_INVALID),
+        ({"boot": Boot.FLASHED, "nfs_path": "/a b"}, Code.INVENTORY_INVALID),
+        ({"boot": Boot.FLASHED, "nfs_path": "relative"}, Code.INVENTORY_INVALID),
+        ({"kernel": "6.1\nappend evil"}, Code.INVENTORY_INVALID),
+        ({"power": (DriverSpec("../x"),)}, Code.INVENTORY_INVALID),
+        ({"power": (DriverSpec("wol", {"a b": 1}),)}, Code.INVENTORY_INVALID),
+    ],
+)
+def test_a_board_that_cannot_be_is_refused_and_not_recorded(house: House, changes: dict[str, Any], code: Code) -> None:
+    with pytest.raises((Invalid, NotFound)) as error:
+        house.farm.inventory.put_board(house.admin, a_board(2, **changes))
+    assert error.value.code is code
+    assert [one.board.name for one in house.farm.inventory.boards(house.admin)] == ["tk1-1"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arch": "arm hf"},
+        {"cmdline": "quiet\nroot=/dev/mmcblk0"},
+        {"console": "tty\u00e9"},
+        {"fdt": "../../etc/passwd"},
+        {"fdt": "/abs.dtb"},
+        {"boot_s": 0},
+        {"boot_s": float("nan")},
+        {"boot_s": 1e9},
+    ],
+)
+def test_words_that_would_break_a_boot_file_are_refused(house: House, changes: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as error:
+        house.farm.inventory.put_type(house.admin, replace(BoardType("tk1", "armhf"), **changes))
+    assert error.value.code is Code.INVENTORY_INVALID and error.value.hint
+
+
+def test_a_mac_may_be_written_in_any_case_and_with_dashes(house: House) -> None:
+    view = house.farm.inventory.put_board(house.admin, a_board(2, mac="52-54-00-AB-CD-EF"))
+    assert view.board.mac == "52:54:00:ab:cd:ef"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"mac": "52:54:00:00:00:01"}, {"address": IPv4Address("10.20.0.11")}], ids=["mac", "address"]
+)
+def test_what_only_one_board_can_have_is_refused_to_a_second(house: House, changes: dict[str, Any]) -> None:
+    with pytest.raises(Conflict, match="tk1-1 has it") as error:
+        house.farm.inventory.put_board(house.admin, a_board(2, **changes))
+    assert error.value.code is Code.ADDRESS_TAKEN
+
+
+def test_two_flashed_boards_cannot_mount_the_same_path(house: House) -> None:
+    house.farm.inventory.put_board(house.admin, a_board(2, boot=Boot.FLASHED, nfs_path="/NFSRoot1"))
+    with pytest.raises(Conflict, match="tk1-3 cannot have /NFSRoot1: tk1-2 has it"):
+        house.farm.inventory.put_board(house.admin, a_board(3, boot=Boot.FLASHED, nfs_path="/NFSRoot1"))
+
+
+def test_only_admins_change_the_inventory(house: House) -> None:
+    inventory = house.farm.inventory
+    for forbidden in (
+        lambda: inventory.put_type(house.ada, BoardType("rpi4", "arm64")),
+        lambda: inventory.put_board(house.ada, a_board(2)),
+        lambda: inventory.remove_board(house.ada, "tk1-1"),
+        lambda: inventory.remove_type(house.ada, "tk1"),
+        lambda: inventory.fit(house.ada, "tk1-1"),
+        lambda: inventory.apply(house.ada, (), (), dry_run=True),
+    ):
+        with pytest.raises(NotAllowed) as error:
+            forbidden()
+        assert error.value.code is Code.ACT_FORBIDDEN
+
+
+def test_the_options_of_power_drivers_are_for_admins_alone(house: House) -> None:
+    assert house.farm.inventory.board(house.admin, "tk1-1").board.power[0].options == {"secret": "outlet"}
+    assert house.farm.inventory.board(house.ada, "tk1-1").board.power == (DriverSpec("fake"),)
+
+
+def test_a_driver_that_is_not_installed_is_refused_where_that_is_known(house: House) -> None:
+    def refuse(spec: DriverSpec) -> None:
+        raise Invalid(Code.DRIVER_INVALID, "there is no driver {driver}", driver=spec.driver)
+
+    farm = Farm.of(house.records, house.changes, lambda: house.now, check_driver=refuse)
+    with pytest.raises(Invalid, match="there is no driver fake"):
+        farm.inventory.put_board(house.admin, a_board(2))
+
+
+def test_what_a_boot_hangs_on_stays_while_somebody_holds_the_board_and_until_it_is_clean(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    moved = a_board(1, address=IPv4Address("10.20.0.99"))
+    with pytest.raises(Conflict, match="ada holds tk1-1 until") as error:
+        house.farm.inventory.put_board(house.admin, moved)
+    assert error.value.code is Code.THING_IN_USE
+    house.farm.booking.release(house.ada, number)
+    with pytest.raises(Conflict, match="tk1-1 is being cleaned"):
+        house.farm.inventory.put_board(house.admin, moved)
+    house.reach()
+    before = house.wish().generation
+    house.farm.inventory.put_board(house.admin, moved)
+    assert house.wish().board.address == IPv4Address("10.20.0.99")
+    assert house.wish().generation > before
+
+
+def test_a_declaration_that_changes_nothing_moves_no_wish(house: House) -> None:
+    before = house.wishes
+    house.farm.inventory.put_board(house.admin, a_board(1))
+    house.farm.inventory.put_type(house.admin, BoardType("tk1", "armhf", console="ttyS0"))
+    assert house.wishes == before
+
+
+def test_a_changed_type_reaches_the_agent_and_restarts_nothing(house: House) -> None:
+    house.image()
+    house.opened()
+    before = house.wishes
+    house.farm.inventory.put_type(house.admin, BoardType("tk1", "armhf", console="ttyS1"))
+    assert house.wishes.version > before.version
+    assert house.wish().type.console == "ttyS1"
+    assert house.wish().generation == before.boards[0].generation
+    with pytest.raises(Conflict, match="ada holds tk1-1"):
+        house.farm.inventory.put_type(house.admin, BoardType("tk1", "arm64"))
+
+
+def test_a_board_leaves_when_its_agent_says_that_it_is_gone(house: House) -> None:
+    house.settle()
+    before = house.wish().generation
+    house.farm.inventory.remove_board(house.admin, "tk1-1")
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.GOING
+    assert house.wish().wish == Gone() and house.wish().generation > before
+    house.image()
+    with pytest.raises(Conflict, match="tk1-1 leaves the farm"):
+        house.reserve()
+    with pytest.raises(Conflict, match="tk1-1 is leaving"):
+        house.farm.inventory.put_board(house.admin, a_board(1, kernel="6.1"))
+    last = house.wish().generation
+    house.reach()
+    with pytest.raises(NotFound):
+        house.farm.inventory.board(house.ada, "tk1-1")
+    house.farm.inventory.put_board(house.admin, a_board(1))
+    assert house.wish().generation > last, "an agent may remember what it was told of this name"
+
+
+def test_a_board_of_a_site_where_no_agent_ever_was_leaves_at_once(house: House) -> None:
+    house.farm.inventory.remove_board(house.admin, "tk1-1")
+    assert house.farm.inventory.boards(house.ada) == []
+
+
+def test_a_board_that_is_held_is_not_removed_and_the_sentence_says_by_whom(house: House) -> None:
+    house.image()
+    house.reserve()
+    with pytest.raises(Conflict, match="ada holds tk1-1 until 2026-03-01 13:00 UTC") as error:
+        house.farm.inventory.remove_board(house.admin, "tk1-1")
+    assert error.value.code is Code.THING_IN_USE
+
+
+def test_a_type_with_boards_is_not_removed_and_the_sentence_names_them(house: House) -> None:
+    with pytest.raises(Conflict, match="these boards are of type tk1: tk1-1"):
+        house.farm.inventory.remove_type(house.admin, "tk1")
+    house.farm.inventory.remove_board(house.admin, "tk1-1")
+    house.farm.inventory.remove_type(house.admin, "tk1")
+    with pytest.raises(NotFound):
+        house.farm.inventory.type_named(house.ada, "tk1")
+
+
+def test_boards_come_in_the_order_of_their_numbers(house: House) -> None:
+    for number in (10, 2):
+        house.farm.inventory.put_board(house.admin, a_board(number))
+    assert [one.board.name for one in house.farm.inventory.boards(house.ada)] == ["tk1-1", "tk1-2", "tk1-10"]
+
+
+# --- apply
+
+
+TYPES = (BoardType("tk1", "armhf", console="ttyS0"), BoardType("rpi4", "arm64"))
+
+
+def _declared(*more: BoardDeclared) -> tuple[BoardDeclared, ...]:
+    rpi = a_board(7, name="rpi4-7", power=())
+    return (a_board(1, kernel="6.1"), rpi, *more)
+
+
+def test_an_inventory_tells_the_difference_first_and_changes_nothing(house: House) -> None:
+    before = house.wishes
+    changes = house.farm.inventory.apply(house.admin, TYPES, _declared(), dry_run=True)
+    assert [(one.act, one.kind, one.name) for one in changes] == [
+        ("add", "board type", "rpi4"),
+        ("change", "board", "tk1-1"),
+        ("add", "board", "rpi4-7"),
+    ]
+    assert changes[1].fields == {"kernel": ("", "6.1")}
+    assert house.wishes == before and len(house.farm.inventory.types(house.ada)) == 1
+
+
+def test_an_inventory_is_applied_once_and_then_differs_in_nothing(house: House) -> None:
+    assert len(house.farm.inventory.apply(house.admin, TYPES, _declared(), dry_run=False)) == 3
+    assert house.farm.inventory.apply(house.admin, TYPES, _declared(), dry_run=False) == ()
+    assert [one.board.name for one in house.farm.inventory.boards(house.ada)] == ["rpi4-7", "tk1-1"]
+
+
+def test_an_inventory_with_one_bad_board_changes_nothing_at_all(house: House) -> None:
+    with pytest.raises(Conflict):
+        house.farm.inventory.apply(house.admin, TYPES, _declared(a_board(2, mac="52:54:00:00:00:01")), dry_run=False)
+    assert [one.name for one in house.farm.inventory.types(house.ada)] == ["tk1"]
+
+
+def test_an_inventory_does_not_return_a_board_to_service(house: House) -> None:
+    with house.records.write() as tx:
+        tx.save(house.standing().set_aside("it smokes"))
+    assert house.farm.inventory.apply(house.admin, TYPES[:1], (a_board(1),), dry_run=False) == ()
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.SET_ASIDE
+
+
+# --- sites
+
+
+def test_a_farm_with_several_sites_wants_to_be_told_which(house: House) -> None:
+    house.farm.inventory.put_site(Site("moon", server=IPv4Interface("10.30.0.1/24")))
+    with pytest.raises(Invalid, match="2 sites and none was named"):
+        house.farm.inventory.put_board(house.admin, a_board(2))
+    view = house.farm.inventory.put_board(house.admin, a_board(2, site="moon", address=IPv4Address("10.30.0.5")))
+    assert view.board.site == "moon"
+    with pytest.raises(Invalid, match="tk1-2 is at site moon and cannot move to lab"):
+        house.farm.inventory.put_board(house.admin, a_board(2, site="lab"))
+    # A board that is recorded keeps its site where none is named.
+    house.farm.inventory.put_board(house.admin, a_board(1, kernel="6.1"))
+
+
+def test_a_site_is_shown_with_what_its_agent_and_gateway_told(house: House) -> None:
+    [before] = house.farm.inventory.sites(house.ada)
+    assert (before.agent_seen_s, before.gateway, before.store_bytes) == (None, None, 0)
+    site = Site("lab", "farm.example", "br0", IPv4Interface("10.20.0.1/24"))
+    house.tell(SiteReport(uuid4(), site, 1000, 600, "the NFS server does not answer"))
+    house.farm.doors.hello("lab", "127.0.0.1", 2222, HOST_KEY)
+    [after] = house.farm.inventory.sites(house.ada)
+    assert (after.site, after.agent_seen_s, after.free_bytes) == (site, 0.0, 600)
+    assert after.trouble == "the NFS server does not answer"
+    assert after.gateway is not None and (after.gateway.host, after.gateway.port) == ("127.0.0.1", 2222)
+
+
+def test_an_nfs_path_is_a_path_wherever_it_is_shown(house: House) -> None:
+    view = house.farm.inventory.put_board(house.admin, a_board(2, boot=Boot.FLASHED, nfs_path="/srv/NFSRoot1"))
+    assert view.board.nfs_path == PurePosixPath("/srv/NFSRoot1")
