@@ -40,7 +40,7 @@ class LeaseOut(BaseModel):
 
 class ReportsIn(FromMachine):
     epoch: int = Field(ge=0, le=2**53)
-    reports: list[Report] = Field(max_length=10_000)
+    reports: list[Annotated[Report, Field(discriminator="kind")]] = Field(max_length=10_000)
 
 
 class TakenOut(BaseModel):
