@@ -1,0 +1,200 @@
+"""An upload arrives whole and checked, or not at all."""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from boardgrid.api.spool import Arrived, Spool
+from boardgrid.model.errors import Conflict, FarmError, Fault
+from boardgrid.model.image import BlobSource
+from tests.api.door import Door, served
+
+TAR = bytes(range(256)) * 20_000
+SHA256 = hashlib.sha256(TAR).hexdigest()
+
+
+async def pieces(content: bytes = TAR, of_bytes: int = 65536) -> AsyncIterator[bytes]:
+    for first in range(0, len(content), of_bytes):
+        yield content[first : first + of_bytes]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+async def settled(spool: Spool, wanted: list[str]) -> None:
+    """What is dropped goes in a thread that nobody waits for."""
+    async with asyncio.timeout(30):
+        while files(spool.folder) != wanted:  # noqa: ASYNC110 - as it says
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    made = Spool(tmp_path / "spool", upload_bytes=6_000_000)
+    made.prepare()
+    return made
+
+
+async def awaited(door: Door) -> str:
+    answer = await door.ask("user", "POST", "/api/v1/images", json={"name": "tiny"})
+    assert answer.status_code == 201
+    return "/api/v1/images/tiny/content"
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_an_upload_lies_in_the_spool_and_the_agent_is_told(door: Door, is_announced: bool) -> None:
+    path = await awaited(door)
+    answer = await door.ask("user", "PUT", path, content=TAR if is_announced else pieces())
+    assert (answer.status_code, answer.json()["state"]) == (202, "building")
+    assert (door.spool.folder / SHA256).read_bytes() == TAR
+    assert files(door.spool.folder) == [SHA256]
+    assert [one.source for one in door.house.wishes.images] == [BlobSource(SHA256, len(TAR))]
+
+
+async def test_the_agent_of_the_site_fetches_it_and_nobody_else(door: Door) -> None:
+    await door.ask("user", "PUT", await awaited(door), content=TAR)
+    path = f"/api/agent/v1/blobs/{SHA256}"
+    assert (await door.ask("agent", "GET", path)).content == TAR
+    for who in ("nobody", "user", "admin", "gateway"):
+        assert (await door.ask(who, "GET", path)).status_code == 401
+
+
+async def test_an_upload_that_has_gone_from_the_disk_is_the_farm_s_fault(door: Door) -> None:
+    await door.ask("user", "PUT", await awaited(door), content=TAR)
+    (door.spool.folder / SHA256).unlink()
+    answer = await door.ask("agent", "GET", f"/api/agent/v1/blobs/{SHA256}")
+    assert (answer.status_code, answer.json()["code"]) == (502, "upload.broken")
+
+
+async def test_a_second_upload_of_the_same_image_comes_too_late(door: Door) -> None:
+    path = await awaited(door)
+    await door.ask("user", "PUT", path, content=TAR)
+    answer = await door.ask("user", "PUT", path, content=b"other")
+    assert (answer.status_code, answer.json()["code"]) == (409, "upload.broken")
+    assert files(door.spool.folder) == [SHA256]
+
+
+async def test_an_upload_that_is_too_large_is_refused_before_or_while_it_comes(door: Door, tmp_path: Path) -> None:
+    door.app.state.spool = spool = Spool(door.spool.folder, upload_bytes=len(TAR) - 1)
+    path = await awaited(door)
+    for content in (TAR, pieces()):
+        answer = await door.ask("user", "PUT", path, content=content)
+        assert (answer.status_code, answer.json()["code"]) == (413, "image.too_large")
+    await settled(spool, [])
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_a_disk_without_room_is_told_and_nothing_is_left(door: Door, is_announced: bool) -> None:
+    door.app.state.spool = spool = Spool(door.spool.folder, reserve_bytes=1 << 60)
+    answer = await door.ask("user", "PUT", await awaited(door), content=TAR if is_announced else pieces())
+    assert (answer.status_code, answer.json()["code"]) == (507, "store.full")
+    assert "no room for this upload" in answer.json()["detail"]
+    await settled(spool, [])
+
+
+@pytest.mark.parametrize("difference", [-1, 1])
+async def test_an_upload_that_is_not_as_long_as_announced_is_broken(spool: Spool, difference: int) -> None:
+    with pytest.raises(Conflict, match="bytes came of the"):
+        await spool.receive(pieces(), len(TAR) + difference)
+    await settled(spool, [])
+
+
+async def test_an_upload_whose_sender_breaks_off_leaves_nothing(spool: Spool) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield TAR[:3_000_000]
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await spool.receive(broken(), None)
+    await settled(spool, [])
+
+
+async def test_an_upload_that_is_cancelled_leaves_nothing(spool: Spool) -> None:
+    began = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield TAR[:3_000_000]
+        began.set()
+        await asyncio.sleep(600)
+
+    receiving = asyncio.create_task(spool.receive(endless(), None))
+    await began.wait()
+    receiving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await receiving
+    await settled(spool, [])
+
+
+async def test_what_a_killed_controller_had_not_received_whole_goes_at_the_next_start(spool: Spool) -> None:
+    arrived = await spool.receive(pieces(), None)
+    assert files(spool.folder) == [arrived.part.name]
+    spool.prepare()
+    assert files(spool.folder) == []
+
+
+async def test_uploads_that_nobody_wants_any_more_are_swept(spool: Spool) -> None:
+    for content in (b"one", b"other"):
+        arrived = await spool.receive(pieces(content), None)
+        spool.settle(arrived, lambda: None)
+    coming = await spool.receive(pieces(b"a third"), None)
+    wanted = hashlib.sha256(b"one").hexdigest()
+    spool.sweep(lambda: frozenset({wanted}))
+    assert files(spool.folder) == sorted([wanted, coming.part.name])
+
+
+async def test_no_sweep_comes_between_an_upload_s_name_and_its_note(spool: Spool) -> None:
+    arrived = await spool.receive(pieces(), None)
+    noted: set[str] = set()
+    named, sweeping = threading.Event(), threading.Event()
+
+    def note() -> None:
+        named.set()
+        sweeping.wait(30)
+        noted.add(arrived.sha256)
+
+    def sweep() -> None:
+        named.wait(30)
+        sweeping.set()
+        spool.sweep(lambda: frozenset(noted))
+
+    await asyncio.gather(asyncio.to_thread(spool.settle, arrived, note), asyncio.to_thread(sweep))
+    assert files(spool.folder) == [arrived.sha256]
+
+
+async def test_a_spool_that_cannot_be_written_to_is_the_farm_s_fault(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "nowhere")
+    with pytest.raises((Fault, FarmError)):
+        await spool.receive(pieces(), None)
+    spool.prepare()
+    arrived = await spool.receive(pieces(), None)
+    arrived.part.unlink()
+    with pytest.raises(Fault, match="could not be written down"):
+        spool.settle(Arrived(arrived.part, arrived.sha256, 1), lambda: None)
+
+
+async def test_over_a_real_connection_a_sender_that_hangs_up_leaves_nothing(door: Door) -> None:
+    path = await awaited(door)
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield TAR
+        raise ConnectionResetError
+
+    async with served(door.app) as url, httpx.AsyncClient(base_url=url, headers=door.headers("user")) as http:
+        with pytest.raises(ConnectionResetError):
+            await http.put(path, content=broken(), headers={"Content-Length": str(len(TAR) + 1)})
+        await settled(door.spool, [])
+        assert (await http.put(path, content=TAR)).status_code == 202
+
+
+async def test_over_a_real_connection_a_refusal_arrives_while_the_sender_still_sends(door: Door) -> None:
+    door.app.state.spool = Spool(door.spool.folder, upload_bytes=1_000_000)
+    path = await awaited(door)
+    async with served(door.app) as url, httpx.AsyncClient(base_url=url, headers=door.headers("user")) as http:
+        answer = await http.put(path, content=pieces(bytes(20_000_000)))
+        assert (answer.status_code, answer.json()["code"]) == (413, "image.too_large")
