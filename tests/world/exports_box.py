@@ -4,18 +4,25 @@ A machine's worth of namespaces for one test: a bridge with boards, mounts, and 
 The box ends when its first process does, and that one when this process does, however it ends.
 """
 
+import asyncio
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from boardgrid.adapters.exports.ganesha import GaneshaExports
 from boardgrid.adapters.exports.ganesha_server import GaneshaServer
+from boardgrid.adapters.exports.knfsd import KernelExports
 from boardgrid.adapters.shell import SubprocessShell
 from tests.world.exports_client import Client
+from tests.world.exports_guest import MARK
 
 SERVER = IPv4Address("10.77.0.1")
 _BEGIN = """
@@ -46,6 +53,13 @@ def eventually(happens: Callable[[], bool], what: str, timeout_s: float = 30) ->
     while not happens():
         assert time.monotonic() < until, f"in {timeout_s} s not yet: {what}"
         time.sleep(0.02)
+
+
+async def ready(exports: GaneshaExports | KernelExports, timeout_s: float = 60) -> None:
+    until = time.monotonic() + timeout_s
+    while not await exports.is_ready():
+        assert time.monotonic() < until, f"in {timeout_s} s the server is not ready"
+        await asyncio.sleep(0.02)
 
 
 @dataclass
@@ -117,13 +131,17 @@ class Box:
             made.mkdir()
         self.do("truncate", "--size=64M", str(disk))
         self.do("mkfs.ext4", "-q", str(disk))
-        self.do("mount", "-o", "loop", str(disk), str(above))
-        self.do("mkdir", str(above / "upper"), str(above / "work"))
+        self.mount_root(tree, lower)
+        self.write(tree / "secret", f"secret of {name}\n")
+        return tree
+
+    def mount_root(self, tree: Path, lower: Path) -> None:
+        above = tree.parent / "above"
+        self.do("mount", "-o", "loop", str(tree.parent / "above.ext4"), str(above))
+        self.do("mkdir", "-p", str(above / "upper"), str(above / "work"))
         options = f"lowerdir={lower},upperdir={above}/upper,workdir={above}/work"
         options += ",index=on,nfs_export=on,redirect_dir=on,metacopy=off,xino=on"
         self.do("mount", "-t", "overlay", "overlay", "-o", options, str(tree))
-        self.write(tree / "secret", f"secret of {name}\n")
-        return tree
 
     def unmount_root(self, tree: Path) -> None:
         self.do("umount", str(tree))
@@ -149,8 +167,7 @@ def a_box(folder: Path) -> Iterator[Box]:
         if process.stdout:
             process.stdout.close()
         # The first process takes the others along; their mounts go with the last of them, and so do the loop devices.
-        if box:
-            eventually(lambda: not Path(f"/proc/{box.pid}").exists(), "the box is gone")
+        # That takes the kernel seconds of waiting, which nobody needs to wait with it.
 
 
 @dataclass
@@ -160,6 +177,14 @@ class RunningGanesha:
     box: Box
     server: GaneshaServer
     programs: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def exports(self) -> GaneshaExports:
+        return GaneshaExports(self.server, self.box)
+
+    def restart(self) -> None:
+        """As its supervisor does once it was killed."""
+        self.kill("ganesha")
+        self.start("ganesha")
 
     def start(self, *names: str) -> None:
         words = {
@@ -171,11 +196,14 @@ class RunningGanesha:
             log = self.box.folder / "programs.log"
             self.programs[name] = self.box.start(*words[name], log=log)
 
-    def kill(self, name: str) -> None:
-        """As ``kill -9`` does, the program itself: nsenter, which stands before it, ends with it."""
+    def signal(self, name: str, number: int) -> None:
+        """To the program itself, before which nsenter stands."""
         nsenter = self.programs[name].pid
         for child in Path(f"/proc/{nsenter}/task/{nsenter}/children").read_text().split():
-            os.kill(int(child), 9)
+            os.kill(int(child), number)
+
+    def kill(self, name: str) -> None:
+        self.signal(name, signal.SIGKILL)
         self.programs[name].wait(30)
 
     def ended(self, name: str) -> bool:
@@ -198,3 +226,64 @@ def a_ganesha(box: Box) -> Iterator[RunningGanesha]:
         yield running
     finally:
         running.reap()
+
+
+_KERNEL_SERVER = """
+set -e
+mkdir -p /etc/exports.d /var/lib/nfs
+mount --bind "$1" /etc/exports.d
+mount -t tmpfs tmpfs /var/lib/nfs
+: > /var/lib/nfs/etab
+: > /var/lib/nfs/rmtab
+: > /etc/exports
+mount -t nfsd nfsd /proc/fs/nfsd
+rpcbind
+rpc.nfsd --tcp --no-udp --nfs-version 3 --no-nfs-version 4 4
+"""
+# What Debian's nfs-server.service does when it is stopped and started.
+_KERNEL_RESTART = """
+set -e
+rpc.nfsd 0
+exportfs -au
+exportfs -f
+exportfs -r
+rpc.nfsd --tcp --no-udp --nfs-version 3 --no-nfs-version 4 4
+"""
+
+
+@dataclass
+class RunningKernelServer:
+    """The kernel's server in a box; only in the guest, for it makes links on the root of the machine."""
+
+    box: Box
+    mirror: Path
+    mountd: subprocess.Popen[bytes]
+
+    def exports(self) -> KernelExports:
+        return KernelExports(self.box, self.mirror, server=Path(f"/proc/{self.box.pid}/root/proc/fs/nfsd"))
+
+    def restart(self) -> None:
+        self.box.do("sh", "-c", _KERNEL_RESTART)
+
+
+@contextlib.contextmanager
+def a_kernel_server(box: Box) -> Iterator[RunningKernelServer]:
+    assert MARK.exists()
+    mirror = box.folder / "exports.d"
+    mirror.mkdir()
+    box.do("sh", "-c", _KERNEL_SERVER, "sh", str(mirror))
+    words = ("rpc.mountd", "--foreground", "--no-nfs-version", "4", "--port", "20048")
+    mountd = box.start(*words, log=box.folder / "programs.log")
+    try:
+        yield RunningKernelServer(box, mirror, mountd)
+    finally:
+        box.do("sh", "-c", "rpc.nfsd 0; exportfs -f")
+        mountd.kill()
+        mountd.wait(30)
+        for left in ("/r", "/NFSRoot1"):
+            shutil.rmtree(left, ignore_errors=True)
+            Path(left).unlink(missing_ok=True)
+
+
+def a_server(kind: str, box: Box) -> AbstractContextManager[RunningGanesha | RunningKernelServer]:
+    return a_ganesha(box) if kind == "ganesha" else a_kernel_server(box)

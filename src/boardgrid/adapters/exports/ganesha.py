@@ -1,7 +1,7 @@
 """Exports by nfs-ganesha, which is told of them over D-Bus while it runs and by files when it starts."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,8 @@ from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Export, Shell
 
 log = structlog.get_logger()
+
+_PATIENCE_S = 0.01
 
 
 class GaneshaExports:
@@ -65,9 +67,8 @@ class GaneshaExports:
     async def remove(self, seen_as: PurePosixPath) -> None:
         async with self._turn:
             try:
-                for block in list(self._kept.all(seen_as)):
-                    if block.export.seen_as == seen_as:
-                        self._kept.forget(block)
+                for block in _seen(self._kept.all(seen_as), seen_as):
+                    self._kept.end(block)
             finally:  # a disk that refuses must not keep the server from fencing
                 async with ganesha_on(self._bus, self._timeout_s) as server:
                     await self._fence(server, seen_as)
@@ -86,18 +87,57 @@ class GaneshaExports:
     async def _ask(self) -> set[Export]:
         async with ganesha_on(self._bus, self._timeout_s) as server:
             numbers = await server.numbers()
-            return {export for number in numbers.values() if (export := await server.export(number))}
+            told = {export for number in numbers.values() if (export := await server.export(number))}
+            for block in list(self._kept.ending()):  # of an agent that was killed, or gave up waiting
+                if await self._at_work(server, block.export.tree):
+                    told.add(block.export)
+                else:
+                    self._kept.forget_ended(block)
+            return told
 
     async def _fence(self, server: Ganesha, seen_as: PurePosixPath) -> None:
-        if not (number := (await server.numbers()).get(seen_as)):
-            return
+        ending = _seen(self._kept.ending(seen_as), seen_as)
+        trees = {block.export.tree for block in ending}
+        if number := (await server.numbers()).get(seen_as):
+            if export := await server.export(number):
+                trees.add(export.tree)
+            try:
+                await server.remove(number)
+            except Refused as error:  # somebody else was first, or it remains: what counts is what it says next
+                log.warning("export.refused_to_go", seen_as=str(seen_as), error=str(error))
+            if await server.export(number):
+                raise Fault(Code.EXPORTS_FAILED, _("the NFS server still offers {seen_as}"), seen_as=seen_as)
+            log.info("export.removed", seen_as=str(seen_as))
+        for tree in trees:
+            await self._finished(server, tree)
+        for block in ending:
+            self._kept.forget_ended(block)
+
+    async def _finished(self, server: Ganesha, tree: Path) -> None:
+        """
+        Wait until what boards had asked for before is done, which the server lets go on when an export is removed.
+
+        Raises:
+            Fault: it takes too long: a disk hangs.
+        """
+        until = asyncio.get_running_loop().time() + self._timeout_s / 2
+        while await self._at_work(server, tree):
+            if asyncio.get_running_loop().time() > until:
+                raise Fault(
+                    Code.EXPORTS_FAILED,
+                    _("the NFS server does not finish what it began in {tree}"),
+                    hint=_("look for a disk that hangs, in the log of this machine's kernel"),
+                    tree=tree,
+                )
+            await asyncio.sleep(_PATIENCE_S)
+
+    async def _at_work(self, server: Ganesha, tree: Path) -> bool:
+        """It keeps the top of a tree open as long as an export of it, or a request into that, is there."""
+        pid = await server.pid()
         try:
-            await server.remove(number)
-        except Refused as error:  # somebody else was first, or it remains: what counts is what it says next
-            log.warning("export.refused_to_go", seen_as=str(seen_as), error=str(error))
-        if await server.export(number):
-            raise Fault(Code.EXPORTS_FAILED, _("the NFS server still offers {seen_as}"), seen_as=seen_as)
-        log.info("export.removed", seen_as=str(seen_as))
+            return bool(await self._shell.run("find", f"/proc/{pid}/fd", "-lname", str(tree)))
+        except Fault:  # a file was closed while find looked at it
+            return True
 
     def _block(self, wanted: Export, shown: Collection[int]) -> Block:
         """
@@ -110,3 +150,7 @@ class GaneshaExports:
             if block.number not in shown:  # whoever wrote it was killed before the server was told
                 self._kept.forget(block)
         return Block(number_for(wanted.tree, {*shown, *self._kept.numbers()}), wanted)
+
+
+def _seen(blocks: Iterable[Block], seen_as: PurePosixPath) -> list[Block]:
+    return [block for block in blocks if block.export.seen_as == seen_as]

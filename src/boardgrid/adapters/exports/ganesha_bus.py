@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import structlog
-from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, new_method_call
+from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, Message, message_bus, new_method_call
 from jeepney.io.asyncio import DBusConnection, open_dbus_connection
 from jeepney.io.common import RouterClosed
 from jeepney.wrappers import unwrap_msg
@@ -36,6 +36,9 @@ class Ganesha:
     connection: DBusConnection
 
     async def _call(self, method: str, signature: str | None = None, *words: object) -> tuple[Any, ...]:
+        return await self._asked(new_method_call(_EXPORTS, method, signature, words))
+
+    async def _asked(self, message: Message) -> tuple[Any, ...]:
         """
         Raises:
             Refused: see there.
@@ -43,7 +46,7 @@ class Ganesha:
         """
         serial = next(self.connection.outgoing_serial)
         try:
-            await self.connection.send(new_method_call(_EXPORTS, method, signature, words), serial=serial)
+            await self.connection.send(message, serial=serial)
             while (reply := await self.connection.receive()).header.fields.get(HeaderFields.reply_serial) != serial:
                 pass  # what the bus tells everyone
             body: tuple[Any, ...] = unwrap_msg(reply)
@@ -55,6 +58,11 @@ class Ganesha:
         except (OSError, EOFError) as error:
             raise _silent(error) from error
         return body
+
+    async def pid(self) -> int:
+        """The process of the server, as seen where the bus runs."""
+        (pid,) = await self._asked(message_bus.GetConnectionUnixProcessID(_EXPORTS.bus_name))
+        return int(pid)
 
     async def numbers(self) -> Mapping[PurePosixPath, int]:
         """Its exports' numbers by the path that boards mount; not number 0, the root for NFSv4, which is off."""

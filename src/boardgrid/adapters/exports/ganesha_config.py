@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path, PurePath, PurePosixPath
@@ -70,18 +71,25 @@ class Kept:
     """
     The exports that outlive the server: a folder with one file for each.
 
-    A file is made by writing beside and renaming, and goes by being unlinked, which works on a full disk too. Nothing
-    is synced: a machine that lost its power has lost the mounts that were exported as well.
+    A file is made by writing beside and renaming, and goes by being renamed and unlinked, which works on a full disk
+    too. Nothing is synced: a machine that lost its power has lost the mounts that were exported as well.
     """
 
     folder: Path
 
     def all(self, *paths: PurePath) -> Iterator[Block]:
         """Those with one of *paths* as their tree or as what boards mount; without any, all."""
+        return self._blocks(".conf", paths)
+
+    def ending(self, *paths: PurePath) -> Iterator[Block]:
+        """Those that no server starts with any more, while the one that runs may still be at work in the tree."""
+        return self._blocks(".ending", paths)
+
+    def _blocks(self, suffix: str, paths: tuple[PurePath, ...]) -> Iterator[Block]:
         words = [f'"{path}"' for path in paths]
-        for number in self.numbers():
+        for number in self._numbers(suffix):
             try:
-                text = (self.folder / f"{number}.conf").read_text(errors="replace")
+                text = (self.folder / f"{number}{suffix}").read_text(errors="replace")
             except FileNotFoundError:
                 continue
             if paths and not any(word in text for word in words):
@@ -90,14 +98,15 @@ class Kept:
                 yield block
 
     def numbers(self) -> list[int]:
+        return self._numbers(".conf")
+
+    def _numbers(self, suffix: str) -> list[int]:
         try:
             names = os.listdir(self.folder)  # noqa: PTH208 - there may be hundreds, and each board's step asks
         except FileNotFoundError:
             return []
-        return [int(number) for name in names if (number := name.removesuffix(".conf")).isdecimal()]
-
-    def file(self, block: Block) -> Path:
-        return self.folder / f"{block.number}.conf"
+        stems = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
+        return [int(stem) for stem in stems if stem.isdecimal()]
 
     def keep(self, block: Block) -> Path:
         """
@@ -105,25 +114,44 @@ class Kept:
             Fault: the disk refused.
         """
         beside = self.folder / f"{block.number}.new"
-        try:
+        with _refusals(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             beside.write_text(str(block))
-            return beside.rename(self.file(block))
-        except OSError as error:
-            raise _refused(self.folder, error) from error
+            return beside.rename(self.folder / f"{block.number}.conf")
+
+    def end(self, block: Block) -> None:
+        """
+        Raises:
+            Fault: the disk refused.
+        """
+        with _refusals(self.folder):
+            (self.folder / f"{block.number}.conf").rename(self.folder / f"{block.number}.ending")
 
     def forget(self, block: Block) -> None:
         """
         Raises:
             Fault: the disk refused.
         """
-        try:
-            self.file(block).unlink(missing_ok=True)
-        except OSError as error:
-            raise _refused(self.folder, error) from error
+        with _refusals(self.folder):
+            (self.folder / f"{block.number}.conf").unlink(missing_ok=True)
+
+    def forget_ended(self, block: Block) -> None:
+        """
+        Raises:
+            Fault: the disk refused.
+        """
+        with _refusals(self.folder):
+            (self.folder / f"{block.number}.ending").unlink(missing_ok=True)
 
 
-def _refused(folder: Path, error: OSError) -> Fault:
-    return Fault(
-        Code.EXPORTS_FAILED, _("the exports kept in {folder} cannot be changed: {error}"), folder=folder, error=error
-    )
+@contextmanager
+def _refusals(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Fault(
+            Code.EXPORTS_FAILED,
+            _("the exports kept in {folder} cannot be changed: {error}"),
+            folder=folder,
+            error=error,
+        ) from error

@@ -30,7 +30,9 @@ def mount_points(table: str) -> AbstractSet[str]:
 
 
 def offered(kept: Kept) -> list[Block]:
-    """What is kept and mounted; what is not mounted is forgotten."""
+    """What is kept and mounted; what is not mounted is forgotten, and what an earlier server was to end."""
+    for block in list(kept.ending()):
+        kept.forget_ended(block)
     blocks = list(kept.all())
     mounted = mount_points(Path("/proc/self/mountinfo").read_text())  # after the files: a file is later than its mount
     for block in blocks:
