@@ -1,0 +1,285 @@
+"""The command line against the real API on a real database; an agent is played by hand."""
+
+import asyncio
+import tarfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner
+from structlog.testing import capture_logs
+
+from boardgrid.api.app import create
+from boardgrid.api.spool import Spool
+from boardgrid.api.streams import Streams
+from boardgrid.client.main import cli
+from boardgrid.model.deployment import Outcome, Phase
+from boardgrid.model.errors import Blame
+from boardgrid.model.image import RootSource
+from boardgrid.model.report import ImageReport, OrderReport, RootReport, StepReport
+from boardgrid.model.wish import Deployed
+from tests.api.door import served
+from tests.client.conftest import Ended
+from tests.services.house import KEY_A, House, a_manifest, empty_records, reached
+
+INVENTORY = """
+[board_types.rpi4]
+arch = "armhf"
+
+[boards.rpi4-1]
+mac = "02:00:00:00:00:01"
+address = "10.20.0.51"
+power = [{ driver = "ssh" }]
+
+[boards.rpi4-2]
+mac = "02:00:00:00:00:02"
+address = "10.20.0.52"
+boot = "flashed"
+nfs_path = "/NFSRoot1"
+"""
+
+
+@dataclass
+class Played:
+    """A farm whose agent does at once what is wished, while *is_working*."""
+
+    house: House
+    url: str
+    folder: Path
+    tokens: dict[str, str] = field(default_factory=dict)
+    is_working: bool = True
+    fails: Blame | None = None
+
+    async def run(self, *argv: str, who: str = "root", stdin: str | None = None) -> Ended:
+        env = {
+            "BOARDGRID_URL": self.url, "BOARDGRID_TOKEN": self.tokens[who], "BOARDGRID_DEBUG": "1", "NO_COLOR": "",
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+        }  # fmt: skip
+        ended = await asyncio.to_thread(CliRunner().invoke, cli, list(argv), input=stdin, env=env)
+        if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+            raise ended.exception
+        return Ended(ended.exit_code, ended.stdout, ended.stderr)
+
+    async def ok(self, *argv: str, who: str = "root", stdin: str | None = None) -> Ended:
+        ended = await self.run(*argv, who=who, stdin=stdin)
+        assert ended.code == 0, ended.err
+        return ended
+
+    async def soon(self, *argv: str, who: str = "root") -> Ended:
+        """As *ok*, where the agent may still have to do its part of what went before."""
+        async with asyncio.timeout(60):
+            while (ended := await self.run(*argv, who=who)).code == 5:
+                pass
+        assert ended.code == 0, ended.err
+        return ended
+
+    async def play(self) -> None:
+        while True:
+            if self.is_working:
+                await asyncio.to_thread(self._act)
+            await asyncio.sleep(0.05)
+
+    def _act(self) -> None:
+        wishes = self.house.wishes
+        for wish in wishes.boards:
+            name, generation = wish.board.name, wish.generation
+            if wish.order is not None:
+                self.house.tell(OrderReport(uuid4(), name, wish.order.id))
+            if isinstance(wish.wish, Deployed) and not self.house.standing(name).is_reached:
+                if self.fails is not None:
+                    self.house.fail(self.fails, name)
+                    continue
+                whose = wish.wish.deployment
+                self.house.tell(
+                    StepReport(uuid4(), name, generation, "clone", Phase.BEGAN, whose),
+                    StepReport(uuid4(), name, generation, "clone", Phase.ENDED, whose, Outcome.OK, took_s=0.04),
+                )
+            self.house.tell(reached(wish))
+        offered = {wish.wish.root for wish in wishes.boards if isinstance(wish.wish, Deployed)}
+        for image in wishes.images:
+            if not isinstance(image.source, RootSource) or image.source.root not in offered:
+                self.house.tell(ImageReport(uuid4(), image.image, a_manifest() if image.source else None))
+        for root in wishes.discard:
+            if root.root not in offered:
+                self.house.tell(RootReport(uuid4(), root.root))
+
+
+@pytest.fixture
+async def farm(tmp_path: Path) -> AsyncIterator[Played]:
+    # What the farm logs would mix with what the commands print: they run in this process.
+    with empty_records() as records, capture_logs():
+        house = House.furnished(records, boards=0)
+        app = create(house.farm, Spool(tmp_path / "spool"), Streams(alive_s=0.2))
+        async with served(app) as url:
+            farm = Played(house, url, tmp_path)
+            farm.tokens["root"] = house.farm.accounts.create_admin("root", again=True).clear.reveal()
+            async with playing(farm):
+                yield farm
+
+
+@asynccontextmanager
+async def playing(farm: Played) -> AsyncIterator[None]:
+    agent = asyncio.create_task(farm.play())
+    try:
+        yield
+    finally:
+        agent.cancel()
+        with suppress(asyncio.CancelledError):
+            await agent
+
+
+@pytest.fixture
+async def furnished(farm: Played) -> Played:
+    """Boards from an inventory, an image that all may boot, and grace."""
+    (farm.folder / "farm.toml").write_text(INVENTORY)
+    (farm.folder / "grace.pub").write_text(
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dn g@h\n"
+    )
+    with tarfile.open(farm.folder / "tiny.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("etc"))
+    await farm.ok("apply", str(farm.folder / "farm.toml"), "--yes")
+    added = await farm.ok("user", "add", "grace", "--ssh-key", str(farm.folder / "grace.pub"))
+    farm.tokens["grace"] = added.out.strip()
+    await farm.ok("image", "import", "tiny", str(farm.folder / "tiny.tar"), "--shared")
+    return farm
+
+
+async def test_a_day_at_the_farm(furnished: Played) -> None:
+    farm = furnished
+    assert "the farm is as" in (await farm.ok("apply", str(farm.folder / "farm.toml"))).err
+    assert (await farm.ok("board", "list", "-o", "name", who="grace")).out == "rpi4-1\nrpi4-2\n"
+    assert "lab" in (await farm.ok("site", "list")).out
+    assert (await farm.ok("whoami", who="grace", stdin="")).out.startswith("name")
+
+    reserved = await farm.soon("reserve", "--type", "rpi4", "--image", "tiny", "--for", "2h", who="grace")
+    assert "clone          0.04 s" in reserved.err
+    assert "boardgrid ssh rpi4-1" in reserved.out
+    assert "open" in (await farm.ok("status", who="grace")).out
+    assert (await farm.ok("status", "1", "-o", "json", who="grace")).json["deployment"]["host_key"].startswith("ssh-")
+    assert (await farm.ok("power", "cycle", "rpi4-1", who="grace")).err == "rpi4-1: cycle: done\n"
+    assert "power cycle was carried out" in (await farm.ok("events", "--reservation", "1", who="grace")).out
+    no_gateway = await farm.run("ssh", "rpi4-1", who="grace")
+    assert "the SSH gateway of the site lab has not been heard of" in no_gateway.err
+
+    kept = await farm.ok("release", "--keep", "mine", who="grace")
+    assert "the image mine:1 is ready" in kept.err
+    assert "tiny:1" in (await farm.ok("image", "show", "mine", who="grace")).out
+
+    await farm.soon("reserve", "rpi4-2", "--image", "mine", who="grace")
+    await farm.ok("release", "--aside=before", who="grace")
+    assert (await farm.ok("root", "list", "-o", "name", who="grace")).out == "before\n"
+    await farm.soon("reserve", "rpi4-1", "--root", "before", who="grace")
+    await farm.ok("release", "rpi4-1", "--aside", who="grace")
+    assert "mine:2 is ready" in (await farm.ok("root", "keep", "before", "mine", who="grace")).err
+
+    await farm.soon("reserve", "rpi4-1", "--image", "mine:1", who="grace")
+    await farm.ok("release", "--discard", who="grace")
+    await farm.soon("image", "remove", "mine:1", who="grace")
+    await farm.soon("image", "remove", "mine:2", who="grace")
+    async with asyncio.timeout(60):
+        while (await farm.ok("image", "list", "-o", "name", who="grace")).out != "tiny:1\n":
+            pass
+    assert (await farm.ok("status", "--all", "-o", "name")).out.split() == ["4", "3", "2", "1"]
+    await farm.ok("user", "remove", "grace")
+    await farm.soon("board", "remove", "rpi4-2")
+    assert (await farm.run("whoami", who="grace")).code == 4
+
+
+async def test_every_list_and_every_form_of_output(furnished: Played) -> None:
+    farm = furnished
+    await farm.ok("reserve", "rpi4-1", "--image", "tiny", who="grace")
+    for noun in ("board", "board-type", "image", "root", "user", "site"):
+        for output in ("table", "json", "name"):
+            assert (await farm.ok(noun, "list", "-o", output)).out
+    for words in (["board", "rpi4-1"], ["board-type", "rpi4"], ["image", "tiny"], ["user", "grace"]):
+        noun, name = words
+        assert name in (await farm.ok(noun, "show", name, "-o", "name")).out
+        assert (await farm.ok(noun, "show", name, "-o", "json")).json["name"]
+    root = (await farm.ok("root", "list", "-o", "name", who="grace")).out.strip()
+    assert (await farm.ok("root", "show", root, "-o", "json", who="grace")).json["board"] == "rpi4-1"
+    events = (await farm.ok("events", "-o", "json")).json
+    assert events == sorted(events, key=lambda event: event["number"])
+    assert len((await farm.ok("events", "--board", "rpi4-1")).out.splitlines()) > 3
+
+
+async def test_a_directory_is_sent_and_an_upload_that_breaks_leaves_nothing(furnished: Played) -> None:
+    farm = furnished
+    (farm.folder / "tree/etc").mkdir(parents=True)
+    assert "the image mine:1 is ready" in (await farm.ok("image", "import", "mine", str(farm.folder / "tree"))).err
+    broken = farm.folder / "bin/tar"
+    broken.parent.mkdir()
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "GNU tar" && exit\nhead -c 300000 /dev/zero\nexit 2\n')
+    broken.chmod(0o755)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", f"{broken.parent}:/usr/bin:/bin")
+        ended = await farm.run("image", "import", "mine", str(farm.folder / "tree"))
+    assert ended.code == 6
+    assert "could not be packed whole" in ended.err
+    assert "nothing is left of mine:2" in ended.err
+    assert (await farm.ok("image", "list", "-o", "name")).out.split() == ["mine:1", "tiny:1"]
+
+
+async def test_refusals_are_sentences_with_their_exit_codes(furnished: Played) -> None:
+    farm = furnished
+    await farm.ok("reserve", "rpi4-1", "--image", "tiny")
+    cases: list[tuple[int, str, list[str]]] = [
+        (2, "name.invalid", ["image", "import", "No Good", str(farm.folder / "tiny.tar")]),
+        (2, "duration.invalid", ["reserve", "rpi4-2", "--image", "tiny", "--for", "9999d"]),
+        (3, "board.unknown", ["board", "show", "rpi4-9"]),
+        (3, "image.unknown", ["reserve", "rpi4-2", "--image", "nothing"]),
+        (3, "reservation.unknown", ["status", "99"]),
+        (4, "act.forbidden", ["user", "add", "linus"]),
+        (5, "board.taken", ["reserve", "rpi4-1", "--image", "tiny"]),
+    ]
+    for code, word, argv in cases:
+        ended = await farm.run(*argv, who="grace")
+        assert (ended.code, f"({word})" in ended.err) == (code, True), ended.err
+    taken = await farm.run("reserve", "rpi4-1", "--image", "tiny", who="grace")
+    assert "root" in taken.err
+    assert "until" in taken.err
+
+
+async def test_a_deployment_that_fails_tells_why_and_ends_with_6(furnished: Played) -> None:
+    farm = furnished
+    farm.fails = Blame.BOARD
+    ended = await farm.run("reserve", "rpi4-1", "--image", "tiny", who="grace")
+    assert ended.code == 6
+    assert "rpi4-1 could not be made ready: it does not boot" in ended.err
+    assert "look at it" in ended.err
+    farm.fails = None
+    assert "it does not boot" in (await farm.ok("board", "show", "rpi4-1")).out
+    await farm.ok("board", "fit", "rpi4-1")
+    assert "set_aside" not in (await farm.ok("board", "list")).out
+
+
+async def test_who_waits_does_not_notice_that_the_controller_was_away(furnished: Played) -> None:
+    farm = furnished
+    farm.is_working = False
+    at = farm.folder / "controller.sock"
+    farm.url = f"unix:{at}"
+    app = create(farm.house.farm, Spool(farm.folder / "spool"), Streams(alive_s=0.2))
+    async with served(app, at=at):
+        waiting = asyncio.create_task(farm.run("reserve", "rpi4-1", "--image", "tiny", who="grace"))
+        async with asyncio.timeout(60):
+            while not any(isinstance(board.wish, Deployed) for board in farm.house.wishes.boards):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)  # it follows the events by now; if it does not yet, it must come through as well
+    at.unlink()
+    await asyncio.sleep(1)
+    app = create(farm.house.farm, Spool(farm.folder / "spool"), Streams(alive_s=0.2))
+    async with served(app, at=at):
+        farm.is_working = True
+        ended = await asyncio.wait_for(waiting, 60)
+    assert ended.code == 0, ended.err
+    assert "rpi4-1 is yours" in ended.err
+
+
+async def test_keys_are_checked_by_the_farm(farm: Played) -> None:
+    weak = await farm.run("user", "add", "linus", "--ssh-key", "-", stdin="ssh-rsa AAAAB3NzaC1yc2E= old\n")
+    assert weak.code == 2
+    assert "key.invalid" in weak.err
+    twice = await farm.run("user", "add", "linus", "--ssh-key", "-", stdin=f"{KEY_A} ada@home\n")
+    assert twice.code == 5
