@@ -1,6 +1,7 @@
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -21,6 +22,11 @@ def dnsmasq(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     assert sleep
     shutil.copy(sleep, tmp_path / "dnsmasq")
     with subprocess.Popen([tmp_path / "dnsmasq", "600"]) as process:
+        # The kernel gives it its name a moment after it has begun.
+        until = time.monotonic() + 30
+        while Path(f"/proc/{process.pid}/comm").read_text() != "dnsmasq\n":
+            assert time.monotonic() < until
+            time.sleep(0.01)
         (tmp_path / "pid").write_text(f"{process.pid}\n")
         yield process
         process.kill()
