@@ -67,7 +67,7 @@ bench: need-root setup
 
 demo: need-root
 	@packaging/need-packages setup farm
-	@$(MAKE) setup
+	@$(MAKE) -s setup
 	@$(BIN)/python -m boardgrid.demo up "$(DEMO)"
 
 # Also where only half of it was ever made: what is not there is not needed.

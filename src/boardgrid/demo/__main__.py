@@ -22,18 +22,14 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, FarmError
 
 _END_S = 60.0
-_NEXT = """
-Try next (each line can be pasted):
-
-  {ada} status                          what ada holds
-  {ada} ssh tk1-1                       log in; what she writes stays on her root
-  {ada} release tk1-1 --keep mine       give the board back, keep the root as an image
-  {ada} reserve tk1-2 --image tiny      the other board, by its flashed path
-  {admin} events --follow                 what happens on all boards
-  {admin} board list
-
-The farm runs on. It ends with: make demo-down{where}
-"""
+_NEXT = (
+    ("ada", "status", "what ada holds"),
+    ("ada", "ssh tk1-1", "log in; what she writes stays on her root"),
+    ("ada", "release tk1-1 --keep mine", "give the board back, keep the root as an image"),
+    ("ada", "reserve tk1-2 --image tiny", "the other board, by its flashed path"),
+    ("admin", "events --follow", "what happens on all boards"),
+    ("admin", "board list", "how they are"),
+)
 
 
 @click.group()
@@ -55,10 +51,19 @@ def up(folder: Path) -> None:
     except FarmError as error:
         _complain(stage, error)
         sys.exit(1)
-    click.echo("\n" + _("All of it took {s:.0f} s.").format(s=time.monotonic() - began))
+    click.echo("\n" + _("All of it took {s:.0f} s. Try next:").format(s=time.monotonic() - began) + "\n")
+    _show_next(stage)
     where = "" if folder == Path(".demo") else f" DEMO={folder}"
-    shown = stage.folder.relative_to(Path.cwd()) if stage.folder.is_relative_to(Path.cwd()) else stage.folder
-    click.echo(_(_NEXT).format(ada=shown / stage.ada.name, admin=shown / stage.admin.name, where=where), nl=False)
+    click.echo("\n" + _("The farm runs on. It ends with: make demo-down{where}").format(where=where))
+
+
+def _show_next(stage: Stage) -> None:
+    here = Path.cwd()
+    shown = stage.folder.relative_to(here) if stage.folder.is_relative_to(here) else stage.folder
+    commands = [(f"{shown / person} {words}", what) for person, words, what in _NEXT]
+    width = max(len(command) for command, _what in commands)
+    for command, what in commands:
+        click.echo(f"  {command:<{width}}   # {_(what)}")
 
 
 def _play(stage: Stage) -> None:

@@ -27,6 +27,7 @@ _MACS = {PXE_BOARD: "52:54:00:20:00:11", FLASHED_BOARD: "52:54:00:20:00:12"}
 _LAST = {PXE_BOARD: 11, FLASHED_BOARD: 12}  # of their addresses
 _PATH = "/NFSRoot1"  # what the flashed board always mounts
 _CONSOLE = "ttyAMA0"
+_BOOT_S = 180.0
 
 _INVENTORY = """\
 # The demo's boards. Change it and: boardgrid apply {file}
@@ -167,6 +168,7 @@ def reserve(stage: Stage, piece: Piece) -> None:
     mine = [one for one in _json(stage, stage.ada, "status") if one["board"] == PXE_BOARD and one["state"] == "running"]
     if mine and mine[0]["deployment"] and mine[0]["deployment"]["state"] == "open":
         piece.says(_("{board} is ada's already").format(board=PXE_BOARD))
+        _have_it_answer(stage, piece)
         return
     for one in mine:  # an earlier demo broke off while this was under way
         stage.boardgrid(stage.ada, "release", str(one["number"]), "--discard")
@@ -174,13 +176,36 @@ def reserve(stage: Stage, piece: Piece) -> None:
     stage.watched(stage.ada, ("reserve", PXE_BOARD, "--image", IMAGE, "--for", "2h"), piece.line)
 
 
+def _have_it_answer(stage: Stage, piece: Piece) -> None:
+    """A farm that was ended took its virtual boards with it; their roots wait for them."""
+    with contextlib.suppress(Fault):
+        _on_board(stage, "true")
+        return
+    piece.line(_("boardgrid power cycle {board}  (it does not answer: the farm was down)").format(board=PXE_BOARD))
+    stage.boardgrid(stage.ada, "power", "cycle", PXE_BOARD)
+    deadline = time.monotonic() + _BOOT_S
+    while True:
+        try:
+            _on_board(stage, "true")
+        except Fault:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        else:
+            return
+
+
 def log_in(stage: Stage, piece: Piece) -> None:
     piece.says(_("boardgrid ssh {board}").format(board=PXE_BOARD))
-    for command in ("uname -a", "cat /etc/boardgrid/deployment", "grep ' / ' /proc/mounts"):
+    for command in ("uname -a", "cat /etc/boardgrid/deployment", "grep ' / ' /proc/mounts | cut -d, -f1-3"):
         piece.line(f"$ {command}")
-        said = stage.boardgrid(stage.ada, "ssh", "-i", str(stage.ada.key), PXE_BOARD, "--", command)
-        for line in said.splitlines():
+        for line in _on_board(stage, command).splitlines():
             piece.line(f"  {line}")
+
+
+def _on_board(stage: Stage, command: str) -> str:
+    options = ("-o", "ConnectTimeout=10")
+    return stage.boardgrid(stage.ada, "ssh", "-i", str(stage.ada.key), PXE_BOARD, *options, "--", command)
 
 
 # --- people

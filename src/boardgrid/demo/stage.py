@@ -127,45 +127,35 @@ class Stage:
         return done.stdout
 
     def watched(self, person: Person, words: Sequence[str], tell: Callable[[str], None]) -> None:
-        """As :meth:`boardgrid`, with each line told as it comes."""
+        """As :meth:`boardgrid`, with what it says meanwhile told line by line; its answer is not shown."""
         said: list[str] = []
         with subprocess.Popen(
             [_program("boardgrid"), *words],
             env=_environment(person),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
         ) as running:
-            assert running.stdout is not None  # noqa: S101 - asked for above
-            for line in running.stdout:
+            assert running.stderr is not None  # noqa: S101 - asked for above
+            for line in running.stderr:
                 said.append(line)
                 tell(line.rstrip())
         if running.returncode:
             raise _failed(words, "".join(said[-3:]))
 
-    def server(self, *words: str, tell: Callable[[str], None] | None = None) -> str:
+    def server(self, *words: str) -> str:
         """
-        Run the server's program.
+        Run the server's program and return what it printed.
 
         Raises:
             Fault: it complained.
         """
         argv = [_program("boardgridd"), *words, "--config", str(self.file)]
-        if tell is None:
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=_QUIET_S, check=False)
-            if done.returncode:
-                raise _failed(words, done.stderr)
-            return done.stdout
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-            assert running.stdout is not None  # noqa: S101 - asked for above
-            assert running.stderr is not None  # noqa: S101
-            for line in running.stdout:
-                tell(line.rstrip())
-            complaint = running.stderr.read()
-        if running.returncode:
-            raise _failed(words, complaint)
-        return ""
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=_QUIET_S, check=False)
+        if done.returncode:
+            raise _failed(words, done.stderr)
+        return done.stdout
 
 
 def _program(name: str) -> str:
