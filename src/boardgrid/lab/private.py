@@ -42,6 +42,17 @@ class InsideShell:
         words = (*self.enter, *_DIES_WITH_PARENT, *argv)
         return await SubprocessShell().run(*words, timeout_s=timeout_s, stdin=stdin)
 
+    async def start(
+        self, *argv: str, output: IO[bytes] | int = asyncio.subprocess.DEVNULL
+    ) -> asyncio.subprocess.Process:
+        """A program that stays: until it is ended, the lab is, or we are."""
+        return await asyncio.create_subprocess_exec(
+            *(*_DIES_WITH_PARENT, *self.enter, *_DIES_WITH_PARENT, *argv),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=None if output == asyncio.subprocess.PIPE else output,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PrivateLab:
@@ -60,15 +71,6 @@ class PrivateLab:
     @property
     def shell(self) -> InsideShell:
         return InsideShell(self.enter)
-
-    async def start(self, *argv: str, log: IO[bytes] | int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
-        """A program that stays, inside; it ends with the lab, or when it is ended."""
-        return await asyncio.create_subprocess_exec(
-            *(*_DIES_WITH_PARENT, *self.enter, *_DIES_WITH_PARENT, *argv),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
 
     async def neighbour(
         self,
@@ -133,9 +135,11 @@ async def _begun(process: asyncio.subprocess.Process, client: LabClient, log: Pa
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(BEGIN_S):
             while process.returncode is None:
-                with contextlib.suppress(Fault):
+                with contextlib.suppress(Fault, OSError, IndexError):
                     await client.about()
-                    return
+                    # Not another lab that has the same folder.
+                    if _network_of(await client.pid()) == _network_of(_child(process.pid)):
+                        return
                 await asyncio.sleep(0.02)
     said = (await asyncio.to_thread(log.read_text, errors="replace"))[-2000:]
     raise Fault(Code.PROGRAM_FAILED, _("the lab did not begin: {said}"), said=said)
@@ -143,6 +147,10 @@ async def _begun(process: asyncio.subprocess.Process, client: LabClient, log: Pa
 
 def _child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def _network_of(pid: int) -> int:
+    return Path(f"/proc/{pid}/ns/net").stat().st_ino
 
 
 async def _gone(process: asyncio.subprocess.Process) -> None:
