@@ -99,6 +99,23 @@ async def test_a_released_board_is_fenced_and_switched_off() -> None:
 
 
 @patiently
+async def test_a_new_board_gets_the_holding_entry_before_anyone_uses_it() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.PARKED))
+        await site.until(mill.reached(site, Reached.PARKED))
+    assert site.netboot.offered == {"tk1-1": None}
+
+
+@patiently
+async def test_a_flashed_board_may_be_silent_until_it_mounts_its_root() -> None:
+    site = mill.a_site(mill.flashed_board(), boot_s=90)
+    async with mill.agent(site):
+        await opened(site)
+    assert site.shelf["tk1-1"].restarts == 1
+
+
+@patiently
 async def test_a_board_that_leaves_keeps_no_boot_files() -> None:
     site = mill.a_site()
     async with mill.agent(site):

@@ -295,7 +295,9 @@ class Bench:
 
     async def _next_sign(self, wished: BoardWish, since_s: float, *, has_sign: bool) -> bool:
         """Wait for something to be seen; False when a board that gave no sign at all should have given one by now."""
-        patience_s = wished.type.boot_s * (1 if has_sign else self._world.pace.first_sign_share)
+        # The first that is seen of a flashed board is its NFS mount, near the end of its boot.
+        is_late_sign = has_sign or wished.board.boot is Boot.FLASHED
+        patience_s = wished.type.boot_s * (1 if is_late_sign else self._world.pace.first_sign_share)
         left_s = since_s + patience_s - self._world.clock.now_s()
         self._sighted.clear()
         try:

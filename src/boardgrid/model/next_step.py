@@ -60,7 +60,8 @@ def next_step(wish: Wish, seen: Seen) -> Step | None:
         case Deployed():
             return _to_deployed(wish, seen)
         case Parked():
-            return _to_parked(seen)
+            # A board that is new here has no boot files at all: it gets the holding entry, so that it can ask for it.
+            return Step.HOLD if seen.has_entries and not seen.has_files else _to_parked(seen)
         case Gone():
             return _to_parked(seen) or (Step.FORGET if seen.has_files else None)
 
