@@ -87,10 +87,10 @@ class Archive:
 
 def listing(folder: Path) -> dict[str, tuple[int, int, str]]:
     """What lies in a folder that must not change: kind and mode, size, and content, of everything."""
-    found = {}
+    found: dict[str, tuple[int, int, str]] = {}
     for entry in sorted(folder.rglob("*")):
         seen = entry.lstat()
-        content = entry.read_text() if stat.S_ISREG(seen.st_mode) else ""
+        content = entry.read_bytes().hex() if stat.S_ISREG(seen.st_mode) else ""
         target = os.readlink(entry) if stat.S_ISLNK(seen.st_mode) else ""  # noqa: PTH115
         found[str(entry)] = (seen.st_mode, seen.st_size, content + target)
     return found

@@ -5,6 +5,7 @@ Nothing is copied, so a root costs the same whatever its image's size; and no fi
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -12,7 +13,6 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -145,7 +145,7 @@ class StoredRoots:
             # The overlay holds its layers by itself: what is not mounted can be neither used nor forgotten.
             await store.shell.run("umount", str(place.disk))
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _holding(self, image: UUID) -> AsyncIterator[None]:
         """
         Inside the block the image is mounted, and nobody unmounts or removes it.
@@ -206,7 +206,8 @@ class StoredRoots:
             await self._umount(str(place.tree), root)
         if str(place.disk) in mounted:  # left by a mount that was ended in its middle
             await self._umount(str(place.disk), root)
-        if place.tree.at in mounted or place.disk.at in mounted:
+        # Also where nothing of the root was mounted: one who was killed may have come no further than its image.
+        with contextlib.suppress(NotFound):
             await self._rest_image(UUID((await self._meta(root)).image))
 
     async def _umount(self, point: str, root: UUID) -> None:

@@ -1,0 +1,126 @@
+"""A disk that fills up: imports stop early, promises hold, and nobody loses what was written."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.model.errors import Code, Fault
+from boardgrid.model.image import BlobSource, PathSource
+from tests.adapters.store.bench import MIB, Bench
+from tests.adapters.store.own_mounts import a_small_disk
+from tests.adapters.store.trees import a_tree
+
+pytestmark = pytest.mark.world
+
+DISK, SIZE = 256 * MIB, 64 * MIB
+
+
+@pytest.fixture
+def disk(alone: None, tmp_path: Path) -> Iterator[Path]:
+    with a_small_disk(tmp_path, DISK) as mount:
+        yield mount
+
+
+@pytest.fixture
+def bench(disk: Path, tmp_path: Path) -> Bench:
+    (tmp_path / "imports").mkdir()
+    (disk / "store").mkdir()
+    return Bench(disk / "store", tmp_path / "imports", reserved_share=0.1)
+
+
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "fill").open("wb", buffering=0) as file:
+        while file.write(bytes(MIB)):
+            os.fsync(file.fileno())
+
+
+def free(disk: Path) -> int:
+    seen = os.statvfs(disk)
+    return seen.f_bavail * seen.f_frsize
+
+
+async def test_what_is_written_to_a_root_on_a_full_disk_is_not_lost(bench: Bench, disk: Path) -> None:
+    image, root = await bench.image(), uuid4()
+    await bench.roots.clone(root, image, SIZE)
+    fill(disk)
+    assert free(disk) < 2 * MIB
+
+    tree, content = bench.roots.path(root), os.urandom(40 * MIB)
+    (tree / "mine").write_bytes(content)
+    await SubprocessShell().run("sync", "--file-system", str(tree))
+    await bench.roots.unmount(root)
+    await bench.roots.clone(root, image, SIZE)
+    assert (tree / "mine").read_bytes() == content
+
+
+async def test_a_root_that_fills_up_takes_nothing_from_another(bench: Bench, disk: Path) -> None:
+    image, greedy, modest = await bench.image(), uuid4(), uuid4()
+    for root in (greedy, modest):
+        await bench.roots.clone(root, image, SIZE)
+    fill(bench.roots.path(greedy))
+    (bench.roots.path(modest) / "mine").write_bytes(bytes(40 * MIB))
+    await SubprocessShell().run("sync", "--file-system", str(bench.roots.path(modest)))
+    assert (bench.roots.path(modest) / "mine").stat().st_size == 40 * MIB
+
+
+async def test_more_roots_than_there_is_room_for_are_refused_with_the_figures(bench: Bench) -> None:
+    image, made = await bench.image(), 0
+    with pytest.raises(Fault, match=str(SIZE)) as raised:
+        for made in range(DISK // SIZE + 1):  # noqa: B007 - told below
+            await bench.roots.clone(uuid4(), image, SIZE)
+    assert raised.value.code is Code.STORE_FULL
+    assert str((await bench.roots.room()).free_bytes) in str(raised.value)
+    assert made >= 2
+    assert len(await bench.roots.all()) == made
+    assert [entry for entry in (bench.folder / "roots").iterdir() if entry.name.startswith(".")] == []
+
+
+async def test_a_promise_that_is_not_taken_from_the_disk_is_counted_all_the_same(bench: Bench, disk: Path) -> None:
+    image = await bench.image()
+    sparse = bench.after(promise=False)
+    before = (await sparse.roots.room()).free_bytes
+    await sparse.roots.clone(uuid4(), image, 128 * MIB)
+    assert free(disk) > before - 32 * MIB
+    assert (await sparse.roots.room()).free_bytes <= before - 128 * MIB
+    with pytest.raises(Fault) as raised:
+        await sparse.roots.clone(uuid4(), image, 128 * MIB)
+    assert raised.value.code is Code.STORE_FULL
+
+
+async def test_an_import_that_would_go_over_the_mark_is_refused_with_the_figures(bench: Bench) -> None:
+    tree = a_tree(bench.imports / "large")
+    (tree / "large").write_bytes(bytes(120 * MIB))
+    await bench.roots.clone(uuid4(), await bench.image(), SIZE)
+    with pytest.raises(Fault, match=r"\d{9} bytes are wanted, \d+ may be used") as raised:
+        await bench.images.build(uuid4(), PathSource(str(tree)))
+    assert raised.value.code is Code.STORE_FULL
+    assert [entry for entry in (bench.folder / "images").iterdir() if entry.name.startswith(".")] == []
+
+
+async def test_an_image_that_cannot_be_pressed_into_what_is_left_is_refused(bench: Bench) -> None:
+    tree = a_tree(bench.imports / "noise")
+    (tree / "noise").write_bytes(os.urandom(90 * MIB))
+    with pytest.raises(Fault) as raised:
+        await bench.images.build(uuid4(), PathSource(str(tree)))
+    assert raised.value.code is Code.STORE_FULL
+    assert list((bench.folder / "images").iterdir()) == []
+
+
+async def test_an_upload_that_has_no_room_is_not_fetched(bench: Bench) -> None:
+    with pytest.raises(Fault) as raised:
+        await bench.images.build(uuid4(), BlobSource("0" * 64, DISK))
+    assert raised.value.code is Code.STORE_FULL
+
+
+async def test_imports_leave_a_share_of_the_disk_that_roots_may_have(bench: Bench, disk: Path) -> None:
+    image = await bench.image()
+    greedy = bench.after(reserved_share=0.95)
+    with pytest.raises(Fault) as raised:
+        await greedy.image()
+    assert raised.value.code is Code.STORE_FULL
+    await greedy.roots.clone(uuid4(), image, SIZE)
