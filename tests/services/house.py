@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+from sqlalchemy import PoolProxiedConnection
+
 from boardgrid.adapters.changes import InProcessChanges
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.model.board import BoardType, DriverSpec, Site
@@ -65,35 +67,47 @@ def a_board(number: int = 1, **changes: Any) -> BoardDeclared:
 
 
 @cache
-def _database() -> tuple[SqlRecords, sqlite3.Connection]:
+def _database() -> SqlRecords:
     """
-    One database for all tests of a process, and an empty one that it is made equal to before each.
-
-    A new engine would compile every statement anew, which takes longer than the tests. In memory where that is
-    possible, for each commit is synced. The folder goes when the process ends.
+    One database for all tests of a process: a new engine would compile every statement anew, which takes longer than
+    most tests. In memory where that is possible, for each commit is synced. The folder goes when the process ends.
     """
     shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
     folder = tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None)
     atexit.register(folder.cleanup)
-    path = Path(folder.name) / "farm.db"
-    records = SqlRecords.open(path, upgrade=True, now=lambda: START)
-    empty = sqlite3.connect(":memory:", check_same_thread=False)
-    with closing(sqlite3.connect(path)) as there:
-        there.backup(empty)
-    return records, empty
+    return SqlRecords.open(Path(folder.name) / "farm.db", upgrade=True, now=lambda: START)
+
+
+def _raw(connection: PoolProxiedConnection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.driver_connection)
+
+
+@cache
+def _furnished(boards: int | None) -> sqlite3.Connection:
+    """What a database is made equal to before a test."""
+    # The first call comes before any test, when the database is empty.
+    empty = _furnished(None) if boards is not None else None
+    template = sqlite3.connect(":memory:", check_same_thread=False)
+    with closing(_database().engine.raw_connection()) as connection:
+        if empty is not None:
+            empty.backup(_raw(connection))
+            House.furnished(_database(), boards=boards)
+        _raw(connection).backup(template)
+    return template
 
 
 @contextmanager
-def empty_records() -> Iterator[SqlRecords]:
-    records, empty = _database()
-    with closing(records.engine.raw_connection()) as connection:
-        empty.backup(cast("sqlite3.Connection", connection.driver_connection))
-    yield records
+def records_with(boards: int | None = None) -> Iterator[SqlRecords]:
+    """Records of a furnished farm with so many boards; None: of one with nothing at all."""
+    template = _furnished(boards)
+    with closing(_database().engine.raw_connection()) as connection:
+        template.backup(_raw(connection))
+    yield _database()
 
 
 @dataclass
 class House:
-    """A farm with an admin, two users, a site, a board type; and what an agent of that site would do."""
+    """A farm as it is found in the records; and what an agent of its site would do."""
 
     records: Records
     now: datetime = START
@@ -106,12 +120,24 @@ class House:
 
     def __post_init__(self) -> None:
         self.farm = Farm.of(self.records, self.changes, lambda: self.now)
-        token = self.farm.accounts.create_admin("root", again=True)
-        self.admin = self.farm.accounts.user_of(token.clear.reveal())
+        with self.records.read() as records:
+            people = {one.name: one for one in records.users()}
+            site = records.site("lab")
+        self.epoch = site.epoch if site else 0
+        for name, attribute in (("root", "admin"), ("ada", "ada"), ("bob", "bob")):
+            if name in people:
+                setattr(self, attribute, people[name])
+
+    @classmethod
+    def bare(cls, records: Records) -> "House":
+        house = cls(records)
+        token = house.farm.accounts.create_admin("root")
+        house.admin = house.farm.accounts.user_of(token.clear.reveal())
+        return house
 
     @classmethod
     def furnished(cls, records: Records, *, boards: int = 1) -> "House":
-        house = cls(records)
+        house = cls.bare(records)
         house.farm.inventory.put_site(Site("lab", server=IPv4Interface("10.20.0.1/24")))
         house.farm.inventory.put_type(house.admin, BoardType("tk1", "armhf", console="ttyS0"))
         house.ada = house.user("ada", KEY_A)

@@ -23,7 +23,7 @@ from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed, SiteWishes
 from boardgrid.ports import Snapshot
 from boardgrid.services.booking import Fate
-from tests.services.house import House, a_board, a_manifest, empty_records, reached
+from tests.services.house import House, a_board, a_manifest, records_with, reached
 
 BOARDS = ("tk1-1", "tk1-2")
 
@@ -38,7 +38,7 @@ class Course(RuleBasedStateMachine):
 
     @initialize()
     def furnish(self) -> None:
-        self.house = House.furnished(self.stack.enter_context(empty_records()), boards=len(BOARDS))
+        self.house = House(self.stack.enter_context(records_with(boards=len(BOARDS))))
         self.house.image()
         self.version = 0
         self.generations: dict[str, int] = {}

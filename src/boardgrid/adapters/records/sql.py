@@ -23,17 +23,15 @@ from boardgrid.adapters.records.transaction import SqlTransaction
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 
-_BUSY_S = 10.0  # how long a writer waits for the one before it
-
 
 class SqlRecords:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, busy_s: float) -> None:
+        self._engine, self._busy_s = engine, busy_s
         # Threads of one process queue here, in order; only other processes make a writer poll for the file's lock.
         self._writer = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path, *, upgrade: bool, now: Callable[[], datetime]) -> "SqlRecords":
+    def open(cls, path: Path, *, upgrade: bool, now: Callable[[], datetime], busy_s: float = 10.0) -> "SqlRecords":
         """
         Open the database of a farm.
 
@@ -41,6 +39,7 @@ class SqlRecords:
             upgrade: make it where there is none, and bring an older one to this release's schema, after a copy of it
                 was put beside it.
             now: the time, for the copy's name.
+            busy_s: how long a writer waits for the one before it.
 
         Raises:
             Conflict: SCHEMA_FOREIGN, it is of another release, or no database of a farm.
@@ -58,14 +57,14 @@ class SqlRecords:
             with _told(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # tokens and keys lie in it
-        engine = _engine(path)
+        engine = _engine(path, busy_s)
         try:
             with _told(path):
                 bring_up(engine, path, upgrade=upgrade, now=now)
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine)
+        return cls(engine, busy_s)
 
     @property
     def engine(self) -> Engine:
@@ -82,12 +81,12 @@ class SqlRecords:
 
     @contextmanager
     def write(self) -> Iterator[SqlTransaction]:
-        if not self._writer.acquire(timeout=_BUSY_S):
+        if not self._writer.acquire(timeout=self._busy_s):
             raise Fault(
                 Code.RECORDS_FAILED,
                 _("the farm's database was busy for {seconds:g} s"),
                 hint=_("try again"),
-                seconds=_BUSY_S,
+                seconds=self._busy_s,
             )
         try:
             with _told(self._path), self._engine.connect() as plain:
@@ -102,8 +101,8 @@ class SqlRecords:
         return Path(self._engine.url.database or "")
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_S})
+def _engine(path: Path, busy_s: float) -> Engine:
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": busy_s})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

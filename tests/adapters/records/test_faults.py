@@ -1,0 +1,237 @@
+"""The records when a process is killed, the disk is full, or another process has the database."""
+
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.user import Role, User
+from boardgrid.model.uuid7 import uuid7
+from boardgrid.services.booking import Fate
+from tests.services.house import HOUR, START, House, a_board
+
+Work = Callable[[House], object]
+
+
+def _open(path: Path, busy_s: float = 10.0) -> SqlRecords:
+    return SqlRecords.open(path, upgrade=True, now=lambda: START, busy_s=busy_s)
+
+
+def _everything(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(connection.iterdump())
+
+
+def _user(name: str) -> User:
+    return User(uuid7(START), name, Role.USER)
+
+
+# --- killed
+
+
+def _expire(house: House) -> None:
+    house.now += HOUR
+    house.farm.booking.expire()
+
+
+def _apply(house: House) -> None:
+    boards = (a_board(4), a_board(5, kernel="6.1"), a_board(2, power=()))
+    house.farm.inventory.apply(house.admin, (), boards, dry_run=False)
+
+
+USE_CASES: dict[str, Work] = {
+    "reserve": lambda house: house.reserve(board="tk1-2"),
+    "release and keep": lambda house: house.farm.booking.release(house.ada, 1, Fate.KEEP, "mine"),
+    "expire": _expire,
+    "open": lambda house: house.reach("tk1-3"),
+    "fail": lambda house: house.fail(Blame.BOARD, "tk1-3"),
+    "apply": _apply,
+    "remove a user": lambda house: house.farm.accounts.remove(house.admin, "bob"),
+}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A farm where ada's first board is open and another of hers is under way."""
+    made = tmp_path_factory.mktemp("template") / "farm.db"
+    with closing(_open(made)) as records:
+        house = House.furnished(records, boards=3)
+        house.image()
+        house.opened()
+        house.reserve(board="tk1-3", for_=timedelta(days=3))
+    return made
+
+
+@pytest.fixture
+def path(template: Path, tmp_path: Path) -> Path:
+    return Path(copyfile(template, tmp_path / "farm.db"))
+
+
+@contextmanager
+def _ended_at(records: SqlRecords, statement: int, end: Callable[[], None]) -> Iterator[None]:
+    """*end* is called instead of the n-th statement or commit."""
+    left = [statement]
+
+    def count(*_args: Any) -> None:
+        left[0] -= 1
+        if not left[0]:
+            end()
+
+    for name in ("before_cursor_execute", "commit"):
+        event.listen(records.engine, name, count)
+    try:
+        yield
+    finally:
+        for name in ("before_cursor_execute", "commit"):
+            event.remove(records.engine, name, count)
+
+
+class Ended(BaseException):
+    pass
+
+
+def _raise() -> None:
+    raise Ended
+
+
+@pytest.mark.parametrize("name", sorted(USE_CASES))
+def test_a_use_case_that_ends_before_any_of_its_statements_has_done_nothing(path: Path, name: str) -> None:
+    with closing(_open(path)) as records:
+        before = _everything(path)
+        for statement in range(1, 1000):
+            house = House(records)
+            told = house.changes.mark("events")
+            with _ended_at(records, statement, _raise):
+                try:
+                    USE_CASES[name](house)
+                except Ended:
+                    assert _everything(path) == before
+                    assert house.changes.mark("events") == told, "nobody is told of what was not recorded"
+                    continue
+            assert statement > 5
+            break
+        assert _everything(path) != before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["release and keep", "reserve"])
+def test_a_controller_that_is_killed_before_any_statement_has_done_nothing(path: Path, name: str) -> None:
+    before = _everything(path)
+    for statement in range(1, 1000):
+        if not _killed_at(path, USE_CASES[name], statement):
+            break
+        assert _everything(path) == before
+    assert statement > 5
+    assert _everything(path) != before
+
+
+def _killed_at(path: Path, work: Work, statement: int) -> bool:
+    """Whether a process of its own was killed at the n-th statement, before it had done its work."""
+    child = os.fork()
+    if not child:
+        try:
+            records = _open(path)
+            house = House(records)
+            with _ended_at(records, statement, lambda: os.kill(os.getpid(), signal.SIGKILL)):
+                work(house)
+            os._exit(0)
+        finally:
+            os._exit(1)  # never back into the process of the tests
+    _child, status = os.waitpid(child, 0)
+    assert status in {0, signal.SIGKILL}
+    return status == signal.SIGKILL
+
+
+# --- no room
+
+
+def test_a_full_disk_is_a_fault_that_names_the_database_and_nothing_is_recorded(path: Path) -> None:
+    with closing(_open(path)) as records:
+        with records.engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+        before = _everything(path)
+        with pytest.raises(Fault, match="database or disk is full") as error, records.write() as tx:
+            for number in range(10_000):
+                tx.save(_user(f"user{number}"))
+        assert error.value.code is Code.RECORDS_FAILED and "disk is full" in error.value.hint
+        assert _everything(path) == before
+        with records.read() as snapshot:
+            assert len(snapshot.users()) == 3
+        with records.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+        with records.write() as tx:
+            tx.save(_user("eve"))
+
+
+def test_a_damaged_database_is_a_fault_that_names_it(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(bytes(content))
+    with pytest.raises(Fault) as error, closing(_open(path)) as records, records.read() as snapshot:
+        snapshot.users()
+    assert error.value.code is Code.RECORDS_FAILED and "farm.db" in str(error.value)
+
+
+# --- others
+
+
+def test_a_writer_waits_for_another_process_and_then_gives_up(path: Path) -> None:
+    with closing(_open(path, busy_s=0.2)) as records, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Fault, match="database is locked") as error, records.write():
+            raise AssertionError("nobody writes beside another")
+        assert error.value.code is Code.RECORDS_FAILED
+        with records.read() as snapshot:
+            assert snapshot.user_named("ada") is not None
+        other.execute("ROLLBACK")
+        with records.write() as tx:
+            tx.save(_user("eve"))
+
+
+def test_a_writer_waits_for_another_thread_and_then_gives_up(path: Path) -> None:
+    with closing(_open(path, busy_s=0.2)) as records:
+        has_begun, may_end = threading.Event(), threading.Event()
+
+        def write() -> None:
+            with records.write():
+                has_begun.set()
+                may_end.wait(timeout=60)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            assert has_begun.wait(timeout=60)
+            with pytest.raises(Fault, match=r"was busy for 0\.2 s"), records.write():
+                raise AssertionError("nobody writes beside another")
+        finally:
+            may_end.set()
+            thread.join(timeout=60)
+        with records.write() as tx:
+            tx.save(_user("eve"))
+
+
+def test_a_write_that_was_given_up_lets_the_next_one_in(path: Path) -> None:
+    with closing(_open(path, busy_s=0.2)) as records:
+        for _ in range(30):  # more than the pool has connections
+            with suppress(ZeroDivisionError), records.write():
+                raise ZeroDivisionError
+        with records.write() as tx:
+            tx.save(_user("eve"))
+
+
+def test_a_copy_of_the_file_while_nobody_has_it_open_is_a_backup(path: Path, tmp_path: Path) -> None:
+    copyfile(path, tmp_path / "copy.db")
+    with closing(_open(tmp_path / "copy.db")) as records:
+        assert House(records).farm.booking.reservation(House(records).ada, 1).user == "ada"

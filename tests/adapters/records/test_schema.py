@@ -1,0 +1,184 @@
+"""The schema of the records: known from its revision, brought up to date in one piece, after a copy was made."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from boardgrid.adapters.records.migrate import MIGRATIONS, bring_to_head
+from boardgrid.adapters.records.schema import metadata
+from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.model.errors import Code, Conflict, Fault
+from boardgrid.model.user import Role, User
+from boardgrid.model.uuid7 import uuid7
+
+AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
+ADA = User(uuid7(AT), "ada", Role.USER)
+
+
+def _open(path: Path, *, upgrade: bool = True) -> SqlRecords:
+    return SqlRecords.open(path, upgrade=upgrade, now=lambda: AT)
+
+
+def _made(path: Path) -> None:
+    with closing(_open(path)) as records, records.write() as tx:
+        tx.save(ADA)
+
+
+def _told(path: Path, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def _parts(path: Path) -> dict[str, list[str]]:
+    """What each table and index is made of; in which order its parts were written down does not matter."""
+    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+    return {
+        str(name): sorted(line.strip().rstrip(",") for line in str(sql).splitlines())
+        for name, sql in _told(path, query)
+        if name != "alembic_version"
+    }
+
+
+def test_a_migrated_database_has_the_schema_of_a_fresh_one(tmp_path: Path) -> None:
+    _made(tmp_path / "migrated.db")
+    engine = create_engine(f"sqlite:///{tmp_path / 'fresh.db'}")
+    metadata.create_all(engine)
+    engine.dispose()
+    assert _parts(tmp_path / "migrated.db") == _parts(tmp_path / "fresh.db")
+
+
+def test_no_table_was_changed_without_a_migration(tmp_path: Path) -> None:
+    with closing(_open(tmp_path / "farm.db")) as records, records.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_database_is_made_only_where_that_was_asked_for_and_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "controller" / "farm.db"
+    with pytest.raises(Conflict, match="there is no database at") as error:
+        _open(path, upgrade=False)
+    assert error.value.code is Code.SCHEMA_FOREIGN and not path.exists()
+    _made(path)
+    assert path.stat().st_mode & 0o077 == 0
+    _open(path, upgrade=False).close()
+
+
+def test_each_commit_is_synced_and_readers_do_not_wait(tmp_path: Path) -> None:
+    with closing(_open(tmp_path / "farm.db")) as records, records.engine.connect() as connection:
+        told = {
+            pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
+            for pragma in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert told == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10000}
+
+
+# --- another release's
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> Path:
+    """The migrations of a release after this one."""
+    folder = tmp_path / "migrations"
+    (folder / "versions").mkdir(parents=True)
+    ours = Path(str(MIGRATIONS))
+    (folder / "env.py").write_text((ours / "env.py").read_text())
+    for version in (ours / "versions").glob("*.py"):
+        (folder / "versions" / version.name).write_text(version.read_text())
+    _migration(folder, "op.add_column('users', sa.Column('note', sa.Text()))")
+    return folder
+
+
+def _migration(folder: Path, *acts: str) -> None:
+    head = sorted((Path(str(MIGRATIONS)) / "versions").glob("*.py"))[-1].stem.split("_")[0]
+    lines = [
+        "import sqlalchemy as sa",
+        "from alembic import op",
+        "revision = '9999'",
+        f"down_revision = {head!r}",
+        "def upgrade():",
+        *(f"    {act}" for act in acts),
+    ]
+    (folder / "versions" / "9999_later.py").write_text("\n".join(lines) + "\n")
+
+
+def _upgrade(path: Path, folder: Path, *, upgrade: bool = True) -> None:
+    with closing(_open(path)) as records:
+        bring_to_head(records.engine, path, folder, upgrade=upgrade, now=lambda: AT)
+
+
+def test_an_older_database_is_copied_and_then_brought_up_to_date(tmp_path: Path, later: Path) -> None:
+    path = tmp_path / "farm.db"
+    _made(path)
+    _upgrade(path, later)
+    assert _told(path, "SELECT name, note FROM users") == [("ada", None)]
+    [copy] = tmp_path.glob("farm.db.*20260301T120005Z")
+    assert copy.stat().st_mode & 0o077 == 0
+    assert "note" not in str(_parts(copy)["users"])
+    assert _told(copy, "SELECT name FROM users") == [("ada",)]
+    _open(copy, upgrade=False).close()
+
+
+def test_an_older_database_is_refused_where_nobody_asked_to_change_it(tmp_path: Path, later: Path) -> None:
+    path = tmp_path / "farm.db"
+    _made(path)
+    with pytest.raises(Conflict, match="this release needs 9999") as error:
+        _upgrade(path, later, upgrade=False)
+    assert error.value.code is Code.SCHEMA_FOREIGN and "boardgrid up" in error.value.hint
+    assert "note" not in str(_parts(path)["users"])
+
+
+def test_an_upgrade_that_fails_half_way_leaves_the_schema_as_it_was(tmp_path: Path, later: Path) -> None:
+    path = tmp_path / "farm.db"
+    _made(path)
+    before = _parts(path)
+    _migration(
+        later, "op.add_column('users', sa.Column('note', sa.Text()))", "op.drop_table('health')", "raise OSError"
+    )
+    with pytest.raises(OSError):
+        _upgrade(path, later)
+    assert _parts(path) == before
+    _open(path, upgrade=False).close()
+    _migration(later, "op.drop_table('health')")
+    _upgrade(path, later)
+    assert "health" not in _parts(path), "and it can be tried again within the same second"
+
+
+@pytest.mark.parametrize("upgrade", [True, False])
+def test_a_database_of_a_later_release_is_refused_and_left_as_it_is(tmp_path: Path, later: Path, upgrade: bool) -> None:
+    path = tmp_path / "farm.db"
+    _made(path)
+    _upgrade(path, later)
+    before = _parts(path)
+    with pytest.raises(Conflict, match="its schema 9999 is unknown here") as error:
+        _open(path, upgrade=upgrade)
+    assert error.value.code is Code.SCHEMA_FOREIGN and _parts(path) == before
+
+
+@pytest.mark.parametrize("upgrade", [True, False])
+def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path, upgrade: bool) -> None:
+    path = tmp_path / "farm.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE photos (name TEXT)")
+        connection.commit()
+    with pytest.raises(Conflict, match="is no database of a farm"):
+        _open(path, upgrade=upgrade)
+    assert set(_parts(path)) == {"photos"}
+
+
+def test_what_is_no_database_at_all_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "farm.db"
+    path.write_text("Dear diary, " * 1000)
+    with pytest.raises(Fault, match=r"farm\.db failed: file is not a database") as error:
+        _open(path)
+    assert error.value.code is Code.RECORDS_FAILED
+    assert path.read_text().startswith("Dear diary")
+
+
+def test_a_folder_in_the_place_of_the_database_is_a_fault_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="farm"):
+        _open(tmp_path)

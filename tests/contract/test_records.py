@@ -1,0 +1,436 @@
+"""What is recorded comes back as it was, all of it or nothing, and what must never be is not recorded."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import PurePosixPath
+from uuid import UUID, uuid4
+
+import pytest
+
+from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Site
+from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
+from boardgrid.model.errors import Code, Conflict, Invalid
+from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
+from boardgrid.model.planning import Standing
+from boardgrid.model.report import Power, Voice
+from boardgrid.model.reservation import Reservation, ReservationState, Window
+from boardgrid.model.root import Root, RootState
+from boardgrid.model.user import Audience, Role, Token, User
+from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, Wish
+from boardgrid.ports import Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
+from tests.services.house import records_with
+
+AT = datetime(2026, 3, 1, 12, 0, 0, 123457, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+ADA = User(uuid4(), "ada", Role.USER, ("ssh-ed25519 AAAA", "ssh-rsa BBBB"))
+BOB = User(uuid4(), "bob", Role.ADMIN)
+LAB = SiteState(
+    Site("lab", "farm.example", "br0", IPv4Interface("10.20.0.1/24"), DhcpMode.PROXY),
+    version=7,
+    epoch=3,
+    instance=uuid4(),
+    seen_at=AT,
+    store_bytes=1 << 45,
+    free_bytes=1 << 44,
+    trouble="the disk is full",
+    gateway_host="gw.example",
+    gateway_port=2222,
+    gateway_key="ssh-ed25519 CCCC",
+)
+TK1 = BoardType("tk1", "armhf", "ttyS0,115200n8", "quiet", "tegra124.dtb", 120.5)
+KERNEL = Kernel("6.1", "boot/vmlinuz", "boot/initrd.img", "usr/lib/dtbs")
+MANIFEST = Manifest(
+    "sha256:1", "sha256:2", 1 << 40, 5, 6, "armhf", (KERNEL, replace(KERNEL, release="5")), ("6.1",), "D"
+)
+IMAGE = Image(uuid4(), "tiny", 1, ADA.id, "lab", ImageState.READY, AT, None, MANIFEST, None, True, "no reason")
+ROOT = Root(uuid4(), "mine", ADA.id, "lab", IMAGE.id, RootState.LIVE, 4 << 30, AT, AT + HOUR)
+RESERVATION = Reservation(1, ADA.id, "tk1-1", Window(AT, AT + HOUR), ReservationState.RUNNING, "because")
+DEPLOYMENT = Deployment(
+    uuid4(),
+    1,
+    "tk1-1",
+    IMAGE.id,
+    ROOT.id,
+    DeploymentState.OPEN,
+    AT,
+    AT + HOUR,
+    AT + HOUR,
+    "ssh-ed25519 DDDD",
+    "reason",
+    Code.BOARD_SILENT,
+    "hint",
+)
+WISH = Deployed(DEPLOYMENT.id, ROOT.id, IMAGE.id, 4 << 30, "tk1-1.lab", ADA.ssh_keys, KERNEL, True, "ada", "tiny:1", 1)
+BOARD = Board(
+    "tk1-1",
+    "tk1",
+    "lab",
+    "52:54:00:00:00:01",
+    IPv4Address("10.20.0.11"),
+    Boot.FLASHED,
+    PurePosixPath("/NFSRoot1"),
+    "3.10",
+    (DriverSpec("pdu", {"url": "http://pdu", "outlet": 7, "argv": ["a", "b"]}), DriverSpec("wol")),
+    "it smokes",
+)
+STANDING = Standing(BOARD, 5, WISH, True, DEPLOYMENT.id, PowerOrder(uuid4(), Act.CYCLE))
+ORDER = OrderRecord(PowerOrder(uuid4(), Act.RESET), "tk1-1", ADA.id, AT, True, "the outlet is dead")
+HEALTH = Health("tk1-1", Power.ON, Voice.OTHER, AT)
+TOKEN = Token("0123456789abcdef", "f" * 64, Audience.PERSON, ADA.id)
+
+# Each after those that it refers to.
+EVERYTHING: tuple[Thing, ...] = (
+    ADA, BOB, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER, HEALTH, TOKEN,
+)  # fmt: skip
+
+
+@pytest.fixture(params=[records_with], ids=["sqlite"])
+def records(request: pytest.FixtureRequest) -> Iterator[Records]:
+    make: Callable[[], AbstractContextManager[Records]] = request.param
+    with make() as made:
+        yield made
+
+
+@pytest.fixture
+def full(records: Records) -> Records:
+    with records.write() as tx:
+        for thing in EVERYTHING:
+            tx.save(thing)
+    return records
+
+
+def _read(records: Records) -> tuple[object, ...]:
+    with records.read() as snapshot:
+        return (
+            snapshot.user(ADA.id),
+            snapshot.user(BOB.id),
+            snapshot.site("lab"),
+            snapshot.board_type("tk1"),
+            snapshot.image(IMAGE.id),
+            snapshot.root(ROOT.id),
+            snapshot.reservation(1),
+            snapshot.deployment(DEPLOYMENT.id),
+            snapshot.board("tk1-1"),
+            snapshot.order(ORDER.order.id),
+            snapshot.health().get("tk1-1"),
+            snapshot.token(TOKEN.id),
+        )
+
+
+def test_everything_comes_back_as_it_was_recorded(full: Records) -> None:
+    assert _read(full) == EVERYTHING
+
+
+def test_what_is_not_there_is_none(records: Records) -> None:
+    assert _read(records) == (None,) * len(EVERYTHING)
+    with records.read() as snapshot:
+        assert snapshot.user_named("ada") is snapshot.user_with_key("x") is None
+        assert snapshot.running_on("tk1-1") is None
+        assert not snapshot.users() and not snapshot.boards() and not snapshot.images()
+        assert snapshot.events(0, limit=9) == [] and snapshot.last_event() == 0
+
+
+def test_a_thing_that_is_saved_again_is_changed_and_keeps_what_refers_to_it(full: Records) -> None:
+    changed: tuple[Thing, ...] = (
+        replace(ADA, ssh_keys=("ssh-ed25519 EEEE",)),
+        replace(LAB, version=8, instance=None, seen_at=None),
+        replace(TK1, boot_s=9.0),
+        replace(IMAGE, state=ImageState.GONE, manifest=None),
+        replace(ROOT, state=RootState.ASIDE, expires_at=None),
+        RESERVATION.ended(AT + timedelta(minutes=1)),
+        replace(DEPLOYMENT, state=DeploymentState.ENDED, code=None),
+        replace(STANDING, wish=Parked(), order=None, tenant=None, is_reached=False),
+    )
+    with full.write() as tx:
+        for thing in changed:
+            tx.save(thing)
+    assert [one for one in _read(full) if one in changed] == list(changed)
+    with full.read() as snapshot:
+        assert snapshot.user_with_key("ssh-ed25519 AAAA") is None
+
+
+@pytest.mark.parametrize("wish", [Parked(), Gone(), WISH, replace(WISH, kernel=None, keys=())])
+def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> None:
+    with full.write() as tx:
+        tx.save(replace(STANDING, wish=wish))
+    with full.read() as snapshot:
+        standing = snapshot.board("tk1-1")
+    assert standing is not None and standing.wish == wish
+
+
+@pytest.mark.parametrize("source", [BlobSource("a" * 64, 5), PathSource("/srv/tiny.tar"), RootSource(ROOT.id), None])
+def test_every_source_comes_back_as_its_own_kind(full: Records, source: Source | None) -> None:
+    with full.write() as tx:
+        tx.save(replace(IMAGE, source=source))
+    with full.read() as snapshot:
+        image = snapshot.image(IMAGE.id)
+    assert image is not None and image.source == source
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+        datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    ],
+)
+def test_times_keep_their_microseconds(full: Records, at: datetime) -> None:
+    with full.write() as tx:
+        tx.save(replace(ROOT, expires_at=at))
+    with full.read() as snapshot:
+        root = snapshot.root(ROOT.id)
+    assert root is not None and root.expires_at == at
+
+
+def test_words_of_any_language_are_kept(full: Records) -> None:
+    words = "Größe, 板, \"'; DROP TABLE users; -- \x00"
+    with full.write() as tx:
+        tx.save(STANDING.set_aside(words))
+    with full.read() as snapshot:
+        standing = snapshot.board("tk1-1")
+    assert standing is not None and standing.board.set_aside == words
+
+
+# --- all or nothing
+
+
+def test_a_transaction_that_raises_records_nothing(records: Records) -> None:
+    def half_way(tx: Transaction) -> None:
+        tx.save(ADA)
+        tx.add_event(_entry())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), records.write() as tx:
+        half_way(tx)
+    with records.read() as snapshot:
+        assert snapshot.users() == [] and snapshot.last_event() == 0
+
+
+def test_a_reader_sees_one_moment_and_waits_for_no_writer(full: Records) -> None:
+    with full.read() as before:
+        assert before.user_named("eve") is None
+        with full.write() as tx:
+            tx.save(User(uuid4(), "eve", Role.USER))
+            assert before.user_named("eve") is None
+        assert before.user_named("eve") is None, "also when it was recorded meanwhile"
+    with full.read() as after:
+        assert after.user_named("eve") is not None
+
+
+def test_what_a_writer_read_still_holds_when_it_saves(full: Records) -> None:
+    start = threading.Barrier(8)
+
+    def count() -> None:
+        start.wait(timeout=60)
+        for _ in range(10):
+            with full.write() as tx:
+                state = tx.site("lab")
+                assert state is not None
+                tx.save(replace(state, version=state.version + 1))
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    with full.read() as snapshot:
+        state = snapshot.site("lab")
+    assert state is not None and state.version == LAB.version + 80
+
+
+# --- what must never be
+
+
+def _refused(records: Records, *things: Thing) -> None:
+    with pytest.raises(Conflict) as error, records.write() as tx:
+        for thing in things:
+            tx.save(thing)
+    assert error.value.code is Code.THING_IN_USE
+
+
+def test_a_board_has_one_running_reservation(full: Records) -> None:
+    _refused(full, replace(RESERVATION, number=2, user=BOB.id))
+    with full.write() as tx:
+        tx.save(RESERVATION.ended(AT))
+        tx.save(replace(RESERVATION, number=2, user=BOB.id))
+
+
+def test_a_board_and_a_root_have_one_live_deployment(full: Records) -> None:
+    other_root = replace(ROOT, id=uuid4(), name="other")
+    _refused(full, replace(DEPLOYMENT, id=uuid4(), board="tk1-2"))
+    _refused(full, other_root, replace(DEPLOYMENT, id=uuid4(), root=other_root.id))
+
+
+def test_names_addresses_and_keys_are_given_once(full: Records) -> None:
+    other = replace(BOARD, name="tk1-2", mac="52:54:00:00:00:02", address=IPv4Address("10.20.0.12"), nfs_path=None)
+    _refused(full, replace(ADA, id=uuid4(), ssh_keys=()))
+    _refused(full, replace(BOB, ssh_keys=ADA.ssh_keys[:1]))
+    _refused(full, replace(IMAGE, id=uuid4()))
+    _refused(full, replace(ROOT, id=uuid4(), state=RootState.ASIDE))
+    _refused(full, Standing(replace(other, mac=BOARD.mac)))
+    _refused(full, Standing(replace(other, address=BOARD.address)))
+    _refused(full, Standing(replace(other, nfs_path=BOARD.nfs_path)))
+    with full.write() as tx:
+        tx.save(Standing(other))
+        tx.save(Standing(replace(other, name="tk1-3", mac="52:54:00:00:00:03", address=IPv4Address("10.20.0.13"))))
+        tx.save(replace(ROOT, id=uuid4(), state=RootState.GONE))
+        tx.save(replace(ROOT, id=uuid4(), owner=BOB.id))
+        tx.save(replace(ADA, removed=True, ssh_keys=()))
+        tx.save(replace(ADA, id=uuid4()))
+
+
+def test_nothing_refers_to_what_is_not_there(full: Records) -> None:
+    _refused(full, replace(ROOT, image=uuid4()))
+    _refused(full, replace(RESERVATION, user=uuid4()))
+    _refused(full, Standing(replace(BOARD, type="rpi4")))
+
+
+def test_a_number_that_no_database_can_hold_is_refused(full: Records) -> None:
+    with pytest.raises(Invalid) as error, full.read() as snapshot:
+        snapshot.reservation(1 << 70)
+    assert error.value.code is Code.REQUEST_INVALID
+    with pytest.raises(Invalid), full.read() as snapshot:
+        snapshot.events(1 << 70, limit=1)
+
+
+# --- questions
+
+
+def test_people_are_found_by_name_and_key_while_their_account_is_open(full: Records) -> None:
+    with full.write() as tx:
+        tx.save(replace(BOB, removed=True))
+    with full.read() as snapshot:
+        assert snapshot.user_named("ada") == snapshot.user_with_key("ssh-rsa BBBB") == ADA
+        assert snapshot.user_named("bob") is None
+        assert snapshot.users() == [ADA, replace(BOB, removed=True)]
+
+
+def test_boards_come_by_type_and_number(full: Records) -> None:
+    rpi4 = BoardType("rpi4", "arm64")
+    with full.write() as tx:
+        tx.save(rpi4)
+        for at, name in enumerate(("tk1-10", "rpi4-1", "tk1-2")):
+            address = IPv4Address("10.20.0.50") + at
+            board = Board(name, name.split("-", maxsplit=1)[0], "lab", f"52:54:00:00:01:0{at}", address)
+            tx.save(Standing(board))
+    with full.read() as snapshot:
+        assert [one.board.name for one in snapshot.boards()] == ["rpi4-1", "tk1-1", "tk1-2", "tk1-10"]
+        assert [one.board.name for one in snapshot.boards(board_type="rpi4")] == ["rpi4-1"]
+        assert snapshot.boards(site="moon") == []
+        assert [one.name for one in snapshot.board_types()] == ["rpi4", "tk1"]
+
+
+def test_images_and_roots_are_found_by_what_they_are(full: Records) -> None:
+    second = replace(IMAGE, id=uuid4(), version=2, state=ImageState.GOING, parent=IMAGE.id)
+    aside = replace(ROOT, id=uuid4(), name="aside", owner=BOB.id, state=RootState.ASIDE, image=second.id)
+    with full.write() as tx:
+        tx.save(second)
+        tx.save(aside)
+        assert tx.next_version("tiny") == 3 and tx.next_version("other") == 1
+    with full.read() as snapshot:
+        assert snapshot.images() == snapshot.images(name="tiny", site="lab") == [IMAGE, second]
+        assert snapshot.images(states={ImageState.GOING, ImageState.GONE}) == [second]
+        assert snapshot.images(states=set()) == snapshot.images(site="moon") == []
+        assert snapshot.roots(owner=BOB.id) == snapshot.roots(image=second.id) == [aside]
+        assert snapshot.roots(states={RootState.ASIDE}) == snapshot.roots(name="aside", site="lab") == [aside]
+
+
+def test_reservations_come_newest_first_and_deployments_oldest_first(full: Records) -> None:
+    over = replace(RESERVATION, number=2, board="tk1-2", state=ReservationState.ENDED, user=BOB.id)
+    later = replace(DEPLOYMENT, id=UUID(int=(1 << 128) - 1), state=DeploymentState.FAILED)
+    earlier = replace(later, id=UUID(int=5), reservation=2)
+    with full.write() as tx:
+        assert tx.next_reservation() == 2
+        for thing in (over, later, earlier):
+            tx.save(thing)
+        assert tx.next_reservation() == 3
+    with full.read() as snapshot:
+        assert snapshot.reservations() == [over, RESERVATION]
+        assert snapshot.reservations(limit=1) == snapshot.reservations(user=BOB.id) == [over]
+        assert snapshot.reservations(running=True) == [RESERVATION]
+        assert snapshot.reservations(running=False) == [over]
+        assert snapshot.running_on("tk1-1") == RESERVATION and snapshot.running_on("tk1-2") is None
+        assert snapshot.deployments(live=True) == [DEPLOYMENT]
+        assert snapshot.deployments(reservations=[2]) == [earlier]
+        assert snapshot.deployments(reservations=[]) == []
+        assert snapshot.deployments(root=ROOT.id, live=False)[0] == earlier
+
+
+def test_a_removed_thing_is_gone_and_removing_it_again_changes_nothing(full: Records) -> None:
+    with full.write() as tx:
+        for _ in range(2):
+            tx.remove(TOKEN)
+            tx.remove(STANDING)
+            tx.remove(TK1)
+    with full.read() as snapshot:
+        assert snapshot.token(TOKEN.id) is None
+        assert snapshot.board("tk1-1") is None
+        assert snapshot.board_type("tk1") is None
+        assert snapshot.health() == {}
+        assert snapshot.reservation(1) == RESERVATION, "what happened on a board stays"
+
+
+def test_the_tokens_of_a_user_or_a_door_end_and_no_others(full: Records) -> None:
+    agent = Token("a" * 16, "1", Audience.AGENT, site="lab")
+    gateway = Token("b" * 16, "2", Audience.GATEWAY, site="lab")
+    bobs = Token("c" * 16, "3", Audience.PERSON, BOB.id)
+    with full.write() as tx:
+        for token in (agent, gateway, bobs):
+            tx.save(token)
+        tx.tokens_end(user=ADA.id, audience=Audience.PERSON)
+        tx.tokens_end(site="lab", audience=Audience.AGENT)
+    with full.read() as snapshot:
+        assert [snapshot.token(one.id) for one in (TOKEN, agent, gateway, bobs)] == [None, None, gateway, bobs]
+
+
+# --- events and reports
+
+
+def _entry(board: str = "tk1-1", reservation: int | None = None, owner: UUID | None = None) -> Entry:
+    event = Event(0, AT, board, 3, "boot", Phase.ENDED, DEPLOYMENT.id, Outcome.FAILED, 7.25, "why", ("a", "b\n"))
+    return Entry(event, reservation, owner)
+
+
+def test_events_come_back_as_they_were_under_numbers_that_rise(full: Records) -> None:
+    with full.write() as tx:
+        for _ in range(3):
+            tx.add_event(_entry(reservation=1, owner=ADA.id))
+    with full.read() as snapshot:
+        found = snapshot.events(0, limit=10)
+        assert snapshot.last_event() == found[-1].event.number
+        assert snapshot.events(found[0].event.number, limit=1) == [found[1]]
+    numbers = [one.event.number for one in found]
+    assert numbers == sorted(set(numbers)) and numbers[0] > 0
+    assert [replace(one, event=replace(one.event, number=0)) for one in found] == [
+        _entry(reservation=1, owner=ADA.id)
+    ] * 3
+
+
+def test_events_are_found_by_board_reservation_and_who_may_see_them(full: Records) -> None:
+    with full.write() as tx:
+        for entry in (_entry(), _entry("", None, ADA.id), _entry("", None, BOB.id), _entry("", 1), _entry("tk1-2")):
+            tx.add_event(entry)
+    with full.read() as snapshot:
+        assert [one.event.board for one in snapshot.events(0, limit=9, board="tk1-2")] == ["tk1-2"]
+        assert len(snapshot.events(0, limit=9, reservation=1)) == 1
+        assert len(snapshot.events(0, limit=9)) == 5
+        assert len(snapshot.events(0, limit=9, seen_by=ADA.id)) == 4
+
+
+def test_a_report_is_new_once_until_it_is_forgotten(records: Records) -> None:
+    report = uuid4()
+    with records.write() as tx:
+        assert tx.is_new(report, AT)
+        assert not tx.is_new(report, AT)
+    with records.write() as tx:
+        assert not tx.is_new(report, AT)
+        tx.forget_reports(AT)
+        assert not tx.is_new(report, AT)
+        tx.forget_reports(AT + HOUR)
+        assert tx.is_new(report, AT)
