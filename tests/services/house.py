@@ -83,13 +83,13 @@ def _raw(connection: PoolProxiedConnection) -> sqlite3.Connection:
 
 
 @cache
-def _furnished(boards: int | None) -> sqlite3.Connection:
+def _template(boards: int | None) -> sqlite3.Connection:
     """What a database is made equal to before a test."""
-    # The first call comes before any test, when the database is empty.
-    empty = _furnished(None) if boards is not None else None
+    # Asked for first without boards, before any test, when the database is empty.
+    empty = None if boards is None else _template(None)
     template = sqlite3.connect(":memory:", check_same_thread=False)
     with closing(_database().engine.raw_connection()) as connection:
-        if empty is not None:
+        if empty is not None and boards is not None:
             empty.backup(_raw(connection))
             House.furnished(_database(), boards=boards)
         _raw(connection).backup(template)
@@ -99,7 +99,7 @@ def _furnished(boards: int | None) -> sqlite3.Connection:
 @contextmanager
 def records_with(boards: int | None = None) -> Iterator[SqlRecords]:
     """Records of a furnished farm with so many boards; None: of one with nothing at all."""
-    template = _furnished(boards)
+    template = _template(boards)
     with closing(_database().engine.raw_connection()) as connection:
         template.backup(_raw(connection))
     yield _database()

@@ -23,7 +23,7 @@ from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed, SiteWishes
 from boardgrid.ports import Snapshot
 from boardgrid.services.booking import Fate
-from tests.services.house import House, a_board, a_manifest, records_with, reached
+from tests.services.house import House, a_board, a_manifest, reached, records_with
 
 BOARDS = ("tk1-1", "tk1-2")
 
