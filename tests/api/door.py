@@ -5,8 +5,10 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import IPv4Interface
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvicorn
@@ -15,10 +17,16 @@ from fastapi import FastAPI
 from boardgrid.api.app import create
 from boardgrid.api.spool import Spool
 from boardgrid.api.streams import Streams
-from boardgrid.model.user import Audience, Role
-from tests.services.house import House
+from boardgrid.model.board import BoardType, Site
+from boardgrid.model.user import Audience, Role, User
+from boardgrid.services.farm import Farm
+from tests.services.house import House, a_board
 
-WHO = ("nobody", "user", "admin", "agent", "gateway")
+
+@cache
+def _application() -> FastAPI:
+    """Made once, for it takes longer than most tests: whose farm it is stands in its state."""
+    return create(cast(Farm, None), cast(Spool, None))
 
 
 @dataclass
@@ -27,21 +35,31 @@ class Door:
 
     house: House
     spool: Spool
-    app: FastAPI = field(init=False)
     tokens: dict[str, str] = field(default_factory=dict)
     streams: Streams = field(default_factory=lambda: Streams(alive_s=0.2))
 
-    def __post_init__(self) -> None:
-        farm = self.house.farm
-        self.spool.prepare()
-        self.app = create(farm, self.spool, self.streams)
-        self.tokens["admin"] = farm.accounts.create_admin("root", again=True).clear.reveal()
-        farm.accounts.remove(self.house.admin, "ada")
-        self.house.ada = self.user("ada", "user")
+    @classmethod
+    def made(cls, house: House, spool: Spool) -> "Door":
+        """Furnish a bare house with a site, a board, two users, and a token for each who comes."""
+        door = cls(house, spool)
+        farm = house.farm
+        door.tokens["admin"] = farm.accounts.create_admin("root", again=True).clear.reveal()
+        farm.inventory.put_site(Site("lab", server=IPv4Interface("10.20.0.1/24")))
+        farm.inventory.put_type(house.admin, BoardType("tk1", "armhf", console="ttyS0"))
+        farm.inventory.put_board(house.admin, a_board(1))
+        house.ada, house.bob = door.user("ada", "user"), door.user("bob")
         for audience in (Audience.AGENT, Audience.GATEWAY):
-            self.tokens[audience] = farm.accounts.site_token("lab", audience).clear.reveal()
+            door.tokens[audience] = farm.accounts.site_token("lab", audience).clear.reveal()
+        return door
 
-    def user(self, name: str, who: str = "") -> Any:
+    @property
+    def app(self) -> FastAPI:
+        """The application, with this farm behind it until another door's is asked for."""
+        app = _application()
+        app.state.farm, app.state.spool, app.state.streams = self.house.farm, self.spool, self.streams
+        return app
+
+    def user(self, name: str, who: str = "") -> User:
         user, token = self.house.farm.accounts.add(self.house.admin, name, Role.USER)
         self.tokens[who or name] = token.clear.reveal()
         return user

@@ -1,8 +1,6 @@
 """Whatever a stranger sends is refused or done; it never finds a bug."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,27 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from boardgrid.api.spool import Spool
 from tests.api.door import Door
 from tests.api.test_matrix import MATRIX
-from tests.services.house import House, empty_records
 
-WORDS = ["..", "\x00", "\xff", "a" * 3000, "'; DROP TABLE users; --", "😀", "tk1-1\n", "{0.__class__}", "{board}", "%s"]
-NUMBERS = [-1, 0, 2**31, 2**63, 2**64, 10**400, 1e308, -0.5]
-OTHERS: list[Any] = [None, True, [], {}, [[]], {"a": {"b": []}}, [1, "x", None], "\ud800"]
+WORDS = ["..", "\x00", "a" * 3000, "';--😀\xff", "tk1-1\n", "{0.__class__}{board}%s"]
+NUMBERS = [-1, 2**63, 10**400, 1e308]
+OTHERS: list[Any] = [None, True, [[]], {"a": {"b": []}}, "\ud800"]
 BODIES = [
     b"", b"null", b"[]", b"5", b'"x"', b"{", b"\xff", b"NaN", b'{"for_s": NaN}', b'{"for_s": 1e999}', b'{"a":' * 5000,
     b"[" * 100_000, b'{"name": "\\ud800"}', b'{"name": "a", "name": "b"}', b"9" * 5000,
 ]  # fmt: skip
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with empty_records() as records:
-        house = House.furnished(records)
-        house.image("tiny")
-        yield Door(house, Spool(tmp_path_factory.mktemp("spool")))
 
 
 def who(route: str) -> str:
@@ -48,25 +36,25 @@ async def send(door: Door, route: str, path: str, **how: Any) -> None:
 
 
 @pytest.mark.parametrize("route", [route for route, row in MATRIX.items() if "json" in row.how])
-async def test_no_body_finds_a_bug(besieged: Door, route: str) -> None:
+async def test_no_body_finds_a_bug(lived_in: Door, route: str) -> None:
     row = MATRIX[route]
     for body in BODIES:
-        await send(besieged, route, row.path, content=body, headers=JSON)
+        await send(lived_in, route, row.path, content=body, headers=JSON)
     example = row.how["json"]
     for field in example:
         for value in [*WORDS, *NUMBERS, *OTHERS]:
             body = json.dumps({**example, field: value}).encode()
-            await send(besieged, route, row.path, content=body, headers=JSON)
+            await send(lived_in, route, row.path, content=body, headers=JSON)
 
 
 @pytest.mark.parametrize("route", [route for route in MATRIX if "{" in route])
-async def test_no_name_in_a_path_finds_a_bug(besieged: Door, route: str) -> None:
+async def test_no_name_in_a_path_finds_a_bug(lived_in: Door, route: str) -> None:
     row = MATRIX[route]
     before, _brace, after = route.partition(" ")[2].partition("{")
     after = after.partition("}")[2]
     for word in [*WORDS, *map(str, NUMBERS)]:
-        await send(besieged, route, before + quote(word, safe="") + after, **row.how)
-    await send(besieged, route, before + "%ff%fe" + after, **row.how)
+        await send(lived_in, route, before + quote(word, safe="") + after, **row.how)
+    await send(lived_in, route, before + "%ff%fe" + after, **row.how)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +71,9 @@ async def test_no_name_in_a_path_finds_a_bug(besieged: Door, route: str) -> None
         "/api/gateway/v1/changes?after=-1&wait_s={}",
     ],
 )
-async def test_no_query_finds_a_bug(besieged: Door, query: str) -> None:
+async def test_no_query_finds_a_bug(lived_in: Door, query: str) -> None:
     for word in [*WORDS, *map(str, NUMBERS), "nan", "inf", ""]:
-        await send(besieged, f"GET {query}", query.replace("{}", quote(word, safe="")))
+        await send(lived_in, f"GET {query}", query.replace("{}", quote(word, safe="")))
 
 
 @given(
@@ -95,20 +83,20 @@ async def test_no_query_finds_a_bug(besieged: Door, query: str) -> None:
         max_leaves=12,
     )
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_no_inventory_finds_a_bug(besieged: Door, body: Any) -> None:
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_inventory_finds_a_bug(lived_in: Door, body: Any) -> None:
     board = {"mac": "52:54:00:00:00:77", "address": "10.20.0.77", "power": [{"driver": "fake", "option": body}]}
     for sent in (body, {"boards": {"tk1-9": board}}, {"boards": body}):
         content = json.dumps(sent).encode()
-        await send(besieged, "PUT /api/v1/inventory", "/api/v1/inventory?dry_run=true", content=content, headers=JSON)
+        await send(lived_in, "PUT /api/v1/inventory", "/api/v1/inventory?dry_run=true", content=content, headers=JSON)
 
 
-async def test_headers_that_lie_find_no_bug(besieged: Door, tmp_path: Path) -> None:
+async def test_headers_that_lie_find_no_bug(lived_in: Door) -> None:
     for name, value in (
         ("Last-Event-ID", "x"),
         ("BoardGrid-Protocol", "ten"),
         ("Content-Length", "-5"),
         ("Accept", ""),
     ):
-        await send(besieged, "GET ", "/api/v1/events", headers={name: value})
-    await send(besieged, "GET /gateway/", "/api/gateway/v1/changes", headers={"BoardGrid-Protocol": "ten"})
+        await send(lived_in, "GET ", "/api/v1/events", headers={name: value})
+    await send(lived_in, "GET /gateway/", "/api/gateway/v1/changes", headers={"BoardGrid-Protocol": "ten"})

@@ -1,18 +1,13 @@
 """Who may ask what: every route of the OpenAPI document, asked by everybody there is."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from boardgrid.api.spool import Spool
-from boardgrid.services.booking import Fate
 from tests.api.door import Door
-from tests.services.house import HOST_KEY, House, empty_records
+from tests.services.house import HOST_KEY
 
 NO = 401  # the token opens another door, or there is none
 MACHINES = ("nobody", "agent", "gateway")
@@ -107,48 +102,19 @@ MATRIX = {
 MATRIX["POST /api/agent/v1/lease"].agent = 426
 
 
-@contextmanager
-def lived_in(folder: Path) -> Iterator[Door]:
-    with empty_records() as records:
-        door = Door(House.furnished(records, boards=3), Spool(folder / "spool"))
-        house, admin = door.house, door.house.admin
-        house.image("tiny")
-        house.farm.catalog.open(admin, "private")
-        for who, board, name in ((house.ada, "tk1-1", "of-ada"), (admin, "tk1-2", "of-root")):
-            made = house.opened(who, board=board)
-            house.farm.booking.release(who, made.reservation.number, Fate.ASIDE, name)
-            house.settle()
-            house.opened(who, board=board)
-        yield door
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Door]:
-    with lived_in(tmp_path) as door:
-        yield door
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """For what only looks."""
-    with lived_in(tmp_path_factory.mktemp("shared")) as door:
-        yield door
-
-
 def routes(door: Door) -> set[str]:
     return {f"{method.upper()} {path}" for path, methods in door.app.openapi()["paths"].items() for method in methods}
 
 
-def test_every_route_is_in_the_matrix(shared: Door) -> None:
-    assert routes(shared) == set(MATRIX)
+def test_every_route_is_in_the_matrix(door: Door) -> None:
+    assert routes(door) == set(MATRIX)
 
 
 @pytest.mark.parametrize("route", MATRIX)
-async def test_a_route_opens_for_whom_it_should(request: pytest.FixtureRequest, route: str) -> None:
+async def test_a_route_opens_for_whom_it_should(lived_in: Door, route: str) -> None:
     row, method = MATRIX[route], route.partition(" ")[0]
-    door: Door = request.getfixturevalue("shared" if method == "GET" else "own")
     for who in ("nobody", "agent", "gateway", "user", "admin"):
-        answer = await door.ask(who, method, row.path, **row.how)
+        answer = await lived_in.ask(who, method, row.path, **row.how)
         assert answer.status_code == getattr(row, who), f"{who}: {answer.text}"
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == "application/problem+json"

@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
+from boardgrid.api.app import create
 from boardgrid.api.problem import SPECIAL, STATUS, answer_to, status_of
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from tests.api.door import Door
@@ -112,22 +115,21 @@ async def test_a_path_that_only_looks_like_an_upload_has_the_limit_of_all(door: 
     assert answer.status_code == 413
 
 
-async def test_a_bug_is_answered_with_an_id_and_nothing_of_its_inside(
-    door: Door, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_bug_is_answered_with_an_id_and_nothing_of_its_inside(door: Door) -> None:
     def broken() -> None:
         raise ZeroDivisionError("the secret is 42")
 
-    door.app.add_api_route("/broken", broken)
-    answer = await door.ask("nobody", "GET", "/broken")
+    app = create(door.house.farm, door.spool)
+    app.add_api_route("/broken", broken)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://farm") as http:
+        with capture_logs() as logs:
+            answer = await http.get("/broken")
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (500, "farm.bug")
     assert "42" not in answer.text
     assert "ZeroDivision" not in answer.text
-    bug = problem["detail"].rpartition(" ")[2]
-    logged = capsys.readouterr().out
-    assert bug in logged
-    assert "the secret is 42" in logged
+    assert problem["detail"].endswith(f" {logs[0]['bug']}")
+    assert (logs[0]["event"], logs[0]["exc_info"]) == ("request.bug", True)
 
 
 async def test_a_token_that_is_none_is_asked_for(door: Door) -> None:

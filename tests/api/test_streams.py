@@ -107,7 +107,7 @@ async def test_what_may_not_be_seen_is_refused_before_the_stream_begins(door: Do
 
 
 async def test_a_user_has_so_many_streams_and_gets_each_place_back(door: Door) -> None:
-    door.app.state.streams = door.streams = Streams(most=2, alive_s=0.2)
+    door.streams = Streams(most=2, alive_s=0.2)
     async with client(door, "user") as http:
         async with (
             http.stream("GET", "/api/v1/events", headers=STREAM),

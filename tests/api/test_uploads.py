@@ -81,7 +81,7 @@ async def test_a_second_upload_of_the_same_image_comes_too_late(door: Door) -> N
 
 
 async def test_an_upload_that_is_too_large_is_refused_before_or_while_it_comes(door: Door, tmp_path: Path) -> None:
-    door.app.state.spool = spool = Spool(door.spool.folder, upload_bytes=len(TAR) - 1)
+    door.spool = spool = Spool(door.spool.folder, upload_bytes=len(TAR) - 1)
     path = await awaited(door)
     for content in (TAR, pieces()):
         answer = await door.ask("user", "PUT", path, content=content)
@@ -91,7 +91,7 @@ async def test_an_upload_that_is_too_large_is_refused_before_or_while_it_comes(d
 
 @pytest.mark.parametrize("is_announced", [True, False])
 async def test_a_disk_without_room_is_told_and_nothing_is_left(door: Door, is_announced: bool) -> None:
-    door.app.state.spool = spool = Spool(door.spool.folder, reserve_bytes=1 << 60)
+    door.spool = spool = Spool(door.spool.folder, reserve_bytes=1 << 60)
     answer = await door.ask("user", "PUT", await awaited(door), content=TAR if is_announced else pieces())
     assert (answer.status_code, answer.json()["code"]) == (507, "store.full")
     assert "no room for this upload" in answer.json()["detail"]
@@ -193,7 +193,7 @@ async def test_over_a_real_connection_a_sender_that_hangs_up_leaves_nothing(door
 
 
 async def test_over_a_real_connection_a_refusal_arrives_while_the_sender_still_sends(door: Door) -> None:
-    door.app.state.spool = Spool(door.spool.folder, upload_bytes=1_000_000)
+    door.spool = Spool(door.spool.folder, upload_bytes=1_000_000)
     path = await awaited(door)
     async with served(door.app) as url, httpx.AsyncClient(base_url=url, headers=door.headers("user")) as http:
         answer = await http.put(path, content=pieces(bytes(20_000_000)))

@@ -33,9 +33,9 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     """Args: spool: where uploads lie; its folder is made, and swept while the application runs."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(spool.prepare)
-        sweeping = asyncio.create_task(_keep_swept(farm, spool))
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(app.state.spool.prepare)
+        sweeping = asyncio.create_task(_keep_swept(app.state.farm, app.state.spool))
         yield
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
