@@ -38,7 +38,7 @@ setup: .venv/.ready
 	@umask 022 && { test -x $(UV) && $(UV) --version | grep -q ' $(UV_VERSION) ' || { \
 	  echo 'Laying the Python environment (.uv, .venv)' && /usr/bin/python3 -m venv --clear .uv && \
 	  .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }; }
-	@umask 022 && $(UV) sync --quiet --locked
+	@umask 022 && $(UV) sync --quiet --locked --compile-bytecode
 	@touch $@
 
 quick: setup
@@ -68,7 +68,7 @@ bench: need-root setup
 demo: need-root
 	@packaging/need-packages setup farm
 	@$(MAKE) -s setup
-	@$(BIN)/python -m boardgrid.demo up "$(DEMO)"
+	@$(BIN)/python -m compileall -q src && $(BIN)/python -m boardgrid.demo up "$(DEMO)"
 
 # Also where only half of it was ever made: what is not there is not needed.
 demo-down: need-root

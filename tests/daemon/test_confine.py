@@ -9,8 +9,9 @@ import pytest
 
 import boardgrid
 from boardgrid.adapters.clock import BootClock
-from boardgrid.daemon.confine import View, view_for
+from boardgrid.daemon.confine import view_for
 from boardgrid.daemon.identity import DYNAMIC_IDS, Identity, give, identity_of
+from boardgrid.daemon.launch import View
 from boardgrid.daemon.process import Process
 from boardgrid.daemon.supervisor import Supervisor
 from boardgrid.model.errors import Fault, Invalid

@@ -9,7 +9,7 @@ import pytest
 
 from boardgrid.daemon import launch, sockets
 from boardgrid.daemon.config import Listen
-from boardgrid.daemon.confine import View
+from boardgrid.daemon.launch import View
 from boardgrid.model.errors import Conflict, Fault
 
 LOCAL = IPv4Address("127.0.0.1")

@@ -7,22 +7,14 @@ that belongs to root changes its mode for that.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from boardgrid.daemon.identity import Identity
+from boardgrid.daemon.launch import View
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
 _ENTER, _READ_AND_ENTER, _READ = 1, 5, 4
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Folders that are covered by an empty one, and the paths that appear again below them."""
-
-    hide: tuple[Path, ...] = ()
-    show: tuple[Path, ...] = ()
 
 
 def view_for(identity: Identity, needs: Iterable[Path]) -> View:

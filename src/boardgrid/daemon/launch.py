@@ -2,7 +2,8 @@
 The last step before a process of the farm begins: its doors at the agreed numbers, its view of the files, then exec.
 
 Run as a program, still as root and in the place of the process that it becomes (so the parent sees one process and
-one end). What it does takes system calls that no shell tool offers in this order.
+one end). What it does takes system calls that no shell tool offers in this order. It stands in the way of every start,
+so it imports nothing of ours.
 """
 
 import argparse
@@ -10,13 +11,20 @@ import ctypes
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from boardgrid.daemon.confine import View
-from boardgrid.daemon.sockets import FIRST_FD
-
+FIRST_FD = 3  # handed-on sockets are 3, 4, ...: the LISTEN_FDS convention
 _CLONE_NEWNS = 0x00020000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 32, 4096, 16384, 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Folders that are covered by an empty one, and the paths that appear again below them."""
+
+    hide: tuple[Path, ...] = ()
+    show: tuple[Path, ...] = ()
 
 
 def words(doors: Sequence[int], view: View) -> list[str]:

@@ -153,7 +153,11 @@ def prepare(file: Path) -> None:
     from boardgrid.daemon.wiring import records  # noqa: PLC0415
 
     with _serving(file, "prepare") as config:
-        click.echo(json.dumps(records.prepare(config)))
+        try:
+            told = records.prepare(config)
+        except FarmError as error:
+            told = {"error": str(error), "hint": error.hint, "code": error.code}
+        click.echo(json.dumps(told))
 
 
 @main.command(hidden=True, help=_("Become dnsmasq."))

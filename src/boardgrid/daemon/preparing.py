@@ -9,6 +9,7 @@ from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.daemon.identity import Identity
 from boardgrid.daemon.process import Process
 from boardgrid.daemon.processes import Farm, own_program
+from boardgrid.model.errors import Code, Conflict
 
 _PREPARE_S = 120.0
 
@@ -18,7 +19,8 @@ async def prepare(farm: Farm) -> None:
     Bring the records to this release, after a copy of older ones, and hand out the site's tokens and keys.
 
     Raises:
-        Fault: it did not succeed; what it said is in the sentence.
+        Conflict: the records are another release's, or what else that process complained of.
+        Fault: it did not succeed.
     """
     await asyncio.to_thread(farm.layout.make, farm.controller, farm.gateway)
     # As the user whose database it is: a file that root makes there could never be written by the controller.
@@ -28,8 +30,10 @@ async def prepare(farm: Farm) -> None:
         identity=farm.controller,
         needs=farm.controller_needs,
     ).command_here()
-    tokens: dict[str, str] = json.loads(await SubprocessShell().run(*words, timeout_s=_PREPARE_S))
-    await asyncio.to_thread(_hand_out, farm, tokens)
+    told = json.loads(await SubprocessShell().run(*words, timeout_s=_PREPARE_S))
+    if "error" in told:
+        raise Conflict(Code(told["code"]), told["error"], hint=told["hint"])
+    await asyncio.to_thread(_hand_out, farm, told)
     await make_agent_key(farm.layout.agent_key)
 
 

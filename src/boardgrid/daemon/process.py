@@ -11,8 +11,9 @@ from pathlib import Path
 import structlog
 
 from boardgrid.daemon import launch
-from boardgrid.daemon.confine import View, view_for
+from boardgrid.daemon.confine import view_for
 from boardgrid.daemon.identity import Identity
+from boardgrid.daemon.launch import View
 from boardgrid.daemon.logs import SizedLog
 from boardgrid.daemon.sockets import Door, handed_on
 from boardgrid.daemon.state import Condition

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,12 @@ from boardgrid.model.errors import Code, Fault, Invalid
 
 _GREETING_S = 5.0
 _HAS_NFSD = Path("/proc/fs/nfsd")
+
+
+Waits = Callable[[], Awaitable[object]]
+
+
+async def _nothing() -> None: ...
 
 
 def own_program(*words: str) -> tuple[str, ...]:
@@ -90,8 +97,10 @@ class Farm:
     def controller_needs(self) -> tuple[Path, ...]:
         return (*code(), self.config.file, self.layout.controller, self.layout.run)
 
-    def processes(self, api: Door, local: Door, ssh: Door) -> list[Process]:
+    def processes(self, api: Door, local: Door, ssh: Door, prepared: Waits = _nothing) -> list[Process]:
         """
+        All of them. The controller, and who waits for it, starts when *prepared* returns.
+
         Raises:
             Invalid: the config wants what does not go together.
         """
@@ -104,9 +113,7 @@ class Farm:
         servers = [*self._holder(), *(self._ganesha() if self.uses_ganesha else []), self._dnsmasq()]
         return [
             *servers,
-            self._ours(
-                "controller", identity=self.controller, doors=(api, local), needs=self.controller_needs, stop_s=8.0
-            ),
+            self._controller(api, local, prepared),
             self._ours("agent", after=(*(each.name for each in servers), "controller"), in_lab=True, stop_s=15.0),
             self._gateway(ssh),
         ]
@@ -236,6 +243,17 @@ class Farm:
             ready=is_ready,
             stop_s=2.0,
         )
+
+    def _controller(self, api: Door, local: Door, prepared: Waits) -> Process:
+        declared = self._ours(
+            "controller", identity=self.controller, doors=(api, local), needs=self.controller_needs, stop_s=8.0
+        )
+
+        async def prepare() -> None:
+            await prepared()
+            await declared.prepare()
+
+        return replace(declared, prepare=prepare)
 
     def _gateway(self, ssh: Door) -> Process:
         async def speaks(_pid: int) -> bool:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boardgrid.daemon.config import Listen
+from boardgrid.daemon.launch import FIRST_FD
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault
 
-FIRST_FD = 3  # the convention's: handed-on sockets are 3, 4, ...
 BACKLOG = 1024
 _TRIES = 200  # how far a free port is looked for
 

@@ -67,17 +67,21 @@ class Up:
             farm.layout.make(farm.controller, farm.gateway)
             with _doors(farm, folder) as (api, local, ssh):
                 self._status = Status(os.getpid(), api.address, ssh.address)
-                if not await self._prepare(farm, stop):
-                    return
-                supervisor = Supervisor(
-                    farm.processes(api, local, ssh),
+                prepared = asyncio.Event()
+                supervisor = self._supervisor = Supervisor(
+                    farm.processes(api, local, ssh, prepared.wait),
                     farm.layout.log,
                     BootClock(),
                     lambda name, condition: self._changed(folder, name, condition),
                 )
-                self._supervisor = supervisor
-                folder.write_status(Status(os.getpid(), api.address, ssh.address, supervisor.conditions()))
-                await supervisor.run(stop, ready_within_s=READY_WITHIN_S, on_ready=self._is_ready)
+                # A failure to prepare ends all; until it is done, what does not need it starts already.
+                preparing = asyncio.create_task(self._prepare(farm, prepared, stop))
+                try:
+                    await supervisor.run(stop, ready_within_s=READY_WITHIN_S, on_ready=self._is_ready)
+                finally:
+                    preparing.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await preparing
 
     def _is_ready(self) -> None:
         assert self._status is not None  # noqa: S101 - the doors are open
@@ -97,20 +101,13 @@ class Up:
                     Status(self._status.pid, self._status.api, self._status.ssh, self._supervisor.conditions())
                 )
 
-    async def _prepare(self, farm: Farm, stop: asyncio.Event) -> bool:
-        """Bring the records to this release and hand out the site's tokens; False where it was asked to end."""
-        work = asyncio.create_task(prepare(farm))
-        stopped = asyncio.create_task(stop.wait())
+    async def _prepare(self, farm: Farm, prepared: asyncio.Event, stop: asyncio.Event) -> None:
         try:
-            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                return False
-            await work
-            return True
-        finally:
-            stopped.cancel()
-            work.cancel()
-            await asyncio.gather(work, stopped, return_exceptions=True)
+            await prepare(farm)
+        except BaseException:
+            stop.set()
+            raise
+        prepared.set()
 
 
 @contextlib.contextmanager
