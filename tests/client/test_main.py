@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -204,3 +205,24 @@ def test_the_shell_completes_commands_and_names(
     environment["BOARDGRID_URL"] = "http://127.0.0.1:9"
     quiet = ended(**environment)
     assert quiet.stderr == ""
+
+
+def test_ctrl_c_ends_a_command_quietly(farm: FakeFarm) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "boardgrid.client", "events", "--follow"],
+        env={**os.environ, "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            farm.tell(None, "tk1-1", "board", "ended", detail="it is parked")
+            assert process.stdout.readline().startswith("NUMBER")
+            assert "it is parked" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, err.strip()) == (ExitCode.INTERRUPTED, "")

@@ -1,30 +1,42 @@
 """The command line against the real API on a real database; an agent is played by hand."""
 
 import asyncio
+import socket
 import tarfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import IPv4Interface
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+import uvicorn
 from click.testing import CliRunner
+from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from boardgrid.adapters.changes import InProcessChanges
+from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.api.app import create
 from boardgrid.api.spool import Spool
 from boardgrid.api.streams import Streams
 from boardgrid.client.main import cli
+from boardgrid.model.board import Site
 from boardgrid.model.deployment import Outcome, Phase
-from boardgrid.model.errors import Blame
-from boardgrid.model.image import RootSource
-from boardgrid.model.report import ImageReport, OrderReport, RootReport, StepReport
-from boardgrid.model.wish import Deployed
-from tests.api.door import served
+from boardgrid.model.errors import Blame, Code
+from boardgrid.model.image import Kernel, Manifest, RootSource
+from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Reached, Report, RootReport, StepReport
+from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
+from boardgrid.services.farm import Farm
 from tests.client.conftest import Ended
-from tests.services.house import KEY_A, House, a_manifest, empty_records, reached
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dn"
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGho"
+MANIFEST = Manifest(
+    "sha256:" + "1" * 64, "sha256:" + "2" * 64, 6_000_000, 3_000_000, 400, "armhf", (Kernel("6.1", "boot/vmlinuz"),)
+)
 INVENTORY = """
 [board_types.rpi4]
 arch = "armhf"
@@ -46,12 +58,14 @@ nfs_path = "/NFSRoot1"
 class Played:
     """A farm whose agent does at once what is wished, while *is_working*."""
 
-    house: House
-    url: str
+    farm: Farm
     folder: Path
+    url: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
     is_working: bool = True
     fails: Blame | None = None
+    epoch: int = 0
+    reached: set[UUID] = field(default_factory=set)  # deployments whose steps were told
 
     async def run(self, *argv: str, who: str = "root", stdin: str | None = None) -> Ended:
         env = {
@@ -76,48 +90,75 @@ class Played:
         assert ended.code == 0, ended.err
         return ended
 
+    # --- the agent
+
     async def play(self) -> None:
         while True:
             if self.is_working:
                 await asyncio.to_thread(self._act)
             await asyncio.sleep(0.05)
 
+    def wishes(self) -> SiteWishes:
+        if not self.epoch:
+            self.epoch = self.farm.fleet.lease("lab", uuid4(), 1).epoch
+        return self.farm.fleet.wishes("lab", self.epoch)
+
     def _act(self) -> None:
-        wishes = self.house.wishes
-        for wish in wishes.boards:
-            name, generation = wish.board.name, wish.generation
-            if wish.order is not None:
-                self.house.tell(OrderReport(uuid4(), name, wish.order.id))
-            if isinstance(wish.wish, Deployed) and not self.house.standing(name).is_reached:
-                if self.fails is not None:
-                    self.house.fail(self.fails, name)
-                    continue
-                whose = wish.wish.deployment
-                self.house.tell(
-                    StepReport(uuid4(), name, generation, "clone", Phase.BEGAN, whose),
-                    StepReport(uuid4(), name, generation, "clone", Phase.ENDED, whose, Outcome.OK, took_s=0.04),
-                )
-            self.house.tell(reached(wish))
+        wishes = self.wishes()
         offered = {wish.wish.root for wish in wishes.boards if isinstance(wish.wish, Deployed)}
+        reports: list[Report] = [one for wish in wishes.boards for one in self._reports(wish)]
         for image in wishes.images:
             if not isinstance(image.source, RootSource) or image.source.root not in offered:
-                self.house.tell(ImageReport(uuid4(), image.image, a_manifest() if image.source else None))
-        for root in wishes.discard:
-            if root.root not in offered:
-                self.house.tell(RootReport(uuid4(), root.root))
+                reports.append(ImageReport(uuid4(), image.image, MANIFEST if image.source else None))
+        reports += [RootReport(uuid4(), one.root) for one in wishes.discard if one.root not in offered]
+        self.farm.fleet.report("lab", self.epoch, reports)
+
+    def _reports(self, wish: BoardWish) -> list[Report]:
+        name, generation = wish.board.name, wish.generation
+        reports: list[Report] = [OrderReport(uuid4(), name, wish.order.id)] if wish.order else []
+        match wish.wish:
+            case Deployed(deployment=whose) if whose in self.reached:
+                pass
+            case Deployed(deployment=whose) if self.fails is not None:
+                reports.append(
+                    BoardReport(
+                        uuid4(),
+                        name,
+                        generation,
+                        Reached.FAILED,
+                        whose,
+                        code=Code.BOARD_SILENT,
+                        reason="it does not boot",
+                        hint="look at it",
+                        blame=self.fails,
+                    )
+                )
+            case Deployed(deployment=whose):
+                self.reached.add(whose)
+                reports.append(StepReport(uuid4(), name, generation, "clone", Phase.BEGAN, whose))
+                reports.append(StepReport(uuid4(), name, generation, "clone", Phase.ENDED, whose, Outcome.OK, 0.04))
+                reports.append(BoardReport(uuid4(), name, generation, Reached.OPEN, whose, host_key=HOST_KEY))
+            case Gone():
+                reports.append(BoardReport(uuid4(), name, generation, Reached.GONE))
+            case _:
+                reports.append(BoardReport(uuid4(), name, generation, Reached.PARKED))
+        return reports
 
 
-@pytest.fixture
-async def farm(tmp_path: Path) -> AsyncIterator[Played]:
-    # What the farm logs would mix with what the commands print: they run in this process.
-    with empty_records() as records, capture_logs():
-        house = House.furnished(records, boards=0)
-        app = create(house.farm, Spool(tmp_path / "spool"), Streams(alive_s=0.2))
-        async with served(app) as url:
-            farm = Played(house, url, tmp_path)
-            farm.tokens["root"] = house.farm.accounts.create_admin("root", again=True).clear.reveal()
-            async with playing(farm):
-                yield farm
+@asynccontextmanager
+async def served(app: FastAPI, listening: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        async with asyncio.timeout(60):
+            while not server.started:  # noqa: ASYNC110 - it has no event for that
+                await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+        listening.close()
 
 
 @asynccontextmanager
@@ -131,13 +172,35 @@ async def playing(farm: Played) -> AsyncIterator[None]:
             await agent
 
 
+def app_of(farm: Played) -> FastAPI:
+    return create(farm.farm, Spool(farm.folder / "spool"), Streams(alive_s=0.2))
+
+
+@pytest.fixture
+async def farm(tmp_path: Path) -> AsyncIterator[Played]:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    # What the farm logs would mix with what the commands print: they run in this process.
+    with capture_logs():
+        records = SqlRecords.open(tmp_path / "farm.db", upgrade=True, now=now)
+        try:
+            farm = Played(Farm.of(records, InProcessChanges(), now), tmp_path)
+            farm.farm.inventory.put_site(Site("lab", server=IPv4Interface("10.20.0.1/24")))
+            farm.tokens["root"] = farm.farm.accounts.create_admin("root").clear.reveal()
+            listening = socket.create_server(("127.0.0.1", 0))
+            farm.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            async with served(app_of(farm), listening), playing(farm):
+                yield farm
+        finally:
+            records.close()
+
+
 @pytest.fixture
 async def furnished(farm: Played) -> Played:
     """Boards from an inventory, an image that all may boot, and grace."""
     (farm.folder / "farm.toml").write_text(INVENTORY)
-    (farm.folder / "grace.pub").write_text(
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dn g@h\n"
-    )
+    (farm.folder / "grace.pub").write_text(f"{KEY} grace@home\n")
     with tarfile.open(farm.folder / "tiny.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo("etc"))
     await farm.ok("apply", str(farm.folder / "farm.toml"), "--yes")
@@ -260,26 +323,31 @@ async def test_who_waits_does_not_notice_that_the_controller_was_away(furnished:
     farm.is_working = False
     at = farm.folder / "controller.sock"
     farm.url = f"unix:{at}"
-    app = create(farm.house.farm, Spool(farm.folder / "spool"), Streams(alive_s=0.2))
-    async with served(app, at=at):
+    async with served(app_of(farm), bound(at)):
         waiting = asyncio.create_task(farm.run("reserve", "rpi4-1", "--image", "tiny", who="grace"))
         async with asyncio.timeout(60):
-            while not any(isinstance(board.wish, Deployed) for board in farm.house.wishes.boards):  # noqa: ASYNC110
+            while not any(isinstance(board.wish, Deployed) for board in farm.wishes().boards):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)  # it follows the events by now; if it does not yet, it must come through as well
     at.unlink()
     await asyncio.sleep(1)
-    app = create(farm.house.farm, Spool(farm.folder / "spool"), Streams(alive_s=0.2))
-    async with served(app, at=at):
+    async with served(app_of(farm), bound(at)):
         farm.is_working = True
         ended = await asyncio.wait_for(waiting, 60)
     assert ended.code == 0, ended.err
     assert "rpi4-1 is yours" in ended.err
 
 
-async def test_keys_are_checked_by_the_farm(farm: Played) -> None:
+def bound(path: Path) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    return listening
+
+
+async def test_keys_are_checked_by_the_farm(furnished: Played) -> None:
+    farm = furnished
     weak = await farm.run("user", "add", "linus", "--ssh-key", "-", stdin="ssh-rsa AAAAB3NzaC1yc2E= old\n")
     assert weak.code == 2
     assert "key.invalid" in weak.err
-    twice = await farm.run("user", "add", "linus", "--ssh-key", "-", stdin=f"{KEY_A} ada@home\n")
+    twice = await farm.run("user", "add", "linus", "--ssh-key", "-", stdin=f"{KEY} ada@home\n")
     assert twice.code == 5

@@ -100,6 +100,12 @@ def test_waiting_for_a_board_has_an_end_that_says_how_to_go_on(shelf: FakeFarm, 
     assert "`boardgrid release 7` gives it back" in ended.err
 
 
+def test_a_program_that_waited_in_vain_knows_its_reservation(shelf: FakeFarm, run: Run) -> None:
+    shelf.deploy = never
+    ended = run("reserve", "tk1-1", "--image", "tiny", "--timeout", "1s", "-o", "json")
+    assert (ended.code, ended.json["number"]) == (7, 7)
+
+
 def test_ctrl_c_leaves_the_reservation_and_says_so(
     shelf: FakeFarm, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:

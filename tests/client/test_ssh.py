@@ -220,6 +220,13 @@ def test_a_board_that_is_not_ready_says_what_it_does(farm: FakeFarm, lab: Lab, r
     assert "`boardgrid status 7`" in ended.err
 
 
+def test_a_board_whose_host_key_is_not_known_is_not_guessed_at(farm: FakeFarm, lab: Lab, run: Run) -> None:
+    farm.known_hosts = ""
+    ended = run("ssh", "tk1-1")
+    assert ended.code == 8
+    assert "the farm does not know the host key of tk1-1" in ended.err
+
+
 def test_a_site_without_a_gateway_is_the_farms_fault(farm: FakeFarm, lab: Lab, run: Run) -> None:
     farm.sites[0]["gateway"] = None
     ended = run("ssh", "tk1-1")
@@ -248,7 +255,8 @@ def test_a_farm_cannot_make_ssh_run_something_else(farm: FakeFarm, lab: Lab, run
 def test_lines_for_other_hosts_are_not_taken_over(farm: FakeFarm, lab: Lab, run: Run) -> None:
     key = public(asyncssh.generate_private_key("ssh-ed25519"))
     farm.known_hosts = f"boardgrid-gateway {key}\n* {key}\n@cert-authority tk1-1 {key}\ntk1-10 {key}\n"
-    assert run("ssh", "tk1-1", "true").code == 5
+    ended = run("ssh", "tk1-1", "true")
+    assert "the farm does not know the host key of tk1-1" in ended.err
 
 
 @pytest.mark.parametrize("words", [["ro ot@tk1-1"], ["-l", "-oProxyCommand=x", "tk1-1"]])

@@ -36,27 +36,27 @@ def shared_options() -> list[click.Parameter]:
             type=click.Choice([output.value for output in Output]),
             expose_value=False,
             callback=_choose_output,
-            help="How to print what was asked for: a table for people (the default), JSON, or names alone.",
+            help=_("How to print what was asked for: a table for people (the default), JSON, or names alone."),
         ),
         click.Option(
             ["--profile"],
             metavar="NAME",
             expose_value=False,
             callback=_choose_profile,
-            help="Which stored login to use; else BOARDGRID_PROFILE, else 'default'.",
+            help=_("Which stored login to use; else BOARDGRID_PROFILE, else 'default'."),
         ),
     ]
 
 
 class _Helped(click.Command):
-    """Help texts go through gettext, and examples keep their lines."""
+    """Help texts go through gettext; only those of commands that are loaded."""
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.help = _(self.help) if self.help else self.help
         for param in self.params:
             if isinstance(param, click.Option | click.Argument) and param.help:
                 param.help = _(param.help)
-        super().format_help_text(ctx, formatter)
 
 
 class Verb(_Helped):

@@ -32,6 +32,8 @@ WAIT_TIMEOUT = "wait.timeout"
 PROGRAM_MISSING = "program.missing"
 PROGRAM_FAILED = "program.failed"
 BOARD_NOT_HELD = "board.not_held"
+GATEWAY_MISSING = "gateway.missing"
+HOST_KEY_UNKNOWN = "host_key.unknown"
 NUMBER_MISSING = "reservation.unclear"
 
 _BY_CODE = {

@@ -254,8 +254,12 @@ class Farm:
     def events(
         self, *, after: int = 0, board: str | None = None, reservation: int | None = None
     ) -> tuple[answers.Event, ...]:
-        """What happened until now, after event number *after*."""
-        return self._list(answers.Event, "events", params=_filters(after, board, reservation))
+        """All that happened until now, after event number *after*; the farm tells it in portions."""
+        known: list[answers.Event] = []
+        while portion := self._list(answers.Event, "events", params=_filters(after, board, reservation)):
+            known += portion
+            after = known[-1].number
+        return tuple(known)
 
     def follow(
         self,

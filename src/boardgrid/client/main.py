@@ -60,8 +60,9 @@ class _Program(Tree):
         except click.exceptions.ClickException as error:
             error.show()
             code = error.exit_code
-        except click.exceptions.Abort:
-            click.echo(_("nothing more was done"), err=True)
+        except click.exceptions.Abort as error:
+            if not isinstance(error.__cause__, KeyboardInterrupt):
+                click.echo(_("nothing more was done"), err=True)
             code = ExitCode.INTERRUPTED
         except Complaint as error:
             _show(error, color)

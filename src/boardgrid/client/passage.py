@@ -17,7 +17,15 @@ from pathlib import Path
 from types import FrameType
 
 from boardgrid.client.answers import Board, Gateway
-from boardgrid.client.complaint import BOARD_NOT_HELD, FARM_FOREIGN, PROGRAM_MISSING, REQUEST_INVALID, Complaint
+from boardgrid.client.complaint import (
+    BOARD_NOT_HELD,
+    FARM_FOREIGN,
+    GATEWAY_MISSING,
+    HOST_KEY_UNKNOWN,
+    PROGRAM_MISSING,
+    REQUEST_INVALID,
+    Complaint,
+)
 from boardgrid.client.farm import Farm
 from boardgrid.messages import _
 
@@ -93,7 +101,7 @@ def passage(farm: Farm, board: str, *, login: str, identity: str | None = None) 
     gateway = next((site.gateway for site in farm.sites() if site.name == shown.site), None)
     if gateway is None:
         raise Complaint(
-            "gateway.missing",
+            GATEWAY_MISSING,
             _("the SSH gateway of the site {site} has not been heard of").format(site=shown.site),
             hint=_("whoever runs the farm sees to it: `boardgrid site list`"),
         )
@@ -196,6 +204,16 @@ def _closed(board: Board, me: str) -> Complaint:
             BOARD_NOT_HELD,
             _("you do not hold {board}").format(board=board.name),
             hint=_("`boardgrid reserve {board} --image REF` takes it while it is free").format(board=board.name),
+        )
+    if board.state == "open":
+        return Complaint(
+            HOST_KEY_UNKNOWN,
+            _("the farm does not know the host key of {board}, so nobody can tell it from another machine").format(
+                board=board.name
+            ),
+            hint=_("`boardgrid power reset {board}` and a look at `boardgrid events` may help").format(
+                board=board.name
+            ),
         )
     return Complaint(
         BOARD_NOT_HELD,

@@ -5,7 +5,6 @@ import click
 from boardgrid.client.answers import Event
 from boardgrid.client.command import BOARDS, RESERVATIONS, Verb
 from boardgrid.client.duration import took
-from boardgrid.client.farm import Farm
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Output, as_json, plain
 
@@ -40,20 +39,12 @@ def events(seat: Seat, follow: bool, board: str | None, reservation: int | None,
             if event is not None:
                 _show(event, seat.output)
         return
-    known = all_events(farm, after=after, board=board, reservation=reservation)
+    known = farm.events(after=after, board=board, reservation=reservation)
     if seat.output is Output.JSON:
         click.echo(as_json(known))
     else:
         for event in known:
             _show(event, seat.output)
-
-
-def all_events(farm: Farm, *, after: int = 0, board: str | None = None, reservation: int | None = None) -> list[Event]:
-    """What happened until now; the farm tells it in portions."""
-    known: list[Event] = []
-    while portion := farm.events(after=known[-1].number if known else after, board=board, reservation=reservation):
-        known += portion
-    return known
 
 
 def _show(event: Event, output: Output) -> None:

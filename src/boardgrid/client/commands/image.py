@@ -18,6 +18,8 @@ from boardgrid.client.tables import Column, Sheet, bytes_text
 from boardgrid.client.waiting import until
 from boardgrid.messages import _
 
+LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
+
 
 def _fact(image: Image, key: str) -> object:
     return (image.manifest or {}).get(key)
@@ -68,7 +70,7 @@ def image() -> None:
 @click.option("--shared", is_flag=True, help="Everyone may see and boot it. Without this, you alone.")
 @click.option("--site", metavar="NAME", help="Where it is stored; may be left out where the farm has one site.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it can be booted.")
-@click.option("--timeout", metavar="SPAN", help="Wait no longer than this: 10m.")
+@click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
 def import_(
     seat: Seat,
@@ -158,7 +160,7 @@ def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Im
             seen = until(
                 look,
                 _("the image {ref}").format(ref=awaited.ref),
-                timeout_s=timeout_s,
+                timeout_s=LONGEST_S if timeout_s is None else timeout_s,
                 hint=_("it goes on; `boardgrid image show {ref}` tells how it ends").format(ref=awaited.ref),
             )
     except KeyboardInterrupt:

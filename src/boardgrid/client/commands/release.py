@@ -36,7 +36,7 @@ SHEET: Sheet[Reservation] = Sheet(
 @click.option("--discard", is_flag=True, help="Throw away what you changed, for ever.")
 @click.option("--yes", is_flag=True, help="Do not ask whether --discard is meant.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="With --keep, wait until the image is ready.")
-@click.option("--timeout", metavar="SPAN", help="Wait no longer than this: 10m.")
+@click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
 def release(
     seat: Seat,

@@ -6,8 +6,7 @@ import click
 
 from boardgrid.client.answers import Deployment, Reservation
 from boardgrid.client.command import BOARDS, IMAGES, ROOTS, TYPES, Verb
-from boardgrid.client.commands.events import all_events
-from boardgrid.client.complaint import DEPLOYMENT_FAILED, REQUEST_INVALID, Complaint, ExitCode
+from boardgrid.client.complaint import DEPLOYMENT_FAILED, REQUEST_INVALID, WAIT_TIMEOUT, Complaint, ExitCode
 from boardgrid.client.duration import moment, seconds, took
 from boardgrid.client.farm import Farm
 from boardgrid.client.progress import STATES, Steps
@@ -91,6 +90,10 @@ def _until_open(seat: Seat, farm: Farm, mine: Reservation, timeout_s: float | No
     )
     try:
         mine = _watched(farm, mine, Deadline(_("{board} to be ready").format(board=mine.board), timeout_s, later))
+    except Complaint as error:
+        if error.code == WAIT_TIMEOUT and seat.is_for_programs:
+            SHEET.show(mine, seat.output)  # its number is needed to go on
+        raise
     except KeyboardInterrupt:
         seat.tell(
             _("reservation {number} of {board} goes on: {later}").format(
@@ -123,7 +126,7 @@ def _watched(farm: Farm, mine: Reservation, deadline: Deadline) -> Reservation:
                 if not error.is_passing:  # the stream has patience for both
                     raise
             if mine.state != "running" or (mine.deployment and mine.deployment.state != "preparing"):
-                for rest in all_events(farm, after=last, reservation=mine.number):
+                for rest in farm.events(after=last, reservation=mine.number):
                     steps.tell(rest)
                 return mine
             deadline.check()

@@ -53,7 +53,7 @@ def show(seat: Seat, name: str) -> None:
 @click.argument("name", metavar="ROOT", shell_complete=ROOTS)
 @click.argument("image")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the image can be booted.")
-@click.option("--timeout", metavar="SPAN", help="Wait no longer than this: 10m.")
+@click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
 def keep(seat: Seat, name: str, image: str, wait: bool, timeout: str | None) -> None:
     """

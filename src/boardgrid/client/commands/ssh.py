@@ -4,6 +4,9 @@ import click
 
 from boardgrid.client.command import BOARDS
 from boardgrid.client.seat import Seat, pass_seat
+from boardgrid.messages import _
+
+_SSH_FAILED = 255  # or what ran on the board ended so
 
 
 @click.command(
@@ -34,4 +37,7 @@ def ssh(seat: Seat, identity: str | None, login: str, name: str, words: tuple[st
 
     user, at, board = name.rpartition("@")
     way = passage(seat.farm(), board, login=user if at else login, identity=identity)
-    click.get_current_context().exit(run_ssh(way, words))
+    status = run_ssh(way, words)
+    if status == _SSH_FAILED and seat.has_person:
+        seat.tell(_("note: if ssh did not get in, compare its keys with those that `boardgrid whoami` shows"))
+    click.get_current_context().exit(status)

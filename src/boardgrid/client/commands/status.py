@@ -8,7 +8,6 @@ import click
 from boardgrid.client.answers import Board, Health, Reservation
 from boardgrid.client.command import RESERVATIONS, Verb
 from boardgrid.client.commands.board import health_text
-from boardgrid.client.commands.events import all_events
 from boardgrid.client.duration import moment, span
 from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat, pass_seat
@@ -90,7 +89,7 @@ def status(seat: Seat, number: int | None, everything: bool) -> None:
         SHEET.show(Held.of(reservation, board), seat.output)
         if seat.output is Output.TABLE:
             with Steps(as_data=True) as steps:
-                for event in all_events(farm, reservation=number):
+                for event in farm.events(reservation=number):
                     steps.tell(event)
         return
     listed = farm.reservations(everyone=everything)
