@@ -48,16 +48,15 @@ class VirtualBoard:
         board = self.name or self.tools.board.name
         try:
             async with asyncio.timeout(self.timeout_s):
-                line = await self._said(json.dumps({"do": do, "board": board, **more}))
+                answer = json.loads(await self._said(json.dumps({"do": do, "board": board, **more})))
         except TimeoutError as error:
             why = _("no answer in {seconds:g} s").format(seconds=self.timeout_s)
             raise self._failed(do, board, why, Blame.BOARD) from error
         except OSError as error:
             # Without its holder no virtual board is there at all: that is not the fault of this one.
             raise self._failed(do, board, _("the lab is not there: {error}").format(error=error)) from error
-        if not line:
-            raise self._failed(do, board, _("the lab went away"))
-        answer = json.loads(line)
+        except ValueError as error:
+            raise self._failed(do, board, _("the lab broke off in the middle")) from error
         if complaint := answer.get("error"):
             raise self._failed(do, board, complaint["detail"], Blame.BOARD, hint=complaint.get("hint", ""))
         return answer.get("ok")

@@ -37,7 +37,7 @@ _RESTART = (
     'trap "" HUP TERM PIPE; echo restarting; exec </dev/null >/dev/null 2>&1; '
     "{ sync; reboot || reboot -f; sleep 20; echo b >/proc/sysrq-trigger; } &'"
 )
-_RESTARTING, _SYNCED = b"restarting", b"synced"
+_SYNCED, _RESTARTING = b"synced", b"restarting"
 _LINE_BYTES = 64
 
 
@@ -76,14 +76,18 @@ class SshReboot:
         hold = self._hold
         try:
             async with self._limit():
-                if not hold.is_there():
-                    hold.let_go()
-                    hold.connection = await self._connect()
-                    hold.process = await _begin(hold.connection, _WAIT)
-                assert hold.process is not None  # noqa: S101 - it is set where the connection is
-                hold.process.stdin.write(b"sync\n")
-                if await _line(hold.process) != _SYNCED:
-                    raise self._failed(_("its kernel lets nobody restart it by /proc/sysrq-trigger"))
+                if hold.process is not None and hold.is_there() and await _said(hold.process, b"sync") == _SYNCED:
+                    return
+                hold.let_go()
+                hold.connection = await self._connect()
+                hold.process = await _begin(hold.connection, _WAIT)
+                match await _said(hold.process, b"sync"):
+                    case b"synced":
+                        pass
+                    case b"unable":
+                        raise self._failed(_("its kernel lets nobody restart it by /proc/sysrq-trigger"))
+                    case _:
+                        raise self._failed(_("its shell did not do as it was told"))
         except BaseException:
             hold.let_go()
             raise
@@ -110,8 +114,7 @@ class SshReboot:
             return False
         with contextlib.suppress(Fault):
             async with self._limit():
-                hold.process.stdin.write(b"restart\n")
-                return await _line(hold.process) == _RESTARTING
+                return await _said(hold.process, b"restart") == _RESTARTING
         return False
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
@@ -162,6 +165,15 @@ class SshReboot:
 async def _begin(connection: asyncssh.SSHClientConnection, script: str) -> _Process:
     # Small windows: a board that talks without end is not listened to.
     return await connection.create_process(script, encoding=None, window=4096, max_pktsize=1024)
+
+
+async def _said(process: _Process, what: bytes) -> bytes:
+    """What a board that waits says to that; nothing where it has gone."""
+    with contextlib.suppress(OSError, asyncssh.Error):
+        process.stdin.write(what + b"\n")
+    with contextlib.suppress(OSError, asyncssh.Error):  # it may have spoken before it went
+        return await _line(process)
+    return b""
 
 
 async def _line(process: _Process) -> bytes:
