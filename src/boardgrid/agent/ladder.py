@@ -1,12 +1,13 @@
 """The ladder of restarts: what can be done to a board, politest first."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from boardgrid.messages import _
 from boardgrid.model.board import Act
-from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.ports import HasConsole, Quiesces, Resets, SwitchesOff, SwitchesOn, TellsPower
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ class Ladder:
         Raises:
             Invalid: no driver of this board can do it.
         """
-        on, off, reset = self._first(SwitchesOn), self._first(SwitchesOff), self._first(Resets)
+        on, off = self._first(SwitchesOn), self._first(SwitchesOff)
         match act:
             case Act.ON if on:
                 await on.on()
@@ -82,10 +83,19 @@ class Ladder:
                 await off.off()
             case Act.CYCLE if on and off:
                 await _Cycle(off, on)()
-            case Act.RESET if reset:
-                await reset.reset()
+            case Act.RESET if self.rungs(is_on=True):
+                await self._restart()
             case _:
                 raise self._unable(act)
+
+    async def _restart(self) -> None:
+        """The politest restart that works."""
+        *politer, last = self.rungs(is_on=True)
+        for rung in politer:
+            with contextlib.suppress(Fault):
+                await rung.act()
+                return
+        await last.act()
 
     def _unable(self, act: Act) -> Invalid:
         return Invalid(
