@@ -20,7 +20,7 @@ from boardgrid.api.streams import Streams
 from boardgrid.model.board import BoardType, Site
 from boardgrid.model.user import Audience, Role, User
 from boardgrid.services.farm import Farm
-from tests.services.house import House, a_board
+from tests.services.house import KEY_A, KEY_B, House, a_board
 
 
 @cache
@@ -47,7 +47,7 @@ class Door:
         farm.inventory.put_site(Site("lab", server=IPv4Interface("10.20.0.1/24")))
         farm.inventory.put_type(house.admin, BoardType("tk1", "armhf", console="ttyS0"))
         farm.inventory.put_board(house.admin, a_board(1))
-        house.ada, house.bob = door.user("ada", "user"), door.user("bob")
+        house.ada, house.bob = door.user("ada", "user", KEY_A), door.user("bob", "bob", KEY_B)
         for audience in (Audience.AGENT, Audience.GATEWAY):
             door.tokens[audience] = farm.accounts.site_token("lab", audience).clear.reveal()
         return door
@@ -59,8 +59,8 @@ class Door:
         app.state.farm, app.state.spool, app.state.streams = self.house.farm, self.spool, self.streams
         return app
 
-    def user(self, name: str, who: str = "") -> User:
-        user, token = self.house.farm.accounts.add(self.house.admin, name, Role.USER)
+    def user(self, name: str, who: str = "", *keys: str) -> User:
+        user, token = self.house.farm.accounts.add(self.house.admin, name, Role.USER, keys)
         self.tokens[who or name] = token.clear.reveal()
         return user
 

@@ -1,0 +1,84 @@
+"""The whole way of a session: a real controller behind its socket, a real gateway, OpenSSH's client, and a board."""
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from boardgrid.adapters.clock import BootClock
+from boardgrid.adapters.controller import GatewayDoor, client
+from boardgrid.api.spool import Spool
+from boardgrid.gateway.door import public_line, serve
+from boardgrid.model.user import Secret
+from boardgrid.ports import Route
+from tests.api.door import Door as Api
+from tests.api.door import served
+from tests.gateway.conftest import Door
+from tests.services.house import House, records_with
+
+
+class OnLoopback:
+    """The controller's own answers; but the board, which has an address on no network here, is on the loopback."""
+
+    def __init__(self, real: GatewayDoor, port: int) -> None:
+        self.hello, self.user_of, self.holdings = real.hello, real.user_of, real.holdings
+        self._real, self._port = real, port
+
+    async def route(self, user: str, board: str) -> Route | None:
+        route = await self._real.route(user, board)
+        return replace(route, address=IPv4Address("127.0.0.1"), port=self._port) if route else None
+
+
+@pytest.fixture
+async def course(door: Door, tmp_path: Path) -> AsyncIterator[tuple[Door, House]]:
+    """A gateway of its own, in the place of the fixture's, before a farm where ada holds tk1-1."""
+    with records_with() as records, tempfile.TemporaryDirectory() as short:
+        api = Api.made(House.bare(records), Spool(tmp_path / "spool"))
+        house = api.house
+        line = public_line(door.keys["ada"])
+        house.farm.accounts.remove(house.admin, "ada")
+        house.ada = api.user("ada", "user", line)
+        house.image("tiny")
+        house.opened(house.ada)
+        listening = socket.create_server(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        async with (
+            served(api.app, at=Path(short) / "api.sock") as where,
+            client(where, Secret(api.tokens["gateway"])) as http,
+        ):
+            doorkeeper = OnLoopback(GatewayDoor(http), door.board_port)
+            key = tmp_path / "another_host_key"
+            serving = asyncio.create_task(serve(listening, key, doorkeeper, BootClock(), host="127.0.0.1", port=port))
+            yield replace(door, port=port), house
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+        listening.close()
+
+
+async def test_a_user_is_on_their_board_until_they_give_it_back(course: tuple[Door, House]) -> None:
+    door, house = course
+    ssh = await door.ssh("-J", "door", "root@tk1-1", "wait")
+    assert ssh.process.stdout is not None
+    async with asyncio.timeout(60):
+        assert await ssh.process.stdout.readline() == b"waiting\n"
+    gateway = house.farm.inventory.sites(house.ada)[0].gateway
+    assert gateway is not None
+    assert gateway.port == door.port
+    await asyncio.to_thread(house.farm.booking.release, house.ada, 1)
+    status, _out, err = await ssh.said()
+    assert status == 255
+    assert "your time on tk1-1 has ended" in err
+    status, _out, err = await (await door.ssh("-W", "tk1-1:22", "door")).said()
+    assert "you hold no board tk1-1 that is open" in err
+
+
+async def test_a_key_that_is_nobody_s_stays_outside(course: tuple[Door, House]) -> None:
+    door, _house = course
+    with pytest.raises(asyncssh.PermissionDenied):
+        await door.connect("bob")
