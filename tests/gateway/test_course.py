@@ -19,7 +19,7 @@ from boardgrid.model.user import Secret
 from boardgrid.ports import Route
 from tests.api.door import Door as Api
 from tests.api.door import served
-from tests.gateway.conftest import Door
+from tests.gateway.loopback import Door
 from tests.services.house import House, records_with
 
 

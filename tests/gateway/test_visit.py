@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
@@ -16,25 +15,23 @@ from boardgrid.gateway.limits import Limits
 from boardgrid.gateway.lobby import Lobby
 from boardgrid.gateway.visit import Visit
 from boardgrid.testing import FakeDoorkeeper
-
-if TYPE_CHECKING:
-    from tests.gateway.conftest import Door, Opener
+from tests.gateway.loopback import Door, Opener
 
 ON_BOARD = ("-J", "door", "root@tk1-1")
 
 
-async def test_a_user_reaches_the_board_that_they_hold(door: "Door") -> None:
+async def test_a_user_reaches_the_board_that_they_hold(door: Door) -> None:
     status, out, err = await (await door.ssh(*ON_BOARD, "uname")).said()
     assert (status, out) == (7, "this is tk1-1: uname\n"), err
     assert "and this is its stderr" in err
 
 
-async def test_a_board_is_reached_by_its_host_name_too(door: "Door") -> None:
+async def test_a_board_is_reached_by_its_host_name_too(door: Door) -> None:
     status, out, err = await (await door.ssh("-J", "door", "root@TK1-1.lab.boardgrid", "uname")).said()
     assert (status, out) == (7, "this is tk1-1: uname\n"), err
 
 
-async def test_bytes_come_back_as_they_went_and_the_end_of_input_goes_through(door: "Door") -> None:
+async def test_bytes_come_back_as_they_went_and_the_end_of_input_goes_through(door: Door) -> None:
     sent = bytes(range(256)) * 4096 * 4
     ssh = await door.ssh(*ON_BOARD, "cat")
     async with asyncio.timeout(60):
@@ -42,7 +39,7 @@ async def test_bytes_come_back_as_they_went_and_the_end_of_input_goes_through(do
     assert out == sent
 
 
-async def test_files_are_copied_by_sftp_through_the_door(door: "Door") -> None:
+async def test_files_are_copied_by_sftp_through_the_door(door: Door) -> None:
     here, there, back = (door.folder / name for name in ("here", "there", "back"))
     here.write_bytes(bytes(range(256)) * 5000)
     async with (
@@ -75,20 +72,20 @@ async def test_files_are_copied_by_sftp_through_the_door(door: "Door") -> None:
         (("-W", "tk1-1/../x:22", "door"), "boards are reached by their name alone"),
     ],
 )
-async def test_everything_else_is_refused_with_a_sentence(door: "Door", words: tuple[str, ...], sentence: str) -> None:
+async def test_everything_else_is_refused_with_a_sentence(door: Door, words: tuple[str, ...], sentence: str) -> None:
     status, out, err = await (await door.ssh(*words)).said()
     assert status == 255
     assert sentence in err
     assert out == ""
 
 
-async def test_even_the_address_of_ones_own_board_is_refused(door: "Door") -> None:
+async def test_even_the_address_of_ones_own_board_is_refused(door: Door) -> None:
     status, out, err = await (await door.ssh("-W", f"127.0.0.1:{door.board_port}", "door")).said()
     assert (status, out) == (255, "")
     assert "boards are reached by their name alone" in err
 
 
-async def test_sockets_of_the_gateway_s_machine_are_refused(door: "Door") -> None:
+async def test_sockets_of_the_gateway_s_machine_are_refused(door: Door) -> None:
     async with await door.connect() as through:
         with pytest.raises(asyncssh.ChannelOpenError):
             await through.open_unix_connection("/run/boardgrid/controller.sock")
@@ -96,14 +93,14 @@ async def test_sockets_of_the_gateway_s_machine_are_refused(door: "Door") -> Non
             await through.start_unix_server(lambda: None, "/tmp/listen-here")  # noqa: S108
 
 
-async def test_the_board_of_another_user_is_as_if_it_were_not_there(door: "Door") -> None:
+async def test_the_board_of_another_user_is_as_if_it_were_not_there(door: Door) -> None:
     status, _out, err = await (await door.ssh("-W", "tk1-1:22", "door", user="bob")).said()
     assert status == 255
     assert "you hold no board tk1-1 that is open" in err
 
 
 @pytest.mark.parametrize(("user", "key"), [("ada", "bob"), ("bob", "ada"), ("root", "ada"), ("ada", "stranger")])
-async def test_a_key_opens_for_its_own_user_alone(door: "Door", user: str, key: str) -> None:
+async def test_a_key_opens_for_its_own_user_alone(door: Door, user: str, key: str) -> None:
     door.user("stranger")
     door.doorkeeper.users = {line: name for line, name in door.doorkeeper.users.items() if name != "stranger"}
     status, _out, err = await (await door.ssh("-W", "tk1-1:22", "door", user=user, key=key)).said()
@@ -112,7 +109,7 @@ async def test_a_key_opens_for_its_own_user_alone(door: "Door", user: str, key: 
     assert door.doorkeeper.asked == []
 
 
-async def test_a_controller_that_is_silent_lets_nobody_in_and_says_so(door: "Door") -> None:
+async def test_a_controller_that_is_silent_lets_nobody_in_and_says_so(door: Door) -> None:
     door.doorkeeper.is_silent = True
     status, _out, err = await (await door.ssh(*ON_BOARD, "uname")).said()
     assert status == 255
@@ -120,14 +117,14 @@ async def test_a_controller_that_is_silent_lets_nobody_in_and_says_so(door: "Doo
     assert "Permission denied (publickey)" in err
 
 
-async def test_a_controller_that_falls_silent_after_the_login_opens_no_session(door: "Door") -> None:
+async def test_a_controller_that_falls_silent_after_the_login_opens_no_session(door: Door) -> None:
     async with await door.connect() as through:
         door.doorkeeper.is_silent = True
         with pytest.raises(asyncssh.ChannelOpenError, match="this gateway gets no answer from its farm"):
             await through.open_connection("tk1-1", 22)
 
 
-async def test_a_board_that_does_not_answer_is_named(door: "Door") -> None:
+async def test_a_board_that_does_not_answer_is_named(door: Door) -> None:
     door.holds("ada", "tk1-2", port=1)
     status, _out, err = await (await door.ssh("-W", "tk1-2:22", "door")).said()
     assert status == 255
@@ -155,7 +152,7 @@ def test_no_address_is_ever_asked_for(address: ipaddress.IPv4Address | ipaddress
     assert asyncio.run(ask()) == []
 
 
-async def test_the_host_key_is_made_once_told_to_the_controller_and_shown(door: "Door") -> None:
+async def test_the_host_key_is_made_once_told_to_the_controller_and_shown(door: Door) -> None:
     file = door.folder / "host_key"
     async with await door.connect() as through:
         shown = through.get_server_host_key()
@@ -173,7 +170,7 @@ def test_a_host_key_that_was_half_written_is_made_anew(tmp_path: Path) -> None:
 
 
 async def test_strangers_beyond_the_limit_are_hung_up_on_and_others_end_when_they_do_not_log_in(
-    opened: "Opener",
+    opened: Opener,
 ) -> None:
     door = await opened(strangers=4, strangers_per_address=3, login_s=2)
     strangers = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(4)]
@@ -187,7 +184,7 @@ async def test_strangers_beyond_the_limit_are_hung_up_on_and_others_end_when_the
     assert status == 7, err
 
 
-async def test_a_user_may_have_so_many_sessions_and_no_more(opened: "Opener") -> None:
+async def test_a_user_may_have_so_many_sessions_and_no_more(opened: Opener) -> None:
     door = await opened(sessions_per_user=2)
     async with await door.connect() as one, await door.connect() as other:
         await one.open_connection("tk1-1", 22)
@@ -199,7 +196,7 @@ async def test_a_user_may_have_so_many_sessions_and_no_more(opened: "Opener") ->
         await one.open_connection("tk1-1", 22)
 
 
-async def test_a_user_may_have_so_many_connections_and_no_more(opened: "Opener") -> None:
+async def test_a_user_may_have_so_many_connections_and_no_more(opened: Opener) -> None:
     door = await opened(connections_per_user=1)
     async with await door.connect():
         status, _out, err = await (await door.ssh(*ON_BOARD, "uname")).said()
@@ -209,14 +206,14 @@ async def test_a_user_may_have_so_many_connections_and_no_more(opened: "Opener")
             pass
 
 
-async def test_who_offers_key_after_key_is_sent_away(opened: "Opener") -> None:
+async def test_who_offers_key_after_key_is_sent_away(opened: Opener) -> None:
     door = await opened(keys_per_connection=3)
     many = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(6)]
     with pytest.raises(asyncssh.DisconnectError, match="too many keys"):
         await asyncssh.connect("127.0.0.1", door.port, username="ada", client_keys=many, known_hosts=None, config=None)
 
 
-async def test_a_connection_without_any_session_ends(opened: "Opener") -> None:
+async def test_a_connection_without_any_session_ends(opened: Opener) -> None:
     door = await opened(idle_s=0.3)
     through = await door.connect()
     async with asyncio.timeout(30):

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
@@ -11,14 +10,12 @@ from boardgrid.gateway.limits import Limits
 from boardgrid.gateway.lobby import Lobby
 from boardgrid.gateway.watch import Watch
 from boardgrid.testing import FakeClock, FakeDoorkeeper, patiently
-
-if TYPE_CHECKING:
-    from tests.gateway.conftest import Door, Opener, Ssh
+from tests.gateway.loopback import Door, Opener, Ssh
 
 ON_BOARD = ("-J", "door", "root@tk1-1")
 
 
-async def _waiting(door: "Door", *words: str) -> "Ssh":
+async def _waiting(door: Door, *words: str) -> Ssh:
     ssh = await door.ssh(*(words or ON_BOARD), "wait")
     assert ssh.process.stdout is not None
     async with asyncio.timeout(60):
@@ -26,7 +23,7 @@ async def _waiting(door: "Door", *words: str) -> "Ssh":
     return ssh
 
 
-async def test_a_session_is_cut_when_the_reservation_ends_and_its_user_is_told(door: "Door") -> None:
+async def test_a_session_is_cut_when_the_reservation_ends_and_its_user_is_told(door: Door) -> None:
     ssh = await _waiting(door)
     door.doorkeeper.end("ada", "tk1-1")
     status, _out, err = await ssh.said()
@@ -34,7 +31,7 @@ async def test_a_session_is_cut_when_the_reservation_ends_and_its_user_is_told(d
     assert "your time on tk1-1 has ended" in err
 
 
-async def test_what_else_its_user_holds_stays_open_on_the_same_connection(door: "Door") -> None:
+async def test_what_else_its_user_holds_stays_open_on_the_same_connection(door: Door) -> None:
     door.holds("ada", "tk1-2")
     async with await door.connect() as through:
         ended, _writer = await through.open_connection("tk1-1", 22)
@@ -48,7 +45,7 @@ async def test_what_else_its_user_holds_stays_open_on_the_same_connection(door: 
             assert await stays.read(100)
 
 
-async def test_an_answer_from_before_the_session_began_cuts_nobody(door: "Door") -> None:
+async def test_an_answer_from_before_the_session_began_cuts_nobody(door: Door) -> None:
     ssh = await _waiting(door)
     door.doorkeeper.unseen = {("ada", "tk1-1")}
     door.holds("bob", "tk1-3")
@@ -59,7 +56,7 @@ async def test_an_answer_from_before_the_session_began_cuts_nobody(door: "Door")
     await ssh.said()
 
 
-async def test_a_session_lives_through_a_controller_that_restarts(opened: "Opener") -> None:
+async def test_a_session_lives_through_a_controller_that_restarts(opened: Opener) -> None:
     door = await opened(grace_s=600)
     ssh = await _waiting(door)
     door.doorkeeper.is_silent = True
@@ -72,7 +69,7 @@ async def test_a_session_lives_through_a_controller_that_restarts(opened: "Opene
     assert (await ssh.said())[0] == 255
 
 
-async def test_a_controller_that_stays_silent_ends_all_sessions_after_the_grace(opened: "Opener") -> None:
+async def test_a_controller_that_stays_silent_ends_all_sessions_after_the_grace(opened: Opener) -> None:
     door = await opened(grace_s=1.5)
     ssh = await _waiting(door)
     door.doorkeeper.is_silent = True
@@ -81,7 +78,7 @@ async def test_a_controller_that_stays_silent_ends_all_sessions_after_the_grace(
     assert "this gateway has lost its farm" in err
 
 
-async def test_a_time_that_ends_while_the_board_is_being_reached_opens_nothing(door: "Door") -> None:
+async def test_a_time_that_ends_while_the_board_is_being_reached_opens_nothing(door: Door) -> None:
     with socket.socket() as slow:
         slow.bind(("127.0.0.1", 0))
         slow.listen(0)
