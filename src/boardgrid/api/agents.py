@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.responses import FileResponse
 
-from boardgrid.api.asking import After, AgentSite, TheFarm, TheSpool, WaitS
+from boardgrid.api.asking import AgentSite, Epoch, TheFarm, TheSpool, WaitS
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.model.report import Report
@@ -57,7 +57,7 @@ def take_lease(body: LeaseIn, farm: TheFarm, site: AgentSite) -> LeaseOut:
 
 @router.get("/wishes", response_model=SiteWishes)
 async def wait_for_wishes(
-    farm: TheFarm, site: AgentSite, epoch: After, after: Version = -1, wait_s: WaitS = 0
+    farm: TheFarm, site: AgentSite, epoch: Epoch, after: Version = -1, wait_s: WaitS = 0
 ) -> Response:
     """All wishes of the site, as soon as their version is above `after`. Renews the lease."""
     loop = asyncio.get_running_loop()
@@ -78,7 +78,7 @@ def take_reports(body: ReportsIn, farm: TheFarm, site: AgentSite) -> TakenOut:
     return TakenOut(taken=told.taken, dropped=told.dropped)
 
 
-@router.get("/blobs/{sha256}", response_class=FileResponse)
+@router.get("/blobs/{sha256}", response_class=FileResponse, responses={200: {"content": {"application/x-tar": {}}}})
 def fetch_blob(sha256: str, farm: TheFarm, spool: TheSpool, site: AgentSite) -> FileResponse:
     """An upload that an image of this site is to be made of."""
     blob = farm.fleet.blob(site, sha256)

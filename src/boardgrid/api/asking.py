@@ -77,4 +77,5 @@ GatewaySite = Annotated[str, Depends(_site_of_gateway)]
 # SQL's integers end at 2**63, those of other people's JSON at 2**53.
 Number = Annotated[int, Path(ge=0, le=2**53)]
 After = Annotated[int, Query(ge=0, le=2**53, description="Only what comes after this number.")]
+Epoch = Annotated[int, Query(ge=0, le=2**53, description="Of the lease.")]
 WaitS = Annotated[float, Query(ge=0, le=60, allow_inf_nan=False, description="How long the answer may be held back.")]

@@ -52,6 +52,7 @@ def hello(body: HelloIn, farm: TheFarm, site: GatewaySite) -> None:
 
 @router.post("/key")
 def whose_key(body: KeyIn, farm: TheFarm, _site: GatewaySite) -> KeyOut:
+    """The user who has this public key."""
     return KeyOut(user=farm.doors.user_of_key(body.key))
 
 

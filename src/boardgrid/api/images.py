@@ -1,6 +1,6 @@
 """Images to boot, and roots that were kept aside."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from boardgrid.api.answers import ImageOut, RootOut
@@ -22,6 +22,7 @@ _ARCHIVE = {
 
 @router.get("/images")
 def list_images(farm: TheFarm, asker: Asker) -> list[ImageOut]:
+    """One's own images and those that are shared, by name and version."""
     return [ImageOut.of(view) for view in farm.catalog.images(asker)]
 
 
@@ -51,18 +52,21 @@ async def upload_image(ref: str, request: Request, farm: TheFarm, spool: TheSpoo
 
 
 @router.delete("/images/{ref}", status_code=202)
-def remove_image(ref: str, farm: TheFarm, asker: Asker) -> None:
+def remove_image(ref: str, farm: TheFarm, asker: Asker) -> Response:
     """Have an image go that no root needs."""
     farm.catalog.remove(asker, ref)
+    return Response(status_code=202)
 
 
 @router.get("/roots")
 def list_roots(farm: TheFarm, asker: Asker) -> list[RootOut]:
+    """One's own roots; everyone's for an admin."""
     return [RootOut.of(view) for view in farm.roots.roots(asker)]
 
 
 @router.get("/roots/{name}")
 def show_root(name: str, farm: TheFarm, asker: Asker) -> RootOut:
+    """One root, by its name; for an admin also by its id."""
     return RootOut.of(farm.roots.root(asker, name))
 
 

@@ -11,6 +11,7 @@ router = APIRouter(tags=["people"])
 
 @router.get("/me")
 def who_am_i(asker: Asker) -> UserOut:
+    """The user whose token this is."""
     return UserOut.of(asker)
 
 
@@ -28,6 +29,7 @@ def add_user(body: UserIn, farm: TheFarm, asker: Asker) -> NewUserOut:
 
 @router.get("/users/{name}")
 def show_user(name: str, farm: TheFarm, asker: Asker) -> UserOut:
+    """One user; others' are seen by admins alone."""
     return UserOut.of(farm.accounts.user(asker, name))
 
 

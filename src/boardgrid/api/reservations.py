@@ -26,6 +26,7 @@ def list_reservations(
 
 @router.get("/reservations/{number}")
 def show_reservation(number: Number, farm: TheFarm, asker: Asker) -> ReservationOut:
+    """One reservation."""
     return ReservationOut.of(farm.booking.reservation(asker, number))
 
 
@@ -51,6 +52,7 @@ def release(number: Number, body: ReleaseIn, farm: TheFarm, asker: Asker) -> Res
 
 @router.get("/deployments/{deployment}")
 def show_deployment(deployment: UUID, farm: TheFarm, asker: Asker) -> DeploymentOut:
+    """One deployment of one's own."""
     return DeploymentOut.of(farm.booking.deployment(asker, deployment))
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from boardgrid.api.answers import BoardOut, BoardTypeOut, ChangeOut, ChangesOut, OrderedOut, OrderOut, SiteOut
 from boardgrid.api.asking import Asker, TheFarm
@@ -13,16 +13,19 @@ router = APIRouter(tags=["shelf"])
 
 @router.get("/sites")
 def list_sites(farm: TheFarm, asker: Asker) -> list[SiteOut]:
+    """Sites, how their agents are, and where their SSH doors are."""
     return [SiteOut.of(view) for view in farm.inventory.sites(asker)]
 
 
 @router.get("/board-types")
 def list_board_types(farm: TheFarm, asker: Asker) -> list[BoardTypeOut]:
+    """What boards of one kind share."""
     return [BoardTypeOut.of(kind) for kind in farm.inventory.types(asker)]
 
 
 @router.get("/board-types/{name}")
 def show_board_type(name: str, farm: TheFarm, asker: Asker) -> BoardTypeOut:
+    """One board type."""
     return BoardTypeOut.of(farm.inventory.type_named(asker, name))
 
 
@@ -40,11 +43,13 @@ def remove_board_type(name: str, farm: TheFarm, asker: Asker) -> None:
 
 @router.get("/boards")
 def list_boards(farm: TheFarm, asker: Asker) -> list[BoardOut]:
+    """All boards: who has them, and how they are."""
     return [BoardOut.of(view) for view in farm.inventory.boards(asker)]
 
 
 @router.get("/boards/{name}")
 def show_board(name: str, farm: TheFarm, asker: Asker) -> BoardOut:
+    """One board."""
     return BoardOut.of(farm.inventory.board(asker, name))
 
 
@@ -55,9 +60,10 @@ def put_board(name: str, body: BoardIn, farm: TheFarm, asker: Asker) -> BoardOut
 
 
 @router.delete("/boards/{name}", status_code=202)
-def remove_board(name: str, farm: TheFarm, asker: Asker) -> None:
+def remove_board(name: str, farm: TheFarm, asker: Asker) -> Response:
     """Have a board leave the farm: its record goes when its agent has parked it. Admins may."""
     farm.inventory.remove_board(asker, name)
+    return Response(status_code=202)
 
 
 @router.post("/boards/{name}/fit")
@@ -74,6 +80,7 @@ def order_power(name: str, body: PowerIn, farm: TheFarm, asker: Asker) -> Ordere
 
 @router.get("/boards/{name}/power/{order}")
 def show_power_order(name: str, order: UUID, farm: TheFarm, asker: Asker) -> OrderOut:
+    """What became of a power order."""
     return OrderOut.of(farm.booking.order(asker, name, order))
 
 
