@@ -24,6 +24,7 @@ from boardgrid.ports import Clock
 log = structlog.get_logger()
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
+HOPELESS = 6  # starts without ever being ready
 STEADY_S = 30.0  # who ran this long without a fault may fall again as if for the first time
 _DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 LAB = ("net", "mount", "pid")  # a network, mounts and processes of its own
@@ -129,10 +130,12 @@ class Keeper:
     bound_to: tuple["Keeper", ...] = ()
     down: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    hopeless: asyncio.Event = field(default_factory=asyncio.Event)  # it fell too often, and was never ready
     pid: int | None = None  # of the program itself, as this machine numbers it
     restarts: int = 0
     state: str = "waiting"
     trouble: str = ""  # why it ended last
+    _was_ready: bool = False
 
     @property
     def condition(self) -> Condition:
@@ -153,6 +156,8 @@ class Keeper:
                 self.trouble = str(error)
             log.warning("process.ended", process=self.process.name, why=self.trouble, pause_s=pause_s)
             self._set("stopped")
+            if self.restarts + 1 >= HOPELESS and not self._was_ready:
+                self.hopeless.set()
             if self.clock.now_s() - began_s >= STEADY_S:
                 pause_s = FIRST_PAUSE_S
             await self.clock.sleep(pause_s)
@@ -171,6 +176,7 @@ class Keeper:
             await asyncio.wait({ended, watch, *falls}, return_when=asyncio.FIRST_COMPLETED)
             if watch.done():
                 await watch
+                self._was_ready = True
                 self.ready.set()
                 self._set("ready")
                 await asyncio.wait({ended, *falls}, return_when=asyncio.FIRST_COMPLETED)

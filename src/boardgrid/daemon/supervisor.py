@@ -1,6 +1,7 @@
 """The small process above all others: it starts them in order, keeps them running, and its end ends them all."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,7 @@ class Supervisor:
         Run all until *stop* is set.
 
         Raises:
-            Fault: not all were ready in time, so all were ended again; it names the one that was waited for.
+            Fault: not all were ready in time, or one fell again and again, so all were ended; it names that one.
         """
         tasks = {name: asyncio.create_task(keeper.keep(), name=name) for name, keeper in self._keepers.items()}
         stopped = asyncio.create_task(stop.wait())
@@ -78,28 +79,44 @@ class Supervisor:
         self, stopped: asyncio.Task[bool], tasks: Iterable[asyncio.Task[None]], within_s: float
     ) -> None:
         ready = asyncio.create_task(self._each_ready())
+        hopeless = {asyncio.create_task(keeper.hopeless.wait()) for keeper in self._keepers.values()}
+        waits = {ready, stopped, *hopeless, *tasks}
         try:
-            await asyncio.wait({ready, stopped, *tasks}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
             if ready.done() or stopped.done() or any(task.done() for task in tasks):
                 return
         finally:
-            ready.cancel()
-            await asyncio.gather(ready, return_exceptions=True)
-        late = next(keeper for keeper in self._keepers.values() if not keeper.ready.is_set())
-        last = late.log.tail(3)
-        raise Fault(
-            Code.PROGRAM_TIMEOUT,
-            _("{name} is not ready after {seconds:g} s: {why}"),
-            hint=_("its own words are in {file}"),
-            name=late.process.name,
-            seconds=within_s,
-            why=" / ".join(last) or late.trouble or late.state,
-            file=late.log.path,
-        )
+            for wait in (ready, *hopeless):
+                wait.cancel()
+            await asyncio.gather(ready, *hopeless, return_exceptions=True)
+        late = [keeper for keeper in self._keepers.values() if not keeper.ready.is_set()]
+        raise _not_ready(next((keeper for keeper in late if keeper.hopeless.is_set()), late[0]))
 
     async def _each_ready(self) -> None:
         for keeper in self._keepers.values():
             await keeper.ready.wait()
+
+
+def _not_ready(keeper: Keeper) -> Fault:
+    said = keeper.log.tail(1)
+    return Fault(
+        Code.PROGRAM_TIMEOUT,
+        _("{name} does not become ready ({state}): {why}"),
+        hint=_("its own words are in {file}"),
+        name=keeper.process.name,
+        state=keeper.trouble or keeper.state,
+        why=_in_words(said[0]) if said else _("it said nothing"),
+        file=keeper.log.path,
+    )
+
+
+def _in_words(line: str) -> str:
+    """A line of our own logs is an object; somebody else's is as it is."""
+    try:
+        said = json.loads(line)
+        return str(said.get("why") or said.get("event") or line)
+    except (ValueError, AttributeError):
+        return line
 
 
 def _in_order(processes: Sequence[Process]) -> list[Process]:

@@ -176,5 +176,5 @@ def _failed(words: Sequence[str], said: str) -> Fault:
         Code.PROGRAM_FAILED,
         _("boardgrid {words}: {said}"),
         words=shlex.join(words),
-        said=said.strip() or _("it failed without a word"),
+        said=said.strip().removeprefix("error: ").replace("\nhint: ", "\n  ") or _("it failed without a word"),
     )
