@@ -90,7 +90,7 @@ class Images(Protocol):
     async def remove(self, image: UUID) -> None:
         """
         Raises:
-            Conflict: a root is mounted above it.
+            Conflict: a root is mounted above it, or would be lost without it.
         """
 
 

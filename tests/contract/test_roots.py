@@ -152,6 +152,13 @@ async def test_a_removed_root_is_gone_for_ever_and_may_be_removed_again(world: W
     assert await world.roots.all() == {}
 
 
+async def test_one_root_is_seen_as_among_all(world: World) -> None:
+    root = await world.root()
+    await world.roots.personalise(root, a_persona())
+    assert await world.roots.seen(root) == (await world.roots.all())[root]
+    assert await world.roots.seen(uuid4()) is None
+
+
 async def test_unmounting_what_is_not_there_is_no_complaint(world: World) -> None:
     await world.roots.unmount(uuid4())
 

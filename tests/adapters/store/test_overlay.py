@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -90,6 +91,37 @@ async def test_roots_that_are_cloned_at_once_do_not_get_in_each_others_way(bench
     for root, tree in (await bench.roots.all()).items():
         assert tree.is_mounted
         assert (bench.roots.path(root) / "bin" / "busybox").exists()
+
+
+@dataclass
+class CancellingShell:
+    """Has the task that uses it cancelled once the nth program has ended."""
+
+    at: int
+    ran: int = 0
+
+    async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
+        said = await SubprocessShell().run(*argv, timeout_s=timeout_s, stdin=stdin)
+        self.ran += 1
+        task = asyncio.current_task()
+        if self.ran == self.at and task:
+            task.cancel()  # it learns of it wherever it waits next: for a program, or for a thread in its midst
+        return said
+
+
+async def test_a_clone_that_is_cancelled_anywhere_leaves_a_whole_root_or_none(bench: Bench) -> None:
+    image, cancelled = await bench.image(), 0
+    for at in range(1, 10):
+        root = uuid4()
+        work = asyncio.ensure_future(bench.after(shell=CancellingShell(at)).roots.clone(root, image, SIZE))
+        await asyncio.wait([work])
+        cancelled += work.cancelled()
+        assert [entry for entry in (bench.folder / "roots").iterdir() if entry.name.startswith(".")] == []
+        await bench.roots.clone(root, image, SIZE)
+        assert (await bench.roots.all())[root].is_mounted
+        await bench.roots.remove(root)
+    assert cancelled >= 4
+    assert mounts_below(bench.folder) == []
 
 
 async def test_after_a_reboot_a_root_is_mounted_again_with_all_that_was_in_it(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.roots import StoredRoots
-from boardgrid.adapters.store.store import Store, Sweep
+from boardgrid.adapters.store.store import Store, Sweep, whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.image import BlobSource, Kernel, Manifest, PathSource, RootSource, Source
@@ -67,14 +67,14 @@ class StoredImages:
             draft = self._places.image_draft(image)
             mounted_here: UUID | None = None
             try:
-                await asyncio.to_thread(_prepare, draft)
+                await whole(_prepare, draft)
                 order = await self._order(image, source, draft)
                 if isinstance(source, RootSource) and await self._roots.mount(source.root):
                     mounted_here = source.root
                 log.info("image.begun", image=str(image), source=source.kind)
                 await self._run(order)
             finally:
-                await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+                await whole(shutil.rmtree, draft, ignore_errors=True)
                 if mounted_here:
                     await self._roots.unmount(mounted_here)
             made = await asyncio.to_thread(self._manifest, image)
@@ -201,7 +201,7 @@ class StoredImages:
             if str(place.tree) in await self._store.mounted():
                 await self._store.shell.run("umount", str(place.tree))
             self._known.pop(image, None)
-            await asyncio.to_thread(_remove, place.folder, self._places.image_going(image))
+            await whole(_remove, place.folder, self._places.image_going(image))
             log.info("image.removed", image=str(image))
 
 

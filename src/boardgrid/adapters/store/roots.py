@@ -23,7 +23,7 @@ from boardgrid.adapters.store import root_files
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
 from boardgrid.adapters.store.root_files import Meta
-from boardgrid.adapters.store.store import Store, Sweep
+from boardgrid.adapters.store.store import Store, Sweep, whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.next_step import Tree
@@ -106,17 +106,17 @@ class StoredRoots:
         draft, place, shell = self._places.root_draft(root), self._places.root(root), self._store.shell
         model = draft.folder / "model"
         try:
-            await asyncio.to_thread(root_files.prepare, draft, model, self._places.image(image).tree)
+            await whole(root_files.prepare, draft, model, self._places.image(image).tree)
             if self._store.promise:
                 await self._promise(draft.upper, size_bytes)
             else:
-                await asyncio.to_thread(os.truncate, draft.upper, size_bytes)
+                await whole(os.truncate, draft.upper, size_bytes)
             mkfs = ("mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", _EXT4, "-d", str(model))
             await shell.run(*mkfs, str(draft.upper), timeout_s=_MKFS_S)
             meta = Meta(str(image), size_bytes)
-            await asyncio.to_thread(root_files.finish, draft, model, place, meta)
+            await whole(root_files.finish, draft, model, place, meta)
         finally:
-            await asyncio.to_thread(shutil.rmtree, draft.folder, ignore_errors=True)
+            await whole(shutil.rmtree, draft.folder, ignore_errors=True)
 
     async def _promise(self, file: Path, size_bytes: int) -> None:
         try:
@@ -177,7 +177,7 @@ class StoredRoots:
             await self._mount(root)
             place, key = self._places.root(root), fresh_host_key()
             # Half of one and half of another must never look like either.
-            await asyncio.to_thread(root_files.write, place, replace(meta, personal="", host_key=""))
+            await whole(root_files.write, place, replace(meta, personal="", host_key=""))
             order = {
                 "tree": str(place.tree),
                 "hostname": persona.hostname,
@@ -189,7 +189,7 @@ class StoredRoots:
             program = (sys.executable, "-I", "-m", "boardgrid.adapters.store.persona")
             heard(await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode()))
             meta = replace(meta, personal=str(persona.deployment), host_key=key.public)
-            await asyncio.to_thread(root_files.write, place, meta)
+            await whole(root_files.write, place, meta)
             return key.public
 
     # --- put away
@@ -198,11 +198,13 @@ class StoredRoots:
         async with self._store.busy(root):
             await self._unmount(root)
 
-    async def _unmount(self, root: UUID) -> None:
+    async def _unmount(self, root: UUID, *, keep: bool = True) -> None:
         place, store = self._places.root(root), self._store
         mounted = await store.mounted()
-        if str(place.tree) in mounted:
+        if keep and str(place.tree) in mounted:
+            # It tells of a disk that fails; umount(8) would not.
             await store.shell.run("sync", "--file-system", str(place.tree), timeout_s=_SYNC_S)
+        if str(place.tree) in mounted:
             await self._umount(str(place.tree), root)
         if str(place.disk) in mounted:  # left by a mount that was ended in its middle
             await self._umount(str(place.disk), root)
@@ -255,8 +257,8 @@ class StoredRoots:
             place = self._places.root(root)
             if not await asyncio.to_thread(place.folder.is_dir):
                 return
-            await self._unmount(root)
-            await asyncio.to_thread(root_files.remove, place, self._places.root_going(root))
+            await self._unmount(root, keep=False)
+            await whole(root_files.remove, place, self._places.root_going(root))
             log.info("root.removed", root=str(root))
 
     # --- for images that are made of roots

@@ -3,15 +3,24 @@
 import asyncio
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
+
+import structlog
 
 from boardgrid.adapters.store.place import Places, RootPlace, mounted
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Room, Shell
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger()
 
 MOUNT_S = 120.0  # a file system that was not unmounted cleanly replays its journal first
 
@@ -88,9 +97,31 @@ class Sweep:
     async def once(self) -> None:
         async with self._turn:  # whoever comes second must not lose what it begins meanwhile
             if not self._is_done:
-                for leftover in await asyncio.to_thread(self.places.leftovers, self.kind):
-                    await asyncio.to_thread(shutil.rmtree, leftover)
+                await whole(self._sweep)
                 self._is_done = True
+
+    def _sweep(self) -> None:
+        points = mounted()
+        for leftover in self.places.leftovers(self.kind):
+            if any(point.startswith(f"{leftover}/") for point in points):
+                log.warning("leftover.mounted", folder=str(leftover))  # what is in there may be a user's
+                continue
+            shutil.rmtree(leftover, ignore_errors=True)
+            log.info("leftover.removed", folder=str(leftover))
+
+
+async def whole(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """
+    Do a short piece of blocking work in a thread, and see its end even when this task is cancelled.
+
+    A thread that is left to itself would go on while whoever cleans up after it believes that it has ended.
+    """
+    thread = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        await asyncio.wait([thread])
+        raise
 
 
 def _owed_bytes(root: RootPlace) -> int:
