@@ -47,6 +47,24 @@ ip -n {name} link set eth0 up
 ip -n {name} link set lo up
 """
 
+_IMAGE = """
+set -e
+mkfs.erofs --quiet -zlz4 "$1.erofs" "$1.content"
+mount -o loop,ro "$1.erofs" "$1"
+"""
+_DISK = """
+set -e
+truncate --size=64M "$1/above.ext4"
+mkfs.ext4 -q "$1/above.ext4"
+"""
+_ROOT = """
+set -e
+mount -o loop "$1/above.ext4" "$1/above"
+mkdir -p "$1/above/upper" "$1/above/work"
+parts="lowerdir=$2,upperdir=$1/above/upper,workdir=$1/above/work"
+mount -t overlay -o "$parts,index=on,nfs_export=on,redirect_dir=on,metacopy=off,xino=on" overlay "$1/tree"
+"""
+
 
 def eventually(happens: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
     until = time.monotonic() + timeout_s
@@ -114,34 +132,25 @@ class Box:
 
     def image(self, name: str = "image") -> Path:
         """A tree that is never written to, mounted: the lower half of roots."""
-        content, stored, lower = (self.folder / f"{name}{end}" for end in (".content", ".erofs", ""))
-        content.mkdir()
+        content, lower = self.folder / f"{name}.content", self.folder / name
+        for made in (content, lower):
+            made.mkdir()
         for number in range(20):
             (content / f"file{number}").write_text(f"from the image, {number}\n")
-        self.do("mkfs.erofs", "--quiet", "-zlz4", str(stored), str(content))
-        lower.mkdir()
-        self.do("mount", "-o", "loop,ro", str(stored), str(lower))
+        self.do("sh", "-c", _IMAGE, "sh", str(lower))
         return lower
 
     def root(self, name: str, lower: Path) -> Path:
         """A root as the farm lays it out: the image's EROFS below, an ext4 of its own above, joined by overlay."""
-        folder = self.folder / name
-        above, tree, disk = folder / "above", folder / "tree", folder / "above.ext4"
-        for made in (folder, above, tree):
-            made.mkdir()
-        self.do("truncate", "--size=64M", str(disk))
-        self.do("mkfs.ext4", "-q", str(disk))
-        self.mount_root(tree, lower)
+        tree = self.folder / name / "tree"
+        (tree.parent / "above").mkdir(parents=True)
+        tree.mkdir()
+        self.do("sh", "-c", _DISK + _ROOT, "sh", str(tree.parent), str(lower))
         self.write(tree / "secret", f"secret of {name}\n")
         return tree
 
     def mount_root(self, tree: Path, lower: Path) -> None:
-        above = tree.parent / "above"
-        self.do("mount", "-o", "loop", str(tree.parent / "above.ext4"), str(above))
-        self.do("mkdir", "-p", str(above / "upper"), str(above / "work"))
-        options = f"lowerdir={lower},upperdir={above}/upper,workdir={above}/work"
-        options += ",index=on,nfs_export=on,redirect_dir=on,metacopy=off,xino=on"
-        self.do("mount", "-t", "overlay", "overlay", "-o", options, str(tree))
+        self.do("sh", "-c", _ROOT, "sh", str(tree.parent), str(lower))
 
     def unmount_root(self, tree: Path) -> None:
         self.do("umount", str(tree))

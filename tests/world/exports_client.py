@@ -16,7 +16,7 @@ from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
 NFS, MOUNT, PORTMAP = 100003, 100005, 100000
-OK, PERM, NOENT, IO, ACCES, STALE, BADHANDLE = 0, 1, 2, 5, 13, 70, 10001
+IO, IS_FOLDER, INVALID = 5, 21, 22
 _serial = itertools.count(os.getpid())
 
 
@@ -101,7 +101,7 @@ class Client:
     privileged: bool = True
     nfs_port: int = 2049
     mount_port: int = 20048
-    timeout_s: float = 20
+    timeout_s: float = 60
     _open: dict[int, socket.socket] = field(default_factory=dict)
 
     def close(self) -> None:

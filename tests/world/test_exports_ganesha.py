@@ -202,3 +202,26 @@ async def test_the_next_start_begins_a_new_log_when_the_old_one_has_grown(site: 
     await ready(site.exports)
     assert log.stat().st_size < 100_000
     assert log.with_suffix(".old").stat().st_size == 6_000_000
+
+
+async def test_the_fence_is_not_told_before_what_a_board_began_is_done(site: Site) -> None:
+    tree = site.box.root("one", site.box.image())
+    await site.exports.add(tree, BOARD, PATH)
+    board, writer = site.box.client(BOARD), site.box.client(BOARD)
+    file = board.create(board.mount(str(PATH)), "made")
+    site.box.do("fsfreeze", "--freeze", str(tree.parent / "above"))
+    try:
+        late = asyncio.create_task(asyncio.to_thread(writer.write, file, b"written before the fence"))
+        await asyncio.sleep(0.5)
+        hasty = GaneshaExports(site.ganesha.server, site.box, timeout_s=2)
+        with pytest.raises(Fault, match="does not finish"):
+            await hasty.remove(PATH)
+        refusal(lambda: board.mount(str(PATH)))
+        assert await hasty.all() == {Export(BOARD, PATH, tree)}, "as long as it may still write, it is not fenced"
+    finally:
+        site.box.do("fsfreeze", "--unfreeze", str(tree.parent / "above"))
+    await asyncio.gather(late, return_exceptions=True)
+    await site.exports.remove(PATH)
+    assert await site.exports.all() == set()
+    assert list(site.kept.ending()) == []
+    site.box.unmount_root(tree)

@@ -1,0 +1,117 @@
+"""
+Boards with the NFS client of a real kernel, and roots as the farm lays them out, under the kernel's own server.
+
+Runs in the virtual machine alone, which has such a kernel: tests/world/test_exports_knfsd.py starts it.
+"""
+
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from boardgrid.adapters.exports.knfsd import KernelExports
+from boardgrid.model.errors import Code, Conflict
+from boardgrid.ports import Export
+from tests.world.exports_box import SERVER, Box, RunningKernelServer, a_box, a_kernel_server, ready
+
+pytestmark = pytest.mark.world
+BOARD = IPv4Address("10.77.0.21")
+PATH, FIXED = PurePosixPath("/r/0192f3a1/0192f3b2"), PurePosixPath("/NFSRoot1")
+OPTIONS = "vers=3,proto=tcp,mountproto=tcp,nolock,noac,lookupcache=none,timeo=50"
+
+
+@dataclass
+class Site:
+    box: Box
+    server: RunningKernelServer
+    exports: KernelExports
+    tree: Path
+    lower: Path
+
+    def unmount(self) -> None:
+        words = ["umount", "--force", "--lazy", str(self.box.folder / "mounted")]
+        subprocess.run([*self.box.inside, *words], capture_output=True, timeout=120, check=False)
+
+    def on_the_board(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        name = self.box.board(BOARD).name
+        words = [*self.box.inside, "ip", "netns", "exec", name, "timeout", "60", *argv]
+        return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+
+    def mount(self, path: PurePosixPath) -> Path:
+        point = self.box.folder / "mounted"
+        point.mkdir(exist_ok=True)
+        # Straight into the namespace of the machine, which `ip netns exec` would not do.
+        netns = f"--net={self.box.board(BOARD)}"
+        words = ["nsenter", "--target", str(self.box.pid), "--mount", netns, "mount", "-t", "nfs", "-o", OPTIONS]
+        done = subprocess.run(
+            [*words, f"{SERVER}:{path}", str(point)], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return point
+
+
+@pytest.fixture(params=["knfsd"])
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    with a_box(tmp_path) as box, a_kernel_server(box) as server:
+        exports = server.exports()
+        await ready(exports)
+        lower = box.image()
+        site = Site(box, server, exports, box.root("one", lower), lower)
+        try:
+            yield site
+        finally:
+            site.unmount()
+
+
+async def test_a_board_works_on_its_root_is_fenced_and_goes_on_when_it_is_offered_again(site: Site) -> None:
+    await site.exports.add(site.tree, BOARD, FIXED)
+    root = site.mount(FIXED)
+    work = "set -e; cd $0; mkdir d; echo 1 > d/a; ln -s a d/s; mknod d/null c 1 3; chmod 4755 d/a; mv file7 d/b; sync"
+    assert site.on_the_board("sh", "-c", work, str(root)).returncode == 0
+    assert site.box.do("stat", "-c", "%u %a", str(site.tree / "d/a")) == "0 4755\n"
+    assert site.box.do("cat", str(site.tree / "d/b")) == "from the image, 7\n"
+
+    await site.exports.remove(FIXED)
+    fenced = site.on_the_board("cat", str(root / "d/a"))
+    assert fenced.returncode == 1
+    assert "Stale file handle" in fenced.stderr or "Permission denied" in fenced.stderr
+    site.box.unmount_root(site.tree)
+
+    site.box.mount_root(site.tree, site.lower)
+    await site.exports.add(site.tree, BOARD, FIXED)
+    again = site.on_the_board("cat", str(root / "d/a"))
+    assert (again.stdout, again.stderr) == ("1\n", "")
+
+
+async def test_a_running_board_goes_on_after_the_server_was_restarted(site: Site) -> None:
+    await site.exports.add(site.tree, BOARD, PATH)
+    root = site.mount(PATH)
+    site.server.restart()
+    done = site.on_the_board("sh", "-c", "echo after > $0/a && cat $0/secret", str(root))
+    assert (done.stdout, done.stderr) == ("secret of one\n", "")
+    assert site.box.do("cat", str(site.tree / "a")) == "after\n"
+
+
+async def test_only_what_the_farm_made_is_touched_at_a_fixed_path(site: Site) -> None:
+    site.box.do("mkdir", str(FIXED))
+    with pytest.raises(Conflict, match="NFSRoot1") as refused:
+        await site.exports.add(site.tree, BOARD, FIXED)
+    assert refused.value.code is Code.EXPORT_TAKEN
+    assert await site.exports.all() == set()
+    site.box.do("rmdir", str(FIXED))
+    await site.exports.add(site.tree, BOARD, FIXED)
+    assert site.box.do("readlink", str(FIXED)) == f"{site.tree}\n"
+    await site.exports.remove(FIXED)
+    site.box.do("test", "!", "-L", str(FIXED))
+
+
+async def test_exports_of_the_machine_itself_are_neither_told_nor_touched(site: Site) -> None:
+    own = site.box.memory_tree("own")
+    site.box.do("exportfs", "-o", "ro,no_subtree_check,fsid=7", f"{BOARD}:{own}")
+    await site.exports.add(site.tree, BOARD, PATH)
+    assert await site.exports.all() == {Export(BOARD, PATH, site.tree)}
+    await site.exports.remove(PATH)
+    assert str(own) in site.box.do("exportfs", "-s")
