@@ -16,16 +16,16 @@ from boardgrid.model.deployment import Deployment
 from boardgrid.model.errors import Blame, Code, FarmError
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.planning import Standing
-from boardgrid.model.report import ImageReport, OrderReport, Report, RootReport
+from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Report, RootReport
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
-from boardgrid.model.wish import Deployed, SiteWishes
-from boardgrid.ports import Snapshot
+from boardgrid.model.wish import BoardWish, Deployed, SiteWishes
 from boardgrid.services.booking import Fate
 from tests.services.house import House, a_board, a_manifest, reached, records_with
 
 BOARDS = ("tk1-1", "tk1-2")
+GIVEN_UP = {RootState.GOING, RootState.GONE}
 
 users = st.sampled_from(["ada", "bob"])
 boards = st.sampled_from(BOARDS)
@@ -43,6 +43,9 @@ class Course(RuleBasedStateMachine):
         self.version = 0
         self.generations: dict[str, int] = {}
         self.late: list[Report] = []  # what an agent meant to tell before it was killed
+        # What is really offered to each board: the agent's own knowledge, not what the records say of it.
+        self.offered: dict[str, set[UUID]] = {name: set() for name in BOARDS}
+        self.written: set[UUID] = set()  # roots that a user wrote to and did not give up
 
     def teardown(self) -> None:
         self.stack.close()
@@ -57,7 +60,7 @@ class Course(RuleBasedStateMachine):
         who = self._who(user)
         mine = self.house.farm.roots.roots(who)
         what: dict[str, Any] = {"board": board} if board else {"board_type": "tk1"}
-        what |= {"root": mine[root].root.name} if root is not None and root < len(mine) else {"image": "tiny"}
+        what |= {"root": mine[root % len(mine)].root.name} if root is not None and mine else {"image": "tiny"}
         with suppress(FarmError):
             self.house.reserve(who, for_=timedelta(hours=hours), **what)
 
@@ -65,19 +68,24 @@ class Course(RuleBasedStateMachine):
     def release(self, user: str, fate: Fate | None, name: str) -> None:
         who = self._who(user)
         for view in self.house.farm.booking.reservations(who, ended=False):
+            assert view.deployment is not None
             with suppress(FarmError):
                 self.house.farm.booking.release(who, view.reservation.number, fate, f"{name}-{user}" if name else "")
+                if fate is Fate.DISCARD:
+                    self.written.discard(view.deployment.deployment.root)
 
     @rule(user=users, which=st.integers(0, 3), keeps=st.booleans())
     def decide_about_a_root(self, user: str, which: int, keeps: bool) -> None:
         who = self._who(user)
         mine = self.house.farm.roots.roots(who)
-        if which < len(mine):
+        if mine:
+            root = mine[which % len(mine)].root
             with suppress(FarmError):
                 if keeps:
-                    self.house.farm.roots.keep(who, mine[which].root.name, f"kept-{user}")
+                    self.house.farm.roots.keep(who, root.name, f"kept-{user}")
                 else:
-                    self.house.farm.roots.discard(who, mine[which].root.name)
+                    self.house.farm.roots.discard(who, root.name)
+                    self.written.discard(root.id)
 
     @rule(user=users, board=boards, act=st.sampled_from(Act))
     def order_power(self, user: str, board: str, act: Act) -> None:
@@ -104,43 +112,57 @@ class Course(RuleBasedStateMachine):
     @rule(hours=st.integers(1, 100))
     def time_passes(self, hours: int) -> None:
         self.house.now += timedelta(hours=hours)
+        with self.house.records.read() as records:
+            aside = records.roots(states={RootState.ASIDE})
+        self.written -= {one.id for one in aside if one.expires_at and one.expires_at <= self.house.now}
         self.house.farm.booking.expire()
 
     # --- the agent
 
     def _wishes(self) -> SiteWishes:
-        return self.house.wishes
+        wishes = self.house.wishes
+        for one in wishes.boards:
+            if isinstance(one.wish, Deployed):
+                self.offered[one.board.name].add(one.wish.root)
+        return wishes
+
+    def _reach(self, wish: BoardWish) -> BoardReport:
+        """Bring a board to its wish: every other root is fenced on the way."""
+        offered = self.offered[wish.board.name]
+        if isinstance(wish.wish, Deployed):
+            offered &= {wish.wish.root}
+            self.written.add(wish.wish.root)
+        else:
+            offered.clear()
+        return reached(wish)
 
     @rule(board=boards)
     def the_agent_reaches_a_wish(self, board: str) -> None:
         for wish in self._wishes().boards:
             if wish.board.name == board:
-                self.house.tell(reached(wish))
+                self.house.tell(self._reach(wish))
 
     @rule(board=boards, blame=st.sampled_from(Blame))
     def the_agent_gives_up(self, board: str, blame: Blame) -> None:
         if any(wish.board.name == board for wish in self._wishes().boards):
             self.house.fail(blame, board)
 
-    @rule()
-    def the_agent_tends_the_store(self) -> None:
+    @rule(is_full=st.booleans())
+    def the_agent_tends_the_store(self, is_full: bool) -> None:
         wishes = self._wishes()
-        offered = self._offered()
+        offered = set[UUID]().union(*self.offered.values())
         told: list[Report] = [RootReport(uuid4(), one.root) for one in wishes.discard if one.root not in offered]
         for one in wishes.images:
-            if not isinstance(one.source, RootSource) or one.source.root not in offered:
-                told.append(ImageReport(uuid4(), one.image, a_manifest() if one.source else None))
+            if one.source is None:
+                told.append(ImageReport(uuid4(), one.image))
+            elif is_full:
+                told.append(ImageReport(uuid4(), one.image, code=Code.STORE_FULL, reason="no room"))
+            elif not isinstance(one.source, RootSource):
+                told.append(ImageReport(uuid4(), one.image, a_manifest()))
+            elif one.source.root not in offered:
+                self.written.discard(one.source.root)
+                told.append(ImageReport(uuid4(), one.image, a_manifest()))
         self.house.tell(*told)
-
-    @rule()
-    def images_cannot_be_made(self) -> None:
-        self.house.tell(
-            *(
-                ImageReport(uuid4(), one.image, code=Code.STORE_FULL, reason="no room")
-                for one in self._wishes().images
-                if one.source is not None
-            )
-        )
 
     @rule()
     def the_agent_obeys(self) -> None:
@@ -150,20 +172,13 @@ class Course(RuleBasedStateMachine):
 
     @rule()
     def the_agent_is_killed_with_reports_in_its_hand(self) -> None:
-        self.late += [reached(one) for one in self._wishes().boards]
+        self.late += [self._reach(one) for one in self._wishes().boards]
         self.house.epoch = 0
 
     @rule()
     def late_reports_arrive(self) -> None:
         self.house.tell(*self.late)
         self.late.clear()
-
-    def _offered(self) -> set[UUID]:
-        """Roots that may still be exported: of every board's tenant, until it was seen parked."""
-        with self.house.records.read() as records:
-            tenants = [one.tenant for one in records.boards() if one.tenant]
-            found = [records.deployment(one) for one in tenants]
-        return {one.root for one in found if one}
 
     # --- what must be
 
@@ -176,9 +191,10 @@ class Course(RuleBasedStateMachine):
                 records.deployments(live=True),
                 records.roots(),
                 records.images(),
-                {one.root for standing in records.boards() if (one := _tenant(records, standing))},
             )
-        wishes = self._wishes()
+        wishes = self.house.wishes
+        self._no_board_is_given_on_with_anothers_root(wishes)
+        assert not self.written & {one.id for one in scene.roots if one.state in GIVEN_UP}
         _no_board_is_held_twice(scene)
         _a_live_root_is_its_users_and_is_never_given_up(scene, wishes)
         _a_wish_names_the_holders_own_root_and_keys(scene, wishes, {self.house.ada, self.house.bob})
@@ -189,6 +205,13 @@ class Course(RuleBasedStateMachine):
             # Also of a board that left and came back under its name.
             assert self.generations.get(wish.board.name, 0) <= wish.generation <= wishes.version
             self.generations[wish.board.name] = wish.generation
+
+    def _no_board_is_given_on_with_anothers_root(self, wishes: SiteWishes) -> None:
+        for one in wishes.boards:
+            if isinstance(one.wish, Deployed):
+                name, root = one.board.name, one.wish.root
+                assert self.offered[name] <= {root}, "the root of the user before may still be offered to it"
+                assert not [other for other in BOARDS if other != name and root in self.offered[other]]
 
     @rule(user=users)
     def nobody_sees_the_roots_and_images_of_others(self, user: str) -> None:
@@ -206,11 +229,6 @@ class Scene:
     live: list[Deployment]
     roots: list[Root]
     images: list[Image]
-    offered: set[UUID]  # roots that may be exported to some board
-
-
-def _tenant(records: Snapshot, standing: Standing) -> Deployment | None:
-    return records.deployment(standing.tenant) if standing.tenant else None
 
 
 def _no_board_is_held_twice(scene: Scene) -> None:
@@ -219,7 +237,6 @@ def _no_board_is_held_twice(scene: Scene) -> None:
     assert {one.reservation for one in scene.live} == {one.number for one in scene.running}
     held = {one.board.name for one in scene.boards if isinstance(one.wish, Deployed)}
     assert held == {one.board for one in scene.running}
-    assert len(scene.offered) == sum(not one.is_clean for one in scene.boards), "a root is on one board at most"
 
 
 def _a_live_root_is_its_users_and_is_never_given_up(scene: Scene, wishes: SiteWishes) -> None:
@@ -247,7 +264,7 @@ def _a_wish_names_the_holders_own_root_and_keys(scene: Scene, wishes: SiteWishes
 
 def _what_a_user_wrote_is_not_lost(scene: Scene) -> None:
     """A root is given up at its user's word, at its date, or when an image has all of it."""
-    going = {one.id for one in scene.roots if one.state in {RootState.GOING, RootState.GONE}}
+    going = {one.id for one in scene.roots if one.state in GIVEN_UP}
     building = [one.source for one in scene.images if one.state is ImageState.BUILDING]
     assert not going & {one.root for one in building if isinstance(one, RootSource)}
     assert all(one.expires_at is not None for one in scene.roots if one.state is RootState.ASIDE)
