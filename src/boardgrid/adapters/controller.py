@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 _ANSWER_S = 15.0  # beyond what an answer may be held back
 _REPORTS_AT_ONCE = 200
+# The controller closes a connection that is idle for 5 s; one of ours must never be used at that very moment.
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
 _CHUNK_BYTES = 1 << 20
 _KINDS: dict[int, type[FarmError]] = {404: NotFound, 409: Conflict, 426: Conflict}
 
@@ -67,7 +69,7 @@ def client(where: str, token: Secret) -> httpx.AsyncClient:
     """
     socket = where.removeprefix("unix:") if where.startswith("unix:") else None
     return httpx.AsyncClient(
-        transport=httpx.AsyncHTTPTransport(uds=socket),
+        transport=httpx.AsyncHTTPTransport(uds=socket, limits=_LIMITS),
         base_url="http://controller" if socket else where,
         headers={"Authorization": f"Bearer {token.reveal()}", "BoardGrid-Protocol": str(PROTOCOL)},
         timeout=_ANSWER_S,
