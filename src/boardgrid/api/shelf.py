@@ -4,9 +4,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from boardgrid.api.answers import BoardOut, BoardTypeOut, ChangeOut, ChangesOut, OrderedOut, OrderOut, SiteOut
 from boardgrid.api.asking import Asker, TheFarm
 from boardgrid.api.bodies import BoardIn, BoardTypeIn, InventoryIn, PowerIn
+from boardgrid.api.shelf_answers import BoardOut, BoardTypeOut, ChangeOut, ChangesOut, OrderedOut, OrderOut, SiteOut
 
 router = APIRouter(tags=["shelf"])
 
