@@ -32,6 +32,8 @@ from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
 from boardgrid.services.farm import Farm
 from tests.client.conftest import Ended
 
+pytestmark = pytest.mark.slow
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dnZ2dn"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGho"
 MANIFEST = Manifest(

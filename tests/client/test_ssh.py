@@ -154,9 +154,8 @@ def test_a_command_runs_on_the_board_and_its_status_comes_back(lab: Lab, ssh: Ss
 def test_options_of_ssh_go_to_ssh_and_its_key_to_the_gateway_too(lab: Lab, ssh: Ssh, key_file: Path) -> None:
     done = ssh("tk1-1", "-vi", str(key_file), "-o", "LogLevel=ERROR", "true", identity=False)
     assert done.returncode == 0, done.stderr
-    assert ssh("ada@tk1-1.lab.boardgrid", "true").returncode == 0
-    assert ssh("-l", "grace", "tk1-1", "true").returncode == 0
-    assert lab.logged_in == ["root", "ada", "grace"]
+    assert ssh("-l", "grace", "ada@tk1-1.lab.boardgrid", "true").returncode == 0
+    assert lab.logged_in == ["root", "ada"]
 
 
 def test_a_board_with_another_host_key_is_not_logged_in_to(farm: FakeFarm, lab: Lab, ssh: Ssh) -> None:

@@ -86,10 +86,8 @@ def test_the_token_is_asked_for_and_not_shown(farm: FakeFarm, talk: Talk, tmp_pa
 @pytest.mark.parametrize(
     ("answers", "fate", "name"),
     [
-        ([("keep, aside or discard", "")], "aside", None),
-        ([("keep, aside or discard", "discard")], "discard", None),
+        ([("keep, aside or discard", "burn"), ("is not one of", "")], "aside", None),
         ([("keep, aside or discard", "keep"), ("Name of the image", "mine")], "keep", "mine"),
-        ([("keep, aside or discard", "burn"), ("is not one of", "aside")], "aside", None),
     ],
 )
 def test_a_person_is_asked_what_becomes_of_the_root(
@@ -150,8 +148,10 @@ def test_an_upload_shows_its_bytes(farm: FakeFarm, talk: Talk, tmp_path: Path) -
 
 def test_colours_are_shown_unless_they_are_not_wanted(held: FakeFarm, talk: Talk) -> None:
     assert _COLOUR.search(talk("board", "list").raw)
-    assert not _COLOUR.search(talk("board", "list", NO_COLOR="1").raw)
-    assert not _COLOUR.search(talk("board", "show", "tk1-9", NO_COLOR="1").raw)
+    held.boards["tk1-1"]["reservation"] = None
+    unwanted = talk("ssh", "tk1-1", NO_COLOR="1")
+    assert unwanted.text.startswith("error: you do not hold tk1-1")
+    assert not _COLOUR.search(unwanted.raw)
 
 
 def test_an_inventory_is_applied_when_the_person_agrees(farm: FakeFarm, talk: Talk, tmp_path: Path) -> None:
