@@ -1,0 +1,146 @@
+"""A whole farm for world tests: what `make demo` starts, with its two boards, its image and ada."""
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boardgrid.demo import acts, props, remains
+from boardgrid.demo.stage import Person, Stage
+from boardgrid.demo.telling import Piece
+
+BOOT_WITHIN_S = 240.0  # a board takes ten seconds on a quiet machine
+_SOON_S = 60.0
+
+
+def wait_until(is_so: Callable[[], object], within_s: float, what: str) -> None:
+    """
+    Raises:
+        TimeoutError: it did not come to be so.
+    """
+    end = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {within_s:g} s: {what}")
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeFarm:
+    stage: Stage
+
+    # --- what people do
+
+    def ada(self, *words: str) -> str:
+        return self.stage.boardgrid(self.stage.ada, *words)
+
+    def admin(self, *words: str) -> str:
+        return self.stage.boardgrid(self.stage.admin, *words)
+
+    def told(self, *words: str, person: Person | None = None) -> Any:
+        return json.loads(self.stage.boardgrid(person or self.stage.ada, *words, "-o", "json"))
+
+    def on_board(self, board: str, command: str) -> str:
+        """What a shell command says on a board that ada holds."""
+        return self.ada("ssh", "-i", str(self.stage.ada.key), board, "--", command)
+
+    def begin(self, board: str, *words: str) -> int:
+        """Reserve a board without waiting; the reservation's number."""
+        return int(self.told("reserve", board, *words, "--for", "1h", "--no-wait")["number"])
+
+    def deployment(self, number: int) -> dict[str, Any]:
+        return dict(self.told("status", str(number))["deployment"])
+
+    def opened(self, number: int) -> dict[str, Any]:
+        """Wait until a reservation's board is open."""
+
+        def is_open() -> bool:
+            now = self.deployment(number)
+            assert now["state"] != "failed", now
+            return bool(now["state"] == "open")
+
+        wait_until(is_open, BOOT_WITHIN_S, f"reservation {number} is open")
+        return self.deployment(number)
+
+    def reserve(self, board: str, *words: str) -> int:
+        number = self.begin(board, *words)
+        self.opened(number)
+        return number
+
+    def board(self, name: str) -> dict[str, Any]:
+        return next(one for one in self.told("board", "list", person=self.stage.admin) if one["name"] == name)
+
+    def free(self, *boards: str) -> None:
+        """Wait until these boards are parked and may be given to the next user."""
+        for name in boards:
+            wait_until(lambda name=name: self.board(name)["state"] == "free", BOOT_WITHIN_S, f"{name} is free")  # type: ignore[misc]
+
+    def tidy(self) -> None:
+        """Give back whatever a test left."""
+        for one in self.told("status"):
+            if one["state"] == "running":
+                self.ada("release", str(one["number"]), "--discard", "--yes")
+        self.free("tk1-1", "tk1-2")
+
+    # --- what befalls the processes
+
+    def pid(self, process: str) -> int:
+        def has_pid() -> int | None:
+            status = self.stage.state.status()
+            return status.processes[process].pid if status else None
+
+        wait_until(has_pid, _SOON_S, f"{process} runs")
+        pid = has_pid()
+        assert pid is not None
+        return pid
+
+    def kill(self, process: str) -> None:
+        os.kill(self.pid(process), signal.SIGKILL)
+
+    def is_ready(self, process: str, not_pid: int = 0) -> bool:
+        status = self.stage.state.status()
+        one = status.processes[process] if status else None
+        return one is not None and one.state == "ready" and one.pid != not_pid
+
+    def back(self, process: str, former: int) -> None:
+        """Wait until a process that was killed is ready again."""
+        wait_until(lambda: self.is_ready(process, former), _SOON_S, f"{process} is back")
+
+    def child_of_agent(self, program: str) -> int:
+        """Wait for a program that the agent runs, and stop it where it is (SIGSTOP)."""
+        agent, end = self.pid("agent"), time.monotonic() + _SOON_S
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError, ProcessLookupError):
+                for pid in map(int, Path(f"/proc/{agent}/task/{agent}/children").read_text().split()):
+                    if program.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        os.kill(pid, signal.SIGSTOP)
+                        return pid
+        raise TimeoutError(f"the agent did not run {program}")
+
+    def log(self, process: str) -> str:
+        return (self.stage.layout.log / f"{process}.log").read_text()
+
+
+@contextmanager
+def whole_farm() -> Iterator[WholeFarm]:
+    """Bring a farm up on free ports in a folder of its own; nothing of it is left at the end."""
+    stage = Stage(Path(tempfile.mkdtemp(prefix="bg-")))
+    try:
+        stage.set()
+        acts.make_key(stage)
+        made = props.make(stage)
+        acts.start_farm(stage, Piece())
+        acts.admit_people(stage, Piece())
+        acts.put_boards(stage, made, Piece())
+        acts.import_image(stage, made, Piece())
+        yield WholeFarm(stage)
+    finally:
+        stage.state.end(timeout_s=60)
+        remains.clear(stage.folder, within_s=20)

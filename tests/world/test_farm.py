@@ -1,0 +1,204 @@
+"""The whole farm, with real boards: its users' way from a reservation to a kept image, and what faults do to it."""
+
+import os
+import signal
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boardgrid.model.errors import Fault
+from tests.world.farm import WholeFarm, wait_until, whole_farm
+
+pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def the_farm() -> Iterator[WholeFarm]:
+    with whole_farm() as farm:
+        yield farm
+
+
+@pytest.fixture
+def farm(the_farm: WholeFarm) -> Iterator[WholeFarm]:
+    yield the_farm
+    the_farm.tidy()
+
+
+def runs_its_deployment(farm: WholeFarm, board: str, number: int) -> bool:
+    return f"DEPLOYMENT={farm.deployment(number)['id']}" in farm.on_board(board, "cat /etc/boardgrid/deployment")
+
+
+# --- from a reservation to a kept image
+
+
+def test_what_was_kept_comes_back_on_another_board(farm: WholeFarm) -> None:
+    first = farm.reserve("tk1-1", "--image", "tiny")
+    assert runs_its_deployment(farm, "tk1-1", first)
+    # Not synced by its user: the farm asks the board to write down its memory before it takes the root away.
+    farm.on_board("tk1-1", "echo mine > /root/notes")
+    farm.ada("release", str(first), "--keep", "noted")
+    wait_until(lambda: farm.told("image", "show", "noted")["state"] == "ready", 120, "the kept image is ready")
+    second = farm.reserve("tk1-2", "--image", "noted")
+    assert farm.on_board("tk1-2", "cat /root/notes") == "mine\n"
+    keys = farm.on_board("tk1-2", "cat /root/.ssh/authorized_keys").splitlines()
+    assert len(keys) == 2, "its user's and the agent's; none is left of the one before"
+    farm.ada("release", str(second), "--discard", "--yes")
+    farm.free("tk1-2")
+    farm.ada("image", "remove", "noted", "--yes")
+
+
+def test_a_root_kept_aside_boots_again(farm: WholeFarm) -> None:
+    first = farm.reserve("tk1-2", "--image", "tiny")
+    host_key = farm.deployment(first)["host_key"]
+    farm.on_board("tk1-2", "echo mine > /root/notes")
+    farm.ada("release", str(first), "--aside", "later")
+    farm.free("tk1-2")
+    second = farm.reserve("tk1-1", "--root", "later")
+    assert farm.on_board("tk1-1", "cat /root/notes") == "mine\n"
+    assert runs_its_deployment(farm, "tk1-1", second)
+    assert farm.deployment(second)["host_key"] != host_key, "a key that a former holder knows is no proof"
+
+
+def test_two_boards_come_up_side_by_side(farm: WholeFarm) -> None:
+    numbers = {board: farm.begin(board, "--image", "tiny") for board in ("tk1-1", "tk1-2")}
+    for board, number in numbers.items():
+        farm.opened(number)
+        assert runs_its_deployment(farm, board, number)
+
+
+def test_a_board_restarts_when_its_user_reboots_it(farm: WholeFarm) -> None:
+    number = farm.reserve("tk1-1", "--image", "tiny")
+    farm.on_board("tk1-1", "touch /root/before; sync")
+    uptime = float(farm.on_board("tk1-1", "cut -d' ' -f1 /proc/uptime"))
+    farm.ada("power", "reset", "tk1-1")
+
+    def is_back() -> bool:
+        try:
+            return float(farm.on_board("tk1-1", "cut -d' ' -f1 /proc/uptime")) < uptime
+        except Fault:
+            return False
+
+    wait_until(is_back, 240, "the board is back after its user's reset")
+    assert farm.on_board("tk1-1", "ls /root/before") == "/root/before\n"
+    assert runs_its_deployment(farm, "tk1-1", number)
+
+
+# --- who may not
+
+
+def test_a_stranger_does_not_get_through_the_gateway(farm: WholeFarm) -> None:
+    farm.reserve("tk1-1", "--image", "tiny")
+    with pytest.raises(Fault, match="you do not hold tk1-1"):
+        farm.stage.boardgrid(farm.stage.admin, "ssh", "tk1-1", "--", "true")
+
+
+# --- faults
+
+
+def test_a_killed_agents_last_program_is_waited_for(farm: WholeFarm) -> None:
+    former = farm.pid("agent")
+    number = farm.begin("tk1-1", "--image", "tiny")
+    child = farm.child_of_agent("mkfs.ext4")
+    try:
+        os.kill(former, signal.SIGKILL)
+        wait_until(lambda: farm.pid("agent") != former, 60, "the supervisor starts another agent")
+        wait_until(lambda: "store.awaited" in farm.log("agent"), 60, "the new agent waits for the old one's program")
+        assert not farm.is_ready("agent", former)
+    finally:
+        os.kill(child, signal.SIGCONT)
+    farm.back("agent", former)
+    farm.opened(number)
+    assert runs_its_deployment(farm, "tk1-1", number)
+    drafts = [path.name for path in (farm.stage.layout.store / "roots").iterdir()]
+    assert len(drafts) == 1, f"half a root is left: {drafts}"
+
+
+def test_an_agent_killed_in_the_middle_of_an_export_is_taken_over(farm: WholeFarm) -> None:
+    former, folder = farm.pid("agent"), farm.stage.layout.nfs
+    before = set(folder.rglob("*"))
+    number = farm.begin("tk1-1", "--image", "tiny")
+
+    def has_new_file() -> bool:
+        return bool(set(folder.rglob("*")) - before)
+
+    wait_until(has_new_file, 60, "the export is written down")
+    farm.kill("agent")
+    farm.back("agent", former)
+    farm.opened(number)
+    assert runs_its_deployment(farm, "tk1-1", number)
+
+
+def test_an_agent_killed_while_its_board_boots_does_not_restart_it(farm: WholeFarm) -> None:
+    former = farm.pid("agent")
+    number = farm.begin("tk1-1", "--image", "tiny")
+    requests = farm.stage.layout.log / "dnsmasq-requests.log"
+    kernel = f"{farm.deployment(number)['id']}"
+    wait_until(lambda: kernel in requests.read_text(), 240, "the board fetches its kernel")
+    farm.kill("agent")
+    farm.back("agent", former)
+    farm.opened(number)
+    events = farm.told("events", "--reservation", str(number))
+    restarts = [one for one in events if one["step"] == "restart" and one["phase"] == "began"]
+    assert len(restarts) == 1
+
+
+def test_a_controller_killed_during_a_deployment_comes_back(farm: WholeFarm) -> None:
+    former = farm.pid("controller")
+    number = farm.begin("tk1-1", "--image", "tiny")
+    farm.kill("controller")
+    farm.back("controller", former)
+    farm.opened(number)
+    assert runs_its_deployment(farm, "tk1-1", number)
+
+
+def test_a_running_board_goes_on_when_its_nfs_server_was_killed(farm: WholeFarm) -> None:
+    farm.reserve("tk1-1", "--image", "tiny")
+    farm.on_board("tk1-1", "echo before > /root/notes; sync")
+    former = farm.pid("ganesha")
+    farm.kill("ganesha")
+    farm.back("ganesha", former)
+    farm.on_board("tk1-1", "echo after >> /root/notes; sync; echo 3 > /proc/sys/vm/drop_caches")
+    assert farm.on_board("tk1-1", "cat /root/notes") == "before\nafter\n"
+
+
+def test_a_killed_gateway_is_back_on_the_same_door(farm: WholeFarm) -> None:
+    farm.reserve("tk1-1", "--image", "tiny")
+    former = farm.pid("gateway")
+    farm.kill("gateway")
+    farm.back("gateway", former)
+    assert farm.on_board("tk1-1", "hostname") == "tk1-1\n"
+
+
+def test_a_board_that_gives_no_sign_is_set_aside_and_only_that(farm: WholeFarm) -> None:
+    farm.admin("board-type", "add", "dud", "--arch", "armhf", "--boot-s", "15")
+    farm.admin("board", "add", "dud-1", "--mac", "52:54:00:20:00:99", "--address", "10.20.0.99")
+    try:
+        with pytest.raises(Fault, match="dud-1 gave no sign of life") as refused:
+            farm.ada("reserve", "dud-1", "--image", "tiny", "--for", "1h")
+        assert "52:54:00:20:00:99" in str(refused.value)
+        assert farm.board("dud-1")["state"] == "set_aside"
+        assert farm.board("tk1-1")["state"] == "free"
+        with pytest.raises(Fault, match="dud-1 is set aside"):
+            farm.ada("reserve", "dud-1", "--image", "tiny")
+    finally:
+        farm.admin("board", "remove", "dud-1", "--yes")
+
+
+def test_an_image_for_another_architecture_is_refused_before_the_board_is_touched(farm: WholeFarm) -> None:
+    farm.admin("board-type", "add", "big", "--arch", "amd64")
+    farm.admin("board", "add", "big-1", "--mac", "52:54:00:20:00:98", "--address", "10.20.0.98")
+    try:
+        with pytest.raises(Fault, match="tiny:1 is made for armhf, but boards of type big are amd64"):
+            farm.ada("reserve", "big-1", "--image", "tiny")
+    finally:
+        farm.admin("board", "remove", "big-1", "--yes")
+
+
+def test_a_hostile_archive_is_refused_by_the_name_of_its_member(farm: WholeFarm, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "evil.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("../../etc/cron.d/evil"))
+    with pytest.raises(Fault, match=r"\.\./\.\./etc/cron\.d/evil"):
+        farm.ada("image", "import", "evil", str(tmp_path / "evil.tar"))
+    assert [one for one in farm.told("image", "list") if one["name"] == "evil" and one["state"] == "ready"] == []
