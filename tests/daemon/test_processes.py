@@ -18,6 +18,7 @@ from boardgrid.daemon.supervisor import Supervisor
 from boardgrid.model.errors import Invalid
 
 PATIENCE_S = 90.0
+needs_dnsmasq = pytest.mark.world  # Debian's package adds the user that it runs as
 REAL = '[site]\ninterface = "eth1"\nserver = "10.1.0.1/24"\n'
 
 
@@ -37,6 +38,7 @@ def names(farm: Farm, door: Door) -> list[str]:
     return [process.name for process in farm.processes(door, door, door)]
 
 
+@needs_dnsmasq
 def test_virtual_boards_have_a_lab_in_which_agent_and_servers_live(tmp_path: Path, door: Door) -> None:
     made = farm(tmp_path, "[lab]\nvirtual = true\n").processes(door, door, door)
     assert {each.name: each.inside for each in made} == {
@@ -51,6 +53,7 @@ def test_virtual_boards_have_a_lab_in_which_agent_and_servers_live(tmp_path: Pat
     }
 
 
+@needs_dnsmasq
 def test_controller_and_gateway_are_two_users_and_neither_is_root(tmp_path: Path, door: Door) -> None:
     made = farm(tmp_path, "[lab]\nvirtual = true\n").processes(door, door, door)
     users = {each.name: each.identity.uid for each in made if each.identity}
@@ -58,12 +61,14 @@ def test_controller_and_gateway_are_two_users_and_neither_is_root(tmp_path: Path
     assert len({*users.values(), 0}) == 3
 
 
+@needs_dnsmasq
 def test_with_the_kernels_server_the_agent_lives_where_the_machine_mounts(tmp_path: Path, door: Door) -> None:
     made = farm(tmp_path, f'{REAL}[agent]\nnfs = "knfsd"\n').processes(door, door, door)
     assert [each.name for each in made] == ["dnsmasq", "controller", "agent", "gateway"]
     assert not any(each.inside for each in made)
 
 
+@needs_dnsmasq
 def test_ganesha_for_real_boards_shares_mounts_with_the_agent_and_the_machines_network(
     tmp_path: Path, door: Door
 ) -> None:
