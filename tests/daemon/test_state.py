@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from boardgrid.daemon.logs import SizedLog
 from boardgrid.daemon.state import Condition, StateFolder, Status
+from boardgrid.logs import SizedLog
 from boardgrid.model.errors import Conflict
 
 HOLDS = """

@@ -177,7 +177,7 @@ SUPERVISES = """
 import asyncio, sys
 from pathlib import Path
 from boardgrid.adapters.clock import BootClock
-from boardgrid.daemon.logs import log_to_stderr
+from boardgrid.logs import log_to_stderr
 from boardgrid.daemon.process import LAB, Process
 from boardgrid.daemon.supervisor import Supervisor
 log_to_stderr()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boardgrid.daemon.logs import SizedLog
 from boardgrid.lab.console import LINE_BYTES, LINES, Transcript, shown
+from boardgrid.logs import SizedLog
 
 
 @pytest.fixture

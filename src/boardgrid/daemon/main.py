@@ -13,8 +13,9 @@ from pathlib import Path
 import click
 import structlog
 
+from boardgrid import logs
 from boardgrid.daemon import config as configs
-from boardgrid.daemon import detached, holder, local, logs, preparing
+from boardgrid.daemon import detached, holder, local, preparing
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.ending import run_until_asked
 from boardgrid.daemon.processes import Farm

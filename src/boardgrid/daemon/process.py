@@ -14,9 +14,9 @@ from boardgrid.daemon import launch
 from boardgrid.daemon.confine import view_for
 from boardgrid.daemon.identity import Identity
 from boardgrid.daemon.launch import View
-from boardgrid.daemon.logs import SizedLog
 from boardgrid.daemon.sockets import Door, handed_on
 from boardgrid.daemon.state import Condition
+from boardgrid.logs import SizedLog
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError, Fault
 from boardgrid.ports import Clock

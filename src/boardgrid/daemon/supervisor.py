@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from boardgrid.daemon.logs import SizedLog
 from boardgrid.daemon.process import Keeper, Process
 from boardgrid.daemon.state import Condition
+from boardgrid.logs import SizedLog
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Clock

@@ -22,12 +22,12 @@ from pathlib import Path
 import structlog
 
 from boardgrid.adapters.shell import SubprocessShell
-from boardgrid.daemon.logs import log_to_stderr
 from boardgrid.lab.door import Door
 from boardgrid.lab.holder import Holder
 from boardgrid.lab.network import WAKE, LabNetwork
 from boardgrid.lab.wake import WakeListener
 from boardgrid.lab.wire import check_socket_path
+from boardgrid.logs import log_to_stderr
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, FarmError, Invalid
 

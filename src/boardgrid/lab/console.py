@@ -4,7 +4,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-from boardgrid.daemon.logs import SizedLog
+from boardgrid.logs import SizedLog
 
 LINES = 1000  # kept of each board
 LINE_BYTES = 1000  # a longer one is cut into several

@@ -10,13 +10,13 @@ from typing import NoReturn
 import structlog
 
 from boardgrid.bootware import uboot
-from boardgrid.daemon.logs import SizedLog
 from boardgrid.lab.console import LOG_BYTES, Transcript
 from boardgrid.lab.definition import Definition, Sight, Signal
 from boardgrid.lab.machine import Flash, Machine
 from boardgrid.lab.network import NOTHING, LabNetwork, port_of
 from boardgrid.lab.ruleset import Port
 from boardgrid.lab.shelf import Shelf
+from boardgrid.logs import SizedLog
 from boardgrid.messages import _
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotFound
 
