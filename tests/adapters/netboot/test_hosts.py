@@ -21,15 +21,18 @@ def dnsmasq(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     sleep = shutil.which("sleep")
     assert sleep
     shutil.copy(sleep, tmp_path / "dnsmasq")
-    with subprocess.Popen([tmp_path / "dnsmasq", "600"]) as process:
-        # The kernel gives it its name a moment after it has begun.
-        until = time.monotonic() + 30
-        while Path(f"/proc/{process.pid}/comm").read_text() != "dnsmasq\n":
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        (tmp_path / "pid").write_text(f"{process.pid}\n")
-        yield process
-        process.kill()
+    # Whoever started the tests may have had them ignore the signal (nohup), and that is inherited.
+    with subprocess.Popen(["env", "--default-signal=HUP", tmp_path / "dnsmasq", "600"]) as process:
+        try:
+            # The kernel gives it its name a moment after it has begun.
+            until = time.monotonic() + 30
+            while Path(f"/proc/{process.pid}/comm").read_text() != "dnsmasq\n":
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            (tmp_path / "pid").write_text(f"{process.pid}\n")
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture
