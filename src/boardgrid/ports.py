@@ -224,7 +224,7 @@ class Sighting:
 
     board: IPv4Address
     sign: Sign
-    what: str  # the file it fetched, the address it was given, the port it came from
+    what: str  # the file it fetched, "holding/vmlinuz"; the address it was given; the port it came from, "port 900"
     at_s: float  # by the Clock
 
 

@@ -387,12 +387,12 @@ class FakeBoard:
             seen_as = PurePosixPath(word.partition(":")[2].partition(",")[0])
         await asyncio.sleep(self.boot_s * 0.6)
         if self.ignores_exports:
-            world.sightings.happen(address, Sign.NFS, "900")
+            world.sightings.happen(address, Sign.NFS, "port 900")
             world.host_keys.keys[address] = "ssh-ed25519 AAAAsomethingelse"
             return
         while self.never_mounts or (root := world.root_offered(address, seen_as)) is None:
             await asyncio.sleep(1)
-        world.sightings.happen(address, Sign.NFS, "900")
+        world.sightings.happen(address, Sign.NFS, "port 900")
         self.runs = root
         await asyncio.sleep(self.boot_s * 0.3)
         world.host_keys.keys[address] = world.roots.trees[root].host_key

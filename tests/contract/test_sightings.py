@@ -44,7 +44,7 @@ class FakeNetwork:
 
     def mounts(self, board: IPv4Address, port: int) -> None:
         self.sightings.peers.add((board, port))
-        self.sightings.happen(board, Sign.NFS, str(port))
+        self.sightings.happen(board, Sign.NFS, f"port {port}")
 
 
 @dataclass
@@ -92,7 +92,7 @@ async def test_who_watches_is_told_what_boards_do(network: Network) -> None:
     network.fetches(OTHER, "holding/vmlinuz")
     assert await following(watched, 1) == [(OTHER, Sign.TFTP, "holding/vmlinuz")]
     network.mounts(BOARD, 900)
-    assert await following(watched, 1) == [(BOARD, Sign.NFS, "900")]
+    assert await following(watched, 1) == [(BOARD, Sign.NFS, "port 900")]
 
 
 async def test_who_comes_later_is_told_the_last_of_each_sign_and_board(network: Network) -> None:

@@ -115,7 +115,7 @@ class NetworkSightings:
         return told
 
     def _connections(self, new: Iterable[tuple[IPv4Address, int]]) -> list[Sighting]:
-        return [Sighting(board, Sign.NFS, str(port), self.clock.now_s()) for board, port in sorted(new)]
+        return [Sighting(board, Sign.NFS, f"port {port}", self.clock.now_s()) for board, port in sorted(new)]
 
     def _remember(self, seen: list[Sighting]) -> list[Sighting]:
         for one in seen:
