@@ -21,8 +21,7 @@ def dnsmasq(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     sleep = shutil.which("sleep")
     assert sleep
     shutil.copy(sleep, tmp_path / "dnsmasq")
-    # Whoever started the tests may have had them ignore the signal (nohup), and that is inherited.
-    with subprocess.Popen(["env", "--default-signal=HUP", tmp_path / "dnsmasq", "600"]) as process:
+    with subprocess.Popen([tmp_path / "dnsmasq", "600"]) as process:
         try:
             # The kernel gives it its name a moment after it has begun.
             until = time.monotonic() + 30
