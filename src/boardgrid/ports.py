@@ -193,6 +193,14 @@ class BootEntry:
     fdt: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class BootSeen:
+    """What the network has ready for a board."""
+
+    is_current: bool  # under the MAC and the address that the board is declared with
+    deployment: UUID | None  # whose entry is in place; None: the holding entry, or a flashed board's none at all
+
+
 class Netboot(Protocol):
     """The boards' DHCP and TFTP files. Each is written beside and renamed. Every call may be made twice."""
 
@@ -208,8 +216,8 @@ class Netboot(Protocol):
 
     async def forget(self, board: Board) -> None: ...
 
-    async def entries(self) -> Mapping[str, UUID | None]:
-        """By board name: the deployment whose entry is in place, None for the holding entry."""
+    async def seen(self, board: Board) -> BootSeen | None:
+        """None where there is nothing of this board."""
 
 
 class Sign(StrEnum):
@@ -328,7 +336,11 @@ class Controller(Protocol):
     async def wishes(self, epoch: int, after: int, wait_s: float) -> SiteWishes:
         """All wishes, as soon as their version is above *after*, or when *wait_s* have passed. Renews the lease."""
 
-    async def report(self, epoch: int, reports: Sequence[Report]) -> None: ...
+    async def report(self, epoch: int, reports: Sequence[Report]) -> None:
+        """
+        Raises:
+            Invalid: one of them can never be taken; none was.
+        """
 
 
 class Blobs(Protocol):

@@ -21,7 +21,7 @@ from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Sour
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
-from boardgrid.ports import BootEntry, BootFiles, Export, Holdings, Persona, Room, Route, Sighting, Sign
+from boardgrid.ports import BootEntry, BootFiles, BootSeen, Export, Holdings, Persona, Room, Route, Sighting, Sign
 
 P = ParamSpec("P")
 
@@ -249,18 +249,26 @@ class FakeExports:
 @dataclass
 class FakeNetboot:
     offered: dict[str, BootEntry | None] = field(default_factory=dict)
+    hosts: dict[str, tuple[str, IPv4Address]] = field(default_factory=dict)  # MAC and address, by board name
 
     async def offer(self, board: Board, entry: BootEntry) -> None:
+        self.hosts[board.name] = (board.mac, board.address)
         self.offered[board.name] = entry
 
     async def hold(self, board: Board, type_: BoardType) -> None:
+        self.hosts[board.name] = (board.mac, board.address)
         self.offered[board.name] = None
 
     async def forget(self, board: Board) -> None:
+        self.hosts.pop(board.name, None)
         self.offered.pop(board.name, None)
 
-    async def entries(self) -> Mapping[str, UUID | None]:
-        return {name: entry.deployment if entry else None for name, entry in self.offered.items()}
+    async def seen(self, board: Board) -> BootSeen | None:
+        if board.name not in self.hosts:
+            return None
+        entry = self.offered[board.name]
+        is_current = self.hosts[board.name] == (board.mac, board.address)
+        return BootSeen(is_current, entry.deployment if entry else None)
 
 
 @dataclass
@@ -318,6 +326,9 @@ class FakeBoard:
     boot_s: float = 8.0
     is_dead: bool = False  # gives no sign of life whatever is done
     outlet_hangs: bool = False  # every power call takes for ever
+    outlet_is_stuck: bool = False  # takes the order to switch off, and does nothing
+    switched: list[str] = field(default_factory=list)  # what was done to its power, in order
+    quiesced: int = 0  # how often it was asked to write down what it has in memory
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
     powered: bool = False
@@ -327,14 +338,17 @@ class FakeBoard:
 
     async def on(self) -> None:
         await self._outlet()
+        self.switched.append("on")
         if not self.powered:
             self.powered = True
             self._start()
 
     async def off(self) -> None:
         await self._outlet()
-        self.powered = False
-        self._stop()
+        self.switched.append("off")
+        if not self.outlet_is_stuck:
+            self.powered = False
+            self._stop()
 
     async def is_on(self) -> bool:
         await self._outlet()
@@ -344,6 +358,9 @@ class FakeBoard:
         await self._outlet()
         if self.powered:
             self._start()
+
+    async def quiesce(self) -> None:
+        self.quiesced += 1
 
     async def console_tail(self, lines: int) -> tuple[str, ...]:
         return (f"{self.board.name} login:",)[:lines]
@@ -424,6 +441,7 @@ class FakeController:
     epoch: int = 0
     ttl_s: float = 60.0
     is_silent: bool = False
+    refuses: Callable[[Report], bool] = lambda _report: False  # a report that it can never take
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     on_report: Callable[[Report], None] = lambda _report: None
 
@@ -451,6 +469,8 @@ class FakeController:
     async def report(self, epoch: int, reports: Sequence[Report]) -> None:
         self._answer(epoch)
         await asyncio.sleep(0)
+        if any(self.refuses(report) for report in reports):
+            raise Invalid(Code.REQUEST_INVALID, "one of the reports is none")
         known = {report.id for report in self.reports}
         for report in reports:
             if report.id not in known:

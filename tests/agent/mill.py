@@ -13,7 +13,7 @@ from boardgrid.agent.site import Pace, World
 from boardgrid.model.board import Board, Boot
 from boardgrid.model.report import BoardReport, Reached
 from boardgrid.model.wish import BoardWish, Deployed, Parked, Wish
-from boardgrid.testing import FACTS, TYPE, FakeClock, FakeSite, a_board, a_manifest
+from boardgrid.testing import FACTS, TYPE, FakeBoard, FakeClock, FakeSite, a_board, a_manifest
 
 IMAGE = UUID(int=100)
 ROOT = UUID(int=200)
@@ -88,6 +88,16 @@ class MortalDrivers:
 async def _for_ever() -> NoReturn:
     await asyncio.get_running_loop().create_future()
     raise AssertionError
+
+
+@dataclass
+class OnlyResets:
+    """A board that nothing can switch off."""
+
+    board: FakeBoard
+
+    async def reset(self) -> None:
+        await self.board.reset()
 
 
 def deployed(number: int = 0, **changes: Any) -> Deployed:

@@ -12,7 +12,8 @@ from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.model.image import PathSource, RootSource
 from boardgrid.model.report import BoardReport, HealthReport, OrderReport, Power, Reached, SiteReport, StepReport, Voice
-from boardgrid.model.wish import BoardWish, Gone, ImageWish, PowerOrder, RootWish
+from boardgrid.model.wish import BoardWish, Gone, ImageWish, Lease, PowerOrder, RootWish
+from boardgrid.ports import Sign
 from boardgrid.testing import TYPE, FakeSite, a_board, patiently
 from tests.agent import mill
 
@@ -245,6 +246,28 @@ async def test_a_full_store_is_told_with_its_figures() -> None:
         assert any("1073741824" in one and "1048576" in one for one in told)
         await site.until(lambda: any(one.trouble for one in site.controller.of_kind(SiteReport)))
         assert site.controller.of_kind(BoardReport) == []
+
+
+class _SlowDoor:
+    """A controller that takes its time to answer a new agent."""
+
+    def __init__(self, site: FakeSite) -> None:
+        self.report, self.wishes, self._lease = site.controller.report, site.controller.wishes, site.controller.lease
+
+    async def lease(self, instance: UUID) -> Lease:
+        await asyncio.sleep(2)
+        return await self._lease(instance)
+
+
+@patiently
+async def test_an_agent_that_comes_while_its_board_boots_waits_for_it() -> None:
+    site = mill.a_site(boot_s=60)
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await site.until(lambda: (BOARD.address, Sign.TFTP) in site.sightings.last)
+    async with mill.agent(site, controller=_SlowDoor(site)):
+        await site.until(mill.reached(site, Reached.OPEN))
+    assert site.shelf["tk1-1"].restarts == 1
 
 
 @patiently

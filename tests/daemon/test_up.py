@@ -80,7 +80,8 @@ def status(config: Path) -> dict[str, dict[str, object]]:
 def api(config: Path, path: str, token: str = "") -> object:
     seen = StateFolder(config.parent).status()
     assert seen is not None
-    answer = httpx.get(f"http://{seen.api}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE_S)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = httpx.get(f"http://{seen.api}{path}", headers=headers, timeout=PATIENCE_S)
     return answer.raise_for_status().json()
 
 

@@ -20,12 +20,13 @@ seens = st.builds(
     exported=st.frozensets(st.sampled_from([ROOT, OTHER])),
     entry=st.sampled_from([None, DEPLOYMENT, FORMER]),
     has_entries=st.booleans(),
+    is_introduced=st.booleans(),
     has_files=st.booleans(),
     can_stop=st.booleans(),
     can_restart=st.booleans(),
     life=st.sampled_from(Life),
 )
-wishes = st.sampled_from([WISH, replace(WISH, opened=True), Parked(), Gone()])
+wishes = st.sampled_from([WISH, replace(WISH, opened=True), replace(WISH, is_kept=True), Parked(), Gone()])
 
 
 def done(step: Step, wish: Wish, seen: Seen) -> Seen:
@@ -37,9 +38,10 @@ def done(step: Step, wish: Wish, seen: Seen) -> Seen:
             return replace(seen, tree=Tree(is_mounted=True, personal=DEPLOYMENT))
         case Step.EXPORT:
             entry = DEPLOYMENT if seen.has_entries else None
-            return replace(seen, exported=seen.exported | {ROOT}, entry=entry, has_files=True)
+            introduced = seen.is_introduced or seen.has_entries
+            return replace(seen, exported=seen.exported | {ROOT}, entry=entry, has_files=True, is_introduced=introduced)
         case Step.HOLD:
-            return replace(seen, entry=None, has_files=True)
+            return replace(seen, entry=None, has_files=True, is_introduced=True)
         case Step.FENCE:
             keeps = isinstance(wish, Deployed) and seen.tree is not None and seen.tree.personal == DEPLOYMENT
             return replace(seen, exported=seen.exported & {ROOT} if keeps else frozenset())
@@ -62,7 +64,9 @@ def test_from_anywhere_the_loop_ends_where_it_was_wished_or_gives_up(wish: Wish,
         taken.append(step)
         seen = done(step, wish, seen)
         assert len(taken) < 12, taken
-    if isinstance(wish, Deployed):
+    if isinstance(wish, Deployed) and wish.must_exist and seen.tree is None:
+        assert step is Step.GIVE_UP, "no root is made in the place of one that has its user's files"
+    elif isinstance(wish, Deployed):
         assert seen.exported == {ROOT}
         assert seen.tree == Tree(is_mounted=True, personal=DEPLOYMENT, host_key=seen.tree.host_key if seen.tree else "")
     else:
@@ -84,7 +88,8 @@ def test_no_board_is_restarted_while_a_former_root_is_offered_to_it(wish: Wish, 
 @given(seens)
 def test_an_open_board_is_never_touched(seen: Seen) -> None:
     step = next_step(replace(WISH, opened=True), seen)
-    assert step not in {Step.RESTART, Step.STOP, Step.BOOT, Step.GIVE_UP}
+    assert step not in {Step.RESTART, Step.STOP, Step.BOOT}
+    assert step is not Step.GIVE_UP or seen.tree is None
 
 
 @given(seens)
@@ -103,3 +108,14 @@ def test_both_roots_are_never_offered_under_the_one_path_of_a_flashed_board(seen
 def test_a_board_is_parked_only_when_it_is_off_or_waits(wish: Wish) -> None:
     for life in (Life.UNKNOWN, Life.RUNNING, Life.STRAYED, Life.BOOTING):
         assert next_step(wish, Seen(life=life, can_stop=True, can_restart=True)) is Step.STOP
+
+
+@given(seens)
+def test_a_board_that_leaves_is_fenced_and_then_waited_for_no_longer(seen: Seen) -> None:
+    assert next_step(Gone(), seen) in {Step.HOLD, Step.FENCE, Step.STOP, Step.FORGET, None}
+
+
+@given(seens)
+def test_a_board_boots_only_when_the_network_knows_it_as_it_is(seen: Seen) -> None:
+    if next_step(WISH, seen) in {Step.RESTART, Step.BOOT}:
+        assert seen.is_introduced or not seen.has_entries

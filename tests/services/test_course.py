@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from boardgrid.model.board import Act
-from boardgrid.model.deployment import Deployment
+from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.errors import Blame, Code, FarmError
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.planning import Standing
@@ -131,7 +131,6 @@ class Course(RuleBasedStateMachine):
         offered = self.offered[wish.board.name]
         if isinstance(wish.wish, Deployed):
             offered &= {wish.wish.root}
-            self.written.add(wish.wish.root)
         else:
             offered.clear()
         return reached(wish)
@@ -141,6 +140,13 @@ class Course(RuleBasedStateMachine):
         for wish in self._wishes().boards:
             if wish.board.name == board:
                 self.house.tell(self._reach(wish))
+        self._write()
+
+    def _write(self) -> None:
+        """Whoever is let in to a board leaves something there; before the farm knows that it is open, nobody is."""
+        with self.house.records.read() as records:
+            live = records.deployments(live=True)
+        self.written |= {one.root for one in live if one.state is DeploymentState.OPEN}
 
     @rule(board=boards, blame=st.sampled_from(Blame))
     def the_agent_gives_up(self, board: str, blame: Blame) -> None:
@@ -179,6 +185,7 @@ class Course(RuleBasedStateMachine):
     def late_reports_arrive(self) -> None:
         self.house.tell(*self.late)
         self.late.clear()
+        self._write()
 
     # --- what must be
 

@@ -8,7 +8,8 @@ The controller's doors for agents and gateways, over HTTP: a Unix socket on one 
 import asyncio
 import errno
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Conflict, FarmError, Fault, NotFound
+from boardgrid.model.errors import Code, Conflict, FarmError, Fault, Invalid, NotFound
 from boardgrid.model.image import BlobSource
 from boardgrid.model.report import Report
 from boardgrid.model.user import Secret
@@ -32,7 +33,9 @@ _REPORTS_AT_ONCE = 200
 # The controller closes a connection that is idle for 5 s; one of ours must never be used at that very moment.
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
 _CHUNK_BYTES = 1 << 20
-_KINDS: dict[int, type[FarmError]] = {404: NotFound, 409: Conflict, 426: Conflict}
+_Kinds = Mapping[int, type[FarmError]]
+_KINDS: _Kinds = {404: NotFound, 409: Conflict, 426: Conflict}
+_KINDS_OF_REPORTS: _Kinds = {**_KINDS, 400: Invalid, 413: Invalid, 422: Invalid}  # one of them will never be taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,13 @@ class AgentDoor:
 
     async def report(self, epoch: int, reports: Sequence[Report]) -> None:
         for first in range(0, len(reports), _REPORTS_AT_ONCE):
-            batch = _REPORTS.dump_python(list(reports[first : first + _REPORTS_AT_ONCE]), mode="json")
-            await _answer(self.http, "POST", "/api/agent/v1/reports", json={"epoch": epoch, "reports": batch})
+            try:
+                batch = _REPORTS.dump_python(list(reports[first : first + _REPORTS_AT_ONCE]), mode="json")
+                body = json.dumps({"epoch": epoch, "reports": batch}, ensure_ascii=False).encode()
+            except ValueError as error:  # text that is none: half a surrogate pair
+                raise Invalid(Code.REQUEST_INVALID, _("a report cannot be written down: {why}"), why=error) from error
+            headers = {"Content-Type": "application/json"}
+            await _answer(self.http, "POST", "/api/agent/v1/reports", _KINDS_OF_REPORTS, content=body, headers=headers)
 
     async def fetch(self, blob: BlobSource, to: Path) -> None:
         try:
@@ -175,7 +183,9 @@ async def _asked(kind: TypeAdapter[T], http: httpx.AsyncClient, method: str, pat
         ) from error
 
 
-async def _answer(http: httpx.AsyncClient, method: str, path: str, **how: Any) -> httpx.Response:
+async def _answer(
+    http: httpx.AsyncClient, method: str, path: str, kinds: _Kinds = _KINDS, **how: Any
+) -> httpx.Response:
     try:
         answer = await http.request(method, path, **how)
     except httpx.HTTPError as error:
@@ -185,11 +195,11 @@ async def _answer(http: httpx.AsyncClient, method: str, path: str, **how: Any) -
             why=str(error) or type(error).__name__,
         ) from error
     if not answer.is_success:
-        raise _refused(answer)
+        raise _refused(answer, kinds)
     return answer
 
 
-def _refused(answer: httpx.Response) -> FarmError:
+def _refused(answer: httpx.Response, kinds: _Kinds = _KINDS) -> FarmError:
     try:
         problem = answer.json()
         code, detail, hint = Code(problem["code"]), str(problem["detail"]), str(problem.get("hint", ""))
@@ -198,7 +208,7 @@ def _refused(answer: httpx.Response) -> FarmError:
         return Fault(
             Code.CONTROLLER_SILENT, _("the controller answered with status {status}"), status=answer.status_code
         )
-    return _KINDS.get(answer.status_code, Fault)(code, detail, hint=hint)
+    return kinds.get(answer.status_code, Fault)(code, detail, hint=hint)
 
 
 def _check_is(code: Code, error: NotFound) -> None:

@@ -1,17 +1,20 @@
 """The agent: asks what its boards should be, and sees to it that they are."""
 
 import asyncio
+from ipaddress import IPv4Address
 
 import structlog
 
 from boardgrid.agent.keeper import Keeper
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import Outbox
+from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.agent.storekeeper import Storekeeper
 from boardgrid.agent.window import Window
 from boardgrid.model.errors import Fault
 from boardgrid.model.wish import SiteWishes
+from boardgrid.ports import Sighting, Sign
 
 log = structlog.get_logger()
 
@@ -32,6 +35,7 @@ class Agent:
         self._storekeeper = Storekeeper(world, self._lease, self._outbox, self._trouble)
         self._keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sightings: dict[tuple[IPv4Address, Sign], Sighting] = {}  # the last of each, for keepers to come
 
     async def run(self) -> None:
         """
@@ -55,7 +59,7 @@ class Agent:
 
     async def _follow_wishes(self) -> None:
         pace, clock = self._world.pace, self._world.clock
-        ttl_s, version, pause_s, is_leased = 0.0, -1, pace.pause_s, False
+        ttl_s, version, pauses, is_leased = 0.0, -1, Patience(pace.pause_s, pace.wishes_s), False
         while True:
             asked_s = clock.now_s()
             try:
@@ -67,15 +71,16 @@ class Agent:
                     asked_s = clock.now_s()
                 wishes = await self._world.controller.wishes(self._lease.epoch, version, pace.wishes_s)
             except Fault as error:
+                pause_s = pauses.next_s()
                 log.warning("controller.silent", why=str(error), pause_s=pause_s)
                 await clock.sleep(pause_s)
-                pause_s = min(pause_s * 2, pace.wishes_s)
                 continue
-            pause_s = pace.pause_s
-            self._lease.renew(self._lease.epoch, asked_s, ttl_s)
+            pauses.reset()
+            # First, so that who waits for the lease to act on an old wish knows better by then.
             if wishes.version != version:
                 version = wishes.version
                 self._apply(wishes)
+            self._lease.renew(self._lease.epoch, asked_s, ttl_s)
 
     def _apply(self, wishes: SiteWishes) -> None:
         self._storekeeper.wish(wishes)
@@ -88,8 +93,18 @@ class Agent:
             if one.board.name in self._keepers:
                 self._keepers[one.board.name].wish(one)
             else:
-                keeper = Keeper(self._world, self._lease, self._outbox, self._window, one)
+                keeper = Keeper(
+                    self._world,
+                    self._lease,
+                    self._outbox,
+                    self._window,
+                    one,
+                    on_trouble=self._storekeeper.look_again,
+                )
                 self._keepers[one.board.name] = keeper
+                for sighting in self._sightings.values():
+                    if sighting.board == one.board.address:
+                        keeper.saw(sighting)
                 self._tasks[one.board.name] = asyncio.ensure_future(keeper.run())
 
     async def _watch(self) -> None:
@@ -97,6 +112,7 @@ class Agent:
         while True:
             try:
                 async for sighting in self._world.sightings.watch():
+                    self._sightings[sighting.board, sighting.sign] = sighting
                     for keeper in self._keepers.values():
                         if keeper.wished.board.address == sighting.board:
                             keeper.saw(sighting)
@@ -104,6 +120,6 @@ class Agent:
                 log.warning("sightings.lost", why=str(error))
             await self._world.clock.sleep(self._world.pace.pause_s)
 
-    def _trouble(self) -> str:
+    def _trouble(self) -> set[str]:
         """What of the server side keeps boards waiting; the same trouble of many is told once."""
-        return "; ".join(sorted({keeper.trouble for keeper in self._keepers.values() if keeper.trouble}))
+        return {keeper.trouble for keeper in self._keepers.values() if keeper.trouble}

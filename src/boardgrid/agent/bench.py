@@ -1,7 +1,8 @@
 """One board on the bench: what is remembered of it, what can be seen of it, and the steps that can be done to it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -27,25 +28,35 @@ HOLDING = "holding"  # the word in the path of every file that a board in the ho
 class Memory:
     """What the agent remembers while it works towards one wish. It dies with the agent, and nothing depends on it."""
 
-    rung: int = 0  # restarts that were tried
+    rung: Rung | None = None  # the restart that was tried last
+    tried: list[Rung] = field(default_factory=list)  # those that led to nothing
     restarted_s: float | None = None  # when the last one was
     peers: set[tuple[object, int]] = field(default_factory=set)  # the board's NFS connections at that moment
     is_stuck: bool = False  # the last one led to nothing
     is_reached: bool = False  # the wish was reached: a board in its holder's hands is not judged any more
     made_here: bool = False  # the root was made personal by this agent, so nothing ran it before the next restart
+    cleared_s: float = float("-inf")  # when it lost what it had booted: what it fetched before tells nothing any more
+    stops: int = 0  # that failed
     cannot_stop: bool = False
     why: FarmError | None = None  # the last thing that went wrong
+
+
+class Superseded(Exception):
+    """The wish has moved on, so nothing is done for this one any more."""
 
 
 class Bench:
     """
     Looks at one board and acts on it. Holds no wish: each call is told.
 
-    *note* tells of something seen in the middle of a step.
+    *note* tells of something seen in the middle of a step. *may_act* is waited for directly before anything is taken
+    from a board or done to it; it raises :class:`Superseded`.
     """
 
-    def __init__(self, world: World, window: Window, note: Callable[[str], None]) -> None:
-        self._world, self._window, self._note = world, window, note
+    def __init__(
+        self, world: World, window: Window, note: Callable[[str], None], may_act: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._world, self._window, self._note, self._may_act = world, window, note, may_act
         self._signs: dict[Sign, Sighting] = {}
         self._sighted = asyncio.Event()
         self._leave_window: Callable[[], object] = lambda: None
@@ -61,7 +72,7 @@ class Bench:
     async def look(self, wished: BoardWish) -> Seen:
         board, wish, world = wished.board, wished.wish, self._world
         tree = await world.roots.seen(wish.root) if isinstance(wish, Deployed) else None
-        entries = await world.netboot.entries()
+        netboot = await world.netboot.seen(board)
         has_entries = board.boot is not Boot.FLASHED
         ladder = self.ladder(wished)
         is_on = None if self.memory.is_reached else await self._is_on(ladder)
@@ -69,9 +80,10 @@ class Bench:
         return Seen(
             tree=tree,
             exported=frozenset([self._root_of(export, wished) for export in await self._exports_to(wished)]),
-            entry=entries.get(board.name),
+            entry=netboot.deployment if netboot else None,
             has_entries=has_entries,
-            has_files=board.name in entries,
+            is_introduced=netboot is not None and netboot.is_current,
+            has_files=netboot is not None,
             can_stop=ladder.can_stop and not self.memory.cannot_stop,
             can_restart=self._rung(ladder, is_on) is not None,
             life=life,
@@ -109,7 +121,8 @@ class Bench:
         if memory.restarted_s is not None:
             return Life.BOOTING
         if not isinstance(wish, Deployed):
-            return Life.WAITING if tftp and HOLDING in tftp.what else Life.UNKNOWN
+            is_holding = tftp is not None and HOLDING in tftp.what and tftp.at_s > memory.cleared_s
+            return Life.WAITING if is_holding else Life.UNKNOWN
         if tree is None or tree.personal != wish.deployment or memory.made_here or wish.opened:
             return Life.UNKNOWN
         # An agent before this one may have come further: the board may run already, or be on its way.
@@ -129,9 +142,8 @@ class Bench:
 
     def _rung(self, ladder: Ladder, is_on: bool | None) -> Rung | None:
         rungs = ladder.rungs(is_on)
-        if len(rungs) == 1:
-            rungs *= 2  # once may be bad luck
-        return rungs[self.memory.rung] if self.memory.rung < len(rungs) else None
+        most = 2 if len(rungs) == 1 else 1  # once may be bad luck
+        return next((rung for rung in rungs if self.memory.tried.count(rung) < most), None)
 
     # --- what is done
 
@@ -150,11 +162,13 @@ class Bench:
             case Step.EXPORT:
                 return await self._export(wished)
             case Step.HOLD:
+                await self._may_act()
                 await self._world.netboot.hold(wished.board, wished.type)
+                self.memory.cleared_s = self._world.clock.now_s()
             case Step.FENCE:
                 return await self._fence(wished)
             case Step.STOP:
-                await self.ladder(wished).stop()
+                await self._stop(wished)
             case Step.RESTART:
                 return await self._restart(wished)
             case Step.BOOT:
@@ -162,7 +176,7 @@ class Bench:
             case Step.FORGET:
                 await self._world.netboot.forget(wished.board)
             case Step.GIVE_UP:
-                raise self.memory.why or _silent(wished)
+                raise self.memory.why or await self._why_nothing_helps(wished)
         return ""
 
     async def _clone(self, wished: BoardWish) -> str:
@@ -221,10 +235,13 @@ class Bench:
             tree = await self._world.roots.seen(wished.wish.root)
             if tree is not None and tree.personal == wished.wish.deployment:
                 exports = {export for export in exports if self._root_of(export, wished) != wished.wish.root}
-        if exports:
+        is_open = isinstance(wished.wish, Deployed) and wished.wish.opened
+        if exports and not is_open:  # whoever asks a board to write down also has it ready to restart
             await self._quiesce(wished)
         for export in exports:
+            await self._may_act()
             await self._world.exports.remove(export.seen_as)
+        self.memory.cleared_s = self._world.clock.now_s()
         return ", ".join(sorted(str(export.seen_as) for export in exports))
 
     async def _quiesce(self, wished: BoardWish) -> None:
@@ -235,16 +252,65 @@ class Bench:
         except (FarmError, TimeoutError) as error:
             self._note(_("it was not asked to write down its memory: {error}").format(error=error or _("no answer")))
 
+    async def _stop(self, wished: BoardWish) -> None:
+        """Off, and seen to be off."""
+        ladder = self.ladder(wished)
+        await self._may_act()
+        async with self._acting(_("power off"), wished):
+            await ladder.stop()
+            while await ladder.is_on():
+                await self._world.clock.sleep(self._world.pace.off_every_s)
+
+    @asynccontextmanager
+    async def _acting(self, act: str, wished: BoardWish) -> AsyncIterator[None]:
+        """What is done to a board ends in time, or the board is to blame."""
+        limit_s = self._world.pace.act_s
+        try:
+            async with asyncio.timeout(limit_s):
+                yield
+        except TimeoutError as error:
+            raise Fault(
+                Code.POWER_FAILED,
+                _("{act} of {board} led to nothing within {limit_s:g} s"),
+                hint=_("is its outlet in reach, and does its power list name the right one?"),
+                blame=Blame.BOARD,
+                act=act,
+                board=wished.board.name,
+                limit_s=limit_s,
+            ) from error
+
+    async def _why_nothing_helps(self, wished: BoardWish) -> Fault:
+        wish, board = wished.wish, wished.board.name
+        if isinstance(wish, Deployed) and wish.must_exist and await self._world.roots.seen(wish.root) is None:
+            return Fault(
+                Code.STORE_DAMAGED,
+                _("the root of {board} is not on the disk of its site any more"),
+                hint=_("its files are not made anew: an admin may find them in the store's backup"),
+                blame=Blame.IMAGE,
+                board=board,
+            )
+        if not self.ladder(wished).rungs(None):
+            return Fault(
+                Code.POWER_FAILED,
+                _("{board} has no driver that can restart it"),
+                hint=_("an admin can declare one in its power list"),
+                blame=Blame.BOARD,
+                board=board,
+            )
+        return _silent(wished)
+
     async def _restart(self, wished: BoardWish) -> str:
         memory, ladder = self.memory, self.ladder(wished)
         rung = self._rung(ladder, await self._is_on(ladder))
         if rung is None:
             raise memory.why or _silent(wished)
         self._leave_window = await self._window.enter()
-        memory.is_stuck = False
+        await self._may_act()
+        memory.is_stuck, memory.rung = False, rung
         memory.peers = set(await self._world.sightings.nfs_peers())
         memory.restarted_s = self._world.clock.now_s()
-        await rung.act()
+        async with self._acting(rung.name, wished):
+            await rung.act()
         return rung.name
 
     async def _boot(self, wished: BoardWish) -> str:
@@ -266,16 +332,19 @@ class Bench:
         told: set[Sign] = set()
         while True:
             told |= self._tell_new_signs(since_s, told)
-            is_mounted = Sign.NFS in told or wished.board.address in {
-                address for address, _port in await self._world.sightings.nfs_peers() - self.memory.peers
-            }
-            if is_mounted:
+            # An old kernel that only connects anew asks for no file before.
+            is_new = Sign.TFTP in told or wished.board.boot is Boot.FLASHED
+            if is_new and (Sign.NFS in told or await self._has_connected(wished)):
                 if await self._voice(wished, self._world.pace.look_s) == (tree.host_key if tree else None):
                     self._note(_("ssh: the deployment's own host key"))
                     return
                 await self._world.clock.sleep(self._world.pace.ssh_every_s)
             elif not await self._next_sign(wished, since_s, has_sign=bool(told)):
                 raise _silent(wished)
+
+    async def _has_connected(self, wished: BoardWish) -> bool:
+        peers = await self._world.sightings.nfs_peers() - self.memory.peers
+        return wished.board.address in {address for address, _port in peers}
 
     async def _comes_to_wait(self, wished: BoardWish, since_s: float) -> None:
         told: set[Sign] = set()
@@ -311,8 +380,16 @@ class Bench:
         """Why a board is not up in time, from how far it came."""
         board, facts = wished.board, {"board": wished.board.name, "boot_s": wished.type.boot_s}
         signs = {sign for sign, seen in self._signs.items() if seen.at_s >= since_s}
-        if not signs:
+        if not signs or (signs == {Sign.NFS} and board.boot is not Boot.FLASHED):
             return _silent(wished)
+        if not isinstance(wished.wish, Deployed):
+            return Fault(
+                Code.BOARD_SILENT,
+                _("{board} restarted but did not fetch the holding kernel within {boot_s:g} s"),
+                hint=_("does its bootloader ask the network first? see how to add a board"),
+                blame=Blame.BOARD,
+                **facts,
+            )
         if Sign.NFS not in signs:
             is_flashed = board.boot is Boot.FLASHED
             return Fault(

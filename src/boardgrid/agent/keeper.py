@@ -2,22 +2,24 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from boardgrid.agent.bench import Bench, Memory
+from boardgrid.agent.bench import Bench, Memory, Superseded
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import Outbox
+from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.agent.window import Window
 from boardgrid.messages import _
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import Blame, Code, FarmError, Fault
-from boardgrid.model.next_step import Step, next_step
+from boardgrid.model.next_step import Seen, Step, next_step
 from boardgrid.model.report import (
     BoardReport,
     HealthReport,
@@ -32,9 +34,14 @@ from boardgrid.ports import Sighting
 
 log = structlog.get_logger()
 
+LOOK = "look"  # the step of an event that tells why nothing is done: what is could not be seen
 _NO_ID = UUID(int=0)  # the outbox gives each report its own
 _CONSOLE_LINES = 20
 _STOP_TRIES = 2
+
+
+class GivenUp(Exception):
+    """This wish was tried in every way, and reported as failed."""
 
 
 class Keeper:
@@ -42,19 +49,33 @@ class Keeper:
     One board's loop: look, decide, act; and tell.
 
     When the wish moves on, the step under way is cancelled and the same loop goes for the new one. There is no way
-    back of its own for release, cancellation or failure.
+    back of its own for release, cancellation or failure. *on_trouble* is called when :attr:`trouble` is another.
     """
 
-    def __init__(self, world: World, lease: LeaseGuard, outbox: Outbox, window: Window, wished: BoardWish) -> None:
-        self._world, self._lease, self._outbox = world, lease, outbox
+    def __init__(
+        self,
+        world: World,
+        lease: LeaseGuard,
+        outbox: Outbox,
+        window: Window,
+        wished: BoardWish,
+        *,
+        on_trouble: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._world, self._lease, self._outbox, self._on_trouble = world, lease, outbox, on_trouble
         self._wished = wished
-        self._bench = Bench(world, window, self._note)
-        self._step: Step | None = None
+        self._bench = Bench(world, window, self._note, self._may_act)
+        self._doing: tuple[Step, BoardWish] | None = None
         self._moved_on = asyncio.Event()
-        self._orders: dict[UUID, asyncio.Task[None]] = {}
+        self._turn = asyncio.Lock()  # a board is not acted on from two sides at once
+        self._orders: asyncio.Queue[PowerOrder] = asyncio.Queue()
+        self._ordered: UUID | None = None  # the last one
+        self._target: object = None  # what is worked for; the wish may have moved on already
         self._has_told = False  # that the present wish is reached
+        self._failure: tuple[object, ...] | None = None  # that was told of the present wish
         self._health: tuple[Power, Voice] | None = None
         self.trouble: str = ""  # what of the server side keeps this board waiting
+        self._take_order()
 
     @property
     def wished(self) -> BoardWish:
@@ -65,135 +86,189 @@ class Keeper:
         before, self._wished = self._wished, wished
         if _target(before) != _target(wished):
             self._moved_on.set()
-        if wished.order is not None and wished.order.id not in self._orders:
-            self._orders[wished.order.id] = asyncio.ensure_future(self._obey(wished.order))
+            self._orders = asyncio.Queue()  # what a former holder ordered is void
+        self._take_order()
 
     def saw(self, sighting: Sighting) -> None:
         self._bench.saw(sighting)
 
     async def run(self) -> None:
-        try:
-            if self._wished.order is not None:
-                self.wish(self._wished)
-            while True:
-                self._moved_on.clear()
-                self._bench.memory, self._has_told, self._health, self.trouble = Memory(), False, None, ""
-                work = asyncio.ensure_future(self._settle())
-                moved_on = asyncio.ensure_future(self._moved_on.wait())
-                try:
-                    await asyncio.wait({work, moved_on}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    await _ended(work, moved_on)
-                    self._bench.leave_window()
-        finally:
-            await _ended(*self._orders.values())
+        while True:
+            self._moved_on.clear()
+            self._target = _target(self._wished)
+            self._bench.memory, self._has_told, self._failure, self._health = Memory(), False, None, None
+            self._be_in_trouble("")
+            tasks = [
+                asyncio.ensure_future(work) for work in (self._settle(), self._obey_orders(), self._moved_on.wait())
+            ]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await ended(*tasks)
+                self._bench.leave_window()
+
+    @property
+    def _is_superseded(self) -> bool:
+        return _target(self._wished) != self._target
 
     async def _settle(self) -> None:
         """Go for the present wish; once there, see that the server side of it stays so."""
-        pause_s, pace, memory = self._world.pace.pause_s, self._world.pace, self._bench.memory
-        while True:
+        pace = self._world.pace
+        faults, repeats = Patience(pace.pause_s, pace.pause_most_s), Patience(pace.pause_s, pace.pause_most_s)
+        defeats = Patience(pace.pause_most_s, pace.defeat_most_s)
+        former: Step | None = None
+        while not self._is_superseded:
             try:
-                wished = self._wished
-                step = next_step(wished.wish, await self._bench.look(wished))
-                if step is None:
-                    await self._reached(wished)
-                    await self._world.clock.sleep(pace.health_s)
-                elif not await self._perform(step, wished):
-                    return  # given up: the controller decides what comes next
-                pause_s, self.trouble = pace.pause_s, ""
+                step = await self._one_step()
+                # What did its work and is due again has no effect.
+                rest_s = repeats.next_s() if step is former else repeats.reset()
+                rest_s, former = rest_s if step else pace.health_s, step
+                faults.reset()
+                self._be_in_trouble("")
+            except Superseded:
+                return
+            except GivenUp:
+                self._bench.memory, former, rest_s = Memory(), None, defeats.next_s()
             except FarmError as error:
                 # The server side: nobody is blamed, and it is tried until it works.
-                self.trouble = str(error)
-                log.warning("board.paused", board=self._wished.board.name, why=str(error), pause_s=pause_s)
-                await self._world.clock.sleep(pause_s)
-                pause_s = min(pause_s * 2, pace.pause_most_s)
+                rest_s = faults.next_s()
+                log.warning("board.paused", board=self._wished.board.name, why=str(error), pause_s=rest_s)
+                self._be_in_trouble(str(error))
             except Exception:
-                memory.why = Fault(Code.BUG, _("the agent has a bug: its log has the whole of it"))
-                self.trouble = str(memory.why)
+                rest_s = pace.pause_most_s
                 log.exception("board.bug", board=self._wished.board.name)
-                await self._world.clock.sleep(pace.pause_most_s)
+                self._be_in_trouble(str(_bug()))
+            await self._world.clock.sleep(rest_s)
+
+    async def _one_step(self) -> Step | None:
+        """
+        Look, decide, and do it. None when all is as wished.
+
+        Raises:
+            Superseded: the wish has moved on.
+            GivenUp: nothing helps.
+            FarmError: the server side failed.
+        """
+        await self._lease.held()
+        wished = self._wished
+        seen = await self._look(wished)
+        await self._may_act()
+        step = next_step(wished.wish, seen)
+        if step is None:
+            await self._reached(wished)
+        else:
+            async with self._turn:
+                await self._perform(step, wished)
+        return step
+
+    async def _look(self, wished: BoardWish) -> Seen:
+        try:
+            async with asyncio.timeout(self._world.pace.step_s):
+                return await self._bench.look(wished)
+        except TimeoutError as error:
+            raise Fault(
+                Code.PROGRAM_TIMEOUT, _("looking at {board} took too long and was ended"), board=wished.board.name
+            ) from error
+        except FarmError as error:
+            if str(error) != self.trouble:
+                self._tell(wished, LOOK, Phase.ENDED, outcome=Outcome.FAILED, detail=str(error))
+            raise
+
+    async def _may_act(self) -> None:
+        """
+        Return when something may be changed for the wish that is worked for; past the lease that takes a while.
+
+        Raises:
+            Superseded: another is wished meanwhile.
+        """
+        await self._lease.held()
+        if self._is_superseded:
+            raise Superseded
+
+    def _be_in_trouble(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._on_trouble()
 
     # --- one step
 
-    async def _perform(self, step: Step, wished: BoardWish) -> bool:
-        """
-        Do a step, with its event. False when this wish is given up.
+    async def _perform(self, step: Step, wished: BoardWish) -> None:
+        """Do a step, with its event; raises as :meth:`_one_step` does."""
+        self._doing, began_s, told = (step, wished), self._world.clock.now_s(), step is not Step.GIVE_UP
+        if told:
+            self._tell(wished, step, Phase.BEGAN)
 
-        Raises:
-            FarmError: the server side failed: pause and look again.
-        """
-        await self._lease.held()
-        self._step, began_s = step, self._world.clock.now_s()
-        if step is not Step.GIVE_UP:
-            self._tell(step, Phase.BEGAN)
+        def end(outcome: Outcome, detail: str = "", console: tuple[str, ...] = ()) -> None:
+            took_s = self._world.clock.now_s() - began_s
+            if told:
+                self._tell(wished, step, Phase.ENDED, outcome=outcome, took_s=took_s, detail=detail, console=console)
+
         try:
             try:
                 async with asyncio.timeout(self._limit_s(step, wished)):
                     detail = await self._bench.perform(step, wished)
             except TimeoutError as error:
                 raise _too_late(step, wished) from error
-        except asyncio.CancelledError:
-            self._tell(step, Phase.ENDED, outcome=Outcome.CANCELLED, took_s=self._since(began_s))
+        except (asyncio.CancelledError, Superseded):
+            end(Outcome.CANCELLED)
             raise
         except FarmError as error:
-            if step is not Step.GIVE_UP:
-                self._tell(
-                    step,
-                    Phase.ENDED,
-                    outcome=Outcome.FAILED,
-                    took_s=self._since(began_s),
-                    detail=str(error),
-                    console=await self._console(wished),
-                )
-            return self._after_failure(step, wished, error)
+            end(Outcome.FAILED, str(error), await self._console(wished) if told else ())
+            self._after_failure(step, wished, error)
+        except Exception:
+            end(Outcome.FAILED, str(_bug()))
+            raise
+        else:
+            end(Outcome.OK, detail)
+            if step is Step.BOOT:
+                self._bench.memory.is_reached = True
         finally:
-            self._step = None
-        if step is Step.BOOT:
-            self._bench.memory.is_reached = True
-        self._tell(step, Phase.ENDED, outcome=Outcome.OK, took_s=self._since(began_s), detail=detail)
-        return True
+            self._doing = None
 
-    def _since(self, began_s: float) -> float:
-        return self._world.clock.now_s() - began_s
-
-    def _limit_s(self, step: Step, wished: BoardWish) -> float:
+    def _limit_s(self, step: Step, wished: BoardWish) -> float | None:
         pace = self._world.pace
         match step:
             case Step.BOOT:
                 return wished.type.boot_s + 2 * pace.look_s
             case Step.RESTART | Step.STOP:
-                # The wait for a place in the window ends by itself, place by place.
-                return pace.act_s + pace.window_s * 60
+                return None  # what is done to the board has its limit there; a place in the window is waited for
             case _:
                 return pace.step_s
 
-    def _after_failure(self, step: Step, wished: BoardWish, error: FarmError) -> bool:
+    def _after_failure(self, step: Step, wished: BoardWish, error: FarmError) -> None:
+        """
+        Raises:
+            FarmError: it is the server side's: pause, and look again.
+            GivenUp: nothing is left to try.
+        """
         memory = self._bench.memory
         memory.why = error
         blame = error.blame if isinstance(error, Fault) else Blame.IMAGE
         if step is Step.GIVE_UP:
-            return self._given_up(wished, error, blame)
-        if step in {Step.RESTART, Step.BOOT}:
-            memory.is_stuck = True
-            memory.rung += 1
-            self._bench.leave_window()
-            return True
-        if step is Step.STOP:
-            memory.rung += 1
-            if memory.rung < _STOP_TRIES:
-                return True
-            memory.rung = 0
-            if isinstance(wished.wish, Deployed):
-                memory.cannot_stop = True  # the old root is fenced: the ladder may still restart the board
-                return True
-            return self._given_up(wished, error, Blame.BOARD)
+            self._give_up(wished, error, blame)
         if blame is Blame.SITE:
             raise error
-        return self._given_up(wished, error, blame)
+        match step:
+            case Step.RESTART | Step.BOOT:
+                memory.is_stuck = True
+                if memory.rung is not None:
+                    memory.tried.append(memory.rung)
+                self._bench.leave_window()
+            case Step.STOP:
+                memory.stops += 1
+                if memory.stops >= _STOP_TRIES and isinstance(wished.wish, Gone):
+                    memory.cannot_stop = True
+                elif memory.stops >= _STOP_TRIES:
+                    # A board that may still run may still mount what its fixed path offers: it gets nobody's root.
+                    self._give_up(wished, error, Blame.BOARD)
+            case _:
+                self._give_up(wished, error, blame)
 
-    def _given_up(self, wished: BoardWish, error: FarmError, blame: Blame) -> bool:
-        self._report_reached(wished, Reached.FAILED, error=error, blame=blame)
-        return False
+    def _give_up(self, wished: BoardWish, error: FarmError, blame: Blame) -> None:
+        if self._failure != (failure := (error.code, str(error), blame)):
+            self._failure = failure
+            self._report_reached(wished, Reached.FAILED, error=error, blame=blame)
+        raise GivenUp
 
     # --- what is told
 
@@ -203,7 +278,6 @@ class Keeper:
         if isinstance(wish, Deployed) and wish.opened:
             await self._tell_health(wished, wish)
         elif is_news:
-            self._has_told = True
             match wish:
                 case Deployed():
                     tree = await self._world.roots.seen(wish.root)
@@ -212,6 +286,7 @@ class Keeper:
                     self._report_reached(wished, Reached.PARKED)
                 case Gone():
                     self._report_reached(wished, Reached.GONE)
+            self._has_told, self._failure = True, None
 
     def _report_reached(
         self,
@@ -256,12 +331,12 @@ class Keeper:
             self._outbox.put(HealthReport(_NO_ID, wished.board.name, wished.generation, power, voice))
 
     def _note(self, words: str) -> None:
-        if self._step is not None:
-            self._tell(self._step, Phase.NOTED, detail=words)
+        if self._doing is not None:
+            step, wished = self._doing
+            self._tell(wished, step, Phase.NOTED, detail=words)
 
-    def _tell(self, step: Step, phase: Phase, **what: Any) -> None:
-        """*what* are further fields of the report."""
-        wished = self._wished
+    def _tell(self, wished: BoardWish, step: str, phase: Phase, **what: Any) -> None:
+        """Of the wish that the step is for, be it the present one or not. *what* are further fields of the report."""
         deployment = wished.wish.deployment if isinstance(wished.wish, Deployed) else None
         report = StepReport(_NO_ID, wished.board.name, wished.generation, step, phase, deployment)
         self._outbox.put(replace(report, **what))
@@ -274,40 +349,65 @@ class Keeper:
 
     # --- what the board's holder wants
 
+    def _take_order(self) -> None:
+        order = self._wished.order
+        if order is not None and order.id != self._ordered:
+            self._ordered = order.id
+            self._orders.put_nowait(order)
+
+    async def _obey_orders(self) -> None:
+        """One after another, and none of a holder who is not any more."""
+        orders = self._orders
+        while True:
+            order = await orders.get()
+            async with self._turn:
+                await self._obey(order)
+
     async def _obey(self, order: PowerOrder) -> None:
         wished, reason = self._wished, ""
         try:
-            await self._lease.held()
+            await self._may_act()
             async with asyncio.timeout(self._world.pace.act_s):
                 await self._bench.ladder(wished).obey(Act(order.act))
+        except Superseded:
+            return
         except TimeoutError:
             reason = _("power {act} of {board} took too long").format(act=order.act, board=wished.board.name)
         except FarmError as error:
             reason = str(error)
         except Exception:
             log.exception("order.bug", board=wished.board.name)
-            reason = _("the agent has a bug: its log has the whole of it")
+            reason = str(_bug())
         self._outbox.put(OrderReport(_NO_ID, wished.board.name, order.id, reason))
 
 
 def _target(wished: BoardWish) -> object:
     """What a step under way works for. That a deployment is open, or a new order, is no reason to begin anew."""
     wish = wished.wish
-    return (wished.board, wished.type, replace(wish, opened=False) if isinstance(wish, Deployed) else wish)
+    if isinstance(wish, Deployed):
+        return (wished.board, wished.type, replace(wish, opened=False))
+    # Nobody is on the board, so it may be looked at anew: an admin who mended it has the generation raised.
+    return (wished.board, wished.type, wish, wished.generation)
+
+
+def _bug() -> Fault:
+    return Fault(Code.BUG, _("the agent has a bug: its log has the whole of it"))
 
 
 def _too_late(step: Step, wished: BoardWish) -> Fault:
-    blames_board = step in {Step.RESTART, Step.STOP, Step.BOOT}
     return Fault(
         Code.PROGRAM_TIMEOUT,
         _("{step} of {board} took too long and was ended"),
-        blame=Blame.BOARD if blames_board else Blame.SITE,
+        blame=Blame.BOARD if step is Step.BOOT else Blame.SITE,
         step=step,
         board=wished.board.name,
     )
 
 
-async def _ended(*tasks: asyncio.Future[Any]) -> None:
-    for task in tasks:
-        task.cancel()
+async def ended(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel them until they have ended: what they run may take one cancellation for a fault of its own."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=1)
     await asyncio.gather(*tasks, return_exceptions=True)

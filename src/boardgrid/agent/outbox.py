@@ -7,8 +7,8 @@ from uuid import uuid4
 import structlog
 
 from boardgrid.agent.lease import LeaseGuard
-from boardgrid.model.errors import Conflict, Fault
-from boardgrid.model.report import Report, StepReport
+from boardgrid.model.errors import Conflict, Fault, Invalid
+from boardgrid.model.report import BoardReport, HealthReport, Report, SiteReport, StepReport
 from boardgrid.ports import Clock, Controller
 
 log = structlog.get_logger()
@@ -24,24 +24,39 @@ class Outbox:
         self._filled = asyncio.Event()
 
     def put(self, report: Report) -> None:
-        """Its ``id`` may be anything: each gets one here."""
+        """
+        Its ``id`` may be anything: each gets one here.
+
+        What a board, an image or the site has come to takes the place of what was to be told of it before.
+        """
+        subject = _subject(report)
+        if subject:
+            self._waiting = [one for one in self._waiting if _subject(one[1]) != subject]
         self._waiting.append((self._clock.now_s(), replace(report, id=uuid4())))
         if len(self._waiting) > _KEPT:
             self._forget_one()
         self._filled.set()
 
     async def run(self) -> None:
+        batch_most = _BATCH
         while True:
             await self._filled.wait()
             await self._lease.held()
-            batch = self._waiting[:_BATCH]
+            batch = self._waiting[:batch_most]
             try:
                 await self._controller.report(self._lease.epoch, [self._aged(at_s, one) for at_s, one in batch])
+            except Invalid as error:
+                # One of them can never be taken, and must not keep the others: it is found by halves, and dropped.
+                if len(batch) > 1:
+                    batch_most = len(batch) // 2
+                    continue
+                log.error("report.refused", report=repr(batch[0][1])[:2000], why=str(error))
             except (Fault, Conflict) as error:
                 # A report that was taken although its answer was lost is known by its id.
                 log.warning("reports.delayed", count=len(self._waiting), why=str(error))
                 await self._clock.sleep(self._pause_s)
                 continue
+            batch_most = min(batch_most * 2, _BATCH)
             sent = {report.id for _at_s, report in batch}
             self._waiting = [(at_s, one) for at_s, one in self._waiting if one.id not in sent]
             if not self._waiting:
@@ -55,3 +70,14 @@ class Outbox:
             if isinstance(report, StepReport):
                 del self._waiting[index]
                 return
+
+
+def _subject(report: Report) -> tuple[str, str] | None:
+    """What only the last report of counts for; None where each counts."""
+    match report:
+        case BoardReport() | HealthReport():
+            return report.kind, report.board
+        case SiteReport():
+            return report.kind, report.site.name
+        case _:
+            return None

@@ -13,12 +13,14 @@ class Pace:
 
     step_s: float = 60.0  # a step without a limit of its own
     act_s: float = 45.0  # one rung of the ladder
+    off_every_s: float = 0.5  # between two looks whether a board that was switched off is off
     look_s: float = 5.0  # one look at a board's power or SSH port
     quiesce_s: float = 8.0  # a board may write down what it has in memory for so long before it is fenced
     first_sign_share: float = 0.4  # of a board type's boot time: after this long without any sign it is stuck
     ssh_every_s: float = 0.2  # between two looks whether SSH is there, once the root is mounted
     pause_s: float = 1.0  # before a step is tried again; doubles up to
     pause_most_s: float = 60.0
+    defeat_most_s: float = 3600.0  # before a board that was given up is tried again; from pause_most_s, doubling
     window: int = 8  # restarts under way at once
     window_s: float = 5.0  # a place in the window is given back after so long, whatever the board does
     wishes_s: float = 25.0  # how long the controller may keep a request for wishes

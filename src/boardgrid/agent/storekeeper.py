@@ -1,33 +1,39 @@
 """Keeps the store as wished: images made and removed, roots given up, and nothing offered to whom it is not meant."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from uuid import UUID
 
 import structlog
 
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import Outbox
+from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault
-from boardgrid.model.image import RootSource, Source
+from boardgrid.model.image import Manifest, RootSource, Source
 from boardgrid.model.report import ImageReport, RootReport, SiteReport
 from boardgrid.model.wish import Deployed, SiteWishes
 
 log = structlog.get_logger()
 
 _NO_ID = UUID(int=0)
+# What an upload that broke off is worth trying again for: the controller comes back, and has it all.
+_PASSING = frozenset({Code.CONTROLLER_SILENT, Code.UPLOAD_BROKEN})
+_FETCHES = 8
 
 
 class Storekeeper:
     """
     Works on images and roots beside the boards, so that none of it delays a deployment.
 
-    A root is touched only when it is fenced: no deployment wishes for it and it is offered to no board.
+    A root is touched only when it is fenced: no deployment wishes for it and it is offered to no board. What cannot be
+    done to one root or image keeps no other waiting.
     """
 
-    def __init__(self, world: World, lease: LeaseGuard, outbox: Outbox, trouble: Callable[[], str]) -> None:
+    def __init__(self, world: World, lease: LeaseGuard, outbox: Outbox, trouble: Callable[[], Collection[str]]) -> None:
         self._world, self._lease, self._outbox, self._trouble = world, lease, outbox, trouble
         self._wishes = SiteWishes(0)
         self._changed = asyncio.Event()
@@ -35,25 +41,29 @@ class Storekeeper:
         self._places = asyncio.Semaphore(world.pace.builds)
         self._told: set[tuple[UUID, bool]] = set()  # images and roots whose end was reported already
         self._site_told: tuple[object, ...] = ()
+        self._problems: set[str] = set()  # of this round
 
     def wish(self, wishes: SiteWishes) -> None:
         self._wishes = wishes
         self._changed.set()
 
+    def look_again(self) -> None:
+        """Something is to be told of the site."""
+        self._changed.set()
+
     async def run(self) -> None:
+        pauses = Patience(self._world.pace.pause_s, self._world.pace.pause_most_s)
         try:
             while True:
                 self._changed.clear()
-                pause_s = self._world.pace.health_s
-                try:
-                    await self._lease.held()
-                    if not await self._tidy():
-                        pause_s = self._world.pace.pause_s
-                    await self._tell_site()
-                except FarmError as error:
-                    log.warning("store.paused", why=str(error))
-                    pause_s = self._world.pace.pause_s
-                await self._wait(pause_s)
+                self._problems = set()
+                await self._lease.held()
+                is_done = await self._round()
+                if is_done and not self._problems:
+                    pauses.reset()
+                    await self._wait(self._world.pace.health_s)
+                else:
+                    await self._wait(pauses.next_s())
         finally:
             for build in self._builds.values():
                 build.cancel()
@@ -66,68 +76,102 @@ class Storekeeper:
         except TimeoutError:
             pass
 
-    async def _tidy(self) -> bool:
-        """One round; False when something has to wait for a fence and a round should follow soon."""
-        wishes = self._wishes
-        await self._fence_strangers(wishes)
+    async def _round(self) -> bool:
+        """Once over everything; False when something has to wait for a fence and a round should follow soon."""
+        is_done = await self._try(self._fence_strangers())
+        self._stop_unwished()
+        for one in self._wishes.images:
+            is_done &= await self._try(self._tend(one.image, one.source))
+        for gone in self._wishes.discard:
+            is_done &= await self._try(self._discard(gone.root))
+        for root in await self._mounted():
+            is_done &= await self._try(self._rest(root))
+        return is_done & await self._try(self._tell_site())
+
+    async def _try(self, work: Awaitable[bool]) -> bool:
+        """Whether it is done. What fails is told of the site, and tried again in the next round."""
+        try:
+            return await work
+        except FarmError as error:
+            log.warning("store.paused", why=str(error))
+            self._problems.add(str(error))
+        except Exception:
+            log.exception("store.bug")
+            self._problems.add(_("the agent has a bug: its log has the whole of it"))
+        return False
+
+    async def _is_fenced(self, root: UUID) -> bool:
+        """Asked anew directly before each act: wishes change while one waits for anything."""
+        await self._lease.held()
         offered = {export.tree for export in await self._world.exports.all()}
-        wished = {one.wish.root for one in wishes.boards if isinstance(one.wish, Deployed)}
+        wished = {one.wish.root for one in self._wishes.boards if isinstance(one.wish, Deployed)}
+        return root not in wished and self._world.roots.path(root) not in offered
 
-        def is_fenced(root: UUID) -> bool:
-            return root not in wished and self._world.roots.path(root) not in offered
+    # --- roots
 
-        is_done = await self._tend_images(wishes, is_fenced)
-        for one in wishes.discard:
-            if not is_fenced(one.root):
-                is_done = False
-            elif (one.root, False) not in self._told:
-                await self._world.roots.unmount(one.root)
-                await self._world.roots.remove(one.root)
-                self._told.add((one.root, False))
-                self._outbox.put(RootReport(_NO_ID, one.root))
-        await self._rest_others(wishes, is_fenced)
-        return is_done
-
-    async def _fence_strangers(self, wishes: SiteWishes) -> None:
+    async def _fence_strangers(self) -> bool:
         """An address that is no board's any more keeps no root: its board was removed or moved while nobody looked."""
-        if not wishes.version:
-            return
-        addresses = {one.board.address for one in wishes.boards}
+        if not self._wishes.version:
+            return True
         for export in await self._world.exports.all():
-            if export.board not in addresses:
+            if export.board not in {one.board.address for one in self._wishes.boards}:
                 log.warning("export.orphaned", board=str(export.board), path=str(export.seen_as))
+                await self._lease.held()
                 await self._world.exports.remove(export.seen_as)
+        return True
 
-    async def _rest_others(self, wishes: SiteWishes, is_fenced: Callable[[UUID], bool]) -> None:
+    async def _discard(self, root: UUID) -> bool:
+        if (root, False) in self._told:
+            return True
+        for act in (self._world.roots.unmount, self._world.roots.remove):
+            if not await self._is_fenced(root) or root not in {one.root for one in self._wishes.discard}:
+                return False
+            await act(root)
+        self._told.add((root, False))
+        self._outbox.put(RootReport(_NO_ID, root))
+        return True
+
+    async def _mounted(self) -> list[UUID]:
+        mounted: list[UUID] = []
+
+        async def look() -> bool:
+            mounted.extend(root for root, tree in (await self._world.roots.all()).items() if tree.is_mounted)
+            return True
+
+        if self._wishes.version:
+            await self._try(look())
+        return mounted
+
+    async def _rest(self, root: UUID) -> bool:
         """A root that nobody runs is not mounted; its files stay."""
-        if not wishes.version:
-            return
-        captured = {one.source.root for one in wishes.images if isinstance(one.source, RootSource)}
-        for root, tree in (await self._world.roots.all()).items():
-            if tree.is_mounted and is_fenced(root) and root not in captured:
-                await self._world.roots.unmount(root)
+        if await self._is_fenced(root) and root not in self._captured():
+            await self._world.roots.unmount(root)
+        return True
+
+    def _captured(self) -> set[UUID]:
+        return {one.source.root for one in self._wishes.images if isinstance(one.source, RootSource)}
 
     # --- images
 
-    async def _tend_images(self, wishes: SiteWishes, is_fenced: Callable[[UUID], bool]) -> bool:
-        is_done = True
-        self._stop_unwished({one.image for one in wishes.images if one.source is not None})
-        for one in wishes.images:
-            if one.source is None:
-                is_done &= await self._remove(one.image)
-            elif isinstance(one.source, RootSource) and not is_fenced(one.source.root):
-                is_done = False
-            elif one.image not in self._builds and (one.image, True) not in self._told:
-                self._builds[one.image] = asyncio.ensure_future(self._build(one.image, one.source))
-        return is_done
-
-    def _stop_unwished(self, wished: Collection[UUID]) -> None:
+    def _stop_unwished(self) -> None:
+        wished = {one.image for one in self._wishes.images if one.source is not None}
         for image in [image for image in self._builds if image not in wished]:
             self._builds.pop(image).cancel()
+
+    async def _tend(self, image: UUID, source: Source | None) -> bool:
+        if source is None:
+            return await self._remove(image)
+        if image in self._builds or (image, True) in self._told:
+            return True
+        if isinstance(source, RootSource) and not await self._is_fenced(source.root):
+            return False
+        self._builds[image] = asyncio.ensure_future(self._build(image, source))
+        return True
 
     async def _remove(self, image: UUID) -> bool:
         if (image, False) in self._told:
             return True
+        await self._lease.held()
         try:
             await self._world.images.remove(image)
         except Conflict:
@@ -139,9 +183,8 @@ class Storekeeper:
     async def _build(self, image: UUID, source: Source) -> None:
         try:
             async with self._places:
-                await self._lease.held()
                 async with asyncio.timeout(self._world.pace.build_s):
-                    manifest = await self._world.images.build(image, source)
+                    manifest = await self._made(partial(self._world.images.build, image, source))
             report = ImageReport(_NO_ID, image, manifest)
         except TimeoutError:
             late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))
@@ -156,11 +199,26 @@ class Storekeeper:
         self._outbox.put(report)
         self._builds.pop(image, None)
 
+    async def _made(self, build: Callable[[], Awaitable[Manifest]]) -> Manifest:
+        pauses = Patience(self._world.pace.pause_s, self._world.pace.pause_most_s)
+        for _fetch in range(_FETCHES - 1):
+            await self._lease.held()
+            try:
+                return await build()
+            except Fault as error:
+                if error.code not in _PASSING:
+                    raise
+                log.warning("image.delayed", why=str(error))
+                await self._world.clock.sleep(pauses.next_s())
+        return await build()
+
     # --- the site
 
-    async def _tell_site(self) -> None:
-        room, trouble = await self._world.roots.room(), self._trouble()
+    async def _tell_site(self) -> bool:
+        room = await self._world.roots.room()
+        trouble = "; ".join(sorted({*self._trouble(), *self._problems}))
         facts = (self._world.facts, room.total_bytes, room.free_bytes, trouble)
         if facts != self._site_told:
             self._site_told = facts
             self._outbox.put(SiteReport(_NO_ID, *facts))
+        return True

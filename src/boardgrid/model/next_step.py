@@ -11,7 +11,7 @@ class Step(StrEnum):
     CLONE = "clone"  # make the root from its image, or mount it again
     PERSONALISE = "personalise"  # host name, keys, the deployment's mark
     EXPORT = "export"  # offer the root to the board, and its boot files
-    HOLD = "hold"  # put the holding entry in the place of boot files
+    HOLD = "hold"  # make the board known to the network, with the holding entry in the place of boot files
     FENCE = "fence"  # every other export to this board goes
     STOP = "stop"  # power off, and see it
     RESTART = "restart"  # one rung of the ladder
@@ -48,7 +48,8 @@ class Seen:
     exported: frozenset[UUID] = field(default_factory=frozenset)  # roots offered to this board now
     entry: UUID | None = None  # the deployment whose boot files the board would get; None: the holding entry or none
     has_entries: bool = True  # False: a flashed board, whose bootloader asks for no boot files
-    has_files: bool = True  # anything of this board lies among the boot files
+    is_introduced: bool = True  # the network knows it by the MAC and the address that it is declared with
+    has_files: bool = True  # anything of this board lies among the boot files, be it outdated
     can_stop: bool = False  # a driver can switch it off and tell so
     can_restart: bool = False  # rungs are left on the ladder
     life: Life = Life.UNKNOWN
@@ -60,14 +61,19 @@ def next_step(wish: Wish, seen: Seen) -> Step | None:
         case Deployed():
             return _to_deployed(wish, seen)
         case Parked():
-            # A board that is new here has no boot files at all: it gets the holding entry, so that it can ask for it.
-            return Step.HOLD if seen.has_entries and not seen.has_files else _to_parked(seen)
+            # A board that is new here, or was changed, gets the holding entry, so that it can ask for it.
+            return _to_parked(seen) if seen.is_introduced else Step.HOLD
         case Gone():
-            return _to_parked(seen) or (Step.FORGET if seen.has_files else None)
+            step = _to_parked(seen)
+            # What does not stop leaves as it is, be it dead: nothing is offered to it any more.
+            is_stopping = step in {Step.HOLD, Step.FENCE, Step.STOP}
+            return step if is_stopping else Step.FORGET if seen.has_files else None
 
 
 def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
     others = seen.exported - {wish.root}
+    if seen.tree is None and wish.must_exist:
+        return Step.GIVE_UP  # an empty root in its place would look as if its user had never written anything
     if seen.tree is None or not seen.tree.is_mounted:
         return Step.CLONE
     if seen.tree.personal != wish.deployment:
@@ -75,13 +81,15 @@ def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
         return Step.FENCE if wish.root in seen.exported else Step.PERSONALISE
     if not seen.has_entries:
         # All roots of a flashed board share one path: the old one leaves it before the new one comes.
+        if not seen.is_introduced:
+            return Step.HOLD
         if others:
             return Step.FENCE
         if wish.root not in seen.exported:
             must_stop = seen.can_stop and seen.life is not Life.OFF and not wish.opened
             return Step.STOP if must_stop else Step.EXPORT
     else:
-        if wish.root not in seen.exported or seen.entry != wish.deployment:
+        if wish.root not in seen.exported or seen.entry != wish.deployment or not seen.is_introduced:
             return Step.EXPORT
         if others:
             return Step.FENCE

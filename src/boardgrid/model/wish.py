@@ -23,7 +23,13 @@ class Deployed:
     user: str = ""  # what follows is for people who look at the board
     image_ref: str = ""
     reservation: int = 0
+    is_kept: bool = False  # the root was kept aside: it is there, and never made anew
     kind: Literal["deployed"] = "deployed"
+
+    @property
+    def must_exist(self) -> bool:
+        """Whether the root has files of its user, so that one made anew is no root of theirs."""
+        return self.opened or self.is_kept
 
 
 @dataclass(frozen=True, slots=True)

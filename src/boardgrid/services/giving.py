@@ -250,6 +250,7 @@ def _begin(work: Work, wanted: Wanted, found: Fit, image: Image, kept: Root | No
         user=user.name,
         image_ref=image.ref,
         reservation=reservation.number,
+        is_kept=kept is not None and any(former.opened_at for former in work.tx.deployments(root=kept.id)),
     )
     given = standing.deployed(wish)
     work.save(reservation)

@@ -14,8 +14,8 @@ from boardgrid.adapters.netboot.hosts import DhcpHosts
 from boardgrid.adapters.netboot.pxelinux import UNKNOWN
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.model.board import Board, BoardType, Boot
-from boardgrid.model.errors import Blame, Code, Conflict, Fault, Invalid
-from boardgrid.ports import BootEntry, BootFiles
+from boardgrid.model.errors import Blame, Code, Fault, Invalid
+from boardgrid.ports import BootEntry, BootFiles, BootSeen
 from boardgrid.testing import FACTS, TYPE, a_board
 
 BOARD = a_board(1)
@@ -76,6 +76,12 @@ class Desk:
 
     def host(self) -> str:
         return (self.folder / "dhcp/hosts/tk1-1").read_text()
+
+
+async def entry(desk: Desk) -> UUID | None:
+    seen = await desk.netboot.seen(BOARD)
+    assert seen is not None
+    return seen.deployment
 
 
 @pytest.fixture
@@ -170,25 +176,38 @@ async def test_a_flashed_board_has_an_address_and_no_boot_files(desk: Desk) -> N
     await desk.netboot.hold(flashed, replace(TYPE, arch="mips"))
     assert desk.host() == "52:54:00:00:00:01,10.20.0.11,tk1-1\n"
     assert list(desk.tftp().iterdir()) == []
-    assert await desk.netboot.entries() == {"tk1-1": None}
+    assert await entry(desk) is None
 
 
 async def test_an_entry_that_is_not_whole_is_nobodys(desk: Desk) -> None:
     await desk.netboot.offer(BOARD, desk.entry())
     desk.tftp(f"{DEPLOYMENT}/vmlinuz").unlink()
-    assert await desk.netboot.entries() == {"tk1-1": UNKNOWN}
+    assert await entry(desk) == UNKNOWN
     desk.tftp("pxelinux.cfg/01-52-54-00-00-00-01").write_text("edited by hand\n")
-    assert await desk.netboot.entries() == {"tk1-1": UNKNOWN}
+    assert await entry(desk) == UNKNOWN
     await desk.netboot.offer(BOARD, desk.entry())
-    assert await desk.netboot.entries() == {"tk1-1": DEPLOYMENT}
+    assert await entry(desk) == DEPLOYMENT
 
 
 async def test_two_boards_never_have_one_address_or_one_mac(desk: Desk) -> None:
-    await desk.netboot.hold(BOARD, TYPE)
     for other in (replace(a_board(2), address=BOARD.address), replace(a_board(2), mac=BOARD.mac)):
-        with pytest.raises(Conflict, match=r"tk1-2 cannot have .* tk1-1 has 52:54:00:00:00:01 and 10\.20"):
-            await desk.netboot.hold(other, TYPE)
-    assert set(await desk.netboot.entries()) == {"tk1-1"}
+        await desk.netboot.hold(BOARD, TYPE)
+        await desk.netboot.hold(other, TYPE)
+        assert await desk.netboot.seen(other)
+        assert await desk.netboot.seen(BOARD) is None, "it was declared otherwise since, and gets what is its own now"
+
+
+async def test_two_boards_may_change_places(desk: Desk) -> None:
+    first, second = BOARD, a_board(2)
+    for board in (first, second):
+        await desk.netboot.hold(board, TYPE)
+    swapped = replace(first, address=second.address), replace(second, address=first.address)
+    for _round in range(2):
+        for board in swapped:
+            if await desk.netboot.seen(board) != BootSeen(is_current=True, deployment=None):
+                await desk.netboot.hold(board, TYPE)
+    for board in swapped:
+        assert await desk.netboot.seen(board) == BootSeen(is_current=True, deployment=None)
 
 
 async def test_an_architecture_without_a_holding_kernel_is_named_with_what_would_do(desk: Desk) -> None:
@@ -248,21 +267,21 @@ async def test_a_board_that_could_say_more_than_it_is_leaves_no_trace(
         with pytest.raises(Invalid):
             await call
     assert not (desk.folder / "tftp").exists() or not any(desk.folder.joinpath("tftp").rglob("*"))
-    assert await desk.netboot.entries() == {}
+    assert not desk.netboot.hosts.all()
 
 
 @pytest.mark.parametrize("cmdline", ["x\n  kernel /evil", "x\rkernel", "x\0", "café", " x", "x ", "x" * 1024])
 async def test_a_command_line_is_one_plain_line_or_nothing(desk: Desk, cmdline: str) -> None:
     with pytest.raises(Invalid, match="is not one line of at most 1023 plain characters"):
         await desk.netboot.offer(BOARD, desk.entry(cmdline=cmdline))
-    assert await desk.netboot.entries() == {}
+    assert await desk.netboot.seen(BOARD) is None
 
 
 @pytest.mark.parametrize("fdt", ["../x.dtb", "/etc/shadow", "a\nb", ".hidden", "a//b", "a/../b", "a/b/c/d/e/f"])
 async def test_a_device_tree_is_a_plain_name(desk: Desk, fdt: str) -> None:
     with pytest.raises(Invalid, match="is no name of a device tree"):
         await desk.netboot.offer(BOARD, desk.entry(fdt=fdt))
-    assert await desk.netboot.entries() == {}
+    assert await desk.netboot.seen(BOARD) is None
 
 
 async def test_a_site_whose_config_lacks_the_network_is_told_so(desk: Desk) -> None:

@@ -5,14 +5,14 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import structlog
 
-from boardgrid.adapters.netboot.hosts import DhcpHosts, write
+from boardgrid.adapters.netboot.hosts import DhcpHosts, Host, write
 from boardgrid.adapters.netboot.pxelinux import (
     HOLDING,
     UNKNOWN,
@@ -26,7 +26,7 @@ from boardgrid.adapters.netboot.pxelinux import (
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot, Site
 from boardgrid.model.errors import Blame, Code, Fault
-from boardgrid.ports import BootEntry, BootFiles, Shell
+from boardgrid.ports import BootEntry, BootFiles, BootSeen, Shell
 
 log = structlog.get_logger()
 
@@ -70,17 +70,21 @@ class NetbootFiles:
 
     async def forget(self, board: Board) -> None:
         with _told_as_fault(board.name):
-            known = self.hosts.all().get(board.name)
+            known = self.hosts.of(board.name)
             self.hosts.remove(checked_board(board, self.site).name)
             self._clear(self._folder(board))
             if known and known.address != board.address:
                 self._clear(self.tftp / str(known.address))
             self._drop_copies()
 
-    async def entries(self) -> Mapping[str, UUID | None]:
-        """A flashed board has None, too. A file that is not whole has an id that no deployment has."""
-        with _told_as_fault(_("this site")):
-            return {board: self._told(board) for board in self.hosts.all()}
+    async def seen(self, board: Board) -> BootSeen | None:
+        """An entry whose file is not whole has an id that no deployment has."""
+        with _told_as_fault(board.name):
+            host = self.hosts.of(board.name)
+            if host is None:
+                return None
+            is_current = (host.mac, host.address) == (board.mac, board.address)
+            return BootSeen(is_current, self._told(board.name, host))
 
     async def _put(self, board: Board, lines: Entry, files: BootFiles, *, is_default: bool) -> None:
         text = lines.text()  # refused before anything is written
@@ -116,7 +120,7 @@ class NetbootFiles:
 
     def _introduce(self, board: Board) -> None:
         """The board's address, and nothing left where it was before."""
-        before = self.hosts.all().get(checked_board(board, self.site).name)
+        before = self.hosts.of(checked_board(board, self.site).name)
         self.hosts.put(board)
         if before and before.address != board.address:
             self._clear(self.tftp / str(before.address))
@@ -170,10 +174,9 @@ class NetbootFiles:
                 if not path.name.startswith(".") and path.stat().st_nlink == 1:
                     path.unlink()
 
-    def _told(self, board: str) -> UUID | None:
-        host = self.hosts.all().get(board)
-        folder = self.tftp / str(host.address) if host else None
-        if host is None or folder is None or not folder.is_dir() or not any(folder.iterdir()):
+    def _told(self, board: str, host: Host) -> UUID | None:
+        folder = self.tftp / str(host.address)
+        if not folder.is_dir() or not any(folder.iterdir()):
             return None  # a flashed board
         try:
             text = (folder / "pxelinux.cfg" / file_name(host.mac)).read_text("ascii")

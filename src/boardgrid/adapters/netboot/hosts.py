@@ -10,9 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from boardgrid.messages import _
 from boardgrid.model.board import Board
-from boardgrid.model.errors import Code, Conflict
 
 log = structlog.get_logger()
 
@@ -34,33 +32,24 @@ class DhcpHosts:
 
     def all(self) -> Mapping[str, Host]:
         """By board name."""
-        found = {}
-        for path in self.folder.iterdir() if self.folder.is_dir() else ():
-            try:
-                match = _HOST.fullmatch(path.read_text("ascii"))
-                if match and match["board"] == path.name:
-                    found[path.name] = Host(match["mac"], IPv4Address(match["address"]))
-            except (OSError, ValueError):
-                continue  # being written, or not ours
-        return found
+        names = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+        return {name: host for name in names if (host := self.of(name)) is not None}
+
+    def of(self, board: str) -> Host | None:
+        try:
+            match = _HOST.fullmatch((self.folder / board).read_text("ascii"))
+            if match and match["board"] == board:
+                return Host(match["mac"], IPv4Address(match["address"]))
+        except (OSError, ValueError):
+            pass  # not there, being written, or not ours
+        return None
 
     def put(self, board: Board) -> None:
-        """
-        Raises:
-            Conflict: another board has its MAC or its address.
-        """
+        """No two boards have one MAC or one address: another that still has this one's was changed."""
         for name, host in self.all().items():
             if name != board.name and (host.mac == board.mac or host.address == board.address):
-                raise Conflict(
-                    Code.NAME_TAKEN,
-                    _("{board} cannot have {mac} and {address}: {other} has {its_mac} and {its_address}"),
-                    board=board.name,
-                    mac=board.mac,
-                    address=board.address,
-                    other=name,
-                    its_mac=host.mac,
-                    its_address=host.address,
-                )
+                log.info("host.outdated", board=name, mac=host.mac, address=str(host.address), now=board.name)
+                self.remove(name)
         path, text = self.folder / board.name, f"{board.mac},{board.address},{board.name}\n"
         is_known = path.exists()
         if is_known and path.read_text("ascii", "replace") == text:
