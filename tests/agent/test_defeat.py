@@ -92,10 +92,10 @@ class _OnlyResets:
     """The shelf's boards, which nothing can switch off."""
 
     def __init__(self, site: FakeSite) -> None:
-        self._site = site
+        self._made = {name: [mill.OnlyResets(board)] for name, board in site.shelf.items()}
 
-    def of(self, board: Board) -> list[object]:
-        return [mill.OnlyResets(self._site.shelf[board.name])]
+    def of(self, board: Board) -> list[mill.OnlyResets]:
+        return self._made[board.name]
 
 
 @patiently
