@@ -36,10 +36,11 @@ class Shell(Protocol):
         """
         Run a program and return what it printed on standard output.
 
-        A call that is cancelled or too late ends the program and all its children before it returns.
+        The program has ended when this returns, also where the call is cancelled or too late; and so has all that it
+        started, but for what took a process group of its own.
 
         Raises:
-            Fault: it could not start, ended with a non-zero status, or took over *timeout_s*.
+            Fault: it could not start, ended with a non-zero status, took over *timeout_s*, or printed too much.
         """
 
 
