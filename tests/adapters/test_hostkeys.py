@@ -99,3 +99,13 @@ async def test_a_server_without_an_ed25519_key_is_not_taken_for_the_deployment()
         with pytest.raises(Fault) as caught:
             await SshHostKeys(server.get_port()).of(HERE, timeout_s=10)
     assert caught.value.code is Code.SSH_SILENT
+
+
+async def test_a_server_that_would_have_us_inflate_what_it_says_is_silent_to_us() -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    async with asyncssh.listen(
+        str(HERE), 0, server_host_keys=[key], compression_algs=["zlib@openssh.com", "zlib"]
+    ) as server:
+        with pytest.raises(Fault, match="compression") as caught:
+            await SshHostKeys(server.get_port()).of(HERE, timeout_s=10)
+    assert caught.value.code is Code.SSH_SILENT

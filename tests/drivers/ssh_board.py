@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +51,9 @@ async def obedient(board: SshBoard, session: asyncssh.SSHServerProcess[bytes]) -
 
 
 @asynccontextmanager
-async def ssh_board(folder: Path, shell: Shell = obedient) -> AsyncIterator[SshBoard]:
+async def ssh_board(
+    folder: Path, shell: Shell = obedient, compression: Sequence[str] = ("none",)
+) -> AsyncIterator[SshBoard]:
     key = asyncssh.generate_private_key("ssh-ed25519")
     board = SshBoard(folder / "agent_key")
     key.write_private_key(board.key)
@@ -71,6 +73,7 @@ async def ssh_board(folder: Path, shell: Shell = obedient) -> AsyncIterator[SshB
         server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
         authorized_client_keys=asyncssh.import_authorized_keys(key.export_public_key().decode()),
         process_factory=session,
+        compression_algs=compression,
         encoding=None,
     )
     board.port = server.get_port()

@@ -113,6 +113,15 @@ async def test_a_board_that_talks_without_end_is_not_listened_to(tmp_path: Path)
                 await act()
 
 
+async def test_a_board_that_would_have_us_inflate_what_it_says_is_not_listened_to(tmp_path: Path) -> None:
+    """A hundred bytes could fill the agent's memory, and hold up all other boards meanwhile."""
+    async with ssh_board(tmp_path, compression=["zlib@openssh.com", "zlib"]) as board:
+        for act in (board.driver().quiesce, board.driver().reset):
+            with pytest.raises(Fault, match=r"tk1-1 .* compression"):
+                await act()
+    assert board.heard == []
+
+
 async def test_a_root_that_does_not_know_our_key_is_a_fault(board: SshBoard) -> None:
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(board.key)
     with pytest.raises(Fault, match=r"tk1-1 .* Permission denied"):

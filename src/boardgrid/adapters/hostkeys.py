@@ -21,9 +21,9 @@ class SshHostKeys:
     async def of(self, board: IPv4Address, timeout_s: float = 5) -> str:
         try:
             async with asyncio.timeout(timeout_s):
-                # Neither keys nor settings of whoever runs this are looked at.
+                # Neither keys nor settings of whoever runs this are looked at; no small packet is inflated to any size.
                 options = asyncssh.SSHClientConnectionOptions(
-                    config=None, client_keys=None, agent_path=None, username="root"
+                    config=None, client_keys=None, agent_path=None, username="root", compression_algs=None
                 )
                 key = await asyncssh.get_server_host_key(
                     str(board), self.port, server_host_key_algs=[_KIND], config=None, options=options

@@ -134,6 +134,7 @@ class SshReboot:
             agent_path=None,
             agent_forwarding=False,
             x11_forwarding=False,
+            compression_algs=None,  # a small packet could be inflated to any size
             gss_host=None,
             # A board that was switched off never says so.
             keepalive_interval=5,
