@@ -91,6 +91,11 @@ class Box:
     def inside(self) -> tuple[str, ...]:
         return ("nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--")
 
+    @property
+    def proc(self) -> Path:
+        """Its processes, by the numbers that they have in there."""
+        return Path(f"/proc/{self.pid}/root/proc")
+
     async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
         """It is a Shell: adapters work in here with it."""
         return await SubprocessShell().run(*self.inside, *argv, timeout_s=timeout_s, stdin=stdin)
@@ -188,7 +193,10 @@ class RunningGanesha:
     programs: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def exports(self) -> GaneshaExports:
-        return GaneshaExports(self.server, self.box)
+        return self.hasty_exports(15.0)
+
+    def hasty_exports(self, timeout_s: float) -> GaneshaExports:
+        return GaneshaExports(self.server, self.box, timeout_s, self.box.proc)
 
     def restart(self) -> None:
         """As its supervisor does once it was killed."""
@@ -269,7 +277,7 @@ class RunningKernelServer:
     mountd: subprocess.Popen[bytes]
 
     def exports(self) -> KernelExports:
-        return KernelExports(self.box, self.mirror, server=Path(f"/proc/{self.box.pid}/root/proc/fs/nfsd"))
+        return KernelExports(self.box, self.mirror, server=self.box.proc / "fs/nfsd")
 
     def restart(self) -> None:
         self.box.do("sh", "-c", _KERNEL_RESTART)

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import pytest
 
-from boardgrid.adapters.exports.ganesha import GaneshaExports
 from boardgrid.adapters.netboot.pxelinux import static_address
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.bootware.making import Workshop
@@ -156,7 +155,7 @@ async def test_a_board_waits_free_then_runs_its_root_and_restarts_cleanly(
     assert Sign.DHCP in await seen_until(watched, Sign.TFTP, f"{deployment}/vmlinuz")
     await virtual.says("could not be mounted (try 2), once more in 2 s")
     with a_ganesha(site.box) as ganesha:
-        exports = GaneshaExports(ganesha.server, site.box)
+        exports = ganesha.exports()
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:

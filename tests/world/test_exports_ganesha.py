@@ -128,7 +128,7 @@ async def test_a_root_that_was_not_mounted_as_the_server_started_is_forgotten(si
 async def test_a_hung_server_is_a_fault_and_then_it_may_be_asked_again(site: Site) -> None:
     tree = site.box.memory_tree("one")
     site.ganesha.signal("ganesha", signal.SIGSTOP)
-    hasty = GaneshaExports(site.ganesha.server, site.box, timeout_s=0.5)
+    hasty = site.ganesha.hasty_exports(0.5)
     for call in (hasty.all(), hasty.add(tree, BOARD, PATH), hasty.remove(PATH)):
         with pytest.raises(Fault, match="does not answer") as hung:
             await call
@@ -179,6 +179,18 @@ async def test_its_programs_may_die_and_come_back_in_any_order(site: Site) -> No
     assert board.read(file) == b"hello from one\n"
 
 
+async def test_who_only_asks_whether_it_serves_changes_nothing_of_what_the_agent_waits_for(site: Site) -> None:
+    """The supervisor asks from outside, where the server's process has another number, or that number is another's."""
+    block = Block(77, Export(BOARD, PATH, site.box.memory_tree("one")))
+    site.kept.keep(block)
+    site.kept.end(block)
+    outside = GaneshaExports(site.ganesha.server, site.box)
+    assert await outside.is_ready()
+    assert list(site.kept.ending()) == [block]
+    assert await site.exports.all() == set()
+    assert list(site.kept.ending()) == []
+
+
 async def test_hostile_boards_do_not_fill_the_disk_with_log_lines(site: Site) -> None:
     await site.exports.add(site.box.memory_tree("one"), BOARD, PATH)
     board, other = site.box.client(BOARD), site.box.client(OTHER)
@@ -213,7 +225,7 @@ async def test_the_fence_is_not_told_before_what_a_board_began_is_done(site: Sit
     try:
         late = asyncio.create_task(asyncio.to_thread(writer.write, file, b"written before the fence"))
         await asyncio.sleep(0.5)
-        hasty = GaneshaExports(site.ganesha.server, site.box, timeout_s=2)
+        hasty = site.ganesha.hasty_exports(2)
         with pytest.raises(Fault, match="does not finish"):
             await hasty.remove(PATH)
         refusal(lambda: board.mount(str(PATH)))

@@ -1,6 +1,7 @@
 """Exports by nfs-ganesha, which is told of them over D-Bus while it runs and by files when it starts."""
 
 import asyncio
+import os
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
@@ -26,11 +27,15 @@ class GaneshaExports:
     What is offered is kept in files, so that a server that was killed just starts again with it.
 
     A file is changed before the server is told: whoever is killed in between leaves at most what the same call makes
-    good when it comes again. What counts is what the server says.
+    good when it comes again. What counts is what the server says. *proc* is where the processes are seen as the bus
+    sees them: whoever adds, ends and asks for exports must live with it in one process namespace.
     """
 
-    def __init__(self, server: GaneshaServer, shell: Shell, timeout_s: float = 15.0) -> None:
+    def __init__(
+        self, server: GaneshaServer, shell: Shell, timeout_s: float = 15.0, proc: Path = Path("/proc")
+    ) -> None:
         self._shell = shell
+        self._proc = proc
         self._bus = server.bus
         self._log = server.log
         self._kept = server.kept
@@ -77,9 +82,10 @@ class GaneshaExports:
         return set(await self._offered.answer())
 
     async def is_ready(self) -> bool:
-        """It serves: it is heard on its bus only once it listens to boards."""
+        """It serves: it is heard on its bus only once it listens to boards. Anybody may ask, from anywhere."""
         try:
-            await self.all()
+            async with ganesha_on(self._bus, self._timeout_s) as server:
+                await server.numbers()
         except Fault:
             return False
         return True
@@ -133,11 +139,8 @@ class GaneshaExports:
 
     async def _at_work(self, server: Ganesha, tree: Path) -> bool:
         """It keeps the top of a tree open as long as an export of it, or a request into that, is there."""
-        pid = await server.pid()
-        try:
-            return bool(await self._shell.run("find", f"/proc/{pid}/fd", "-lname", str(tree)))
-        except Fault:  # a file was closed while find looked at it
-            return True
+        process = self._proc / str(await server.pid())
+        return await asyncio.to_thread(holds_open, process, tree)
 
     def _block(self, wanted: Export, shown: Collection[int]) -> Block:
         """
@@ -150,6 +153,22 @@ class GaneshaExports:
             if block.number not in shown:  # whoever wrote it was killed before the server was told
                 self._kept.forget(block)
         return Block(number_for(wanted.tree, {*shown, *self._kept.numbers()}), wanted)
+
+
+def holds_open(process: Path, tree: Path) -> bool:
+    """Also where nobody can tell, because *process* is just ending: who asks again learns of that from the server."""
+    try:
+        with os.scandir(process / "fd") as descriptors:
+            return any(_leads_to(descriptor.path, tree) for descriptor in descriptors)
+    except OSError:
+        return True
+
+
+def _leads_to(descriptor: str, tree: Path) -> bool:
+    try:
+        return os.readlink(descriptor) == str(tree)  # noqa: PTH115 - there may be thousands
+    except FileNotFoundError:  # closed since
+        return False
 
 
 def _seen(blocks: Iterable[Block], seen_as: PurePosixPath) -> list[Block]:
