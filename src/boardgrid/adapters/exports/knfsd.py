@@ -1,8 +1,7 @@
 """Exports by the kernel's own NFS server, through exportfs(8)."""
 
 import asyncio
-import errno
-import itertools
+import contextlib
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 
@@ -24,7 +23,7 @@ class KernelExports:
 
     mountd follows a link before it looks the path up, so the tree itself is what is exported, and nothing is mounted
     twice. The links are made on the server's own root, in folders that are made when they are missing; what somebody
-    else put at such a path is never touched.
+    else put at such a path, be it an empty folder, is never touched.
     """
 
     def __init__(
@@ -135,7 +134,8 @@ class KernelExports:
                 hint=_("move it away; the farm puts a link at this path while it offers a root by it"),
                 path=path,
             )
-        self._mirror.keep(wanted)
+        missing = sum(not folder.exists() for folder in path.parents)
+        self._mirror.keep(wanted, folders=max(missing, self._mirror.folders(wanted)))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.is_symlink():
@@ -148,12 +148,12 @@ class KernelExports:
         try:
             if _target(path) == export.tree:
                 path.unlink()
-                shared = self._top / export.seen_as.parts[1]  # like /r, which stays
-                for folder in itertools.takewhile(lambda folder: shared in folder.parents, path.parents):
-                    folder.rmdir()
         except OSError as error:
-            if error.errno != errno.ENOTEMPTY:
-                raise _refused(path, error) from error
+            raise _refused(path, error) from error
+        # One that others use by now, or that became another thing, stays.
+        with contextlib.suppress(OSError):
+            for folder in path.parents[: self._mirror.folders(export)]:
+                folder.rmdir()
         self._mirror.forget(export)
 
     def _path(self, export: Export) -> Path:

@@ -14,7 +14,7 @@ from boardgrid.ports import Export
 
 _OURS = uuid.UUID("6f0b5f7e-6a37-5d0a-9d57-2a1a3e0e5d39")  # the space that file-system ids of trees are derived in
 _LINE = re.compile(r"^(?P<tree>/\S+)\s+(?P<client>[\d.]+)\((?:\S*,)?fsid=(?P<id>[0-9a-f-]{36})[,)]", re.MULTILINE)
-_MIRROR = re.compile(r"# offered by boardgrid as (\S+)\n(/\S+) ([0-9.]+)\(\S+\)\n")
+_MIRROR = re.compile(r"# offered by boardgrid as (\S+), (\d+) folders made for it\n(/\S+) ([0-9.]+)\(\S+\)\n")
 
 
 def file_system_id(tree: Path) -> uuid.UUID:
@@ -46,31 +46,32 @@ class Mirror:
     """
     A file for each export, beside which exportfs(8) finds those of others. The server takes them up when it starts.
 
-    exportfs knows a board's path and a tree as one; the file also tells the path by which the board sees the tree.
+    exportfs knows a board's path and a tree as one; the file also tells the path by which the board sees the tree, and
+    how many of the folders that the path ends in were made for it.
     """
 
     folder: Path
 
     def all(self) -> Iterator[Export]:
         for file in sorted(self.folder.glob("boardgrid-*.exports")):
-            try:
-                match = _MIRROR.fullmatch(file.read_text(errors="replace"))
-                if match:
-                    seen_as, tree, board = match.groups()
-                    yield Export(IPv4Address(board), checked(PurePosixPath(seen_as)), checked(Path(tree)))
-            except (FileNotFoundError, ValueError, Invalid):
-                continue
+            if told := _told(file):
+                yield told[0]
+
+    def folders(self, export: Export) -> int:
+        """How many were made; of an export that is not kept, none."""
+        told = _told(self._file(export.tree))
+        return told[1] if told and told[0] == export else 0
 
     def _file(self, tree: Path) -> Path:
         return self.folder / f"boardgrid-{file_system_id(tree)}.exports"
 
-    def keep(self, export: Export) -> None:
+    def keep(self, export: Export, folders: int) -> None:
         words = f"{export.tree} {export.board}({options(export.tree)})"
         file = self._file(export.tree)
         beside = file.with_suffix(".new")  # exportfs reads *.exports alone
         try:
             self.folder.mkdir(exist_ok=True)
-            beside.write_text(f"# offered by boardgrid as {export.seen_as}\n{words}\n")
+            beside.write_text(f"# offered by boardgrid as {export.seen_as}, {folders} folders made for it\n{words}\n")
             beside.rename(file)
         except OSError as error:
             raise _refused(self.folder, error) from error
@@ -80,6 +81,18 @@ class Mirror:
             self._file(export.tree).unlink(missing_ok=True)
         except OSError as error:
             raise _refused(self.folder, error) from error
+
+
+def _told(file: Path) -> tuple[Export, int] | None:
+    """None for a file that went, or that is not as we write it."""
+    try:
+        match = _MIRROR.fullmatch(file.read_text(errors="replace"))
+        if match is None:
+            return None
+        seen_as, folders, tree, board = match.groups()
+        return Export(IPv4Address(board), checked(PurePosixPath(seen_as)), checked(Path(tree))), int(folders)
+    except (FileNotFoundError, ValueError, Invalid):
+        return None
 
 
 def _refused(folder: Path, error: OSError) -> Fault:
