@@ -62,7 +62,9 @@ async def test_a_command_that_fails_is_a_fault_that_names_the_board_and_what_it_
     assert failed.value.hint.endswith("sh -c echo no such relay >&2; exit 3")
 
 
-@pytest.mark.parametrize("keys", [{}, {"on": TRUE, "timeout_s": 0.0}, {"off": TRUE, "settle_s": -1.0}])
+@pytest.mark.parametrize(
+    "keys", [{}, {"on": TRUE, "timeout_s": 0.0}, {"off": TRUE, "settle_s": -1.0}, {"on": TRUE, "state": ("a", "b\0c")}]
+)
 def test_nonsense_is_refused(keys: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="should be"):
         Command(**keys, tools=tools())

@@ -81,9 +81,20 @@ async def test_a_daemon_that_is_not_there_is_a_fault() -> None:
         await outlet(Daemon(port=1)).on()
 
 
-@pytest.mark.parametrize(
-    "keys", [{"host": "pdu/../x"}, {"host": "user@pdu"}, {"host": ""}, {"port": 0}, {"timeout_s": 0.0}]
-)
+@pytest.mark.parametrize("keys", [{"port": 0}, {"timeout_s": 0.0}])
 def test_nonsense_is_refused(keys: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="should be"):
         PduDaemon(**{"pdu": "a", "outlet": 1, "tools": tools(), **keys})
+
+
+@pytest.mark.parametrize(
+    "host", ["", "pdu/../x", "user@pdu", "a\nb", "a\0b", "xn--a", "localhost:99999", "[::1", "ä" * 70, "\ud800"]
+)
+def test_a_host_that_is_none_is_refused_where_it_is_declared(host: str) -> None:
+    with pytest.raises(ValueError, match="host should be"):
+        PduDaemon(pdu="a", outlet=1, host=host, tools=tools())
+
+
+@pytest.mark.parametrize("host", ["pdu-1", "pdu_1.example.org", "10.0.0.1", "::1", "büro"])
+def test_a_host_may_be_a_name_or_an_address(host: str) -> None:
+    assert PduDaemon(pdu="a", outlet=1, host=host, tools=tools()).host == host

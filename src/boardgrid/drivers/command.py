@@ -32,6 +32,8 @@ class Command:
     def __post_init__(self) -> None:
         if not (self.on or self.off or self.reset or self.state):
             raise ValueError(_("one of on, off, reset, state should be there"))
+        if any("\0" in word for argv in (self.on, self.off, self.reset, self.state) for word in argv):
+            raise ValueError(_("the words of a command should be free of NUL characters"))
         if not 0 <= self.settle_s <= 60 or not 0 < self.timeout_s <= 600:
             raise ValueError(_("settle_s should be 0 to 60, timeout_s at most 600"))
 

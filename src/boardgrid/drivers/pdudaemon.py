@@ -35,8 +35,12 @@ class PduDaemon:
             raise ValueError(_("port should be 1 to 65535"))
         if not 0 <= self.settle_s <= 60 or not 0 < self.timeout_s <= 600:
             raise ValueError(_("settle_s should be 0 to 60, timeout_s at most 600"))
+        try:
+            is_host = bool(self._where("on").host)
+        except (httpx.InvalidURL, ValueError):
+            is_host = False
         # The rest of an address has no place in a host: it would lead to another path than the daemon's.
-        if not self.host or set(self.host) & set("/?#@ "):
+        if not is_host or set(self.host) & set("/?#@ "):
             raise ValueError(_("host should be a host name or an address"))
 
     async def on(self) -> None:
@@ -46,18 +50,23 @@ class PduDaemon:
         await self._switch("off")
         await self.tools.clock.sleep(self.settle_s)
 
-    async def _switch(self, act: str) -> None:
-        where = httpx.URL(
+    def _where(self, act: str) -> httpx.URL:
+        return httpx.URL(
             scheme="http",
             host=self.host,
             port=self.port,
             path=f"/power/control/{act}",
             params={"hostname": self.pdu, "port": self.outlet},
         )
+
+    async def _switch(self, act: str) -> None:
         # Neither proxies of the environment nor redirects: the outlet is where the inventory says.
         async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as http:
             try:
-                async with asyncio.timeout(self.timeout_s), http.stream("GET", where, timeout=None) as answer:
+                async with (
+                    asyncio.timeout(self.timeout_s),
+                    http.stream("GET", self._where(act), timeout=None) as answer,
+                ):
                     status = answer.status_code
             except TimeoutError as error:
                 raise self._failed(_("no answer in {seconds:g} s").format(seconds=self.timeout_s)) from error
