@@ -34,6 +34,16 @@ class Outlet:
 
 
 @dataclass
+class Cutter:
+    """Can only take the power away."""
+
+    did: list[str] = field(default_factory=list)
+
+    async def off(self) -> None:
+        self.did.append("cut")
+
+
+@dataclass
 class Waker:
     did: list[str] = field(default_factory=list)
 
@@ -48,6 +58,32 @@ def names(ladder: Ladder, is_on: bool | None) -> list[str]:
 def test_the_rungs_stand_in_the_order_of_the_inventory() -> None:
     ladder = Ladder("tk1-1", [Polite(), Outlet(), Waker()])
     assert names(ladder, None) == ["reset by Polite", "power cycle by Outlet", "wake by Waker"]
+
+
+@pytest.mark.parametrize("is_on", [True, False, None])
+async def test_a_board_that_one_driver_cuts_and_another_wakes_is_restarted_by_both(is_on: bool | None) -> None:
+    did: list[str] = []
+    ladder = Ladder("tk1-1", [Polite(), Cutter(did), Waker(did)])
+    rung = ladder.rungs(is_on)[-1]
+    assert rung.name == "power off by Cutter, on by Waker"
+    await rung.act()
+    assert did == ["cut", "woken"]
+
+
+@pytest.mark.parametrize("act", [Act.CYCLE, Act.RESET])
+async def test_a_holder_may_restart_a_board_that_one_driver_cuts_and_another_wakes(act: Act) -> None:
+    did: list[str] = []
+    await Ladder("tk1-1", [Waker(did), Cutter(did)]).obey(act)
+    assert did == ["cut", "woken"]
+
+
+async def test_an_outlet_that_takes_the_power_away_gives_it_back_itself() -> None:
+    """Nothing wakes a board without power."""
+    did: list[str] = []
+    ladder = Ladder("tk1-1", [Waker(did), Outlet(did)])
+    assert names(ladder, None) == ["wake by Waker", "power cycle by Outlet"]
+    await ladder.obey(Act.CYCLE)
+    assert did == ["off", "on"]
 
 
 def test_a_board_that_is_off_is_only_woken() -> None:

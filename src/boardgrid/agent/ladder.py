@@ -39,10 +39,9 @@ class Ladder:
             name = type(driver).__name__
             if isinstance(driver, Resets):
                 rungs.append(Rung(_("reset by {driver}").format(driver=name), driver.reset, wakes=False))
-            if isinstance(driver, SwitchesOn) and isinstance(driver, SwitchesOff):
-                rungs.append(Rung(_("power cycle by {driver}").format(driver=name), _Cycle(driver, driver), wakes=True))
-            elif isinstance(driver, SwitchesOn):
-                rungs.append(Rung(_("wake by {driver}").format(driver=name), driver.on, wakes=True))
+            if isinstance(driver, SwitchesOn):
+                cycle = self._cycle(driver)
+                rungs.append(Rung(_words(driver, cycle), cycle or driver.on, wakes=True))
         if is_on is False:
             waking = [rung for rung in rungs if rung.wakes]
             return waking or rungs
@@ -76,13 +75,14 @@ class Ladder:
             Invalid: no driver of this board can do it.
         """
         on, off = self._first(SwitchesOn), self._first(SwitchesOff)
+        cycles = (cycle for driver in self.drivers if isinstance(driver, SwitchesOn) if (cycle := self._cycle(driver)))
         match act:
             case Act.ON if on:
                 await on.on()
             case Act.OFF if off:
                 await off.off()
-            case Act.CYCLE if on and off:
-                await _Cycle(off, on)()
+            case Act.CYCLE if cycle := next(cycles, None):
+                await cycle()
             case Act.RESET if self.rungs(is_on=True):
                 await self._restart()
             case _:
@@ -106,6 +106,19 @@ class Ladder:
             act=act,
         )
 
+    def _cycle(self, on: SwitchesOn) -> "_Cycle | None":
+        """
+        Off and on again, ending with *on*.
+
+        Another driver takes the power away only where none could give it back: nothing wakes a board at a dead outlet.
+        """
+        if isinstance(on, SwitchesOff):
+            return _Cycle(on, on)
+        if any(isinstance(driver, SwitchesOn) and isinstance(driver, SwitchesOff) for driver in self.drivers):
+            return None
+        off = self._first(SwitchesOff)
+        return None if off is None else _Cycle(off, on)
+
     def _first(self, ability: type[T]) -> T | None:
         return next((driver for driver in self.drivers if isinstance(driver, ability)), None)
 
@@ -118,3 +131,12 @@ class _Cycle:
     async def __call__(self) -> None:
         await self.off.off()
         await self.on.on()
+
+
+def _words(on: SwitchesOn, cycle: _Cycle | None) -> str:
+    driver = type(on).__name__
+    if cycle is None:
+        return _("wake by {driver}").format(driver=driver)
+    if isinstance(on, SwitchesOff):
+        return _("power cycle by {driver}").format(driver=driver)
+    return _("power off by {off}, on by {driver}").format(off=type(cycle.off).__name__, driver=driver)
