@@ -74,7 +74,7 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Network:
         return FakeNetwork(FakeSightings())
     log, tables = tmp_path / "dnsmasq.log", (tmp_path / "tcp",)
     log.touch()
-    return LoggedNetwork(NetworkSightings(BootClock(), log, Path("/srv/tftp"), tables=tables))
+    return LoggedNetwork(NetworkSightings(BootClock(), log, Path("/srv/tftp"), lambda _mac: None, tables))
 
 
 async def following(sightings: AsyncIterator[Sighting], number: int) -> list[tuple[IPv4Address, Sign, str]]:

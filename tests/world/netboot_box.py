@@ -37,7 +37,7 @@ class NetbootBox:
 
     @property
     def netboot(self) -> NetbootFiles:
-        return NetbootFiles(SubprocessShell(), SITE, self.server.tftp, self.hosts, self.holding)
+        return NetbootFiles(SubprocessShell(), self.server.site, self.server.tftp, self.hosts, self.holding)
 
     @property
     def hosts(self) -> DhcpHosts:
@@ -49,11 +49,27 @@ class NetbootBox:
     @property
     def sightings(self) -> NetworkSightings:
         tables = tuple(Path(f"/proc/{self.box.pid}/net") / name for name in ("tcp", "tcp6"))
-        return NetworkSightings(BootClock(), self.server.log, self.server.tftp, tables=tables)
+        return NetworkSightings(BootClock(), self.server.log, self.server.tftp, self.hosts.address_of, tables)
 
     def dhcp(self, address: IPv4Address, mac: str) -> str:
         """What whoever sits at a board's port is offered as this MAC."""
         return self._ask(address, "dhcp", mac)
+
+    def pxe(self, address: IPv4Address, mac: str) -> list[str]:
+        """What each server offers a PXE client at a board's port: itself, the address, who boots it, the file."""
+        return self._ask(address, "pxe", mac).splitlines()
+
+    def another_dhcp_server(self, address: IPv4Address, given: IPv4Address) -> None:
+        """One that is none of ours, on the boards' network; it has one address to give."""
+        name = self.box.board(address).name
+        words = [
+            *("--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=eth0", "--bind-interfaces"),
+            *(f"--dhcp-range={given},{given},255.255.255.0,1h", "--dhcp-leasefile=/run/leases", "--user=root"),
+            *("--pid-file=/run/another.pid", "--no-ping", "--log-facility=-"),
+        ]
+        log = self.box.folder / "another.out"
+        self.box.start("ip", "netns", "exec", name, "dnsmasq", *words, log=log)
+        eventually(lambda: "started, version" in log.read_text(), "the other DHCP server is there")
 
     def tftp(self, address: IPv4Address, file: str) -> str:
         return self._ask(address, "tftp", str(SERVER), file)
@@ -75,14 +91,14 @@ class NetbootBox:
 
 
 @contextlib.contextmanager
-def a_netboot_box(holding: Path) -> Iterator[NetbootBox]:
+def a_netboot_box(holding: Path, site: Site = SITE) -> Iterator[NetbootBox]:
     # Not below pytest's own folder, which is closed to the user that dnsmasq becomes.
     with tempfile.TemporaryDirectory(prefix="boardgrid-world-") as name:
         folder = Path(name)
         folder.chmod(0o711)
         with a_box(folder) as box:
             server = DnsmasqServer(
-                site=SITE,
+                site=site,
                 tftp=folder / "tftp",
                 hosts=folder / "dhcp/hosts",
                 opts=folder / "dhcp/opts",

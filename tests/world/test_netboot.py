@@ -9,23 +9,38 @@ from uuid import uuid4
 
 import pytest
 
+from boardgrid.model.board import DhcpMode
 from boardgrid.ports import BootEntry, BootFiles, Sign
-from tests.world.exports_box import eventually
-from tests.world.netboot_box import TYPE, NetbootBox, a_netboot_box, a_virtual_board
+from tests.world.exports_box import SERVER, eventually
+from tests.world.netboot_box import SITE, TYPE, NetbootBox, a_netboot_box, a_virtual_board
 
 pytestmark = pytest.mark.world
 
 BOARD, NEIGHBOUR = a_virtual_board(1), a_virtual_board(2)
 FREE = IPv4Address("10.77.0.200")
+ANOTHER = IPv4Address("10.77.0.2")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[NetbootBox]:
-    holding = tmp_path / "holding/armhf"
-    holding.mkdir(parents=True)
-    (holding / "vmlinuz").write_bytes(b"k" * 3000)
-    (holding / "initrd").write_bytes(b"i" * 100)
-    with a_netboot_box(tmp_path / "holding") as box:
+def holding(tmp_path: Path) -> Path:
+    folder = tmp_path / "holding/armhf"
+    folder.mkdir(parents=True)
+    (folder / "vmlinuz").write_bytes(b"k" * 3000)
+    (folder / "initrd").write_bytes(b"i" * 100)
+    return folder.parent
+
+
+@pytest.fixture
+def site(holding: Path) -> Iterator[NetbootBox]:
+    with a_netboot_box(holding) as box:
+        yield box
+
+
+@pytest.fixture
+def guest(holding: Path) -> Iterator[NetbootBox]:
+    """Where another server gives the addresses."""
+    with a_netboot_box(holding, replace(SITE, dhcp=DhcpMode.PROXY)) as box:
+        box.another_dhcp_server(ANOTHER, FREE)
         yield box
 
 
@@ -108,3 +123,20 @@ async def test_what_boards_do_is_seen_also_over_a_restart_of_dnsmasq(site: Netbo
     assert (sighting.board, sighting.sign, sighting.what) == (BOARD.address, Sign.TFTP, "holding/vmlinuz")
     late = await anext(site.sightings.watch())
     assert late.what == "holding/vmlinuz"
+
+
+async def test_beside_another_dhcp_server_a_pxe_client_is_told_what_boots_it_and_no_address(guest: NetbootBox) -> None:
+    await guest.netboot.hold(BOARD, TYPE)
+    others = f"{ANOTHER} {FREE} {ANOTHER} -"
+    assert guest.pxe(BOARD.address, BOARD.mac) == [f"{SERVER} 0.0.0.0 {SERVER} pxelinux.0", others]
+    assert guest.pxe(NEIGHBOUR.address, NEIGHBOUR.mac) == [others], "a board that the farm does not know"
+    assert guest.dhcp(BOARD.address, BOARD.mac) == str(FREE)
+    assert guest.tftp(BOARD.address, "holding/vmlinuz") == "3000"
+
+
+async def test_beside_another_dhcp_server_a_board_that_asks_is_seen(guest: NetbootBox) -> None:
+    await guest.netboot.hold(BOARD, TYPE)
+    guest.pxe(BOARD.address, BOARD.mac)
+    async with asyncio.timeout(60):
+        seen = await anext(guest.sightings.watch())
+    assert (seen.board, seen.sign) == (BOARD.address, Sign.DHCP)

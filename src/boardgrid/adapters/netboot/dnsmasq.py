@@ -24,8 +24,8 @@ class DnsmasqServer:
     :meth:`is_ready`. It needs root to start and then becomes *user*.
 
     With ``DhcpMode.OWN`` it gives boards their addresses; tried on virtual boards with U-Boot. With ``DhcpMode.PROXY``
-    another server does, and it answers PXE clients beside that one: that dnsmasq takes these settings is tried, a
-    board that boots so is not. U-Boot is no PXE client by itself and wants ``serverip`` in its environment there.
+    another server does, and it answers PXE clients beside that one: what those are offered is tried, a board that boots
+    so is not. U-Boot is no PXE client by itself and wants ``serverip`` in its environment there.
     """
 
     site: Site

@@ -64,6 +64,9 @@ class DhcpHosts:
             path.unlink()
             self._tell()
 
+    def address_of(self, mac: str) -> IPv4Address | None:
+        return next((host.address for host in self.all().values() if host.mac == mac), None)
+
     def _tell(self) -> None:
         """dnsmasq sees new files by itself; what was changed or removed it forgets only when told to read all anew."""
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from boardgrid.adapters.sightings.follow import Tail, changes_in
-from boardgrid.adapters.sightings.lines import age_s, sighting
+from boardgrid.adapters.sightings.lines import AddressOf, age_s, sighting
 from boardgrid.adapters.sightings.sockets import peers
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
@@ -39,7 +40,7 @@ class NetworkSightings:
     clock: Clock
     log: Path  # dnsmasq's, written with --log-dhcp
     tftp: Path  # dnsmasq's, where each board has a folder
-    address_of: Callable[[str], IPv4Address | None] = lambda _mac: None  # asked where dnsmasq is a proxy
+    address_of: AddressOf  # by MAC; asked where dnsmasq is a proxy
     tables: tuple[Path, ...] = _TABLES
     _last: dict[tuple[IPv4Address, Sign], Sighting] = field(default_factory=dict, init=False)
 
@@ -107,9 +108,10 @@ class NetworkSightings:
 
     def _told(self, lines: Iterable[str], at_s: Callable[[str], float | None]) -> list[Sighting]:
         told = []
+        address_of = functools.cache(self.address_of)  # a board may ask without end; each look reads files
         for line in lines:
             when = at_s(line)
-            seen = sighting(line, self.tftp, self.address_of, when) if when is not None else None
+            seen = sighting(line, self.tftp, address_of, when) if when is not None else None
             if seen:
                 told.append(seen)
         return told

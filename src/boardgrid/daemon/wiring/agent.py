@@ -43,7 +43,7 @@ async def run(config: Config) -> None:
     with _opened(store / "lock") as lock:
         await _take(lock, clock)
         async with http_to_controller(config, Layout(config.state).agent) as http:
-            world = _world(config, SubprocessShell(inherit=(lock,)), clock, AgentDoor(http))
+            world = world_of(config, SubprocessShell(inherit=(lock,)), clock, AgentDoor(http))
             tell_ready()
             await Agent(world).run()
 
@@ -77,7 +77,7 @@ async def _take(lock: int, clock: BootClock) -> None:
             return
 
 
-def _world(config: Config, shell: SubprocessShell, clock: BootClock, controller: AgentDoor) -> World:
+def world_of(config: Config, shell: SubprocessShell, clock: BootClock, controller: AgentDoor) -> World:
     farm = Farm.of(config)
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
@@ -90,7 +90,7 @@ def _world(config: Config, shell: SubprocessShell, clock: BootClock, controller:
         roots=roots,
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell),
         netboot=NetbootFiles(shell, site, layout.tftp, hosts, config.agent.holding or layout.holding),
-        sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp),
+        sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
         host_keys=SshHostKeys(),
         drivers=DriverBook(
             site, shell, clock, ssh_key=layout.agent_key, lab=farm.lab_socket if config.lab.virtual else None
