@@ -37,7 +37,7 @@ async def test_a_netbooted_board_comes_up_with_its_own_root() -> None:
     site = mill.a_site()
     async with mill.agent(site):
         await opened(site)
-    assert steps(site) == ["clone", "personalise", "export", "restart", "boot"]
+    assert steps(site) == ["hold", "clone", "personalise", "export", "restart", "boot"]
     assert site.shelf["tk1-1"].runs == mill.ROOT
     assert site.host_keys.keys[BOARD.address] == site.roots.trees[mill.ROOT].host_key
 
@@ -298,7 +298,7 @@ async def test_reports_survive_a_silent_controller() -> None:
         await asyncio.sleep(30)
         site.controller.is_silent = False
         await site.until(mill.reached(site, Reached.OPEN))
-    assert steps(site) == ["clone", "personalise", "export", "restart", "boot"]
+    assert steps(site) == ["hold", "clone", "personalise", "export", "restart", "boot"]
 
 
 @patiently

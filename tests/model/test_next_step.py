@@ -86,6 +86,11 @@ def test_no_board_is_restarted_while_a_former_root_is_offered_to_it(wish: Wish, 
 
 
 @given(seens)
+def test_a_board_that_is_new_here_gets_the_holding_entry_before_its_root(seen: Seen) -> None:
+    assert next_step(WISH, replace(seen, has_entries=True, has_files=False)) is Step.HOLD
+
+
+@given(seens)
 def test_an_open_board_is_never_touched(seen: Seen) -> None:
     step = next_step(replace(WISH, opened=True), seen)
     assert step not in {Step.RESTART, Step.STOP, Step.BOOT}

@@ -71,6 +71,8 @@ def next_step(wish: Wish, seen: Seen) -> Step | None:
 
 
 def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
+    if seen.has_entries and not seen.has_files:
+        return Step.HOLD  # new here: beside its deployment's files, whatever asks by another name is handed that
     others = seen.exported - {wish.root}
     if seen.tree is None and wish.must_exist:
         return Step.GIVE_UP  # an empty root in its place would look as if its user had never written anything
