@@ -245,17 +245,19 @@ def a_ganesha(box: Box) -> Iterator[RunningGanesha]:
         running.reap()
 
 
+_SETTINGS = Path(__file__).parents[2] / "packaging/nfs.conf.d"  # the very ones that a site is to take
 _KERNEL_SERVER = """
 set -e
-mkdir -p /etc/exports.d /var/lib/nfs
+mkdir -p /etc/exports.d /etc/nfs.conf.d /var/lib/nfs
 mount --bind "$1" /etc/exports.d
+mount --bind "$2" /etc/nfs.conf.d
 mount -t tmpfs tmpfs /var/lib/nfs
 : > /var/lib/nfs/etab
 : > /var/lib/nfs/rmtab
 : > /etc/exports
 mount -t nfsd nfsd /proc/fs/nfsd
 rpcbind
-rpc.nfsd --tcp --no-udp --nfs-version 3 --no-nfs-version 4 4
+rpc.nfsd 4
 """
 # What Debian's nfs-server.service does when it is stopped and started.
 _KERNEL_RESTART = """
@@ -264,7 +266,7 @@ rpc.nfsd 0
 exportfs -au
 exportfs -f
 exportfs -r
-rpc.nfsd --tcp --no-udp --nfs-version 3 --no-nfs-version 4 4
+rpc.nfsd 4
 """
 
 
@@ -288,8 +290,8 @@ def a_kernel_server(box: Box) -> Iterator[RunningKernelServer]:
     assert MARK.exists()
     mirror = box.folder / "exports.d"
     mirror.mkdir()
-    box.do("sh", "-c", _KERNEL_SERVER, "sh", str(mirror))
-    words = ("rpc.mountd", "--foreground", "--no-nfs-version", "4", "--port", "20048")
+    box.do("sh", "-c", _KERNEL_SERVER, "sh", str(mirror), str(_SETTINGS))
+    words = ("rpc.mountd", "--foreground", "--port", "20048")
     mountd = box.start(*words, log=box.folder / "programs.log")
     try:
         yield RunningKernelServer(box, mirror, mountd)

@@ -111,7 +111,9 @@ class KernelExports:
             raise Fault(
                 Code.EXPORTS_FAILED,
                 _("the NFS server of this machine's kernel speaks {versions}; boards are to have version 3 alone"),
-                hint=_("write vers3=y and vers4=n below [nfsd] in /etc/nfs.conf and restart nfs-server"),
+                hint=_(
+                    "write vers3=y and vers4=n below [nfsd] in /etc/nfs.conf.d/boardgrid.conf and restart nfs-server"
+                ),
                 versions=" ".join(versions),
             )
 
