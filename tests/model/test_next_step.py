@@ -38,8 +38,7 @@ def done(step: Step, wish: Wish, seen: Seen) -> Seen:
             return replace(seen, tree=Tree(is_mounted=True, personal=DEPLOYMENT))
         case Step.EXPORT:
             entry = DEPLOYMENT if seen.has_entries else None
-            introduced = seen.is_introduced or seen.has_entries
-            return replace(seen, exported=seen.exported | {ROOT}, entry=entry, has_files=True, is_introduced=introduced)
+            return replace(seen, exported=seen.exported | {ROOT}, entry=entry, has_files=True)
         case Step.HOLD:
             return replace(seen, entry=None, has_files=True, is_introduced=True)
         case Step.FENCE:
@@ -87,7 +86,7 @@ def test_no_board_is_restarted_while_a_former_root_is_offered_to_it(wish: Wish, 
 
 @given(seens)
 def test_a_board_that_is_new_here_gets_the_holding_entry_before_its_root(seen: Seen) -> None:
-    assert next_step(WISH, replace(seen, has_entries=True, has_files=False)) is Step.HOLD
+    assert next_step(WISH, replace(seen, is_introduced=False)) is Step.HOLD
 
 
 @given(seens)
@@ -123,4 +122,4 @@ def test_a_board_that_leaves_is_fenced_and_then_waited_for_no_longer(seen: Seen)
 @given(seens)
 def test_a_board_boots_only_when_the_network_knows_it_as_it_is(seen: Seen) -> None:
     if next_step(WISH, seen) in {Step.RESTART, Step.BOOT}:
-        assert seen.is_introduced or not seen.has_entries
+        assert seen.is_introduced

@@ -71,8 +71,8 @@ def next_step(wish: Wish, seen: Seen) -> Step | None:
 
 
 def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
-    if seen.has_entries and not seen.has_files:
-        return Step.HOLD  # new here: beside its deployment's files, whatever asks by another name is handed that
+    if not seen.is_introduced:
+        return Step.HOLD  # also beside a deployment's files: whatever asks by another name is handed that
     others = seen.exported - {wish.root}
     if seen.tree is None and wish.must_exist:
         return Step.GIVE_UP  # an empty root in its place would look as if its user had never written anything
@@ -83,15 +83,13 @@ def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
         return Step.FENCE if wish.root in seen.exported else Step.PERSONALISE
     if not seen.has_entries:
         # All roots of a flashed board share one path: the old one leaves it before the new one comes.
-        if not seen.is_introduced:
-            return Step.HOLD
         if others:
             return Step.FENCE
         if wish.root not in seen.exported:
             must_stop = seen.can_stop and seen.life is not Life.OFF and not wish.opened
             return Step.STOP if must_stop else Step.EXPORT
     else:
-        if wish.root not in seen.exported or seen.entry != wish.deployment or not seen.is_introduced:
+        if wish.root not in seen.exported or seen.entry != wish.deployment:
             return Step.EXPORT
         if others:
             return Step.FENCE
