@@ -367,7 +367,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Who holds which board of the site at this moment, as (user name, board name)."""
+    """Which keys open which board of the site at this moment, as (key, board name)."""
 
     version: int
     pairs: frozenset[tuple[str, str]] = frozenset()
@@ -377,6 +377,8 @@ class Doorkeeper(Protocol):
     """
     The gateway door. Whoever gets no clear answer lets nobody in.
 
+    People are told by their keys, as "ssh-ed25519 AAAA...": a name may be another's tomorrow, and a key nobody's.
+
     Every call raises Fault CONTROLLER_SILENT when there is no answer, and Conflict PROTOCOL_UNSPOKEN when the two are
     too many releases apart.
     """
@@ -385,13 +387,17 @@ class Doorkeeper(Protocol):
         """Tell where people reach this gateway, and the key ("ssh-ed25519 AAAA...") it shows. May be called twice."""
 
     async def user_of(self, key: str) -> str | None:
-        """The name of the user who has this public key ("ssh-ed25519 AAAA..."); None: nobody."""
+        """The name of the user who has this public key; None: nobody."""
 
-    async def route(self, user: str, board: str) -> Route | None:
-        """The way to a board, by its short name or host name, if *user* holds it at this moment; else None."""
+    async def route(self, key: str, board: str) -> Route | None:
+        """The way to a board, by its short name or host name, if who has *key* holds it at this moment; else None."""
 
     async def holdings(self, after: int, wait_s: float) -> Holdings:
-        """Who holds what, as soon as its version differs from *after*, or when *wait_s* have passed."""
+        """
+        Which keys open what, as soon as its version differs from *after*, or when *wait_s* have passed.
+
+        The version differs too when a key became somebody's or nobody's.
+        """
 
 
 # --- records: what the farm remembers
@@ -402,7 +408,7 @@ class SiteState:
     """A site, and what its agent and its gateway told of it."""
 
     site: Site
-    version: int = 0  # of its wishes; rises whenever any of them differs
+    version: int = 0  # of its wishes, and of whose key is whose; rises whenever any of them differs
     epoch: int = 0  # of its lease; 0: no agent ever came
     instance: UUID | None = None  # which agent has the lease
     seen_at: datetime | None = None  # when its agent last renewed it

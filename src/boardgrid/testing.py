@@ -505,7 +505,8 @@ class FakeDoorkeeper:
     held: dict[tuple[str, str], Route] = field(default_factory=dict)  # by user and board name
     told: list[tuple[str, int, str]] = field(default_factory=list)  # what hello was told
     unseen: set[tuple[str, str]] = field(default_factory=set)  # held, but an answer from before does not know it yet
-    asked: list[tuple[str, str]] = field(default_factory=list)  # routes that were asked for
+    asked: list[tuple[str, str]] = field(default_factory=list)  # routes that were asked for, by user and board
+    keys_asked: list[str] = field(default_factory=list)  # whose users were asked for
     version: int = 1
     is_silent: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -518,16 +519,23 @@ class FakeDoorkeeper:
         del self.held[user, board]
         self._tell()
 
+    def forget(self, key: str) -> None:
+        """Its user is removed, or has other keys now."""
+        del self.users[key]
+        self._tell()
+
     async def hello(self, host: str, port: int, host_key: str) -> None:
         self._answer()
         self.told.append((host, port, host_key))
 
     async def user_of(self, key: str) -> str | None:
         self._answer()
+        self.keys_asked.append(key)
         return self.users.get(key)
 
-    async def route(self, user: str, board: str) -> Route | None:
+    async def route(self, key: str, board: str) -> Route | None:
         self._answer()
+        user = self.users.get(key, "")
         self.asked.append((user, board))
         short, _dot, domain = board.partition(".")
         return self.held.get((user, short)) if domain in {"", "lab.boardgrid"} else None
@@ -541,7 +549,9 @@ class FakeDoorkeeper:
             except TimeoutError:
                 pass
         self._answer()
-        return Holdings(self.version, frozenset(self.held.keys() - self.unseen))
+        held = self.held.keys() - self.unseen
+        pairs = {(key, board) for key, user in self.users.items() for holder, board in held if holder == user}
+        return Holdings(self.version, frozenset(pairs))
 
     def _tell(self) -> None:
         self.version += 1

@@ -54,7 +54,7 @@ async def test_nobody_is_an_answer_but_a_door_that_is_not_there_is_none() -> Non
     async with http(lambda _request: problem(404, "user.unknown")) as client:
         assert await GatewayDoor(client).user_of("ssh-ed25519 AAAA") is None
         with pytest.raises(Fault):
-            await GatewayDoor(client).route("ada", "tk1-1")
+            await GatewayDoor(client).route("ssh-ed25519 AAAA", "tk1-1")
     async with http(lambda _request: problem(404, "site.unknown")) as client:
         with pytest.raises(Fault):
             await GatewayDoor(client).user_of("ssh-ed25519 AAAA")

@@ -66,7 +66,6 @@ async def test_no_name_in_a_path_finds_a_bug(lived_in: Door, route: str) -> None
         "/api/v1/reservations?all={}",
         "/api/agent/v1/wishes?epoch=0&after={}",
         "/api/agent/v1/wishes?epoch=0&wait_s={}",
-        "/api/gateway/v1/route?user={}&board={}",
         "/api/gateway/v1/changes?after={}",
         "/api/gateway/v1/changes?after=-1&wait_s={}",
     ],

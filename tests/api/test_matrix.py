@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.api.door import Door
-from tests.services.house import HOST_KEY
+from tests.services.house import HOST_KEY, KEY_A
 
 NO = 401  # the token opens another door, or there is none
 MACHINES = ("nobody", "agent", "gateway")
@@ -96,7 +96,7 @@ MATRIX = {
     "GET /api/agent/v1/blobs/{sha256}": of_agents(f"/blobs/{'b' * 64}", NOT_THERE),
     "POST /api/gateway/v1/hello": of_gateways("/hello", 204, json={"host": "farm", "port": 22, "host_key": HOST_KEY}),
     "POST /api/gateway/v1/key": of_gateways("/key", NOT_THERE, json={"key": KEY}),
-    "GET /api/gateway/v1/route": of_gateways("/route?user=ada&board=tk1-1", 200),
+    "POST /api/gateway/v1/route": of_gateways("/route", 200, json={"key": KEY_A, "board": "tk1-1"}),
     "GET /api/gateway/v1/changes": of_gateways("/changes", 200),
 }  # fmt: skip
 MATRIX["POST /api/agent/v1/lease"].agent = 426

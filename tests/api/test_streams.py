@@ -13,7 +13,7 @@ import pytest
 from boardgrid.api.streams import Streams
 from boardgrid.model.board import Act
 from tests.api.door import Door, served
-from tests.services.house import HOUR, a_board
+from tests.services.house import HOUR, KEY_A, a_board
 
 STREAM = {"Accept": "text/event-stream"}
 PATIENCE_S = 30
@@ -201,7 +201,7 @@ async def test_a_gateway_that_waits_is_told_at_once_when_a_board_is_given_back(d
     number = house.opened(house.ada).reservation.number
     async with client(door, "gateway") as http:
         held = (await http.get("/api/gateway/v1/changes")).json()
-        assert held["live"] == [{"user": "ada", "board": "tk1-1"}]
+        assert held["live"] == [{"key": KEY_A, "board": "tk1-1"}]
         asked = {"after": held["version"], "wait_s": PATIENCE_S}
         waiting = asyncio.create_task(http.get("/api/gateway/v1/changes", params=asked))
         await asyncio.sleep(0.3)

@@ -43,7 +43,9 @@ class World:
     add_board: Callable[[], object]
     steps_heard: Callable[[], int]
     end_reservation: Callable[[], object]  # ada holds tk1-1 at first
-    key: str
+    key: str  # ada's
+    others_key: str  # bob's
+    forget_other: Callable[[], object]  # bob is removed
 
 
 @asynccontextmanager
@@ -52,7 +54,8 @@ async def fake_world(_folder: Path) -> AsyncIterator[World]:
     wish = BoardWish(fake_board(1), TYPE, 1, Parked())
     controller.set(SiteWishes(1, (wish,)))
     key = "ssh-ed25519 AAAA"
-    doorkeeper.users[key] = "ada"
+    others_key = "ssh-ed25519 BBBB"
+    doorkeeper.users |= {key: "ada", others_key: "bob"}
     doorkeeper.hold("ada", "tk1-1", Route(IPv4Address("10.20.0.11")))
 
     def add_board() -> None:
@@ -67,6 +70,8 @@ async def fake_world(_folder: Path) -> AsyncIterator[World]:
         lambda: len(controller.of_kind(StepReport)),
         lambda: doorkeeper.end("ada", "tk1-1"),
         key,
+        others_key,
+        lambda: doorkeeper.forget(others_key),
     )
 
 
@@ -95,6 +100,8 @@ async def http_world(folder: Path) -> AsyncIterator[World]:
                 lambda: sum(event.step == "clone" for event in farm.history.after(house.admin)),
                 lambda: farm.booking.release(house.ada, number),
                 house.ada.ssh_keys[0],
+                house.bob.ssh_keys[0],
+                lambda: farm.accounts.remove(house.admin, "bob"),
             )
 
 
@@ -231,24 +238,25 @@ async def test_a_key_tells_its_user_and_one_that_is_nobody_s_nobody(world: World
 
 async def test_a_route_is_there_for_who_holds_the_board_by_its_name(world: World) -> None:
     for board in ("tk1-1", "tk1-1.lab.boardgrid"):
-        assert await world.doorkeeper.route("ada", board) == Route(IPv4Address("10.20.0.11"), 22)
+        assert await world.doorkeeper.route(world.key, board) == Route(IPv4Address("10.20.0.11"), 22)
 
 
 async def test_no_route_is_there_for_anybody_else_or_anywhere_else(world: World) -> None:
-    for user, board in (
-        ("bob", "tk1-1"),
-        ("nobody", "tk1-1"),
-        ("ada", "tk1-2"),
-        ("ada", "tk1-1.elsewhere.example"),
-        ("ada", "10.20.0.11"),
+    for key, board in (
+        (world.others_key, "tk1-1"),
+        (HOST_KEY, "tk1-1"),
+        (world.key, "tk1-2"),
+        (world.key, "tk1-1.elsewhere.example"),
+        (world.key, "10.20.0.11"),
+        ("ada", "tk1-1"),
         ("", ""),
     ):
-        assert await world.doorkeeper.route(user, board) is None
+        assert await world.doorkeeper.route(key, board) is None
 
 
 async def test_who_holds_what_comes_at_once_and_then_when_it_changes(world: World) -> None:
     held = await world.doorkeeper.holdings(-1, WAIT_S)
-    assert held.pairs == {("ada", "tk1-1")}
+    assert held.pairs == {(world.key, "tk1-1")}
     waiting = asyncio.create_task(world.doorkeeper.holdings(held.version, WAIT_S))
     await asyncio.sleep(0.2)
     assert not waiting.done()
@@ -257,7 +265,20 @@ async def test_who_holds_what_comes_at_once_and_then_when_it_changes(world: Worl
         changed = await waiting
     assert changed.version != held.version
     assert changed.pairs == frozenset()
-    assert await world.doorkeeper.route("ada", "tk1-1") is None
+    assert await world.doorkeeper.route(world.key, "tk1-1") is None
+
+
+async def test_a_gateway_hears_of_it_when_a_key_becomes_nobody_s(world: World) -> None:
+    held = await world.doorkeeper.holdings(-1, WAIT_S)
+    waiting = asyncio.create_task(world.doorkeeper.holdings(held.version, WAIT_S))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await asyncio.to_thread(world.forget_other)
+    async with asyncio.timeout(WAIT_S / 2):
+        changed = await waiting
+    assert changed.version != held.version
+    assert changed.pairs == held.pairs
+    assert await world.doorkeeper.user_of(world.others_key) is None
 
 
 async def test_who_holds_what_comes_when_the_wait_is_over(world: World) -> None:
@@ -269,7 +290,7 @@ async def test_a_controller_that_does_not_answer_is_a_fault_to_the_gateway(silen
     for call in (
         silence.doorkeeper.hello("farm", 22, HOST_KEY),
         silence.doorkeeper.user_of(HOST_KEY),
-        silence.doorkeeper.route("ada", "tk1-1"),
+        silence.doorkeeper.route(HOST_KEY, "tk1-1"),
         silence.doorkeeper.holdings(-1, 0),
     ):
         with pytest.raises(Fault) as fault:

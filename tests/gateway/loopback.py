@@ -59,11 +59,14 @@ class Door:
         file.write_bytes(key.export_private_key())
         file.chmod(0o600)
         self.keys[name] = key
-        self.doorkeeper.users[" ".join(key.export_public_key().decode().split()[:2])] = name
+        self.doorkeeper.users[self.line(name)] = name
         return key
 
     def holds(self, user: str, board: str = "tk1-1", port: int | None = None) -> None:
         self.doorkeeper.hold(user, board, Route(IPv4Address(LOOPBACK), port or self.board_port))
+
+    def line(self, user: str) -> str:
+        return " ".join(self.keys[user].export_public_key().decode().split()[:2])
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):

@@ -30,8 +30,8 @@ class OnLoopback:
         self.hello, self.user_of, self.holdings = real.hello, real.user_of, real.holdings
         self._real, self._port = real, port
 
-    async def route(self, user: str, board: str) -> Route | None:
-        route = await self._real.route(user, board)
+    async def route(self, key: str, board: str) -> Route | None:
+        route = await self._real.route(key, board)
         return replace(route, address=IPv4Address("127.0.0.1"), port=self._port) if route else None
 
 

@@ -218,3 +218,13 @@ async def test_a_connection_without_any_session_ends(opened: Opener) -> None:
     through = await door.connect()
     async with asyncio.timeout(30):
         await through.wait_closed()
+
+
+async def test_asking_for_what_is_refused_does_not_keep_a_connection_alive(opened: Opener) -> None:
+    door = await opened(idle_s=0.5)
+    through = await door.connect()
+    async with asyncio.timeout(30):
+        while not through.is_closed():
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await through.open_connection("tk1-2", 22)
+            await asyncio.sleep(0.02)

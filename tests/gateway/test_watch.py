@@ -45,6 +45,27 @@ async def test_what_else_its_user_holds_stays_open_on_the_same_connection(door: 
             assert await stays.read(100)
 
 
+async def test_a_key_that_becomes_nobody_s_ends_its_connection_and_what_runs_on_it(door: Door) -> None:
+    ssh = await _waiting(door)
+    door.doorkeeper.forget(door.line("ada"))
+    status, _out, err = await ssh.said()
+    assert status == 255
+    assert "this key is not ada's any more" in err
+
+
+async def test_who_gets_a_removed_user_s_name_shares_nothing_with_their_open_connections(door: Door) -> None:
+    former = await door.connect()
+    del door.doorkeeper.users[door.line("ada")]  # the gateway has not heard of it yet
+    door.user("ada")  # another person
+    with pytest.raises(asyncssh.ChannelOpenError, match="you hold no board tk1-1"):
+        await former.open_connection("tk1-1", 22)
+    door.holds("ada", "tk1-2")  # now it hears
+    async with asyncio.timeout(30):
+        await former.wait_closed()
+    async with await door.connect() as now:
+        await now.open_connection("tk1-1", 22)
+
+
 async def test_an_answer_from_before_the_session_began_cuts_nobody(door: Door) -> None:
     ssh = await _waiting(door)
     door.doorkeeper.unseen = {("ada", "tk1-1")}

@@ -13,9 +13,9 @@ from tests.services.house import HOST_KEY, HOUR, KEY_A, KEY_B, House, a_board
 ROUTE = Route(IPv4Address("10.20.0.11"), 22)
 
 
-def _is_open(house: House, user: str = "ada", board: str = "tk1-1", site: str = "lab") -> bool:
+def _is_open(house: House, key: str = KEY_A, board: str = "tk1-1", site: str = "lab") -> bool:
     try:
-        return house.farm.doors.route(site, user, board) == ROUTE
+        return house.farm.doors.route(site, key, board) == ROUTE
     except NotFound as error:
         assert error.code is Code.ROUTE_UNKNOWN
         return False
@@ -37,7 +37,7 @@ def test_the_way_to_a_board_is_open_to_its_user_while_it_is_open(house: House) -
     house.reach()
     assert _is_open(house)
     assert _is_open(house, board="tk1-1.lab.boardgrid")
-    assert not _is_open(house, "bob") and not _is_open(house, "root") and not _is_open(house, "nobody")
+    assert not _is_open(house, KEY_B) and not _is_open(house, HOST_KEY) and not _is_open(house, "nobody's")
     house.farm.booking.release(house.ada, number)
     assert not _is_open(house)
 
@@ -76,7 +76,7 @@ def test_holdings_tell_who_is_let_through_and_change_with_their_version(house: H
     house.reserve(house.bob, board="tk1-2")
     mark = house.changes.mark(wishes_of("lab"))
     opened = house.farm.doors.holdings("lab")
-    assert opened.pairs == {("ada", "tk1-1")} and opened.version != before.version
+    assert opened.pairs == {(KEY_A, "tk1-1")} and opened.version != before.version
     house.farm.booking.release(house.ada, number)
     ended = house.farm.doors.holdings("lab")
     assert ended.pairs == frozenset() and ended.version != opened.version

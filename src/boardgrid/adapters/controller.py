@@ -45,7 +45,7 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    user: str
+    key: str
     board: str
 
 
@@ -146,10 +146,10 @@ class GatewayDoor:
             _check_is(Code.USER_UNKNOWN, error)
             return None
 
-    async def route(self, user: str, board: str) -> Route | None:
-        params = {"user": user, "board": board}
+    async def route(self, key: str, board: str) -> Route | None:
+        body = {"key": key, "board": board}
         try:
-            return await _asked(_ROUTE, self.http, "GET", "/api/gateway/v1/route", params=params)
+            return await _asked(_ROUTE, self.http, "POST", "/api/gateway/v1/route", json=body)
         except NotFound as error:
             _check_is(Code.ROUTE_UNKNOWN, error)
             return None
@@ -159,7 +159,7 @@ class GatewayDoor:
         told = await _asked(
             _CHANGES, self.http, "GET", "/api/gateway/v1/changes", params=params, timeout=wait_s + _ANSWER_S
         )
-        return Holdings(told.version, frozenset((held.user, held.board) for held in told.live))
+        return Holdings(told.version, frozenset((held.key, held.board) for held in told.live))
 
 
 async def _asked(kind: TypeAdapter[T], http: httpx.AsyncClient, method: str, path: str, **how: Any) -> T:

@@ -29,13 +29,17 @@ class KeyOut(BaseModel):
     user: str
 
 
+class RouteIn(KeyIn):
+    board: str = Field(max_length=1000)
+
+
 class RouteOut(BaseModel):
     address: IPv4Address
     port: int
 
 
 class HeldOut(BaseModel):
-    user: str
+    key: str
     board: str
 
 
@@ -56,15 +60,10 @@ def whose_key(body: KeyIn, farm: TheFarm, _site: GatewaySite) -> KeyOut:
     return KeyOut(user=farm.doors.user_of_key(body.key))
 
 
-@router.get("/route")
-def find_route(
-    farm: TheFarm,
-    site: GatewaySite,
-    user: Annotated[str, Query(max_length=1000)],
-    board: Annotated[str, Query(max_length=1000)],
-) -> RouteOut:
-    """The way to a board, by its name or host name, while that user holds it and it is open."""
-    route = farm.doors.route(site, user, board)
+@router.post("/route")
+def find_route(body: RouteIn, farm: TheFarm, site: GatewaySite) -> RouteOut:
+    """The way to a board, by its name or host name, while the user who has this key holds it and it is open."""
+    route = farm.doors.route(site, body.key, body.board)
     return RouteOut(address=route.address, port=route.port)
 
 
@@ -75,7 +74,7 @@ async def wait_for_changes(
     after: Annotated[int, Query(ge=-1, le=2**53, description="The version that is known already.")] = -1,
     wait_s: WaitS = 0,
 ) -> HoldingsOut:
-    """Who holds which open board of the site, as soon as the version differs from `after`."""
+    """Which keys open which board of the site, as soon as the version differs from `after`."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + wait_s
     while True:
@@ -83,6 +82,6 @@ async def wait_for_changes(
         held = await run_in_threadpool(farm.doors.holdings, site)
         left_s = until_s - loop.time()
         if held.version != after or left_s <= 0:
-            live = [HeldOut(user=user, board=board) for user, board in sorted(held.pairs)]
+            live = [HeldOut(key=key, board=board) for key, board in sorted(held.pairs)]
             return HoldingsOut(version=held.version, live=live)
         await farm.changes.wait(wishes_of(site), mark, left_s)

@@ -12,12 +12,13 @@ class Guest(Protocol):
     """A connection, as the lobby counts it."""
 
     address: str
-    user: str | None  # None until its key is proven
+    key: str  # with which they came in
+    user: str | None  # whose that key was then; None until it is proven
     sessions: set[Session]
     opening: int  # sessions that are being connected
 
     def leave(self, reason: str) -> None:
-        """Close the connection, and tell its user why."""
+        """Close the connection and with it all its sessions, and tell its user why."""
 
 
 @dataclass(slots=True)

@@ -24,23 +24,26 @@ class Visit(asyncssh.SSHServer):
     """
     One connection: a key that is somebody's, then sessions on boards that this somebody holds.
 
-    The name that somebody logs in with must be the one that their key tells: nothing else ever becomes *user*.
+    The name that somebody logs in with must be the one that their key tells: nothing else ever becomes *user*. What
+    they may do is asked by that key, for each session anew: the name may have become another's since they came in.
     """
 
     def __init__(self, lobby: Lobby, doorkeeper: Doorkeeper) -> None:
         self.address = ""
+        self.key = ""
         self.user: str | None = None
         self.sessions: set[Session] = set()
         self.opening = 0
         self._lobby = lobby
         self._doorkeeper = doorkeeper
         self._wire: Wire | None = None
-        self._known_as: str | None = None
+        self._shown = ""  # the key that was asked about last
+        self._known_as: str | None = None  # and whose it is
         self._keys: set[str] = set()
         self._was_told = False
         # asyncssh may ask for a channel before it has called auth_completed().
         self._authenticated: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._idle: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None  # runs while there is no session, whatever else is tried
 
     # --- the connection
 
@@ -81,6 +84,7 @@ class Visit(asyncssh.SSHServer):
         if len(self._keys) > self._lobby.limits.keys_per_connection:
             self.leave(_("too many keys: name the right one with ssh -i"))
             return False
+        self._shown = line
         try:
             self._known_as = await self._doorkeeper.user_of(line)
         except FarmError as error:
@@ -100,7 +104,7 @@ class Visit(asyncssh.SSHServer):
         if not self._lobby.has_room_for_user(user):
             self.leave(_("you have too many connections open"))
             return
-        self.user = user
+        self.key, self.user = self._shown, user
         self._authenticated.set_result(user)
         self._wait_for_a_session()
         log.info("visit.began", user=user, address=self.address)
@@ -140,7 +144,6 @@ class Visit(asyncssh.SSHServer):
             return await self._connected(user, board, host)
         finally:
             self.opening -= 1
-            self._wait_for_a_session()
 
     async def _connected(self, user: str, board: str, host: str) -> Session:
         told = self._lobby.changes
@@ -159,12 +162,13 @@ class Visit(asyncssh.SSHServer):
             raise
         session = Session(user, board, route, self._wire, reader, writer, on_end=self._ended)
         self.sessions.add(session)
+        self._wait_for_a_session()
         log.info("session.began", user=user, board=board, address=self.address)
         return session
 
     async def _route(self, user: str, board: str, host: str) -> Route:
         try:
-            route = await self._doorkeeper.route(user, host)
+            route = await self._doorkeeper.route(self.key, host)
         except FarmError as error:
             log.warning("session.unanswered", user=user, board=board, error=str(error))
             raise _refused(_("this gateway gets no answer from its farm: try again in a moment")) from error
@@ -182,7 +186,7 @@ class Visit(asyncssh.SSHServer):
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        if not self.sessions and not self.opening and self._wire is not None:
+        if not self.sessions and self._wire is not None:
             self._idle = asyncio.get_running_loop().call_later(
                 self._lobby.limits.idle_s, self.leave, _("nothing was asked for in a long time")
             )

@@ -1,4 +1,4 @@
-"""The watch: whose reservation has ended is put out, and so is everybody when the controller stays silent."""
+"""The watch: whose reservation or key has ended is put out, and so is everybody when the controller stays silent."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ _NEVER = -1  # a version that no answer has
 @dataclass(slots=True)
 class Watch:
     """
-    Hears from the controller who holds what, as soon as it changes.
+    Hears from the controller whose key opens what, as soon as it changes.
 
     What it hears is a hint, for an answer may be older than a session that began meanwhile: before a session is cut its
-    route is asked for once more.
+    route is asked for once more, and before a connection without any is left alone, whose its key is now.
     """
 
     lobby: Lobby
@@ -67,16 +67,25 @@ class Watch:
         self._version = held.version
 
     async def _put_out(self, pairs: frozenset[tuple[str, str]]) -> None:
+        users: dict[str, str | None] = {}
         routes: dict[tuple[str, str], Route | None] = {}
-        for session in tuple(self.lobby.sessions()):
-            pair = (session.user, session.board)
-            if pair in pairs:
+        for guest in tuple(self.lobby.guests):
+            doubted = [session for session in guest.sessions if (guest.key, session.board) not in pairs]
+            if guest.user is None or (guest.sessions and not doubted):
+                continue  # a stranger; or the key opens what it is used for
+            if guest.key not in users:
+                users[guest.key] = await self.doorkeeper.user_of(guest.key)
+            if users[guest.key] != guest.user:
+                log.info("visit.ended", user=guest.user, address=guest.address)
+                guest.leave(_("this key is not {user}'s any more").format(user=guest.user))
                 continue
-            if pair not in routes:
-                routes[pair] = await self.doorkeeper.route(*pair)
-            if routes[pair] != session.route:
-                log.info("session.cut", user=session.user, board=session.board)
-                self.lobby.cut(session, _("your time on {board} has ended").format(board=session.board))
+            for session in doubted:
+                pair = (guest.key, session.board)
+                if pair not in routes:
+                    routes[pair] = await self.doorkeeper.route(*pair)
+                if routes[pair] != session.route:
+                    log.info("session.cut", user=session.user, board=session.board)
+                    self.lobby.cut(session, _("your time on {board} has ended").format(board=session.board))
 
     async def _count_the_silence(self) -> None:
         grace_s = self.lobby.limits.grace_s

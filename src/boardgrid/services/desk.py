@@ -24,14 +24,14 @@ class Work:
     """
     One use case while it is worked on.
 
-    What is saved here is looked at: where a wish of a site is another one afterwards, the version of that site's wishes
-    rises in the same transaction, whichever use case it was.
+    What is saved here is looked at: where a wish of a site is another one afterwards, or a key somebody else's, the
+    version of that site's wishes rises in the same transaction, whichever use case it was.
     """
 
     tx: Transaction
     now: datetime
     topics: set[str] = field(default_factory=set)  # told when all of it is recorded
-    _sites: set[str] = field(default_factory=set)  # whose wishes differ
+    _sites: set[str] = field(default_factory=set)  # whose agent or gateway is to hear of it
 
     def save(self, thing: Thing) -> None:
         self._look(thing)
@@ -92,6 +92,11 @@ class Work:
             case BoardType():
                 if self.tx.board_type(thing.name) != thing:
                     self._sites |= {one.board.site for one in self.tx.boards(board_type=thing.name)}
+            case User():
+                known = self.tx.user(thing.id)
+                if known is not None and known.ssh_keys != thing.ssh_keys:
+                    # At any of them a connection may be open by a key that is theirs no more.
+                    self._sites |= {one.site.name for one in self.tx.sites()}
             case _:
                 pass
 

@@ -54,9 +54,9 @@ class Doors:
             raise NotFound(Code.USER_UNKNOWN, _("this key is nobody's"))
         return user.name
 
-    def route(self, site: str, user: str, board: str) -> Route:
+    def route(self, site: str, key: str, board: str) -> Route:
         """
-        Where *board* (its name or host name) is reached: while *user*'s reservation runs and their deployment is open.
+        Where *board* (its name or host name) is reached: while who has *key* holds it and their deployment is open.
 
         Raises:
             NotFound: ROUTE_UNKNOWN; never more than that.
@@ -64,30 +64,29 @@ class Doors:
         with self.desk.records.read() as records:
             state = records.site(site)
             standing = _board_called(records, state, board) if state else None
-            person = records.user_named(user)
+            person = records.user_with_key(_plain(key))
             holder = self._holders(records, [standing]).get(standing.board.name) if standing else None
         if standing is None or person is None or holder is None or holder != person.id:
             raise NotFound(
                 Code.ROUTE_UNKNOWN,
-                _("{user} holds no open board {board}"),
+                _("this key opens no board {board}"),
                 hint=_("boardgrid status shows what you hold"),
-                user=user[:80],
                 board=board[:80],
             )
         return Route(standing.board.address)
 
     def holdings(self, site: str) -> Holdings:
         """
-        Who may be let through to which board, as it is now. The door waits on the topic :func:`wishes_of`.
+        Which keys open which board, as it is now. The door waits on the topic :func:`wishes_of`.
 
         Raises:
             NotFound: SITE_UNKNOWN.
         """
         with self.desk.records.read() as records:
             state = site_for(records, site)
-            names = {one.id: one.name for one in records.users() if not one.removed}
+            keys = {one.id: one.ssh_keys for one in records.users() if not one.removed}
             holders = self._holders(records, records.boards(site=site))
-        pairs = {(names[user], board) for board, user in holders.items() if user in names}
+        pairs = {(key, board) for board, user in holders.items() for key in keys.get(user, ())}
         return Holdings(state.version, frozenset(pairs))
 
     def _holders(self, records: Snapshot, standings: Sequence[Standing]) -> Mapping[str, UUID]:
