@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from boardgrid.daemon import config
-from boardgrid.daemon.config import Listen, NfsServer
+from boardgrid.daemon.config import Listen, NfsServer, Public
 from boardgrid.model.board import DhcpMode
 from boardgrid.model.errors import Invalid
 
@@ -36,6 +36,7 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         root_mib = 512
         [gateway]
         listen = "0.0.0.0:22"
+        public = "gate.example.org:2222"
         user = "eve"
         [agent]
         import_dirs = ["/srv/images"]
@@ -57,7 +58,9 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
     assert read.controller == config.ControllerConfig(
         listen=Listen(IPv4Address("127.0.0.1"), 9000, True), user="ada", root_mib=512
     )
-    assert read.gateway == config.GatewayConfig(listen=Listen(IPv4Address("0.0.0.0"), 22), user="eve")
+    assert read.gateway == config.GatewayConfig(
+        listen=Listen(IPv4Address("0.0.0.0"), 22), public=Public("gate.example.org", 2222), user="eve"
+    )
     assert read.agent == config.AgentConfig(
         import_dirs=(Path("/srv/images"),), window=7, nfs=NfsServer.KNFSD, overcommit=True, holding=Path("/srv/holding")
     )
@@ -78,6 +81,11 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         ('[agent]\nimport_dirs = ["images"]', "agent.import_dirs.0: should be a path that begins with /"),
         ('[controller]\nlisten = "8470"', "controller.listen: should be an address and a port"),
         ('[gateway]\nlisten = "127.0.0.1:70000"', "gateway.listen: should be an address and a port"),
+        (f'{REAL}[gateway]\nlisten = "0.0.0.0:2270"', "gateway.public: is missing: the gateway listens on every"),
+        ('[gateway]\npublic = "gate.example.org"', "gateway.public: should be a name or an address, and a port"),
+        ('[gateway]\npublic = "0.0.0.0:2270"', "gateway.public: should be a name or an address, and a port"),
+        ('[gateway]\npublic = "[::]:2270"', "gateway.public: should be a name or an address, and a port"),
+        ('[gateway]\npublic = "-oProxyCommand=x:22"', "gateway.public: should be a name or an address, and a port"),
         ('[lab]\nvirtual = "perhaps"', "lab.virtual: input should be a valid boolean"),
         ('[site]\nname = "My Lab"', "site.name: 'My Lab' is no name for a site"),
         ('[site]\ndomain = "-"', "site.domain: should be a domain"),
@@ -94,6 +102,22 @@ def test_each_complaint_names_file_and_key(tmp_path: Path, text: str, complaint:
     with pytest.raises(Invalid, match=re.escape(complaint)) as caught:
         config.read(file)
     assert str(caught.value).startswith(f"{file}: ")
+
+
+@pytest.mark.parametrize(
+    ("public", "told"),
+    [
+        ("", Public("10.1.0.1", 2270)),
+        ('public = "gate.example.org:22"', Public("gate.example.org", 22)),
+        ('public = "192.0.2.7:22"', Public("192.0.2.7", 22)),
+        ('public = "[2001:db8::7]:22"', Public("2001:db8::7", 22)),
+    ],
+)
+def test_people_are_told_the_public_address_and_else_where_the_gateway_listens(
+    tmp_path: Path, public: str, told: Public
+) -> None:
+    read = config.read(written(tmp_path, f'[gateway]\nlisten = "10.1.0.1:2270"\n{public}\n{REAL}'))
+    assert read.told("10.1.0.1", 2270) == told
 
 
 def test_a_config_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -34,6 +34,14 @@ class Listen:
         return f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Where people reach a door: ``"gate.example.org:2270"``."""
+
+    host: str
+    port: int
+
+
 class NfsServer(StrEnum):
     """Who serves the roots."""
 
@@ -57,6 +65,25 @@ def _listen(value: object) -> object:
     return Listen(IPv4Address(match["host"]), int(match["port"]), bool(match["next"]))
 
 
+def _public(value: object) -> object:
+    match = (
+        re.fullmatch(r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})", value)
+        if isinstance(value, str)
+        else None
+    )
+    if not match or not 0 < int(match["port"]) < 65536 or _is_everywhere(host := match["host"].strip("[]")):
+        raise ValueError(_('should be a name or an address, and a port, like "gate.example.org:2270"'))
+    return Public(host, int(match["port"]))
+
+
+def _is_everywhere(host: str) -> bool:
+    """Whether this is the address that means all addresses of a machine: one to listen on, and none to connect to."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def _absolute(value: object) -> object:
     if not isinstance(value, str | Path) or not Path(value).is_absolute():
         raise ValueError(_("should be a path that begins with /"))
@@ -64,6 +91,7 @@ def _absolute(value: object) -> object:
 
 
 ListenKey = Annotated[Listen, BeforeValidator(_listen)]
+PublicKey = Annotated[Public, BeforeValidator(_public)]
 PathKey = Annotated[Path, BeforeValidator(_absolute)]
 
 
@@ -81,6 +109,7 @@ class GatewayConfig(_Strict):
     """The SSH door."""
 
     listen: ListenKey = Listen(IPv4Address("127.0.0.1"), 2270)
+    public: PublicKey | None = None  # where people reach it, if not where it listens
     user: str = ""  # as above
 
 
@@ -140,6 +169,23 @@ class Config:
         """Unix sockets, and what is true only while the farm runs."""
         return self.state / "run"
 
+    def told(self, host: str, port: int) -> Public:
+        """
+        Where people are told to go, when the gateway listens at *host* and *port*.
+
+        Raises:
+            Invalid: it listens on every address, and none of them was chosen.
+        """
+        if self.gateway.public is None and _is_everywhere(host):
+            raise _complaint(
+                self.file,
+                _(
+                    "gateway.public: is missing: the gateway listens on every address of this machine ({host}), and "
+                    'people must be told one, like "gate.example.org:{port}"'
+                ).format(host=host, port=port),
+            )
+        return self.gateway.public or Public(host, port)
+
     def socket(self, name: str) -> Path:
         """Raises: Invalid where the path would be too long for the kernel."""
         path = self.run / name
@@ -178,7 +224,9 @@ def read(file: Path) -> Config:
     if state.resolve().is_relative_to("/run") or state.resolve().is_relative_to("/sys"):
         raise _complaint(file, _("state: cannot lie below /run or /sys, which the NFS server has for itself"))
     config = Config(file, state, said.controller, said.gateway, said.agent, _site(file, said), said.lab)
-    config.socket("controller.sock")  # too long a path is told now, not when the first process starts
+    # What cannot be is told now, not when the first process starts.
+    config.socket("controller.sock")
+    config.told(str(config.gateway.listen.host), config.gateway.listen.port)
     return config
 
 

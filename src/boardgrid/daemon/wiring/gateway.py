@@ -18,7 +18,14 @@ async def serve(config: Config) -> None:
     listening = sockets.inherited(os.environ).get("ssh")
     if listening is None:  # started by hand
         listening = sockets.open_tcp("ssh", config.gateway.listen, key=f"{config.file}: gateway.listen").socket
-    host, port = listening.getsockname()
+    public = config.told(*listening.getsockname()[:2])  # an IPv6 socket says more of itself
     async with http_to_controller(config, layout.gateway) as http:
         tell_ready()
-        await door.serve(listening, layout.gateway / "host_key", GatewayDoor(http), BootClock(), host=host, port=port)
+        await door.serve(
+            listening,
+            layout.gateway / "host_key",
+            GatewayDoor(http),
+            BootClock(),
+            host=public.host,
+            port=public.port,
+        )
