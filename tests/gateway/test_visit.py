@@ -207,10 +207,26 @@ async def test_a_user_may_have_so_many_connections_and_no_more(opened: Opener) -
 
 
 async def test_who_offers_key_after_key_is_sent_away(opened: Opener) -> None:
-    door = await opened(keys_per_connection=3)
+    door = await opened(offers_per_connection=3)
     many = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(6)]
     with pytest.raises(asyncssh.DisconnectError, match="too many keys"):
         await asyncssh.connect("127.0.0.1", door.port, username="ada", client_keys=many, known_hosts=None, config=None)
+
+
+async def test_who_offers_one_key_again_and_again_is_sent_away_and_the_controller_asked_once(opened: Opener) -> None:
+    door = await opened(offers_per_connection=3)
+    key = asyncssh.generate_private_key("ssh-ed25519")
+
+    class Stubborn(asyncssh.SSHClient):
+        def public_key_auth_requested(self) -> asyncssh.SSHKey:
+            return key
+
+    with pytest.raises(asyncssh.DisconnectError, match="too many keys"):
+        await asyncssh.connect(
+            "127.0.0.1", door.port, username="ada", client_factory=Stubborn, client_keys=None, known_hosts=None,
+            config=None, agent_path=None,
+        )  # fmt: skip
+    assert door.doorkeeper.keys_asked == [public_line(key)]
 
 
 async def test_a_connection_without_any_session_ends(opened: Opener) -> None:

@@ -8,7 +8,7 @@ class Limits:
     login_s: float = 20.0  # from the first byte to a proven key
     strangers: int = 40  # connections that have not proven a key yet
     strangers_per_address: int = 20
-    keys_per_connection: int = 10  # each one offered is one question to the controller
+    offers_per_connection: int = 12  # of keys; the right one is offered twice, the second time signed
     connections_per_user: int = 32
     sessions_per_user: int = 32
     sessions_per_address: int = 128  # many people may share one address

@@ -39,7 +39,8 @@ class Visit(asyncssh.SSHServer):
         self._wire: Wire | None = None
         self._shown = ""  # the key that was asked about last
         self._known_as: str | None = None  # and whose it is
-        self._keys: set[str] = set()
+        self._offers = 0
+        self._answers: dict[str, str | None] = {}  # whose a key is: asked once in a visit, however often it is offered
         self._was_told = False
         # asyncssh may ask for a channel before it has called auth_completed().
         self._authenticated: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -79,16 +80,17 @@ class Visit(asyncssh.SSHServer):
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        line = " ".join(key.export_public_key().decode().split()[:2])
-        self._keys.add(line)
-        if len(self._keys) > self._lobby.limits.keys_per_connection:
+        self._offers += 1
+        if self._offers > self._lobby.limits.offers_per_connection:
             self.leave(_("too many keys: name the right one with ssh -i"))
             return False
-        self._shown = line
+        self._shown = " ".join(key.export_public_key().decode().split()[:2])
+        self._known_as = None
         try:
-            self._known_as = await self._doorkeeper.user_of(line)
+            if self._shown not in self._answers:
+                self._answers[self._shown] = await self._doorkeeper.user_of(self._shown)
+            self._known_as = self._answers[self._shown]
         except FarmError as error:
-            self._known_as = None
             log.warning("visit.unanswered", address=self.address, error=str(error))
             self._tell_once(_("This gateway gets no answer from its farm: try again in a moment.\n"))
         return self._known_as is not None and self._known_as == username
