@@ -169,19 +169,23 @@ def test_a_host_key_that_was_half_written_is_made_anew(tmp_path: Path) -> None:
     assert public_line(host_key(tmp_path / "host_key")) == public_line(made)
 
 
-async def test_strangers_beyond_the_limit_are_hung_up_on_and_others_end_when_they_do_not_log_in(
+async def test_a_stranger_too_many_takes_the_place_of_the_oldest_and_all_end_when_they_do_not_log_in(
     opened: Opener,
 ) -> None:
     door = await opened(strangers=4, strangers_per_address=3, login_s=2)
-    strangers = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(4)]
-    async with asyncio.timeout(60):
-        assert await strangers[3][0].read() == b""
-        for reader, _writer in strangers[:3]:
-            assert (await reader.read()).startswith(b"SSH-2.0-BoardGrid")
-    for _reader, writer in strangers:
-        writer.close()
+    strangers = []
+    for _ in range(4):
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        assert (await reader.readline()).startswith(b"SSH-2.0-BoardGrid")
+        strangers.append((reader, writer))
+    async with asyncio.timeout(30):
+        assert b"too many are at this door" in await strangers[0][0].read()
     status, _out, err = await (await door.ssh(*ON_BOARD, "uname")).said()
     assert status == 7, err
+    async with asyncio.timeout(60):
+        for reader, writer in strangers:
+            await reader.read()
+            writer.close()
 
 
 async def test_a_user_may_have_so_many_sessions_and_no_more(opened: Opener) -> None:

@@ -1,11 +1,17 @@
 """The lobby: everybody who is connected to this gateway at the moment."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import structlog
+
 from boardgrid.gateway.limits import Limits
 from boardgrid.gateway.session import Session
+from boardgrid.messages import _
+
+log = structlog.get_logger(__name__)
 
 
 class Guest(Protocol):
@@ -24,20 +30,38 @@ class Guest(Protocol):
 @dataclass(slots=True)
 class Lobby:
     limits: Limits = field(default_factory=Limits)
-    guests: set[Guest] = field(default_factory=set)
+    guests: dict[Guest, None] = field(default_factory=dict)  # in the order in which they came
     changes: int = 0  # rises whenever the controller told who holds what
 
-    def has_room_for_stranger(self, address: str) -> bool:
-        strangers = [guest.address for guest in self.guests if guest.user is None]
-        return len(strangers) < self.limits.strangers and strangers.count(address) < self.limits.strangers_per_address
+    def enter(self, guest: Guest) -> None:
+        """
+        Let a stranger in. Where there are too many, another one has to go: refused, the newcomer could be kept out by
+        whoever fills the lobby, while a login is done before so many others have come.
+        """
+        strangers = [one for one in self.guests if one.user is None]
+        here = [one for one in strangers if one.address == guest.address]
+        if len(here) >= self.limits.strangers_per_address:
+            self._send_away(here[0])
+        elif len(strangers) >= self.limits.strangers:
+            [(busiest, _count)] = Counter(one.address for one in strangers).most_common(1)
+            self._send_away(next(one for one in strangers if one.address == busiest))
+        self.guests[guest] = None
+
+    def _send_away(self, stranger: Guest) -> None:
+        self.forget(stranger)
+        log.info("visit.refused", address=stranger.address)
+        stranger.leave(_("too many are at this door: try again"))
+
+    def forget(self, guest: Guest) -> None:
+        """It is gone, or as good as that."""
+        self.guests.pop(guest, None)
 
     def has_room_for_user(self, user: str) -> bool:
         return sum(guest.user == user for guest in self.guests) < self.limits.connections_per_user
 
-    def has_room_for_session(self, user: str, address: str) -> bool:
-        of_user = sum(len(guest.sessions) + guest.opening for guest in self.guests if guest.user == user)
-        of_address = sum(len(guest.sessions) + guest.opening for guest in self.guests if guest.address == address)
-        return of_user < self.limits.sessions_per_user and of_address < self.limits.sessions_per_address
+    def has_room_for_session(self, user: str) -> bool:
+        open_ = sum(len(guest.sessions) + guest.opening for guest in self.guests if guest.user == user)
+        return open_ < self.limits.sessions_per_user
 
     def sessions(self) -> Iterator[Session]:
         for guest in self.guests:

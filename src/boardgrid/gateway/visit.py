@@ -53,14 +53,10 @@ class Visit(asyncssh.SSHServer):
         self._wire = conn
         peer = conn.get_extra_info("peername")
         self.address = peer[0] if peer else ""
-        if not self._lobby.has_room_for_stranger(self.address):
-            log.info("visit.refused", address=self.address)
-            conn.abort()
-            return
-        self._lobby.guests.add(self)
+        self._lobby.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lobby.guests.discard(self)
+        self._lobby.forget(self)
         self._wire = None
         if self._idle is not None:
             self._idle.cancel()
@@ -137,7 +133,7 @@ class Visit(asyncssh.SSHServer):
             )
         if dest_port != _SSH_PORT:
             raise _refused(_("this door leads to port 22 of {board} alone").format(board=board))
-        if not self._lobby.has_room_for_session(user, self.address):
+        if not self._lobby.has_room_for_session(user):
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_RESOURCE_SHORTAGE, _("you have too many sessions open: end one first")
             )
