@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from boardgrid.api.app import create
 from boardgrid.api.spool import Spool
 from boardgrid.api.streams import Streams
+from boardgrid.daemon.wiring.connection import Connection
 from boardgrid.model.board import BoardType, Site
 from boardgrid.model.user import Audience, Role, User
 from boardgrid.services.farm import Farm
@@ -81,7 +82,7 @@ async def served(app: FastAPI, *, at: Path | None = None) -> AsyncIterator[str]:
     else:
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(str(at))
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -24,7 +25,8 @@ async def started(folder: Path, config: str) -> AsyncIterator[tuple[asyncio.subp
     file = folder / "boardgrid.toml"
     file.write_text(f"[lab]\nvirtual = true\n{config}")
     with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listening:
-        words = launch.words([listening.fileno()], View())
+        # As few descriptors as systemd and shells give to those who do not ask for more, and fewer.
+        words = [*launch.words([listening.fileno()], View()), "prlimit", "--nofile=256:", "--"]
         gateway = await asyncio.create_subprocess_exec(
             *(*words, sys.executable, "-m", "boardgrid.daemon.main", "gateway", "--config", str(file)),
             pass_fds=[listening.fileno()],
@@ -64,4 +66,6 @@ async def test_people_are_told_the_public_address_of_a_gateway_on_every_address(
             while (told := api.house.farm.inventory.sites(api.house.ada)[0].gateway) is None:
                 assert gateway.returncode is None
                 await asyncio.sleep(0.05)
+            soft, hard = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
     assert (told.host, told.port) == ("gate.example.org", 22)
+    assert soft == hard

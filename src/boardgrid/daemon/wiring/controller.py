@@ -11,10 +11,11 @@ import uvicorn
 
 from boardgrid.api import app
 from boardgrid.api.spool import Spool
-from boardgrid.daemon import sockets
+from boardgrid.daemon import descriptors, sockets
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
+from boardgrid.daemon.wiring.connection import Connection
 from boardgrid.daemon.wiring.records import now, services
 from boardgrid.model.errors import FarmError
 from boardgrid.ports import EVENTS
@@ -42,11 +43,13 @@ class _Server(uvicorn.Server):
 
 async def serve(config: Config) -> None:
     """Until cancelled."""
+    descriptors.use_all()
     doors = sockets.inherited(os.environ) or _own_doors(config)
     with services(config, upgrade=False) as farm:
         server = _Server(
             uvicorn.Config(
                 app.create(farm, Spool(Layout(config.state).spool)),
+                http=Connection,
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,  # nobody stands between us and who asks

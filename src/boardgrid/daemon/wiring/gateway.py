@@ -4,7 +4,7 @@ import os
 
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.controller import GatewayDoor
-from boardgrid.daemon import sockets
+from boardgrid.daemon import descriptors, sockets
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
@@ -14,6 +14,7 @@ from boardgrid.gateway import door
 
 async def serve(config: Config) -> None:
     """Until cancelled."""
+    descriptors.use_all()
     layout = Layout(config.state)
     listening = sockets.inherited(os.environ).get("ssh")
     if listening is None:  # started by hand
