@@ -5,6 +5,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.controller import GatewayDoor, client
 from boardgrid.api.spool import Spool
+from boardgrid.daemon.wiring.controller import keep_expiring
 from boardgrid.gateway.door import public_line, serve
 from boardgrid.model.user import Secret
 from boardgrid.ports import Route
@@ -76,6 +78,36 @@ async def test_a_user_is_on_their_board_until_they_give_it_back(course: tuple[Do
     assert "your time on tk1-1 has ended" in err
     status, _out, err = await (await door.ssh("-W", "tk1-1:22", "door")).said()
     assert "you hold no board tk1-1 that is open" in err
+
+
+async def test_a_user_is_on_their_board_until_their_time_is_over(course: tuple[Door, House]) -> None:
+    door, house = course
+    ssh = await door.ssh("-J", "door", "root@tk1-1", "wait")
+    assert ssh.process.stdout is not None
+    async with asyncio.timeout(60):
+        assert await ssh.process.stdout.readline() == b"waiting\n"
+    end = house.farm.booking.reservation(house.ada, 1).reservation.window.end
+    async with asyncio.TaskGroup() as beside:
+        ticking = beside.create_task(_tick(house, end - timedelta(seconds=1)))
+        expiring = beside.create_task(keep_expiring(house.farm))
+        await asyncio.sleep(0.3)
+        assert ssh.process.returncode is None, "the time is not over yet"
+        status, _out, err = await ssh.said()
+        ended = house.now
+        for task in (ticking, expiring):
+            task.cancel()
+    assert status == 255
+    assert "your time on tk1-1 has ended" in err
+    assert end <= ended < end + timedelta(seconds=10)  # seen: 0.02 to 0.09 s, beside other work
+
+
+async def _tick(house: House, start: datetime) -> None:
+    """Have the farm's clock run, from *start* on."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    while True:
+        house.now = start + timedelta(seconds=loop.time() - began_s)
+        await asyncio.sleep(0.005)
 
 
 async def test_a_key_that_is_nobody_s_stays_outside(course: tuple[Door, House]) -> None:

@@ -93,6 +93,14 @@ async def test_sockets_of_the_gateway_s_machine_are_refused(door: Door) -> None:
             await through.start_unix_server(lambda: None, "/tmp/listen-here")  # noqa: S108
 
 
+async def test_tunnels_of_packets_and_frames_are_refused(door: Door) -> None:
+    async with await door.connect() as through:
+        with pytest.raises(asyncssh.ChannelOpenError, match="refused"):
+            await through.open_tun()
+        with pytest.raises(asyncssh.ChannelOpenError, match="refused"):
+            await through.open_tap()
+
+
 async def test_the_board_of_another_user_is_as_if_it_were_not_there(door: Door) -> None:
     status, _out, err = await (await door.ssh("-W", "tk1-1:22", "door", user="bob")).said()
     assert status == 255

@@ -16,7 +16,7 @@ from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
 from boardgrid.daemon.wiring.connection import Connection
-from boardgrid.daemon.wiring.records import now, services
+from boardgrid.daemon.wiring.records import services
 from boardgrid.model.errors import FarmError
 from boardgrid.ports import EVENTS
 from boardgrid.services.farm import Farm
@@ -58,7 +58,7 @@ async def serve(config: Config) -> None:
             )
         )
         serving = asyncio.create_task(server.serve(sockets=list(doors.values())))
-        expiring = asyncio.create_task(_keep_expiring(farm))
+        expiring = asyncio.create_task(keep_expiring(farm))
         try:
             await asyncio.wait({serving, expiring}, return_when=asyncio.FIRST_COMPLETED)
             for task in (serving, expiring):
@@ -79,7 +79,7 @@ def _own_doors(config: Config) -> dict[str, socket.socket]:
     }
 
 
-async def _keep_expiring(farm: Farm) -> None:
+async def keep_expiring(farm: Farm) -> None:
     """End what has had its time, when it is due; a change may make something due earlier."""
     while True:
         mark = farm.changes.mark(EVENTS)
@@ -91,6 +91,6 @@ async def _keep_expiring(farm: Farm) -> None:
             continue
         # No sooner than that, however fast changes come: a look costs a walk through all that runs.
         await asyncio.sleep(_LOOK_AT_MOST_EVERY_S)
-        wait_s = _LOOK_AT_LEAST_EVERY_S if due is None else (due - now()).total_seconds()
+        wait_s = _LOOK_AT_LEAST_EVERY_S if due is None else (due - farm.booking.desk.now()).total_seconds()
         if wait_s > 0:
             await farm.changes.wait(EVENTS, mark, min(wait_s, _LOOK_AT_LEAST_EVERY_S))
