@@ -13,13 +13,12 @@ log = structlog.get_logger()
 
 class Connection(H11Protocol):
     """
-    Waits for its client so long and no longer, where uvicorn does without end before the first answer.
+    Waits for a request so long and no longer, where uvicorn does without end before the first one.
 
-    An answer that is held back or goes on is not waited for, and may take what time it needs.
+    A body may come as slowly as it is made (`... | boardgrid image import -`), and an answer take what time it needs.
     """
 
-    head_s: ClassVar[float] = 10.0  # for a request, from the connection or the answer before it to its last header
-    body_s: ClassVar[float] = 30.0  # from one piece of a body to the next
+    patience_s: ClassVar[float] = 10.0  # from the connection, or the answer before, to the last header of a request
     most: ClassVar[int] = 4096
 
     _since_s = 0.0  # when it was last not the client's turn, or the client sent what we waited for
@@ -46,21 +45,18 @@ class Connection(H11Protocol):
     @property
     def _is_awaited(self) -> bool:
         """Whether it is the client's turn: to ask, to go on sending, or to go."""
-        match self.conn.their_state:
-            case h11.SEND_BODY:
-                return not self.flow.read_paused
-            case state:
-                return state is h11.IDLE or self.transport.is_closing()
+        if self.conn.their_state is h11.SEND_BODY:
+            return not self.flow.read_paused
+        return self.conn.their_state is h11.IDLE or self.transport.is_closing()
 
     def _look(self) -> None:
         now_s = self.loop.time()
         if not self._is_awaited:
             self._since_s = now_s
-        patience_s = self.body_s if self.conn.their_state is h11.SEND_BODY else self.head_s
-        if now_s - self._since_s >= patience_s:
+        if self.conn.their_state is not h11.SEND_BODY and now_s - self._since_s >= self.patience_s:
             self.transport.abort()
         else:
-            self._timer = self.loop.call_later(patience_s / 4, self._look)
+            self._timer = self.loop.call_later(self.patience_s / 4, self._look)
 
     def _make_room(self) -> None:
         """Hang up on those who have kept us waiting longest; on several at once, for it takes a look at all."""
