@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -232,6 +232,55 @@ async def test_who_cannot_outlive_another_falls_with_it_and_comes_back_after_it(
         await farm.until("rpcbind", restarts=1)
         await farm.until("nfs", restarts=1)
         assert not is_alive(first)
+
+
+async def test_who_lives_in_another_falls_with_it_and_comes_back_after_it(tmp_path: Path) -> None:
+    lab = Process(name="lab", argv=("sleep", "600"))
+    agent = Process(name="agent", argv=("sleep", "600"), inside="lab")
+    async with running(tmp_path, agent, lab) as farm:
+        first = farm.pid("agent")
+        os.kill(farm.pid("lab"), signal.SIGKILL)
+        await farm.until("lab", restarts=1)
+        await farm.until("agent", restarts=1)
+        assert not is_alive(first)
+
+
+@pytest.mark.parametrize("when", ["another is waited for", "it is prepared"])
+async def test_nothing_starts_while_one_that_was_ready_before_has_fallen_again(tmp_path: Path, when: str) -> None:
+    supervisor = Supervisor([], tmp_path, BootClock())
+
+    async def the_lab_falls() -> None:
+        if supervisor.conditions()["lab"].restarts:
+            return
+        pid = supervisor.conditions()["lab"].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(PATIENCE_S):
+            while supervisor.conditions()["lab"].state == "ready":  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+
+    async def falls_then_ready(_pid: int) -> bool:
+        await the_lab_falls()
+        return True
+
+    lab = Process(name="lab", argv=("sleep", "600"))
+    controller = Process(name="controller", argv=("sleep", "600"), after=("lab",))
+    agent = Process(name="agent", argv=("sleep", "600"), inside="lab", after=("controller",))
+    if when == "it is prepared":
+        agent = replace(agent, prepare=the_lab_falls)
+    else:
+        controller = replace(controller, ready=falls_then_ready)
+    supervisor = Supervisor([lab, controller, agent], tmp_path, BootClock())
+    beside: list[str] = []
+
+    def hear(name: str, condition: Condition) -> None:
+        if (name, condition.state) == ("agent", "starting"):
+            beside.append(supervisor.conditions()["lab"].state)
+
+    supervisor.changed = hear
+    stop = asyncio.Event()
+    await asyncio.wait_for(supervisor.run(stop, ready_within_s=PATIENCE_S, on_ready=stop.set), PATIENCE_S)
+    assert beside == ["ready"]
 
 
 @pytest.mark.world

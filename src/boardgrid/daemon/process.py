@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,7 +77,8 @@ class Process:
         """The words to start it with; *inside* is the number of the process whose namespaces it enters."""
         words = list(_DIES_WITH_PARENT)
         kinds = [f"--{kind}" for kind in self.namespaces]
-        if inside is not None:
+        if self.inside:
+            assert inside is not None  # noqa: S101 - it is started while that process is ready
             words += ["nsenter", f"--target={inside}", *kinds, "--", *_DIES_WITH_PARENT]
         elif kinds:
             words += [
@@ -117,6 +118,12 @@ def _becomes(identity: Identity) -> list[str]:
     ]
 
 
+async def all_ready(keepers: Collection["Keeper"]) -> None:
+    """Return at a moment when all of them are ready: one that was may have fallen while another was waited for."""
+    while late := [keeper for keeper in keepers if not keeper.ready.is_set()]:
+        await late[0].ready.wait()
+
+
 @dataclass(slots=True)
 class Keeper:
     """Keeps one process running. *changed* is called whenever its condition is another."""
@@ -146,11 +153,12 @@ class Keeper:
         pause_s = FIRST_PAUSE_S
         while True:
             self._set("waiting")
-            for other in self.after:
-                await other.ready.wait()
+            await all_ready(self.after)
             began_s = self.clock.now_s()
             try:
                 await self.process.prepare()
+                if not all(other.ready.is_set() for other in self.after):
+                    continue  # one fell meanwhile
                 self.trouble = await self._run_once()
             except (OSError, FarmError) as error:
                 self.trouble = str(error)
@@ -166,12 +174,18 @@ class Keeper:
 
     async def _run_once(self) -> str:
         """Start it and wait for its end; returns how it ended."""
-        running = await self._start()
+        # Before anything is waited for, so that no fall is missed.
+        falls = {asyncio.create_task(other.down.wait()): other for other in self.bound_to}
+        try:
+            running = await self._start()
+        except BaseException:
+            for fall in falls:
+                fall.cancel()
+            raise
         self.down.clear()
         pump = asyncio.create_task(self._pump(running))
         ended = asyncio.create_task(running.wait())
         watch = asyncio.create_task(self._become_ready(running))
-        falls = {asyncio.create_task(other.down.wait()): other for other in self.bound_to}
         try:
             await asyncio.wait({ended, watch, *falls}, return_when=asyncio.FIRST_COMPLETED)
             if watch.done():

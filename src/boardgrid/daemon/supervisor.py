@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from boardgrid.daemon.process import Keeper, Process
+from boardgrid.daemon.process import Keeper, Process, all_ready
 from boardgrid.daemon.state import Condition
 from boardgrid.logs import SizedLog
 from boardgrid.messages import _
@@ -43,7 +43,7 @@ class Supervisor:
                 lambda keeper: self.changed(keeper.process.name, keeper.condition),
                 holder=self._keepers.get(process.inside),
                 after=tuple(before),
-                bound_to=tuple(self._keepers[name] for name in process.bound_to),
+                bound_to=tuple(self._keepers[name] for name in _bound_to(process)),
             )
 
     def conditions(self) -> dict[str, Condition]:
@@ -78,7 +78,7 @@ class Supervisor:
     async def _all_ready(
         self, stopped: asyncio.Task[bool], tasks: Iterable[asyncio.Task[None]], within_s: float
     ) -> None:
-        ready = asyncio.create_task(self._each_ready())
+        ready = asyncio.create_task(all_ready(self._keepers.values()))
         hopeless = {asyncio.create_task(keeper.hopeless.wait()) for keeper in self._keepers.values()}
         waits = {ready, stopped, *hopeless, *tasks}
         try:
@@ -91,10 +91,6 @@ class Supervisor:
             await asyncio.gather(ready, *hopeless, return_exceptions=True)
         late = [keeper for keeper in self._keepers.values() if not keeper.ready.is_set()]
         raise _not_ready(next((keeper for keeper in late if keeper.hopeless.is_set()), late[0]))
-
-    async def _each_ready(self) -> None:
-        for keeper in self._keepers.values():
-            await keeper.ready.wait()
 
 
 def _not_ready(keeper: Keeper) -> Fault:
@@ -133,4 +129,9 @@ def _in_order(processes: Sequence[Process]) -> list[Process]:
 
 
 def _before(process: Process) -> set[str]:
-    return {*process.after, *process.bound_to, process.inside} - {""}
+    return {*process.after, *_bound_to(process)}
+
+
+def _bound_to(process: Process) -> set[str]:
+    """Those that it cannot outlive: namespaces end with who holds them."""
+    return {*process.bound_to, process.inside} - {""}
