@@ -70,7 +70,7 @@ bench: need-root setup
 demo: need-root
 	@packaging/need-packages setup farm
 	@$(MAKE) -s setup
-	@$(BIN)/python -m compileall -q src && $(BIN)/python -m boardgrid.demo up "$(DEMO)"
+	@umask 022 && $(BIN)/python -m compileall -q src && $(BIN)/python -m boardgrid.demo up "$(DEMO)"
 
 # Also where only half of it was ever made: what is not there is not needed.
 demo-down: need-root

@@ -39,6 +39,7 @@ def server(*words: str, config: Path) -> "subprocess.CompletedProcess[str]":
         text=True,
         timeout=PATIENCE_S,
         check=False,
+        umask=0o077,  # as root's is on many machines
     )
 
 

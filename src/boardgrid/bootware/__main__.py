@@ -29,6 +29,7 @@ _KEY = re.compile(r"(?:ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]+=*(?: [\x2
 @click.option("--cache", type=click.Path(path_type=Path), help=_("Where fetched packages are kept."))
 @click.pass_context
 def main(context: click.Context, arch: str, flavour: str, cache: Path | None) -> None:
+    os.umask(0o022)  # what boards boot is read by those who serve it
     where = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boardgrid"
     context.obj = making.Workshop(DebianPackages(SubprocessShell(), where / "debian", arch), flavour)
 

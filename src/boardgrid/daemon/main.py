@@ -49,7 +49,9 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, help=_("The server side of a BoardGrid farm."), context_settings={"max_content_width": 100})
-def main() -> None: ...
+def main() -> None:
+    # What is secret is made so by name; the rest is read by the farm's other users, whatever root's own files are like.
+    os.umask(0o022)
 
 
 @main.command(help=_("Run a whole farm on this machine, until it is ended."))
