@@ -18,13 +18,18 @@ PATIENCE_S = 900
 
 
 def demo(verb: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Its output goes into pipes, which it must not leave to the farm that runs on."""
+    """
+    Its output goes into pipes, which it must not leave to the farm that runs on.
+
+    Root's own files are nobody else's, as on many machines.
+    """
     return subprocess.run(
         [sys.executable, "-m", "boardgrid.demo", verb, str(folder)],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
+        umask=0o077,
     )
 
 
@@ -37,9 +42,23 @@ def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+def begun(folder: Path) -> Stage:
+    stage = Stage(folder)
+    with stage.alone():
+        stage.set()
+    return stage
+
+
 def test_a_folder_too_deep_for_unix_sockets_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="too long for a Unix socket"):
-        Stage(tmp_path / ("d" * 100)).set()
+        begun(tmp_path / ("d" * 100))
+
+
+def test_the_farms_other_users_read_the_config_whatever_roots_own_files_are_like(tmp_path: Path) -> None:
+    folder = tmp_path / ("d" * 100)
+    assert demo("up", folder).returncode == 1  # as above; by then the config is written
+    assert (folder / "boardgrid.toml").stat().st_mode & 0o777 == 0o644
+    assert folder.stat().st_mode & 0o777 == 0o755
 
 
 def test_ending_a_demo_that_is_not_there_says_so(tmp_path: Path) -> None:
@@ -49,10 +68,76 @@ def test_ending_a_demo_that_is_not_there_says_so(tmp_path: Path) -> None:
 
 def test_a_demo_that_was_only_begun_is_removed(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    Stage(folder).set()
+    begun(folder)
     assert Stage(folder).file.read_text().startswith(MARK)
     assert demo("down", folder).returncode == 0
     assert not folder.exists()
+
+
+def test_a_demo_that_was_killed_at_its_first_file_is_removed_or_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / "boardgrid.new").touch()
+    begun(folder)
+    assert folder.joinpath("boardgrid.toml").read_text().startswith(MARK)
+    folder.joinpath("boardgrid.toml").rename(folder / "boardgrid.new")
+    (folder / "demo").rmdir()
+    assert demo("down", folder).returncode == 0
+    assert not folder.exists()
+
+
+REMOVES_AND_IS_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from boardgrid.demo.stage import Stage
+def kill(event, words):
+    if event == "os.remove" and Path(words[0]).name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+Stage(Path(sys.argv[1])).strike()
+"""
+
+
+@pytest.fixture(params=["store", "boardgrid.old"])
+def half_removed(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A demo whose removal was killed, in the middle or just before its last file."""
+    folder = begun(tmp_path / "demo").folder
+    (folder / "agent").mkdir()
+    (folder / "agent" / "store").touch()
+    removing = subprocess.run([sys.executable, "-c", REMOVES_AND_IS_KILLED, str(folder), request.param], check=False)
+    assert removing.returncode == -signal.SIGKILL
+    assert any(folder.iterdir())
+    return folder
+
+
+def test_a_demo_whose_removal_was_killed_is_removed(half_removed: Path) -> None:
+    down = demo("down", half_removed)
+    assert (down.returncode, down.stderr) == (0, "")
+    assert not half_removed.exists()
+
+
+def test_a_demo_whose_removal_was_killed_begins_anew(half_removed: Path) -> None:
+    again = begun(half_removed)
+    assert {path.name for path in again.folder.iterdir()} == {"boardgrid.toml", "demo"}
+
+
+def test_a_demo_that_is_under_way_is_not_removed(tmp_path: Path) -> None:
+    stage = begun(tmp_path / "demo")
+    with stage.alone():
+        for verb in ("up", "down"):
+            done = demo(verb, stage.folder)
+            assert done.returncode == 1
+            assert f"another make demo is under way on {stage.folder}" in done.stderr
+    assert stage.is_ours
+    assert stage.file.exists()
+
+
+def test_a_demo_is_removed_also_by_a_link_to_its_folder(tmp_path: Path) -> None:
+    stage = begun(tmp_path / "demo")
+    (tmp_path / "link").symlink_to(stage.folder)
+    down = demo("down", tmp_path / "link")
+    assert (down.returncode, down.stderr) == (0, "")
+    assert not stage.folder.exists()
 
 
 @pytest.fixture

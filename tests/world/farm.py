@@ -143,4 +143,6 @@ def whole_farm() -> Iterator[WholeFarm]:
         yield WholeFarm(stage)
     finally:
         stage.state.end(timeout_s=60)
-        remains.clear(stage.folder, within_s=20)
+        remains.await_none(stage.folder, within_s=20)
+        stage.strike()
+        stage.folder.rmdir()

@@ -5,12 +5,9 @@ The demo: a farm on virtual boards.
     python -m boardgrid.demo down .demo
 """
 
-import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -35,17 +32,18 @@ _NEXT = (
 @click.group()
 def main() -> None:
     """The farm on virtual boards."""
+    os.umask(0o022)  # the farm's other users read what is made here, whatever root's own files are like
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def up(folder: Path) -> None:
     """Have the demo in FOLDER running, from wherever an earlier one got to."""
-    stage = Stage(folder.absolute())
+    stage = Stage(folder.resolve())
     began = time.monotonic()
     try:
-        stage.set()
-        with _alone(stage):
+        with stage.alone():
+            stage.set()
             click.echo(_("BoardGrid demo in {folder}").format(folder=stage.folder) + "\n")
             _play(stage)
     except FarmError as error:
@@ -94,46 +92,27 @@ def _play(stage: Stage) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def down(folder: Path) -> None:
     """End the demo in FOLDER and remove it."""
-    stage = Stage(folder.absolute())
+    stage = Stage(folder.resolve())
     if not stage.folder.exists():
         click.echo(_("There is no demo in {folder}.").format(folder=folder))
         return
     try:
-        if not stage.is_set and any(stage.folder.iterdir()):
-            raise Conflict(
-                Code.CONFIG_INVALID,
-                _("{folder} is no demo's, so it is left as it is"),
-                hint=_("name the demo's folder: make demo-down DEMO=/srv/demo"),
-                folder=stage.folder,
-            )
-        stage.state.end(timeout_s=_END_S)
-        remains.clear(stage.folder, within_s=20.0)
+        with stage.alone():
+            if not stage.is_ours:
+                raise Conflict(
+                    Code.CONFIG_INVALID,
+                    _("{folder} is no demo's, so it is left as it is"),
+                    hint=_("name the demo's folder: make demo-down DEMO=/srv/demo"),
+                    folder=stage.folder,
+                )
+            stage.state.end(timeout_s=_END_S)
+            remains.await_none(stage.folder, within_s=20.0)
+            stage.strike()
+            stage.folder.rmdir()
     except FarmError as error:
         _complain(stage, error)
         sys.exit(1)
     click.echo(_("The demo in {folder} has ended; nothing of it is left.").format(folder=folder))
-
-
-@contextmanager
-def _alone(stage: Stage) -> Iterator[None]:
-    """
-    One demo at a time on a folder.
-
-    Raises:
-        Conflict: another one is under way.
-    """
-    lock = os.open(stage.props / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise Conflict(
-            Code.STATE_LOCKED, _("another make demo is under way on {folder}"), folder=stage.folder
-        ) from error
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def _complain(stage: Stage, error: FarmError) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterable
@@ -61,15 +60,15 @@ def _mounts_below(folder: Path, table: Path) -> Iterable[Path]:
             yield where
 
 
-def clear(folder: Path, within_s: float) -> None:
+def await_none(folder: Path, within_s: float) -> None:
     """
-    See that nothing is left, then remove the folder.
+    Return when nothing is left.
 
     A supervisor that was killed took all with it, but the kernel may still be at it; what is not gone after half of the
     time is killed.
 
     Raises:
-        Fault: something stays; it is named, and nothing is removed.
+        Fault: something stays; it is named.
     """
     began = time.monotonic()
     while not (left := remains_of(folder)).are_none:
@@ -87,4 +86,3 @@ def clear(folder: Path, within_s: float) -> None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         time.sleep(_LOOK_EVERY_S)
-    shutil.rmtree(folder)

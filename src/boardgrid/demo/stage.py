@@ -1,10 +1,13 @@
 """Where a demo plays: its folder, its farm, and the people in it."""
 
+import fcntl
 import os
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.state import StateFolder
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Fault, Invalid
+from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 
 MARK = "# Made by make demo. make demo-down removes the folder that this lies in.\n"
 _CONFIG = """\
@@ -75,34 +78,82 @@ class Stage:
         return configs.read(self.file)
 
     @property
-    def is_set(self) -> bool:
-        """Whether this folder is a demo's."""
+    def _begun(self) -> Path:
+        """The config while it is written."""
+        return self.file.with_suffix(".new")
+
+    @property
+    def _struck(self) -> Path:
+        """What the config is called while the folder is removed."""
+        return self.file.with_suffix(".old")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether all in this folder is a demo's, or there is nothing in it."""
+        if any(_is_marked(file) for file in (self.file, self._struck)):
+            return True
+        return {path.name for path in self.folder.iterdir()} <= {self._begun.name}
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """
+        One at a time on a folder, which is made where there is none.
+
+        Raises:
+            Conflict: another one is under way.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # On the folder itself, so that the lock does not go before the rest of it.
+        lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return self.file.read_text().startswith(MARK)
-        except OSError:
-            return False
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise Conflict(
+                Code.STATE_LOCKED, _("another make demo is under way on {folder}"), folder=self.folder
+            ) from error
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def set(self) -> None:
         """
-        Make the folder, with its config.
+        Write the config, where it is not yet there.
 
         Raises:
             Invalid: it is somebody else's folder, or its path is too long.
         """
-        if not self.is_set:
-            if self.folder.exists() and any(self.folder.iterdir()):
-                raise Invalid(
-                    Code.CONFIG_INVALID,
-                    _("{folder} is not empty, and no demo's"),
-                    hint=_("name another folder: make demo DEMO=/srv/demo"),
-                    folder=self.folder,
-                )
-            self.folder.mkdir(parents=True, exist_ok=True)
-            beside = self.file.with_suffix(".new")
-            beside.write_text(MARK + _CONFIG)
-            beside.replace(self.file)
+        if not self.is_ours:
+            raise Invalid(
+                Code.CONFIG_INVALID,
+                _("{folder} is not empty, and no demo's"),
+                hint=_("name another folder: make demo DEMO=/srv/demo"),
+                folder=self.folder,
+            )
+        if self._struck.exists():
+            self.strike()
+        if not self.file.exists():
+            self._begun.write_text(MARK + _CONFIG)
+            self._begun.replace(self.file)
         self.config()
         self.props.mkdir(exist_ok=True)
+
+    def strike(self) -> None:
+        """
+        Empty the folder.
+
+        What marks it as a demo's goes last, and under another name: a folder that was half emptied is no farm to go on
+        with, but still one to be emptied.
+        """
+        if self.file.exists():
+            self.file.replace(self._struck)
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path != self._struck:
+                path.unlink()
+        self._struck.unlink(missing_ok=True)
 
     # --- commands, as a person would type them
 
@@ -156,6 +207,13 @@ class Stage:
         if done.returncode:
             raise _failed(words, done.stderr)
         return done.stdout
+
+
+def _is_marked(file: Path) -> bool:
+    try:
+        return file.read_text().startswith(MARK)
+    except OSError:
+        return False
 
 
 def _program(name: str) -> str:
