@@ -20,7 +20,7 @@ from boardgrid.daemon.config import Config
 from boardgrid.daemon.ending import run_until_asked
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.state import StateFolder
-from boardgrid.daemon.up import Up
+from boardgrid.daemon.up import Up, check_is_root
 from boardgrid.messages import _
 from boardgrid.model.errors import FarmError
 
@@ -60,11 +60,10 @@ def main() -> None:
 @click.option("--notify-fd", type=int, hidden=True)
 def up(file: Path, detach: bool, notify_fd: int | None) -> None:
     config = configs.read(file)
+    check_is_root(config)
     if detach:
         sys.exit(detached.start(config, click.echo))
     told = detached.Told(notify_fd)
-    config.state.mkdir(parents=True, exist_ok=True)
-    logs.log_to(config.state / "log" / "supervisor.log")
     try:
         asyncio.run(Up(config, told.tell, told.ready).run())
     except FarmError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from boardgrid import logs
 from boardgrid.adapters.clock import BootClock
 from boardgrid.daemon import sockets
 from boardgrid.daemon.config import Config
@@ -28,10 +29,24 @@ READY_WITHIN_S = 120.0  # a slow machine that makes its first database
 Tell = Callable[[str], None]
 
 
+def check_is_root(config: Config) -> None:
+    """
+    Raises:
+        NotAllowed: the asker is somebody else.
+    """
+    if os.geteuid() != 0:
+        raise NotAllowed(
+            Code.ACT_FORBIDDEN,
+            _("a farm is started by root: it mounts file systems and makes namespaces"),
+            hint=_("try: sudo boardgrid up --config {file}"),
+            file=config.file,
+        )
+
+
 @dataclass(slots=True)
 class Up:
     """
-    One run of a farm. *tell* gets short lines for a person; *on_ready* is called when all is ready.
+    One run of a farm, by root. *tell* gets short lines for a person; *on_ready* is called when all is ready.
 
     The folder is locked first and the doors are opened before anything is started: what cannot be is told at once.
     """
@@ -49,13 +64,6 @@ class Up:
         Raises:
             FarmError: it could not be brought up; what had begun is ended again.
         """
-        if os.geteuid() != 0:
-            raise NotAllowed(
-                Code.ACT_FORBIDDEN,
-                _("a farm is started by root: it mounts file systems and makes namespaces"),
-                hint=_("try: sudo boardgrid up --config {file}"),
-                file=self.config.file,
-            )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,6 +73,7 @@ class Up:
         self.config.state.mkdir(parents=True, exist_ok=True)
         with folder.locked():
             farm.layout.make(farm.controller, farm.gateway)
+            logs.log_to(farm.layout.log / "supervisor.log")  # an earlier farm's that still runs is not ours to write
             with _doors(farm, folder) as (api, local, ssh):
                 self._status = Status(os.getpid(), api.address, ssh.address)
                 prepared = asyncio.Event()
