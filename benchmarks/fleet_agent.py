@@ -27,7 +27,7 @@ class Shelf(dict[str, FakeBoard]):
 
 async def run(socket: Path, token: str, boot_s: float) -> None:
     site = FakeSite()
-    async with client(f"unix:{socket}", Secret(token)) as http:
+    async with client(f"unix:{socket}", lambda: Secret(token)) as http:
         world = World(
             instance=UUID(int=1),
             public_key="ssh-ed25519 AAAAagent",

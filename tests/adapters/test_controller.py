@@ -2,18 +2,25 @@
 
 import asyncio
 import hashlib
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from boardgrid.adapters import controller
 from boardgrid.adapters.controller import AgentDoor, GatewayDoor
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault
 from boardgrid.model.image import BlobSource
 from boardgrid.model.user import Secret
+from tests.api.door import served
 
 CONTENT = b"tar" * 100_000
 BLOB = BlobSource(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -112,8 +119,55 @@ async def test_a_fetch_that_is_cancelled_leaves_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "archive").exists()
 
 
-async def test_the_token_and_the_protocol_go_with_every_request_and_no_proxy_sees_them() -> None:
-    async with controller.client("http://farm:8470", Secret("bg_secret")) as client:
-        assert client.headers["authorization"] == "Bearer bg_secret"
-        assert client.headers["boardgrid-protocol"] == "1"
-        assert not client.trust_env
+@dataclass
+class Doorman:
+    """A controller that looks at nothing but the token."""
+
+    good: str
+    shown: list[str] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        assert request.headers["boardgrid-protocol"] == "1"
+        self.shown.append(request.headers["authorization"])
+        status, code = (404, "user.unknown") if self.shown[-1] == f"Bearer {self.good}" else (401, "token.refused")
+        await JSONResponse({"code": code, "detail": "a sentence"}, status)(scope, receive, send)
+
+
+@asynccontextmanager
+async def at(doorman: Doorman, token: Path) -> AsyncIterator[GatewayDoor]:
+    with tempfile.TemporaryDirectory() as short:
+        async with (
+            served(doorman, at=Path(short) / "api.sock") as where,
+            controller.client(where, lambda: Secret(token.read_text())) as http,
+        ):
+            assert not http.trust_env  # no proxy sees the token
+            yield GatewayDoor(http)
+
+
+async def test_the_token_and_the_protocol_go_with_every_request(tmp_path: Path) -> None:
+    (token := tmp_path / "token").write_text("bg_first")
+    async with at(doorman := Doorman("bg_first"), token) as door:
+        for _time in range(2):
+            assert await door.user_of("ssh-ed25519 AAAA") is None
+    assert doorman.shown == ["Bearer bg_first"] * 2
+
+
+async def test_a_token_that_was_given_since_is_shown_as_soon_as_the_old_one_is_refused(tmp_path: Path) -> None:
+    (token := tmp_path / "token").write_text("bg_first")
+    async with at(doorman := Doorman("bg_first"), token) as door:
+        assert await door.user_of("ssh-ed25519 AAAA") is None
+        doorman.good = "bg_second"
+        token.write_text("bg_second")
+        for _time in range(2):
+            assert await door.user_of("ssh-ed25519 AAAA") is None
+    assert doorman.shown == ["Bearer bg_first"] * 2 + ["Bearer bg_second"] * 2
+
+
+async def test_a_token_that_stays_refused_is_not_shown_again_at_once(tmp_path: Path) -> None:
+    (token := tmp_path / "token").write_text("bg_other")
+    async with at(doorman := Doorman("bg_first"), token) as door:
+        with pytest.raises(Fault) as error:
+            await door.user_of("ssh-ed25519 AAAA")
+    assert error.value.code is Code.TOKEN_REFUSED
+    assert doorman.shown == ["Bearer bg_other"]

@@ -13,6 +13,7 @@ from typing import Any, cast
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from boardgrid.api.app import create
 from boardgrid.api.spool import Spool
@@ -75,7 +76,7 @@ class Door:
 
 
 @asynccontextmanager
-async def served(app: FastAPI, *, at: Path | None = None) -> AsyncIterator[str]:
+async def served(app: ASGIApp, *, at: Path | None = None) -> AsyncIterator[str]:
     """The application behind a real server; on a Unix socket, or on a port whose URL is given."""
     if at is None:
         listening = socket.create_server(("127.0.0.1", 0))

@@ -89,8 +89,8 @@ async def http_world(folder: Path) -> AsyncIterator[World]:
         farm.catalog.content_arrived(house.admin, awaited.id, BLOB.sha256, BLOB.size_bytes)
         async with (
             served(door.app, at=Path(short) / "api.sock") as where,
-            client(where, Secret(door.tokens["agent"])) as agent,
-            client(where, Secret(door.tokens["gateway"])) as gateway,
+            client(where, lambda: Secret(door.tokens["agent"])) as agent,
+            client(where, lambda: Secret(door.tokens["gateway"])) as gateway,
         ):
             yield World(
                 AgentDoor(agent),
@@ -125,7 +125,7 @@ async def silence(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     if request.param == "fake":
         yield Silence(FakeController(is_silent=True), FakeDoorkeeper(is_silent=True))
         return
-    async with client(f"unix:{tmp_path}/nobody.sock", Secret("bg_x")) as http:
+    async with client(f"unix:{tmp_path}/nobody.sock", lambda: Secret("bg_x")) as http:
         yield Silence(AgentDoor(http), GatewayDoor(http), AgentDoor(http))
 
 

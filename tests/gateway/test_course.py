@@ -52,7 +52,7 @@ async def course(door: Door, tmp_path: Path) -> AsyncIterator[tuple[Door, House]
         port = listening.getsockname()[1]
         async with (
             served(api.app, at=Path(short) / "api.sock") as where,
-            client(where, Secret(api.tokens["gateway"])) as http,
+            client(where, lambda: Secret(api.tokens["gateway"])) as http,
         ):
             doorkeeper = OnLoopback(GatewayDoor(http), door.board_port)
             key = tmp_path / "another_host_key"

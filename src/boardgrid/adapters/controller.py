@@ -1,7 +1,7 @@
 """
 The controller's doors for agents and gateways, over HTTP: a Unix socket on one machine, TCP between two.
 
-    async with client("unix:/var/lib/boardgrid/run/controller.sock", token) as http:
+    async with client("unix:/var/lib/boardgrid/run/controller.sock", read_token) as http:
         agent_door = AgentDoor(http)
 """
 
@@ -9,7 +9,7 @@ import asyncio
 import errno
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,18 +63,44 @@ _ROUTE = TypeAdapter(Route)
 _CHANGES = TypeAdapter(_Changes)
 
 
-def client(where: str, token: Secret) -> httpx.AsyncClient:
+class _Token(httpx.Auth):
+    """Shown with each request. One that is refused is read again, once, for the farm may have given another since."""
+
+    def __init__(self, read: Callable[[], Secret]) -> None:
+        self._read = read
+        self._token: Secret | None = None
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        shown = self._token = self._token or await self._read_again()
+        answer = yield _showing(shown, request)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._token = await self._read_again()
+            if self._token.reveal() != shown.reveal():
+                yield _showing(self._token, request)
+
+    async def _read_again(self) -> Secret:
+        return await asyncio.to_thread(self._read)
+
+
+def _showing(token: Secret, request: httpx.Request) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {token.reveal()}"
+    return request
+
+
+def client(where: str, token: Callable[[], Secret]) -> httpx.AsyncClient:
     """
     A connection to the controller; whoever asks for it closes it.
 
     Args:
         where: ``http://farm:8470``, ``https://...`` or ``unix:/path/of/controller.sock``.
+        token: reads what this site was given; what it raises goes to whoever asks the controller.
     """
     socket = where.removeprefix("unix:") if where.startswith("unix:") else None
     return httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(uds=socket, limits=_LIMITS),
         base_url="http://controller" if socket else where,
-        headers={"Authorization": f"Bearer {token.reveal()}", "BoardGrid-Protocol": str(PROTOCOL)},
+        auth=_Token(token),
+        headers={"BoardGrid-Protocol": str(PROTOCOL)},
         timeout=_ANSWER_S,
         trust_env=False,  # a proxy that somebody's shell names is not between the farm's own processes
     )

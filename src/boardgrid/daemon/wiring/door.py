@@ -1,4 +1,4 @@
-"""How agent and gateway reach the controller of this machine: by its Unix socket, with the token they were given."""
+"""How agent and gateway reach this machine's controller: by its Unix socket, with the token they were last given."""
 
 from pathlib import Path
 
@@ -17,9 +17,17 @@ def http_to_controller(config: Config, folder: Path) -> httpx.AsyncClient:
     Raises:
         NotFound: there is no token in *folder*.
     """
-    path = Layout(config.state).token(folder)
+
+    def token() -> Secret:
+        return _read(Layout(config.state).token(folder), config)
+
+    token()  # told now rather than at the first question
+    return client(f"unix:{config.socket('controller.sock')}", token)
+
+
+def _read(path: Path, config: Config) -> Secret:
     try:
-        token = path.read_text(encoding="ascii").strip()
+        return Secret(path.read_text(encoding="ascii").strip())
     except FileNotFoundError as error:
         raise NotFound(
             Code.TOKEN_REFUSED,
@@ -28,4 +36,3 @@ def http_to_controller(config: Config, folder: Path) -> httpx.AsyncClient:
             path=path,
             file=config.file,
         ) from error
-    return client(f"unix:{config.socket('controller.sock')}", Secret(token))
