@@ -11,6 +11,7 @@ import pytest
 from boardgrid.adapters.clock import BootClock
 from boardgrid.daemon import config
 from boardgrid.daemon.config import Listen
+from boardgrid.daemon.identity import identity_of
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.sockets import Door, open_tcp
 from boardgrid.daemon.state import Condition
@@ -59,6 +60,18 @@ def test_controller_and_gateway_are_two_users_and_neither_is_root(tmp_path: Path
     users = {each.name: each.identity.uid for each in made if each.identity}
     assert users.keys() == {"controller", "gateway"}
     assert len({*users.values(), 0}) == 3
+
+
+def test_controller_and_gateway_are_two_users_also_where_one_number_comes_out_for_both(tmp_path: Path) -> None:
+    made = farm(tmp_path, 'state = "/srv/farm19772"\n[lab]\nvirtual = true\n')
+    assert made.controller.uid == identity_of("", Path("/srv/farm19772/gateway"), "alone").uid
+    assert made.gateway != made.controller
+
+
+def test_one_user_for_controller_and_gateway_is_refused(tmp_path: Path) -> None:
+    both = '[lab]\nvirtual = true\n[controller]\nuser = "nobody"\n[gateway]\nuser = "nobody"\n'
+    with pytest.raises(Invalid, match=r"gateway\.user: another process runs as nobody"):
+        farm(tmp_path, both)
 
 
 @needs_dnsmasq

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pwd
 import stat
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +27,17 @@ class Identity:
         return (seen.st_mode >> shift) & bits == bits
 
 
-def identity_of(user: str, folder: Path, key: str) -> Identity:
+def identity_of(user: str, folder: Path, key: str, *, besides: Identity | None = None) -> Identity:
     """
     The *user* of the config; where it is empty, whoever *folder* belongs to, or a number made from its path.
 
     Raises:
-        Invalid: this machine has no such user, or it is root.
+        Invalid: this machine has no such user, or it is root, or the one *besides*.
     """
+    others = {besides.uid} if besides else set[int]()
     if not user:
         owner = folder.stat().st_uid if folder.is_dir() else 0
-        uid = owner if owner in DYNAMIC_IDS else _number_for(folder)
+        uid = owner if owner in DYNAMIC_IDS and owner not in others else _number_for(folder, others)
         return Identity(uid, uid)
     try:
         entry = pwd.getpwnam(user)
@@ -49,12 +51,20 @@ def identity_of(user: str, folder: Path, key: str) -> Identity:
         ) from error
     if entry.pw_uid == 0:
         raise Invalid(Code.CONFIG_INVALID, _("{key}: this process must not run as root"), key=key)
+    if entry.pw_uid in others:
+        raise Invalid(
+            Code.CONFIG_INVALID,
+            _("{key}: another process runs as {user}, whose secrets this one must not read"),
+            hint=_("name a user of its own, or leave the key out"),
+            key=key,
+            user=user,
+        )
     return Identity(entry.pw_uid, entry.pw_gid)
 
 
-def _number_for(folder: Path) -> int:
+def _number_for(folder: Path, others: Set[int]) -> int:
     start = int.from_bytes(hashlib.sha256(bytes(folder)).digest()[:4])
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    taken = others | {entry.pw_uid for entry in pwd.getpwall()}
     ids = (DYNAMIC_IDS[(start + step) % len(DYNAMIC_IDS)] for step in range(len(DYNAMIC_IDS)))
     return next(uid for uid in ids if uid not in taken)
 

@@ -53,15 +53,12 @@ class Farm:
     def of(cls, config: Config) -> "Farm":
         """
         Raises:
-            Invalid: a user that this machine does not have.
+            Invalid: a user that this machine does not have, or one for both.
         """
         layout = Layout(config.state)
-        return cls(
-            config,
-            layout,
-            identity_of(config.controller.user, layout.controller, f"{config.file}: controller.user"),
-            identity_of(config.gateway.user, layout.gateway, f"{config.file}: gateway.user"),
-        )
+        controller = identity_of(config.controller.user, layout.controller, f"{config.file}: controller.user")
+        gateway = identity_of(config.gateway.user, layout.gateway, f"{config.file}: gateway.user", besides=controller)
+        return cls(config, layout, controller, gateway)
 
     @property
     def uses_ganesha(self) -> bool:
