@@ -146,6 +146,31 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     demo("down", tmp_path / "demo")
 
 
+def killed_at(piece: str, folder: Path) -> None:
+    """A demo that is killed as it begins *piece*, and what it has started for that goes on or not, as it may be."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "boardgrid.demo", "up", str(folder)], stdout=subprocess.PIPE, text=True, bufsize=0
+    ) as running:
+        assert running.stdout is not None
+        said = ""
+        while not said.endswith(f"  {piece}"):
+            letter = running.stdout.read(1)
+            assert letter, said
+            said += letter
+        running.kill()
+
+
+@pytest.mark.world
+@pytest.mark.slow
+@pytest.mark.timeout(2 * PATIENCE_S)
+def test_a_demo_that_was_killed_at_each_of_its_pieces_is_mended(folder: Path) -> None:
+    for piece in ("what boards boot", "the farm", "people", "boards", "an image", "a reservation"):
+        killed_at(piece, folder)
+    mended = demo("up", folder)
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert "BOARD=tk1-1" in mended.stdout
+
+
 @pytest.mark.world
 @pytest.mark.slow
 @pytest.mark.timeout(2 * PATIENCE_S)

@@ -136,6 +136,24 @@ def test_a_second_farm_on_the_folder_is_refused_in_a_sentence(farm: Path) -> Non
     assert "Traceback" not in second.stderr
 
 
+def test_a_farm_beside_it_takes_free_ports(farm: Path, tmp_path: Path) -> None:
+    beside = tmp_path / "boardgrid.toml"
+    beside.write_text(farm.read_text())
+    try:
+        up = server("up", "--detach", config=beside)
+        assert up.returncode == 0, up.stderr
+        first, second = StateFolder(farm.parent).status(), StateFolder(tmp_path).status()
+        assert first is not None
+        assert second is not None
+        assert len({first.api, second.api, first.ssh, second.ssh}) == 4
+        assert api(farm, "/readyz")
+        assert api(beside, "/readyz")
+    finally:
+        ended(beside)
+    assert remains_of(tmp_path).are_none
+    assert {one["state"] for one in status(farm).values()} == {"ready"}
+
+
 def test_an_admin_is_made_on_the_machine_and_their_token_printed_once(farm: Path) -> None:
     made = server("admin", "create", "grace", config=farm)
     assert made.returncode == 0, made.stderr

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -132,10 +132,11 @@ def put_boards(stage: Stage, props: Props, piece: Piece) -> None:
             f" nfsroot={server.ip}:{_PATH},vers=3,proto=tcp ip={at}"
         ),
     )
-    asyncio.run(_plug(LabClient(Farm.of(config).lab_socket), (pxe, flashed)))
+    held = {one["name"] for one in _json(stage, stage.admin, "board", "list") if one["reservation"]}
+    plugged = asyncio.run(_plug(LabClient(Farm.of(config).lab_socket), (pxe, flashed), held))
     inventory = stage.folder / "farm.toml"
-    if not inventory.exists():
-        inventory.write_text(_inventory(inventory, addresses, props.release))
+    release = Path(plugged[FLASHED_BOARD].kernel).name.removeprefix("vmlinuz-")
+    _refresh(inventory, stage.props / "farm.toml", _inventory(inventory, addresses, release))
     stage.boardgrid(stage.admin, "apply", str(inventory), "--yes")
     piece.says(_("{pxe} (U-Boot, DHCP, PXE), {flashed} (flashed)").format(pxe=PXE_BOARD, flashed=FLASHED_BOARD))
 
@@ -144,22 +145,41 @@ def _inventory(file: Path, addresses: Mapping[str, IPv4Address], release: str) -
     return _INVENTORY.format(file=file, console=_CONSOLE, macs=_MACS, addresses=addresses, path=_PATH, release=release)
 
 
-async def _plug(lab: LabClient, definitions: Sequence[Definition]) -> None:
-    there = {sight.definition.name: sight for sight in await lab.all()}
-    for definition in definitions:
-        if definition.name not in there or there[definition.name].definition != definition:
-            await lab.define(definition)
+def _refresh(file: Path, copy: Path, text: str) -> None:
+    """Have *text* in *file*, unless somebody has changed there what a demo wrote last and keeps a *copy* of."""
+    if file.exists() and file.read_text() not in (text, copy.read_text() if copy.exists() else text):
+        return
+    for path in (file, copy):  # in this order: a demo that breaks off here finds its own words in the file
+        beside = path.with_suffix(".new")
+        beside.write_text(text)
+        beside.replace(path)
+
+
+async def _plug(lab: LabClient, definitions: Sequence[Definition], held: Collection[str]) -> Mapping[str, Definition]:
+    """The boards as they are then; one that somebody holds stays as it is until a demo after that."""
+    plugged = {sight.definition.name: sight.definition for sight in await lab.all()}
+    for wanted in definitions:
+        there = plugged.get(wanted.name)
+        if there == wanted or (there and wanted.name in held):
+            continue
+        if there:
+            await lab.off(wanted.name)  # nobody takes the flash out of a board that runs
+        plugged[wanted.name] = (await lab.define(wanted)).definition
+    return plugged
 
 
 def import_image(stage: Stage, props: Props, piece: Piece) -> None:
     images = [one for one in _json(stage, stage.ada, "image", "list") if one["name"] == IMAGE]
     ready = [one for one in images if one["state"] == "ready"]
-    if not ready:
+    imported = stage.props / "imported"  # says what was, last
+    if not ready or not imported.exists() or imported.read_text() != props.image.name:
         ready = [_json(stage, stage.admin, "image", "import", IMAGE, str(props.image), "--shared")]
-    manifest = ready[-1]["manifest"]
+        imported.write_text(props.image.name)
+    newest = max(ready, key=lambda one: int(one["version"]))
+    manifest = newest["manifest"]
     piece.says(
         _("{ref}, {arch}, {mib:.1f} MB in {files} files").format(
-            ref=ready[-1]["ref"], arch=manifest["arch"], mib=manifest["size_bytes"] / 1e6, files=manifest["files"]
+            ref=newest["ref"], arch=manifest["arch"], mib=manifest["size_bytes"] / 1e6, files=manifest["files"]
         )
     )
 

@@ -82,7 +82,7 @@ def _bootware(*words: str) -> None:
 
 
 def _flashed(stage: Stage, image: Path) -> Props:
-    folder = stage.props / "flashed"
+    folder = stage.props / f"flashed-{_age()}"
     folder.mkdir(exist_ok=True)
     with tarfile.open(image) as archive:
         names = [name.removeprefix("./") for name in archive.getnames()]
