@@ -104,7 +104,7 @@ class GaneshaServer:
 
     @property
     def port_mapper(self) -> tuple[str, ...]:
-        return ("rpcbind", "-f", "-h", str(self.address))
+        return (sys.executable, "-m", "boardgrid.adapters.exports.port_mapper_start", str(self.address))
 
     @property
     def bus_daemon(self) -> tuple[str, ...]:
