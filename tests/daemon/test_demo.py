@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from boardgrid.daemon.state import StateFolder
+from boardgrid.demo.__main__ import main
 from boardgrid.demo.remains import remains_of
 from boardgrid.demo.stage import MARK, Stage
 from boardgrid.model.errors import Invalid
@@ -33,10 +35,15 @@ def demo(verb: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def here(verb: str, folder: Path) -> Result:
+    """The same in this process, where it refuses or is done at once."""
+    return CliRunner().invoke(main, [verb, str(folder)], catch_exceptions=False)
+
+
 def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    up, down = demo("up", tmp_path), demo("down", tmp_path)
-    assert (up.returncode, down.returncode) == (1, 1)
+    up, down = here("up", tmp_path), here("down", tmp_path)
+    assert (up.exit_code, down.exit_code) == (1, 1)
     assert f"{tmp_path} is not empty, and no demo's" in up.stderr
     assert f"{tmp_path} is no demo's, so it is left as it is" in down.stderr
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
@@ -62,15 +69,15 @@ def test_the_farms_other_users_read_the_config_whatever_roots_own_files_are_like
 
 
 def test_ending_a_demo_that_is_not_there_says_so(tmp_path: Path) -> None:
-    down = demo("down", tmp_path / "nowhere")
-    assert (down.returncode, down.stdout) == (0, f"There is no demo in {tmp_path}/nowhere.\n")
+    down = here("down", tmp_path / "nowhere")
+    assert (down.exit_code, down.stdout) == (0, f"There is no demo in {tmp_path}/nowhere.\n")
 
 
 def test_a_demo_that_was_only_begun_is_removed(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     begun(folder)
     assert Stage(folder).file.read_text().startswith(MARK)
-    assert demo("down", folder).returncode == 0
+    assert here("down", folder).exit_code == 0
     assert not folder.exists()
 
 
@@ -82,7 +89,7 @@ def test_a_demo_that_was_killed_at_its_first_file_is_removed_or_gone_on_with(tmp
     assert folder.joinpath("boardgrid.toml").read_text().startswith(MARK)
     folder.joinpath("boardgrid.toml").rename(folder / "boardgrid.new")
     (folder / "demo").rmdir()
-    assert demo("down", folder).returncode == 0
+    assert here("down", folder).exit_code == 0
     assert not folder.exists()
 
 
@@ -111,8 +118,8 @@ def half_removed(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_a_demo_whose_removal_was_killed_is_removed(half_removed: Path) -> None:
-    down = demo("down", half_removed)
-    assert (down.returncode, down.stderr) == (0, "")
+    down = here("down", half_removed)
+    assert (down.exit_code, down.stderr) == (0, "")
     assert not half_removed.exists()
 
 
@@ -125,8 +132,8 @@ def test_a_demo_that_is_under_way_is_not_removed(tmp_path: Path) -> None:
     stage = begun(tmp_path / "demo")
     with stage.alone():
         for verb in ("up", "down"):
-            done = demo(verb, stage.folder)
-            assert done.returncode == 1
+            done = here(verb, stage.folder)
+            assert done.exit_code == 1
             assert f"another make demo is under way on {stage.folder}" in done.stderr
     assert stage.is_ours
     assert stage.file.exists()
@@ -135,8 +142,8 @@ def test_a_demo_that_is_under_way_is_not_removed(tmp_path: Path) -> None:
 def test_a_demo_is_removed_also_by_a_link_to_its_folder(tmp_path: Path) -> None:
     stage = begun(tmp_path / "demo")
     (tmp_path / "link").symlink_to(stage.folder)
-    down = demo("down", tmp_path / "link")
-    assert (down.returncode, down.stderr) == (0, "")
+    down = here("down", tmp_path / "link")
+    assert (down.exit_code, down.stderr) == (0, "")
     assert not stage.folder.exists()
 
 
