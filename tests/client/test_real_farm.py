@@ -234,7 +234,7 @@ async def test_a_day_at_the_farm(furnished: Played) -> None:
     assert "tiny:1" in (await farm.ok("image", "show", "mine", who="grace")).out
 
     await farm.soon("reserve", "rpi4-2", "--image", "mine", who="grace")
-    await farm.ok("release", "--aside=before", who="grace")
+    await farm.ok("release", "--aside", "--name", "before", who="grace")
     assert (await farm.ok("root", "list", "-o", "name", who="grace")).out == "before\n"
     await farm.soon("reserve", "rpi4-1", "--root", "before", who="grace")
     await farm.ok("release", "rpi4-1", "--aside", who="grace")

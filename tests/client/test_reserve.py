@@ -242,8 +242,8 @@ def held(shelf: FakeFarm, run: Run) -> FakeFarm:
         (["--discard"], "discard", None),
         (["7", "--aside"], "aside", None),
         (["--aside", "7"], "aside", None),
-        (["--aside=before"], "aside", "before"),
-        (["tk1-1", "--aside", "before"], "aside", "before"),
+        (["--aside", "--name", "before"], "aside", "before"),
+        (["--name", "before", "--aside", "tk1-1"], "aside", "before"),
         (["tk1-1", "--keep", "mine", "--no-wait"], "keep", "mine"),
     ],
 )
@@ -254,6 +254,20 @@ def test_a_program_says_what_becomes_of_the_root(
     assert ended.code == 0
     assert "tk1-1 is given back" in ended.err
     assert (held.reservations[7]["fate"], held.reservations[7]["name"]) == (fate, name)
+
+
+def test_what_stands_after_aside_is_the_board_and_never_the_name_of_its_root(held: FakeFarm, run: Run) -> None:
+    held.board("tk1-2")
+    ended = run("release", "--aside", "tk1-2")
+    assert ended.code == 3
+    assert "you have no reservation of tk1-2" in ended.err
+    assert held.reservations[7]["state"] == "running"
+
+
+def test_only_a_root_that_is_kept_aside_gets_a_name(held: FakeFarm, run: Run) -> None:
+    assert run("release", "--discard", "--name", "before").code == 2
+    assert run("release", "--name", "before").code == 2
+    assert held.reservations[7]["state"] == "running"
 
 
 def test_a_program_that_does_not_say_keeps_its_board(held: FakeFarm, run: Run) -> None:

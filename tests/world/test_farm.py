@@ -53,7 +53,7 @@ def test_a_root_kept_aside_boots_again(farm: WholeFarm) -> None:
     first = farm.reserve("tk1-2", "--image", "tiny")
     host_key = farm.deployment(first)["host_key"]
     farm.on_board("tk1-2", "echo mine > /root/notes")
-    farm.ada("release", str(first), "--aside", "later")
+    farm.ada("release", str(first), "--aside", "--name", "later")
     farm.free("tk1-2")
     second = farm.reserve("tk1-1", "--root", "later")
     assert farm.on_board("tk1-1", "cat /root/notes") == "mine\n"

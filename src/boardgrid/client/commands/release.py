@@ -26,13 +26,8 @@ SHEET: Sheet[Reservation] = Sheet(
 @click.command(cls=Verb)
 @click.argument("number", required=False, shell_complete=RESERVATIONS)
 @click.option("--keep", metavar="IMAGE", help="Make a new version of this image of what you changed.")
-@click.option(
-    "--aside",
-    metavar="[NAME]",
-    is_flag=False,
-    flag_value="",
-    help="Keep the root for some days, under a name of yours if you give one: --aside=NAME.",
-)
+@click.option("--aside", is_flag=True, help="Keep the root for some days, to boot it again or decide later.")
+@click.option("--name", metavar="NAME", help="With --aside, what the root is called from now on.")
 @click.option("--discard", is_flag=True, help="Throw away what you changed, for ever.")
 @click.option("--yes", is_flag=True, help="Do not ask whether --discard is meant.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="With --keep, wait until the image is ready.")
@@ -43,7 +38,8 @@ def release(
     *,
     number: str | None,
     keep: str | None,
-    aside: str | None,
+    aside: bool,
+    name: str | None,
     discard: bool,
     yes: bool,
     wait: bool,
@@ -58,17 +54,17 @@ def release(
     \b
     Examples:
       boardgrid release --keep my-image
-      boardgrid release 7 --aside=before-the-upgrade
+      boardgrid release 7 --aside --name before-the-upgrade
       boardgrid release tk1-1 --discard
     """
-    if sum((keep is not None, aside is not None, discard)) > 1:
+    if sum((keep is not None, aside, discard)) > 1:
         raise Complaint(REQUEST_INVALID, _("--keep, --aside and --discard exclude each other"))
-    if number is None and aside is not None and aside.isdigit():
-        number, aside = aside, ""  # `--aside 7`: no name begins with a digit, so it is the number
+    if name is not None and not aside:
+        raise Complaint(REQUEST_INVALID, _("--name is for a root that is kept aside: it goes with --aside"))
     timeout_s = None if timeout is None else seconds(timeout)
     farm = seat.farm()
     mine = _which(farm, number)
-    fate, name = _fate(seat, mine, keep, aside, discard)
+    fate, name = _fate(seat, mine, keep=keep, aside=aside, name=name, discard=discard)
     if fate == "discard" and discard:
         question = _("Give {board} back and throw away what was changed on it, for ever?")
         seat.confirm(question.format(board=mine.board), is_said=yes)
@@ -104,12 +100,12 @@ def _which(farm: Farm, number: str | None) -> Reservation:
 
 
 def _fate(
-    seat: Seat, mine: Reservation, keep: str | None, aside: str | None, discard: bool
+    seat: Seat, mine: Reservation, *, keep: str | None, aside: bool, name: str | None, discard: bool
 ) -> tuple[str | None, str | None]:
     if keep is not None:
         return "keep", keep
-    if aside is not None:
-        return "aside", aside or None
+    if aside:
+        return "aside", name
     if discard:
         return "discard", None
     if not seat.has_person:
