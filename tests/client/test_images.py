@@ -169,7 +169,7 @@ def test_images_are_listed_shown_and_removed(farm: FakeFarm, run: Run) -> None:
     assert "6.1 MB" in run("image", "list").out
     assert "6.1.0-50-armmp" in run("image", "show", "tiny").out
     assert run("image", "show", "tiny:9").code == 3
-    assert run("image", "remove", "tiny:1").code == 0
+    assert run("image", "remove", "tiny:1", "--yes").code == 0
     assert set(farm.images) == {"odd:1"}
 
 
@@ -190,5 +190,5 @@ def test_a_root_is_kept_as_an_image(farm: FakeFarm, run: Run) -> None:
 
 def test_a_root_is_discarded(farm: FakeFarm, run: Run) -> None:
     farm.root("before")
-    assert run("root", "discard", "before").code == 0
+    assert run("root", "discard", "before", "--yes").code == 0
     assert farm.roots == {}

@@ -242,14 +242,14 @@ async def test_a_day_at_the_farm(furnished: Played) -> None:
 
     await farm.soon("reserve", "rpi4-1", "--image", "mine:1", who="grace")
     await farm.ok("release", "--discard", who="grace")
-    await farm.soon("image", "remove", "mine:1", who="grace")
-    await farm.soon("image", "remove", "mine:2", who="grace")
+    await farm.soon("image", "remove", "mine:1", "--yes", who="grace")
+    await farm.soon("image", "remove", "mine:2", "--yes", who="grace")
     async with asyncio.timeout(60):
         while (await farm.ok("image", "list", "-o", "name", who="grace")).out != "tiny:1\n":
             pass
     assert (await farm.ok("status", "--all", "-o", "name")).out.split() == ["4", "3", "2", "1"]
-    await farm.ok("user", "remove", "grace")
-    await farm.soon("board", "remove", "rpi4-2")
+    await farm.ok("user", "remove", "grace", "--yes")
+    await farm.soon("board", "remove", "rpi4-2", "--yes")
     assert (await farm.run("whoami", who="grace")).code == 4
 
 

@@ -25,7 +25,7 @@ def test_a_board_is_added_shown_and_removed(farm: FakeFarm, run: Run) -> None:
     assert added.code == 0
     assert "tk1-1" in run("board", "list").out
     assert "02:00:00:00:00:01" in run("board", "show", "tk1-1").out
-    assert run("board", "remove", "tk1-1").code == 0
+    assert run("board", "remove", "tk1-1", "--yes").code == 0
     assert farm.boards == {}
 
 
@@ -69,7 +69,7 @@ def test_board_types_are_added_listed_and_removed(farm: FakeFarm, run: Run) -> N
     assert run("board-type", "list", "-o", "name").out == "tk1\n"
     assert "armhf" in run("board-type", "show", "tk1").out
     assert run("board-type", "add", "tk1", "--arch", "arm64").code == 5
-    assert run("board-type", "remove", "tk1").code == 0
+    assert run("board-type", "remove", "tk1", "--yes").code == 0
     assert farm.types == {}
 
 
@@ -100,8 +100,31 @@ def test_users_are_listed_shown_and_removed(farm: FakeFarm, run: Run) -> None:
     farm.users["grace"] = {"name": "grace", "role": "user", "ssh_keys": ["ssh-ed25519 AAAA", "odd key"]}
     assert run("user", "list", "-o", "name").out == "ada\ngrace\n"
     assert "SHA256:cJ6AyISHokEeHuTfufIqhhSS0gxHZRUMDHlKvXD4FHw, odd key" in run("user", "show", "grace").out
-    assert run("user", "remove", "grace").code == 0
+    assert run("user", "remove", "grace", "--yes").code == 0
     assert set(farm.users) == {"ada"}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["board", "remove", "tk1-1"],
+        ["board-type", "remove", "tk1"],
+        ["image", "remove", "tiny:1"],
+        ["root", "discard", "before"],
+        ["user", "remove", "ada"],
+    ],
+    ids=" ".join,
+)
+def test_where_nobody_can_be_asked_nothing_goes_unless_it_is_said(farm: FakeFarm, run: Run, argv: list[str]) -> None:
+    farm.board("tk1-1")
+    farm.types["tk1"] = {"name": "tk1", "arch": "armhf"}
+    farm.image("tiny")
+    farm.root("before")
+    unsaid = run(*argv)
+    assert unsaid.code == 2
+    assert "nobody is there to be asked, so nothing was done" in unsaid.err
+    assert farm.asked == []
+    assert run(*argv, "--yes").code == 0
 
 
 def test_a_private_key_never_leaves_for_the_farm(farm: FakeFarm, run: Run, tmp_path: Path) -> None:

@@ -35,19 +35,21 @@ Talk = Callable[..., Seen]
 
 @pytest.fixture
 def talk(farm: FakeFarm, tmp_path: Path) -> Talk:
-    """Run a command at a terminal; each *answer* is typed when its question has appeared."""
+    """Run a command at a terminal, what it says of errors *into* a file if one is given; *answers* are typed."""
 
-    def talk(*argv: str, answers: Sequence[tuple[str, str]] = (), **environment: str) -> Seen:
+    def talk(*argv: str, answers: Sequence[tuple[str, str]] = (), into: Path | None = None, **environment: str) -> Seen:
         mine, theirs = pty.openpty()
         env = {
             **os.environ, "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN, "TERM": "xterm", "NO_COLOR": "",
             "XDG_CONFIG_HOME": str(tmp_path / "config"), "COLUMNS": "100", **environment,
         }  # fmt: skip
+        errors = theirs if into is None else os.open(into, os.O_CREAT | os.O_WRONLY)
         process = subprocess.Popen(
             [sys.executable, "-m", "boardgrid.client", *argv],
-            stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True,
+            stdin=theirs, stdout=theirs, stderr=errors, env=env, start_new_session=True,
         )  # fmt: skip
-        os.close(theirs)
+        for one in {theirs, errors}:
+            os.close(one)
         seen, waiting, deadline = "", list(answers), time.monotonic() + 60
         try:
             while time.monotonic() < deadline:
@@ -120,6 +122,16 @@ def test_a_person_is_asked_before_a_thing_is_removed(held: FakeFarm, talk: Talk)
     assert "tiny:1" in held.images
     assert talk("image", "remove", "tiny:1", answers=[("for ever? [y/N]", "y")]).code == 0
     assert held.images == {}
+
+
+def test_who_keeps_what_is_said_in_a_file_cannot_be_asked_and_so_must_say(
+    held: FakeFarm, talk: Talk, tmp_path: Path
+) -> None:
+    held.image("tiny")
+    seen = talk("image", "remove", "tiny:1", into=tmp_path / "log")
+    assert seen.code == 2
+    assert "a program says it: --yes" in (tmp_path / "log").read_text()
+    assert "tiny:1" in held.images
 
 
 def test_the_step_that_runs_is_shown_with_its_seconds(farm: FakeFarm, talk: Talk) -> None:

@@ -51,22 +51,12 @@ class Seat:
         """Say something to whoever watches; what a program reads goes to standard output instead."""
         click.echo(plain(sentence), err=True)
 
-    def confirm(self, question: str, *, is_said: bool) -> None:
-        """
-        Ask a person before something that cannot be taken back. A program is not asked: it said so by its command.
-
-        Args:
-            is_said: ``--yes`` was given.
-
-        Raises:
-            click.Abort: the person would rather not.
-        """
-        if not is_said and self.has_person:
-            click.confirm(plain(question), abort=True, err=True)
-
     def must_say(self, is_said: bool, question: str, option: str) -> None:
         """
-        As ``confirm``, where a program has to give *option*.
+        Ask a person before something that cannot be taken back; where nobody can be asked, *option* has to say it.
+
+        Args:
+            is_said: *option* was given.
 
         Raises:
             Complaint: nobody is there to be asked.

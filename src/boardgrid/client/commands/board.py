@@ -144,11 +144,11 @@ def show(seat: Seat, name: str) -> None:
 
 @board.command("remove")
 @click.argument("name", shell_complete=BOARDS)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def remove(seat: Seat, name: str, yes: bool) -> None:
     """Have a board leave the farm (for admins). It is stopped, then its boot files go."""
-    seat.confirm(_("Remove the board {name}?").format(name=name), is_said=yes)
+    seat.must_say(yes, _("Remove the board {name}?").format(name=name), "--yes")
     seat.farm().remove_board(name)
     seat.tell(_("{name} leaves the farm").format(name=name))
 

@@ -79,10 +79,10 @@ def show(seat: Seat, name: str) -> None:
 
 @board_type.command("remove")
 @click.argument("name", shell_complete=TYPES)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def remove(seat: Seat, name: str, yes: bool) -> None:
     """Remove a board type that no board has (for admins)."""
-    seat.confirm(_("Remove the board type {name}?").format(name=name), is_said=yes)
+    seat.must_say(yes, _("Remove the board type {name}?").format(name=name), "--yes")
     seat.farm().remove_board_type(name)
     seat.tell(_("the board type {name} was removed").format(name=name))

@@ -132,11 +132,11 @@ def show(seat: Seat, ref: str) -> None:
 
 @image.command("remove")
 @click.argument("ref", shell_complete=IMAGES)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def remove(seat: Seat, ref: str, yes: bool) -> None:
     """Remove one version of an image for ever."""
-    seat.confirm(_("Remove the image {ref} for ever?").format(ref=ref), is_said=yes)
+    seat.must_say(yes, _("Remove the image {ref} for ever?").format(ref=ref), "--yes")
     seat.farm().remove_image(ref)
     seat.tell(_("the image {ref} goes").format(ref=ref))
 

@@ -29,7 +29,7 @@ SHEET: Sheet[Reservation] = Sheet(
 @click.option("--aside", is_flag=True, help="Keep the root for some days, to boot it again or decide later.")
 @click.option("--name", metavar="NAME", help="With --aside, what the root is called from now on.")
 @click.option("--discard", is_flag=True, help="Throw away what you changed, for ever.")
-@click.option("--yes", is_flag=True, help="Do not ask whether --discard is meant.")
+@click.option("--yes", is_flag=True, help="Do not ask a person whether --discard is meant.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="With --keep, wait until the image is ready.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
@@ -65,9 +65,10 @@ def release(
     farm = seat.farm()
     mine = _which(farm, number)
     fate, name = _fate(seat, mine, keep=keep, aside=aside, name=name, discard=discard)
-    if fate == "discard" and discard:
+    if discard:
+        # A program has said it by --discard; a person may have typed it for another board.
         question = _("Give {board} back and throw away what was changed on it, for ever?")
-        seat.confirm(question.format(board=mine.board), is_said=yes)
+        seat.must_say(yes or not seat.has_person, question.format(board=mine.board), "--yes")
     before = _versions(farm, name) if fate == "keep" else ()
     ended = farm.release(mine.number, fate, name)
     seat.tell(_("{board} is given back").format(board=ended.board))

@@ -71,10 +71,12 @@ def keep(seat: Seat, name: str, image: str, wait: bool, timeout: str | None) -> 
 
 @root.command("discard")
 @click.argument("name", metavar="ROOT", shell_complete=ROOTS)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def discard(seat: Seat, name: str, yes: bool) -> None:
     """Give up a root that was kept aside, with all that was written to it, for ever."""
-    seat.confirm(_("Discard the root {name} and all that was written to it, for ever?").format(name=name), is_said=yes)
+    seat.must_say(
+        yes, _("Discard the root {name} and all that was written to it, for ever?").format(name=name), "--yes"
+    )
     seat.farm().discard_root(name)
     seat.tell(_("the root {name} goes").format(name=name))

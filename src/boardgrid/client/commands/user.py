@@ -80,11 +80,11 @@ def show(seat: Seat, name: str) -> None:
 
 @user.command("remove")
 @click.argument("name", shell_complete=USERS)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def remove(seat: Seat, name: str, yes: bool) -> None:
     """Close the account NAME. Its tokens and keys end at once; its images stay."""
-    seat.confirm(_("Close the account of {name}?").format(name=name), is_said=yes)
+    seat.must_say(yes, _("Close the account of {name}?").format(name=name), "--yes")
     seat.farm().remove_user(name)
     seat.tell(_("{name} was removed").format(name=name))
 
