@@ -167,6 +167,47 @@ def test_a_reader_that_goes_away_ends_it_quietly(farm: FakeFarm) -> None:
             process.kill()
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["reserve", b"\xff", "--image", "tiny"],
+        ["board", "show", b"\xff"],
+        ["events", "--board", b"\xff"],
+        ["events", "--follow", "--board", b"\xff"],
+        ["board-type", "add", "x", "--arch", "armhf", "--boot-s", "nan"],
+        ["board-type", "add", "x", "--arch", "armhf", "--boot-s", "inf", "--replace"],
+        ["login", "http://127.0.0.1:9", "--token-stdin"],
+    ],
+)
+def test_words_that_cannot_be_written_to_a_farm_are_refused_and_no_bug(farm: FakeFarm, argv: list[str | bytes]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "boardgrid.client", *argv],
+        env={**os.environ, "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN},
+        input=b"\xff\xfe\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, b"(request.invalid)" in done.stderr) == (ExitCode.USAGE, True), done.stderr
+
+
+@pytest.mark.parametrize("argv", [["board", "list"], ["--version"], ["--help"]], ids=" ".join)
+def test_a_disk_without_room_for_what_is_printed_is_a_fault_in_a_sentence(farm: FakeFarm, argv: list[str]) -> None:
+    farm.board("tk1-1")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "boardgrid.client", *argv],
+            env={**os.environ, "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    said = "error: what was asked for cannot be written out: No space left on device (output.failed)\n"
+    assert (done.returncode, done.stderr) == (ExitCode.FAULT, said)
+
+
 def test_a_bug_is_called_one_and_shows_no_traceback(tmp_path: Path, farm: FakeFarm) -> None:
     code = """
 import sys
@@ -177,7 +218,7 @@ cli.main(["version", "-o", "json"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == ExitCode.BUG
-    assert done.stderr.startswith("this is a bug of boardgrid: TypeError")
+    assert done.stderr.startswith("error: this is a bug of boardgrid: TypeError")
     assert "Traceback" not in done.stderr
     assert "BOARDGRID_DEBUG=1" in done.stderr
 

@@ -264,6 +264,12 @@ def test_what_stands_after_aside_is_the_board_and_never_the_name_of_its_root(hel
     assert held.reservations[7]["state"] == "running"
 
 
+@pytest.mark.parametrize("number", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "\N{ARABIC-INDIC DIGIT SEVEN}"])
+def test_what_is_no_number_of_a_reservation_is_no_reservation(held: FakeFarm, run: Run, number: str) -> None:
+    assert run("release", number, "--discard").code == 3
+    assert held.reservations[7]["state"] == "running"
+
+
 def test_only_a_root_that_is_kept_aside_gets_a_name(held: FakeFarm, run: Run) -> None:
     assert run("release", "--discard", "--name", "before").code == 2
     assert run("release", "--name", "before").code == 2

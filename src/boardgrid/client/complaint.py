@@ -29,6 +29,8 @@ DEPLOYMENT_FAILED = "deployment.failed"
 IMAGE_FAILED = "image.failed"
 POWER_FAILED = "power.failed"
 WAIT_TIMEOUT = "wait.timeout"
+OUTPUT_FAILED = "output.failed"
+CLIENT_BUG = "client.bug"
 PROGRAM_MISSING = "program.missing"
 PROGRAM_FAILED = "program.failed"
 BOARD_NOT_HELD = "board.not_held"
@@ -37,6 +39,7 @@ HOST_KEY_UNKNOWN = "host_key.unknown"
 NUMBER_MISSING = "reservation.unclear"
 
 _BY_CODE = {
+    CLIENT_BUG: ExitCode.BUG,
     LOGIN_MISSING: ExitCode.DENIED,
     PROFILE_INVALID: ExitCode.USAGE,
     REQUEST_INVALID: ExitCode.USAGE,

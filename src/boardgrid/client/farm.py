@@ -281,8 +281,10 @@ class Farm:
         """
         from boardgrid.client.feed import Feed  # noqa: PLC0415 - few commands need it
 
+        filters = _filters(after, board, reservation)
+        self._written("GET", "events", params=filters)  # once, before it is asked again and again
         feed = Feed(self._http, self.complaint_about, quiet_s=quiet_s, patience_s=patience_s)
-        for number, data in feed.messages(_filters(after, board, reservation)):
+        for number, data in feed.messages(filters):
             yield None if number is None else decoded_or_foreign(answers.Event, data)
 
     # --- how it is asked
@@ -311,16 +313,35 @@ class Farm:
     def _answer(self, method: str, *path: str, **how: Any) -> "httpx.Response":
         import httpx  # noqa: PLC0415 - see above
 
-        for word in path:
-            if word.strip(".") == "":
-                raise Complaint(REQUEST_INVALID, _("{word!r} is no name").format(word=word))
+        request = self._written(method, *path, **how)
         try:
-            answer = self._http.request(method, "/" + "/".join(quote(word, safe=":") for word in path), **how)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            answer = self._http.send(request)
+        except httpx.HTTPError as error:
             raise self.complaint_about(error, method) from error
         if answer.is_success:
             return answer
         raise self.complaint_about(answer, method)
+
+    def _written(self, method: str, *path: str, **how: Any) -> "httpx.Request":
+        """
+        What is asked, as bytes.
+
+        Raises:
+            Complaint: something in it cannot be written down: a byte that is no text, a number that is none.
+        """
+        import httpx  # noqa: PLC0415 - see above
+
+        for word in path:
+            if word.strip(".") == "":
+                raise Complaint(REQUEST_INVALID, _("{word!r} is no name").format(word=word))
+        try:
+            return self._http.build_request(method, "/" + "/".join(quote(word, safe=":") for word in path), **how)
+        except UnicodeEncodeError as error:
+            sentence = _("{text!r} holds bytes that are no text")
+            raise Complaint(REQUEST_INVALID, sentence.format(text=str(error.object)[:200])) from error
+        except (ValueError, httpx.InvalidURL) as error:
+            sentence = _("what was asked for cannot be written down: {why}")
+            raise Complaint(REQUEST_INVALID, sentence.format(why=error)) from error
 
     def complaint_about(self, what: "httpx.Response | Exception", method: str = "GET") -> Complaint:
         """What to tell of an answer that is not a success (its body read), or of none."""

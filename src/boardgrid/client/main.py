@@ -9,7 +9,7 @@ import click
 
 from boardgrid.client import VERSION
 from boardgrid.client.command import Tree
-from boardgrid.client.complaint import Complaint, ExitCode
+from boardgrid.client.complaint import CLIENT_BUG, OUTPUT_FAILED, Complaint, ExitCode
 from boardgrid.client.tables import plain
 from boardgrid.messages import _
 
@@ -68,12 +68,11 @@ class _Program(Tree):
             _show(error, color)
             code = error.exit_code
         except Exception as error:
-            if os.environ.get("BOARDGRID_DEBUG"):
+            complaint = _unforeseen(error)
+            if complaint.code == CLIENT_BUG and os.environ.get("BOARDGRID_DEBUG"):
                 raise
-            sentence = _("this is a bug of boardgrid: {kind}: {error}")
-            click.echo(plain(sentence.format(kind=type(error).__name__, error=error)), err=True)
-            click.echo(_("  BOARDGRID_DEBUG=1 shows where it happened"), err=True)
-            code = ExitCode.BUG
+            _show(complaint, color)
+            code = complaint.exit_code
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -81,10 +80,27 @@ class _Program(Tree):
             answer = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever read us went away (`| head`). The interpreter would still try to write what is left.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read us went away (`| head`).
+            _write_no_more()
             raise click.exceptions.Exit(ExitCode.PIPE_CLOSED) from None
         return answer
+
+
+def _write_no_more() -> None:
+    """What is left in the buffer of standard output goes nowhere, where the interpreter would try once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unforeseen(error: Exception) -> Complaint:
+    # Files have names, and why the farm does not answer is told by who asked it: this is standard output.
+    if isinstance(error, OSError) and error.filename is None:
+        _write_no_more()
+        return Complaint(OUTPUT_FAILED, _("what was asked for cannot be written out: {why}").format(why=error.strerror))
+    return Complaint(
+        CLIENT_BUG,
+        _("this is a bug of boardgrid: {kind}: {error}").format(kind=type(error).__name__, error=error),
+        hint=_("BOARDGRID_DEBUG=1 shows where it happened"),
+    )
 
 
 def _show(complaint: Complaint, color: bool | None) -> None:

@@ -91,7 +91,9 @@ def whoami(seat: Seat) -> None:
 
 def _token(seat: Seat, from_stdin: bool) -> str:
     if from_stdin:
-        token = sys.stdin.readline().strip()
+        token = (
+            sys.stdin.buffer.readline().decode("utf-8", "replace").strip()
+        )  # what is no token, the farm's client says
     elif seat.has_person:
         token = str(click.prompt(_("Token"), hide_input=True, err=True)).strip()
     else:

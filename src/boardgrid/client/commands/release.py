@@ -1,5 +1,7 @@
 """``boardgrid release``: give a board back, and say what becomes of what you changed."""
 
+import re
+
 import click
 
 from boardgrid.client.answers import Image, Reservation
@@ -11,6 +13,8 @@ from boardgrid.client.farm import Farm
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
+
+_NUMBER = re.compile(r"[0-9]{1,18}")  # what is longer is no reservation, and no board either
 
 SHEET: Sheet[Reservation] = Sheet(
     lambda one: str(one.number),
@@ -82,7 +86,7 @@ def release(
 
 
 def _which(farm: Farm, number: str | None) -> Reservation:
-    if number is not None and number.isdigit():
+    if number is not None and _NUMBER.fullmatch(number):
         return farm.reservation(int(number))
     mine = [one for one in farm.reservations() if one.state == "running" and number in {None, one.board}]
     if len(mine) == 1:
@@ -90,7 +94,7 @@ def _which(farm: Farm, number: str | None) -> Reservation:
     if number is not None:
         raise Complaint(
             "reservation.unknown",
-            _("you have no reservation of {board}").format(board=number),
+            _("you have no reservation of {board}").format(board=number[:80]),
             hint=_("`boardgrid status` lists those that you have"),
             status=404,
         )
