@@ -63,6 +63,10 @@ class Steps:
                 self._run(None)
                 self._ended(event)
 
+    def note(self, sentence: str) -> None:
+        """Say something that is no event."""
+        self._line(f"  {sentence}")
+
     def _ended(self, event: Event) -> None:
         time = "" if event.took_s is None else took(event.took_s)
         is_ok = event.outcome in {"ok", None}

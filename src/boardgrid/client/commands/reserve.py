@@ -11,6 +11,7 @@ from boardgrid.client.duration import moment, seconds, took
 from boardgrid.client.farm import Farm
 from boardgrid.client.progress import STATES, Steps
 from boardgrid.client.seat import Seat, pass_seat
+from boardgrid.client.silence import Silence
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.client.waiting import Deadline
 from boardgrid.messages import _
@@ -111,17 +112,21 @@ def _until_open(seat: Seat, farm: Farm, mine: Reservation, timeout_s: float | No
 
 
 def _watched(farm: Farm, mine: Reservation, deadline: Deadline) -> Reservation:
-    """Tell each step as it happens, until the deployment is open or has ended."""
+    """Tell each step as it happens, and why none does, until the deployment is open or has ended."""
     last = 0
+    silence = Silence(farm, mine.board)
     with Steps() as steps:
         for event in farm.follow(reservation=mine.number, quiet_s=min(_QUIET_S, max(deadline.left_s(), 0.1))):
             if event is not None:
                 last = event.number
+                silence.broken()
                 steps.tell(event)
                 if event.phase != "ended" and event.step not in STATES:
                     continue
             try:
                 mine = farm.reservation(mine.number)
+                if reason := silence.reason():
+                    steps.note(reason)
             except Complaint as error:
                 if not error.is_passing:  # the stream has patience for both
                     raise
