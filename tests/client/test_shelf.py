@@ -211,15 +211,18 @@ def test_an_empty_list_is_valid_for_programs_and_explained_to_people(run: Run) -
 
 
 def test_what_strangers_wrote_cannot_steer_the_terminal(farm: FakeFarm, run: Run) -> None:
-    farm.board("tk1-1", set_aside="\x1b]0;owned\x07 \x1b[2J \u202e gone\nover")
+    said = "\x1b]0;owned\x07 \x1b[2J \u202e gone\nover \x9b31m \x7f \U000e0001 K\u00fchlung"
+    farm.board("tk1-1", set_aside=said)
     shown = run("board", "list").out
     assert "\x1b" not in shown
     assert "\x07" not in shown
     assert "\u202e" not in shown
     assert len(shown.splitlines()) == 2
     # JSON keeps what was said, in escapes where a terminal could obey it.
-    assert json.loads(run("board", "list", "-o", "json").out)[0]["set_aside"].startswith("\x1b]0;")
-    assert "\x1b" not in run("board", "list", "-o", "json").out
+    listed = run("board", "list", "-o", "json").out
+    assert json.loads(listed)[0]["set_aside"] == said
+    assert all(c.isprintable() or c == "\n" for c in listed)
+    assert "K\u00fchlung" in listed
 
 
 def test_a_field_of_a_newer_farm_is_passed_over(farm: FakeFarm, run: Run) -> None:

@@ -86,7 +86,9 @@ def as_json(things: object, *, on_one_line: bool = False) -> str:
 
     from boardgrid.client.decode import encoded  # noqa: PLC0415
 
-    return json.dumps(encoded(things), ensure_ascii=False, indent=None if on_one_line else 2)
+    text = json.dumps(encoded(things), ensure_ascii=False, indent=None if on_one_line else 2)
+    # As in `plain`: what a terminal could obey is there, and asleep. No line ends inside of a string.
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def bytes_text(size: float | None) -> str:
