@@ -1,6 +1,7 @@
 """``boardgrid ssh``: the system's own ssh, through a gateway, against host keys that the farm vouches for."""
 
 import asyncio
+import json
 import os
 import signal
 import stat
@@ -113,6 +114,15 @@ def lab(farm: FakeFarm, key_file: Path) -> Iterator[Lab]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def test_what_all_commands_share_may_stand_before_the_board(farm: FakeFarm, run: Run) -> None:
+    farm.board("tk1-1")
+    ended = run("ssh", "--profile", "lab", "-o", "json", "tk1-1")
+    assert (ended.code, json.loads(ended.err)["code"]) == (5, "board.not_held")
+    nobody = run("ssh", "--profile", "lab", "tk1-1", BOARDGRID_URL="", BOARDGRID_TOKEN="")
+    assert (nobody.code, "there is no profile lab" in nobody.err) == (4, True)
+    assert "No such option '-L'" in run("ssh", "-L", "8080:localhost:80", "tk1-1").err
 
 
 @pytest.fixture

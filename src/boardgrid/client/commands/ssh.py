@@ -2,16 +2,14 @@
 
 import click
 
-from boardgrid.client.command import BOARDS
+from boardgrid.client.command import BOARDS, Verb
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.messages import _
 
 _SSH_FAILED = 255  # or what ran on the board ended so
 
 
-@click.command(
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "show_default": False}
-)
+@click.command(cls=Verb, context_settings={"allow_interspersed_args": False, "show_default": False})
 @click.option("-i", "--identity", metavar="FILE", help="The private key to log in with, at the gateway and the board.")
 @click.option(
     "-l", "--login", "login", default="root", show_default=True, metavar="USER", help="Who to be on the board."
