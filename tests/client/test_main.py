@@ -212,13 +212,13 @@ def test_a_bug_is_called_one_and_shows_no_traceback(tmp_path: Path, farm: FakeFa
     code = """
 import sys
 from boardgrid.client.commands import version
-version.as_json = None
+version.click = None
 from boardgrid.client.main import cli
-cli.main(["version", "-o", "json"])
+cli.main(["version"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == ExitCode.BUG
-    assert done.stderr.startswith("error: this is a bug of boardgrid: TypeError")
+    assert done.stderr.startswith("error: this is a bug of boardgrid: AttributeError")
     assert "Traceback" not in done.stderr
     assert "BOARDGRID_DEBUG=1" in done.stderr
 

@@ -148,9 +148,9 @@ class Farm:
     def remove_board(self, name: str) -> None:
         self._call("DELETE", "boards", name)
 
-    def fit(self, name: str) -> None:
+    def fit(self, name: str) -> answers.Board:
         """Return a board that was set aside to service."""
-        self._call("POST", "boards", name, "fit")
+        return decoded_or_foreign(answers.Board, self._call("POST", "boards", name, "fit"))
 
     def power(self, board: str, act: Literal["on", "off", "cycle", "reset"] | str) -> UUID:
         """Order something of a board's power; what becomes of it is told by ``order``."""

@@ -9,8 +9,9 @@ import click
 
 from boardgrid.client import VERSION
 from boardgrid.client.command import Tree
-from boardgrid.client.complaint import CLIENT_BUG, OUTPUT_FAILED, Complaint, ExitCode
-from boardgrid.client.tables import plain
+from boardgrid.client.complaint import CLIENT_BUG, OUTPUT_FAILED, REQUEST_INVALID, Complaint, ExitCode
+from boardgrid.client.seat import Seat
+from boardgrid.client.tables import Output, as_json, plain
 from boardgrid.messages import _
 
 _COMMANDS = "boardgrid.client.commands"
@@ -55,23 +56,28 @@ class _Program(Tree):
         **extra: Any,
     ) -> Any:
         color = extra.setdefault("color", False if os.environ.get("NO_COLOR") else None)
+        seat = extra.setdefault("obj", Seat())
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.ClickException as error:
-            error.show()
+            # The words may be wrong before the one that says how to print was read.
+            if seat.output is Output.JSON or _says_json(sys.argv[1:] if args is None else args):
+                _show(_misused(error), Seat(Output.JSON), color)
+            else:
+                error.show()
             code = error.exit_code
         except click.exceptions.Abort as error:
             if not isinstance(error.__cause__, KeyboardInterrupt):
                 click.echo(_("nothing more was done"), err=True)
             code = ExitCode.INTERRUPTED
         except Complaint as error:
-            _show(error, color)
+            _show(error, seat, color)
             code = error.exit_code
         except Exception as error:
             complaint = _unforeseen(error)
             if complaint.code == CLIENT_BUG and os.environ.get("BOARDGRID_DEBUG"):
                 raise
-            _show(complaint, color)
+            _show(complaint, seat, color)
             code = complaint.exit_code
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
@@ -103,10 +109,38 @@ def _unforeseen(error: Exception) -> Complaint:
     )
 
 
-def _show(complaint: Complaint, color: bool | None) -> None:
+def _misused(error: click.exceptions.ClickException) -> Complaint:
+    command = error.ctx.command_path if isinstance(error, click.exceptions.UsageError) and error.ctx else "boardgrid"
+    return Complaint(
+        REQUEST_INVALID,
+        error.format_message(),
+        hint=_("`{command} --help` shows how it is called").format(command=command),
+    )
+
+
+def _says_json(args: Sequence[str]) -> bool:
+    return any(
+        word in {"-ojson", "--output=json"} or (word in {"-o", "--output"} and value == "json")
+        for word, value in zip(args, [*args[1:], ""], strict=True)
+    )
+
+
+def _show(complaint: Complaint, seat: Seat, color: bool | None) -> None:
+    hint = complaint.hint or _(_HINTS.get(complaint.code, ""))
+    if seat.output is Output.JSON:
+        told: dict[str, object] = {
+            "type": "about:blank",
+            "code": complaint.code,
+            "detail": complaint.detail,
+            "hint": hint,
+        }
+        if complaint.status:
+            told["status"] = complaint.status
+        click.echo(as_json(told, on_one_line=True), err=True)
+        return
     error = click.style(_("error:"), fg="red", bold=True)
     click.echo(f"{error} {plain(complaint.detail)} ({plain(complaint.code)})", err=True, color=color)
-    if hint := complaint.hint or _(_HINTS.get(complaint.code, "")):
+    if hint:
         click.echo(f"  {plain(hint)}", err=True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
-from boardgrid.client.tables import Output, plain
+from boardgrid.client.tables import Output, as_json, plain
 from boardgrid.messages import _
 
 if TYPE_CHECKING:
@@ -50,6 +50,17 @@ class Seat:
     def tell(self, sentence: str) -> None:
         """Say something to whoever watches; what a program reads goes to standard output instead."""
         click.echo(plain(sentence), err=True)
+
+    def show_end(self, name: str, state: str, sentence: str) -> None:
+        """Tell people that a thing goes; programs get its name, and the *state* that is left of it."""
+        self.tell(sentence)
+        match self.output:
+            case Output.JSON:
+                click.echo(as_json({"name": name, "state": state}))
+            case Output.NAME:
+                click.echo(plain(name))
+            case Output.TABLE:
+                pass
 
     def must_say(self, is_said: bool, question: str, option: str) -> None:
         """

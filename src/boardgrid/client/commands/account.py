@@ -79,6 +79,8 @@ def login(seat: Seat, url: str, token_stdin: bool) -> None:
             url=at, name=me.name, role=me.role, path=stored
         )
     )
+    if seat.is_for_programs:
+        SHEET.show(Self(me.name, me.role, me.ssh_keys, at), seat.output)
 
 
 @click.command(cls=Verb)

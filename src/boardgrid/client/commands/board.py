@@ -150,7 +150,7 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
     """Have a board leave the farm (for admins). It is stopped, then its boot files go."""
     seat.must_say(yes, _("Remove the board {name}?").format(name=name), "--yes")
     seat.farm().remove_board(name)
-    seat.tell(_("{name} leaves the farm").format(name=name))
+    seat.show_end(name, "going", _("{name} leaves the farm").format(name=name))
 
 
 @board.command("fit")
@@ -158,8 +158,9 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
 @pass_seat
 def fit(seat: Seat, name: str) -> None:
     """Return a board that was set aside to service (for admins)."""
-    seat.farm().fit(name)
+    fit = seat.farm().fit(name)
     seat.tell(_("{name} is fit again").format(name=name))
+    SHEET.show(fit, seat.output)
 
 
 def refuse_known(known: Sequence[str], name: str, kind: str) -> None:

@@ -85,4 +85,4 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
     """Remove a board type that no board has (for admins)."""
     seat.must_say(yes, _("Remove the board type {name}?").format(name=name), "--yes")
     seat.farm().remove_board_type(name)
-    seat.tell(_("the board type {name} was removed").format(name=name))
+    seat.show_end(name, "gone", _("the board type {name} was removed").format(name=name))

@@ -138,7 +138,7 @@ def remove(seat: Seat, ref: str, yes: bool) -> None:
     """Remove one version of an image for ever."""
     seat.must_say(yes, _("Remove the image {ref} for ever?").format(ref=ref), "--yes")
     seat.farm().remove_image(ref)
-    seat.tell(_("the image {ref} goes").format(ref=ref))
+    seat.show_end(ref, "going", _("the image {ref} goes").format(ref=ref))
 
 
 def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Image:

@@ -79,4 +79,4 @@ def discard(seat: Seat, name: str, yes: bool) -> None:
         yes, _("Discard the root {name} and all that was written to it, for ever?").format(name=name), "--yes"
     )
     seat.farm().discard_root(name)
-    seat.tell(_("the root {name} goes").format(name=name))
+    seat.show_end(name, "going", _("the root {name} goes").format(name=name))

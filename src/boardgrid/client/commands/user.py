@@ -86,7 +86,7 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
     """Close the account NAME. Its tokens and keys end at once; its images stay."""
     seat.must_say(yes, _("Close the account of {name}?").format(name=name), "--yes")
     seat.farm().remove_user(name)
-    seat.tell(_("{name} was removed").format(name=name))
+    seat.show_end(name, "gone", _("{name} was removed").format(name=name))
 
 
 def _public_keys(file: str) -> list[str]:

@@ -1,0 +1,118 @@
+"""With ``-o json`` every command prints JSON: what was asked for on standard output, a complaint on standard error."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from boardgrid.client.complaint import ExitCode
+from boardgrid.client.main import cli
+from tests.client.conftest import Run
+from tests.client.fake_farm import TOKEN, FakeFarm
+from tests.client.test_main import commands
+
+CALLS: dict[str, list[str]] = {
+    "login": ["login", "URL", "--token-stdin"],
+    "whoami": ["whoami"],
+    "reserve": ["reserve", "tk1-1", "--image", "tiny"],
+    "status": ["status"],
+    "ssh": ["ssh", "-o", "json", "tk1-1"],
+    "power": ["power", "on", "tk1-1"],
+    "release": ["release", "7", "--discard"],
+    "events": ["events"],
+    "image import": ["image", "import", "more", "--on-server", "/srv/more.tar"],
+    "image list": ["image", "list"],
+    "image show": ["image", "show", "tiny"],
+    "image remove": ["image", "remove", "tiny:1", "--yes"],
+    "root list": ["root", "list"],
+    "root show": ["root", "show", "before"],
+    "root keep": ["root", "keep", "before", "mine"],
+    "root discard": ["root", "discard", "before", "--yes"],
+    "board add": ["board", "add", "tk1-3", "--mac", "02:00:00:00:00:03", "--address", "10.20.0.13"],
+    "board list": ["board", "list"],
+    "board show": ["board", "show", "tk1-1"],
+    "board remove": ["board", "remove", "tk1-2", "--yes"],
+    "board fit": ["board", "fit", "tk1-1"],
+    "board-type add": ["board-type", "add", "rpi4", "--arch", "arm64"],
+    "board-type list": ["board-type", "list"],
+    "board-type show": ["board-type", "show", "tk1"],
+    "board-type remove": ["board-type", "remove", "tk1", "--yes"],
+    "site list": ["site", "list"],
+    "user add": ["user", "add", "linus"],
+    "user list": ["user", "list"],
+    "user show": ["user", "show", "ada"],
+    "user remove": ["user", "remove", "grace", "--yes"],
+    "apply": ["apply", "INVENTORY", "--yes"],
+    "version": ["version"],
+}  # fmt: skip
+ASKS_NO_FARM = {"version"}
+PRINTS_WHAT_THE_BOARD_SAYS = {"ssh"}
+
+
+def found(words: list[str]) -> click.Command:
+    command: click.Command | None = cli
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+    assert command is not None
+    return command
+
+
+LEAVES = [" ".join(words) for words in commands() if not isinstance(found(words), click.Group)]
+
+
+@pytest.fixture
+def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
+    """The words of each call, on a farm that has what they name."""
+    farm.board("tk1-1")
+    farm.board("tk1-2", state="open")
+    farm.types["tk1"] = {"name": "tk1", "arch": "armhf"}
+    farm.image("tiny")
+    farm.root("before")
+    farm.users["grace"] = {"name": "grace", "role": "user", "ssh_keys": []}
+    farm.tell(7, "tk1-2", "clone", "began")
+    farm.reservations[7] = {
+        "number": 7, "user": "ada", "board": "tk1-2", "state": "running", "ended_because": "", "deployment": None,
+        "start": "2026-01-01T12:00:00Z", "end": "2031-01-01T12:00:00Z",
+    }  # fmt: skip
+    inventory = tmp_path / "farm.toml"
+    inventory.write_text('[board_types.rpi4]\narch = "arm64"\n')
+    given = {"URL": farm.url, "INVENTORY": str(inventory)}
+    return {name: [given.get(word, word) for word in words] for name, words in CALLS.items()}
+
+
+def test_every_command_is_called_here() -> None:
+    assert set(CALLS) == set(LEAVES)
+
+
+@pytest.mark.parametrize("name", [name for name in LEAVES if name not in PRINTS_WHAT_THE_BOARD_SAYS])
+def test_what_was_asked_for_is_json(run: Run, argv: dict[str, list[str]], name: str) -> None:
+    ended = run("-o", "json", *argv[name], stdin=f"{TOKEN}\n")
+    assert ended.code == 0, ended.err
+    assert ended.json not in (None, {})
+
+
+@pytest.mark.parametrize("name", [name for name in LEAVES if name not in ASKS_NO_FARM])
+def test_a_complaint_is_json_in_the_last_line_of_standard_error(
+    run: Run, argv: dict[str, list[str]], name: str
+) -> None:
+    ended = run("-o", "json", *argv[name], stdin="bg_0_wrong\n", BOARDGRID_TOKEN="bg_0_wrong")
+    assert (ended.code, ended.out) == (ExitCode.DENIED, "")
+    problem = json.loads(ended.err.splitlines()[-1])
+    assert (problem["code"], problem["status"]) == ("token.refused", 401)
+    assert problem["detail"] == "this token opens nothing here"
+    assert "boardgrid login URL" in problem["hint"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["-o", "json", "bord", "list"], ["board", "show", "--output=json"], ["board", "list", "--nope", "-o", "json"]],
+    ids=" ".join,
+)
+def test_misuse_is_json_wherever_the_option_stands(run: Run, argv: list[str]) -> None:
+    ended = run(*argv)
+    assert ended.code == ExitCode.USAGE
+    problem = json.loads(ended.err)
+    assert problem["code"] == "request.invalid"
+    assert "--help` shows how it is called" in problem["hint"]
