@@ -2,15 +2,20 @@
 
 import io
 import os
+import signal
 import subprocess
+import sys
 import tarfile
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from boardgrid.client.complaint import ExitCode
 from tests.client.conftest import Run
-from tests.client.fake_farm import FakeFarm, Refused
+from tests.client.fake_farm import TOKEN, FakeFarm, Refused
 
 
 @pytest.fixture
@@ -149,6 +154,39 @@ def test_an_image_that_becomes_ready_later_is_waited_for(farm: FakeFarm, run: Ru
     later.start()
     assert run("image", "import", "tiny", str(archive)).code == 0
     later.join()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_upload_that_is_ended_by_a_signal_leaves_nothing_behind(
+    farm: FakeFarm, eventually: Callable[[Callable[[], bool]], None], number: signal.Signals
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "boardgrid.client", "image", "import", "tiny", "-"],
+        env={**os.environ, "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def has_ended() -> bool:
+        process.send_signal(number)  # one that comes just before a read is heard at the next one
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        return process.poll() is not None
+
+    with process:
+        try:
+            eventually(lambda: ("POST", "images") in farm.asked)
+            assert process.stdin is not None and process.stderr is not None
+            process.stdin.write("x" * 300_000)
+            process.stdin.flush()
+            eventually(lambda: ("PUT", "images/tiny:1/content") in farm.asked)
+            eventually(has_ended)
+            assert process.returncode == ExitCode.INTERRUPTED
+            assert "nothing is left of tiny:1" in process.stderr.read()
+        finally:
+            process.kill()
+    assert farm.images == {}
 
 
 def test_an_image_is_made_of_what_lies_on_the_server(farm: FakeFarm, run: Run) -> None:

@@ -1,8 +1,12 @@
 """``boardgrid image``: what boards boot."""
 
 import contextlib
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
 import click
 
@@ -19,6 +23,7 @@ from boardgrid.client.waiting import until
 from boardgrid.messages import _
 
 LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def _fact(image: Image, key: str) -> object:
@@ -104,7 +109,7 @@ def import_(
         made = farm.add_image(name, path=on_server, shared=shared, site=site)
     else:
         # Opened first: an archive that is not there leaves no image behind that waits for it.
-        with archive_of(source) as archive:
+        with _signals_as_ctrl_c(), archive_of(source) as archive:
             made = farm.add_image(name, shared=shared, site=site)
             with _given_up(seat, farm, made):
                 _send(seat, farm, made, archive)
@@ -193,8 +198,28 @@ def _send(seat: Seat, farm: Farm, made: Image, archive: Archive) -> None:
 
 
 @contextlib.contextmanager
+def _signals_as_ctrl_c() -> Iterator[None]:
+    """A closed terminal and a plain `kill` end what is under way as Ctrl-C does: what it began is taken back."""
+    before: dict[signal.Signals, Any] = {}
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)  # a terminal that closes says so twice
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():  # no other can be told
+        heeded = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+        before.update({number: signal.signal(number, end) for number in heeded})
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
 def _given_up(seat: Seat, farm: Farm, made: Image) -> Iterator[None]:
-    """Whatever ends an upload half way, Ctrl-C too, leaves no image behind that waits for its content for ever."""
+    """Whatever ends an upload half way, by Ctrl-C too, leaves no image behind that waits for its content."""
     try:
         yield
     except BaseException:
