@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from boardgrid.client.complaint import ExitCode
 from boardgrid.daemon.state import StateFolder
 from boardgrid.demo.remains import remains_of
 
@@ -131,7 +132,7 @@ def test_controller_and_gateway_are_nobody_without_rights_and_the_others_live_in
 
 def test_a_second_farm_on_the_folder_is_refused_in_a_sentence(farm: Path) -> None:
     second = server("up", config=farm)
-    assert second.returncode == 1
+    assert (second.returncode, "(state.locked)" in second.stderr) == (ExitCode.CONFLICT, True)
     assert f"error: a farm already runs on {farm.parent} (process " in second.stderr
     assert "Traceback" not in second.stderr
 
@@ -161,7 +162,7 @@ def test_an_admin_is_made_on_the_machine_and_their_token_printed_once(farm: Path
     assert token.startswith("bg_")
     assert api(farm, "/api/v1/me", token) == {"name": "grace", "role": "admin", "ssh_keys": []}
     again = server("admin", "create", "grace", config=farm)
-    assert again.returncode == 1
+    assert again.returncode == ExitCode.CONFLICT
     assert "there is a user grace already" in again.stderr
     assert token not in "".join(path.read_text() for path in (farm.parent / "log").glob("*.log"))
 
@@ -216,8 +217,7 @@ def test_records_of_another_release_are_refused_in_a_sentence_and_nothing_stays(
         database.write_bytes(b"no database at all" * 100)
         os.chown(database, owner.st_uid, owner.st_gid)
         up = server("up", "--detach", config=config)
-        assert up.returncode == 1
-        assert "error: " in up.stderr
+        assert (up.returncode, "error: " in up.stderr) == (ExitCode.CONFLICT, True), up.stderr
         assert "farm.db" in up.stderr
         assert "Traceback" not in up.stderr
         assert remains_of(config.parent).are_none
@@ -230,6 +230,6 @@ def test_a_taken_port_is_refused_in_a_sentence(tmp_path: Path) -> None:
         config = tmp_path / "boardgrid.toml"
         config.write_text(f'[controller]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n[lab]\nvirtual = true\n')
         up = server("up", config=config)
-    assert up.returncode == 1
+    assert (up.returncode, "(port.taken)" in up.stderr) == (ExitCode.CONFLICT, True)
     assert "controller.listen: another program listens on 127.0.0.1:" in up.stderr
     assert "to take the next free one" in up.stderr

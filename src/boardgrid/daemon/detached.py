@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import click
 
+from boardgrid.client.complaint import ExitCode
+from boardgrid.daemon.complaint import complain, exit_code_of
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.processes import own_program
 from boardgrid.messages import _
-from boardgrid.model.errors import FarmError
+from boardgrid.model.errors import Code, FarmError
 
 
 @dataclass(slots=True)
@@ -42,11 +44,10 @@ class Told:
 
     def failed(self, error: FarmError) -> None:
         if self.fd is not None:
-            self._send({"error": str(error), "hint": error.hint})
+            told = {"error": str(error), "hint": error.hint, "code": error.code, "exit_code": exit_code_of(error)}
+            self._send(told)
             return
-        click.echo(_("error: {error}").format(error=error), err=True)
-        if error.hint:
-            click.echo(_("hint: {hint}").format(hint=error.hint), err=True)
+        complain(str(error), error.hint, error.code)
 
     def _send(self, said: dict[str, object]) -> None:
         assert self.fd is not None  # noqa: S101 - asked by the callers
@@ -83,11 +84,9 @@ def start(config: Config, tell: Callable[[str], None]) -> int:
                 return 0
             if "error" in message:
                 process.wait()
-                click.echo(_("error: {error}").format(error=message["error"]), err=True)
-                if message["hint"]:
-                    click.echo(_("hint: {hint}").format(hint=message["hint"]), err=True)
-                return 1
+                complain(message["error"], message["hint"], message["code"])
+                return int(message["exit_code"])
     status = process.wait()
-    click.echo(_("error: the farm ended with status {status} before it was ready").format(status=status), err=True)
-    click.echo(_("hint: its log is {log}").format(log=log), err=True)
-    return 1
+    sentence = _("the farm ended with status {status} before it was ready").format(status=status)
+    complain(sentence, _("its log is {log}").format(log=log), Code.PROGRAM_FAILED)
+    return ExitCode.FAULT

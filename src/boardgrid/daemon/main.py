@@ -16,6 +16,7 @@ import structlog
 from boardgrid import logs
 from boardgrid.daemon import config as configs
 from boardgrid.daemon import detached, holder, local, preparing
+from boardgrid.daemon.complaint import complain, exit_code_of
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.ending import run_until_asked
 from boardgrid.daemon.processes import Farm
@@ -44,8 +45,8 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except FarmError as error:
-            _complain(error)
-            ctx.exit(1)
+            complain(str(error), error.hint, error.code)
+            ctx.exit(exit_code_of(error))
 
 
 @click.group(cls=_Group, help=_("The server side of a BoardGrid farm."), context_settings={"max_content_width": 100})
@@ -68,7 +69,7 @@ def up(file: Path, detach: bool, notify_fd: int | None) -> None:
         asyncio.run(Up(config, told.tell, told.ready).run())
     except FarmError as error:
         told.failed(error)
-        sys.exit(1)
+        sys.exit(exit_code_of(error))
 
 
 @main.command(help=_("End the farm that runs here: all processes, mounts and virtual boards."))
@@ -185,12 +186,6 @@ def _serving(file: Path, name: str) -> Iterator[Config]:
     logs.log_to_stderr()
     structlog.contextvars.bind_contextvars(process=name)
     yield configs.read(file)
-
-
-def _complain(error: FarmError) -> None:
-    click.echo(_("error: {error}").format(error=error), err=True)
-    if error.hint:
-        click.echo(_("hint: {hint}").format(hint=error.hint), err=True)
 
 
 if __name__ == "__main__":

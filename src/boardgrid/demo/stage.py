@@ -234,5 +234,5 @@ def _failed(words: Sequence[str], said: str) -> Fault:
         Code.PROGRAM_FAILED,
         _("boardgrid {words}: {said}"),
         words=shlex.join(words),
-        said=said.strip().removeprefix("error: ").replace("\nhint: ", "\n  ") or _("it failed without a word"),
+        said=said.strip().removeprefix("error: ") or _("it failed without a word"),
     )
