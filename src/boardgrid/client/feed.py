@@ -9,6 +9,7 @@ import httpx
 
 from boardgrid.client.complaint import Complaint
 from boardgrid.client.refusal import foreign
+from boardgrid.messages import _
 
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
@@ -64,7 +65,7 @@ class Feed:
             if not answer.is_success:
                 raise self.complaint(answer)
             if not answer.headers.get("content-type", "").startswith("text/event-stream"):
-                raise foreign("its events are no event stream")
+                raise foreign(_("its events are no event stream"))
             yield None, None  # it is there
             number, data = "", list[str]()
             for line in answer.iter_lines():
@@ -83,4 +84,4 @@ def _message(number: str, data: list[str]) -> tuple[int, object]:
     try:
         return int(number), loads("\n".join(data))
     except ValueError as error:
-        raise foreign("an event is no JSON, or has no number") from error
+        raise foreign(_("an event is no JSON, or has no number")) from error

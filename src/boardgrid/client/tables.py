@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 
 import click
 
+from boardgrid.messages import _
+
 T = TypeVar("T")
 
 
@@ -35,10 +37,14 @@ def plain(text: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
-    title: str
+    title: str  # in English; shown in the reader's language
     of: Callable[[T], object]
     is_state: bool = False  # shown in the colour of its word
     is_detail: bool = False  # left out where many things are listed
+
+    @property
+    def heading(self) -> str:
+        return _(self.title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,9 @@ class Sheet(Generic[T]):
                 columns = [column for column in self.columns if not column.is_detail]
                 rows = [[_cell(column, thing) for column in columns] for thing in things]
                 widths = [
-                    max(len(row[at]) for row in [[c.title for c in columns], *rows]) for at in range(len(columns))
+                    max(len(row[at]) for row in [[c.heading for c in columns], *rows]) for at in range(len(columns))
                 ]
-                click.echo(click.style(_line([column.title for column in columns], widths), bold=True))
+                click.echo(click.style(_line([column.heading for column in columns], widths), bold=True))
                 for row in rows:
                     click.echo(_line(row, widths, columns))
             case Output.TABLE:
@@ -74,10 +80,10 @@ class Sheet(Generic[T]):
             case Output.NAME:
                 click.echo(plain(self.name(thing)))
             case Output.TABLE:
-                width = max(len(column.title) for column in self.columns)
+                width = max(len(column.heading) for column in self.columns)
                 for column in self.columns:
                     if cell := _cell(column, thing):
-                        title = click.style(column.title.lower().ljust(width), bold=True)
+                        title = click.style(column.heading.lower().ljust(width), bold=True)
                         click.echo(f"{title}  {_painted(column, cell)}")
 
 
@@ -107,7 +113,7 @@ def _cell(column: Column[T], thing: T) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     return plain(value)
 
 

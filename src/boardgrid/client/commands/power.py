@@ -53,4 +53,4 @@ def power(seat: Seat, act: str, board: str, wait: bool, timeout: str | None) -> 
     if seat.output is Output.JSON:
         click.echo(as_json({"board": board, "act": act, "order": order, "state": ended.state}))
     else:
-        seat.tell(f"{board}: {act}: {ended.state}")
+        seat.tell(_("{board}: {act}: {state}").format(board=board, act=act, state=ended.state))
