@@ -166,6 +166,10 @@ class FakeFarm:
                 return self.thing(method, self.users, name, "user", body)
             case ("GET", "board-types"):
                 return 200, list(self.types.values())
+            case ("PUT", "board-types" | "boards" as kind, name) if query.get("only_new") and (
+                name in (self.boards if kind == "boards" else self.types)
+            ):
+                raise Refused(409, "name.taken", f"there is a {kind.replace('-', ' ')[:-1]} {name} already")
             case (_, "board-types", name):
                 defaults = {"name": name, "console": "", "cmdline": "", "fdt": "", "boot_s": 300.0}
                 return self.thing(method, self.types, name, "board type", body and defaults | body)

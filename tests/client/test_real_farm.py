@@ -302,6 +302,13 @@ async def test_refusals_are_sentences_with_their_exit_codes(furnished: Played) -
     for code, word, argv in cases:
         ended = await farm.run(*argv, who="grace")
         assert (ended.code, f"({word})" in ended.err) == (code, True), ended.err
+    cases = [
+        (5, "name.taken", ["board", "add", "rpi4-1", "--mac", "02:00:00:00:00:01", "--address", "10.20.0.51"]),
+        (5, "name.taken", ["board-type", "add", "rpi4", "--arch", "armhf"]),
+    ]
+    for code, word, argv in cases:
+        ended = await farm.run(*argv)
+        assert (ended.code, f"({word})" in ended.err) == (code, True), ended.err
     taken = await farm.run("reserve", "rpi4-1", "--image", "tiny", who="grace")
     assert "root" in taken.err
     assert "until" in taken.err

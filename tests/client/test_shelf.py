@@ -51,6 +51,8 @@ def test_adding_what_is_there_changes_nothing_unless_it_is_said(farm: FakeFarm, 
     again = run("board", "add", "tk1-1", "--mac", "02:00:00:00:00:ff", "--address", "10.20.0.11")
     assert again.code == 5
     assert "there is a board tk1-1 already" in again.err
+    assert "--replace changes it" in again.err
+    assert farm.asked == [("PUT", "boards/tk1-1")], "only the farm knows what is there at that moment"
     assert farm.boards["tk1-1"]["mac"] == "02:00:00:00:00:01"
     run("board", "add", "tk1-1", "--mac", "02:00:00:00:00:ff", "--address", "10.20.0.11", "--replace")
     assert farm.boards["tk1-1"]["mac"] == "02:00:00:00:00:ff"

@@ -30,6 +30,7 @@ class Seen:
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw).replace("\r", "\n")
 
 
+Answer = str | Callable[[], str]
 Talk = Callable[..., Seen]
 
 
@@ -37,7 +38,9 @@ Talk = Callable[..., Seen]
 def talk(farm: FakeFarm, tmp_path: Path) -> Talk:
     """Run a command at a terminal, what it says of errors *into* a file if one is given; *answers* are typed."""
 
-    def talk(*argv: str, answers: Sequence[tuple[str, str]] = (), into: Path | None = None, **environment: str) -> Seen:
+    def talk(
+        *argv: str, answers: Sequence[tuple[str, Answer]] = (), into: Path | None = None, **environment: str
+    ) -> Seen:
         mine, theirs = pty.openpty()
         env = {
             **os.environ, "BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN, "TERM": "xterm", "NO_COLOR": "",
@@ -59,7 +62,8 @@ def talk(farm: FakeFarm, tmp_path: Path) -> Talk:
                     except OSError:  # the other side is closed
                         break
                 if waiting and waiting[0][0] in seen:
-                    os.write(mine, f"{waiting.pop(0)[1]}\n".encode())
+                    answer = waiting.pop(0)[1]
+                    os.write(mine, f"{answer() if callable(answer) else answer}\n".encode())
             return Seen(process.wait(10), seen)
         finally:
             process.kill()
@@ -175,3 +179,22 @@ def test_an_inventory_is_applied_when_the_person_agrees(farm: FakeFarm, talk: Ta
     assert seen.code == 0
     assert "+ board tk1-1" in seen.text
     assert "tk1-1" in farm.boards
+
+
+def test_what_is_applied_is_what_was_shown_also_when_another_changed_the_farm(
+    farm: FakeFarm, talk: Talk, tmp_path: Path
+) -> None:
+    farm.board("tk1-1", address="10.20.0.11")
+    file = tmp_path / "farm.toml"
+    file.write_text('[boards.tk1-1]\naddress = "10.20.0.99"\n')
+
+    def agreed_too_late() -> str:
+        farm.boards["tk1-1"]["address"] = "10.20.0.50"
+        return "y"
+
+    answers = [("Apply 1 changes? [y/N]", agreed_too_late), ("10.20.0.50", "n")]
+    seen = talk("apply", str(file), answers=answers)
+    assert seen.code == 130, seen.text
+    assert "the farm was changed meanwhile" in seen.text
+    assert '"10.20.0.50" -> "10.20.0.99"' in seen.text
+    assert farm.boards["tk1-1"]["address"] == "10.20.0.50"

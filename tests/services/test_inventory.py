@@ -52,6 +52,20 @@ def test_a_board_that_cannot_be_is_refused_and_not_recorded(house: House, change
     assert [one.board.name for one in house.farm.inventory.boards(house.admin)] == ["tk1-1"]
 
 
+def test_who_would_only_add_changes_nothing_that_is_there(house: House) -> None:
+    before = house.farm.inventory.board(house.admin, "tk1-1")
+    for put in (
+        lambda: house.farm.inventory.put_board(house.admin, a_board(1, mac="52-54-00-AB-CD-EF"), only_new=True),
+        lambda: house.farm.inventory.put_type(house.admin, BoardType("tk1", "arm64"), only_new=True),
+    ):
+        with pytest.raises(Conflict) as error:
+            put()
+        assert error.value.code is Code.NAME_TAKEN
+    assert house.farm.inventory.board(house.admin, "tk1-1") == before
+    assert house.farm.inventory.put_board(house.admin, a_board(2), only_new=True).board.name == "tk1-2"
+    assert house.farm.inventory.put_type(house.admin, BoardType("rpi4", "arm64"), only_new=True).arch == "arm64"
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -30,9 +30,9 @@ def show_board_type(name: str, farm: TheFarm, asker: Asker) -> BoardTypeOut:
 
 
 @router.put("/board-types/{name}")
-def put_board_type(name: str, body: BoardTypeIn, farm: TheFarm, asker: Asker) -> BoardTypeOut:
-    """Add a board type, or change it to just this. Admins may."""
-    return BoardTypeOut.of(farm.inventory.put_type(asker, body.declared(name)))
+def put_board_type(name: str, body: BoardTypeIn, farm: TheFarm, asker: Asker, only_new: bool = False) -> BoardTypeOut:
+    """Add a board type, or change it to just this; with `only_new` one that is there is left alone. Admins may."""
+    return BoardTypeOut.of(farm.inventory.put_type(asker, body.declared(name), only_new=only_new))
 
 
 @router.delete("/board-types/{name}", status_code=204)
@@ -54,9 +54,13 @@ def show_board(name: str, farm: TheFarm, asker: Asker) -> BoardOut:
 
 
 @router.put("/boards/{name}")
-def put_board(name: str, body: BoardIn, farm: TheFarm, asker: Asker) -> BoardOut:
-    """Add a board, or change it to just this; its type is in its name. Admins may."""
-    return BoardOut.of(farm.inventory.put_board(asker, body.declared(name)))
+def put_board(name: str, body: BoardIn, farm: TheFarm, asker: Asker, only_new: bool = False) -> BoardOut:
+    """
+    Add a board, or change it to just this; its type is in its name.
+
+    With `only_new` one that is there is left alone. Admins may.
+    """
+    return BoardOut.of(farm.inventory.put_board(asker, body.declared(name), only_new=only_new))
 
 
 @router.delete("/boards/{name}", status_code=202)

@@ -19,6 +19,8 @@ class ExitCode(IntEnum):
     PIPE_CLOSED = 141  # whoever read our output went away
 
 
+NAME_TAKEN = "name.taken"  # the farm's
+
 # Complaints of the client itself; the farm's own codes are listed in the reference of the API.
 LOGIN_MISSING = "login.missing"
 PROFILE_INVALID = "profile.invalid"

@@ -128,9 +128,10 @@ class Farm:
     def board_type(self, name: str) -> answers.BoardType:
         return self._get(answers.BoardType, "board-types", name)
 
-    def put_board_type(self, name: str, facts: Mapping[str, object]) -> answers.BoardType:
-        """Add a board type, or change it to just these *facts*."""
-        return decoded_or_foreign(answers.BoardType, self._call("PUT", "board-types", name, json=facts))
+    def put_board_type(self, name: str, facts: Mapping[str, object], *, only_new: bool = False) -> answers.BoardType:
+        """Add a board type, or change it to just these *facts*; with *only_new* one that is there is left alone."""
+        answer = self._call("PUT", "board-types", name, json=facts, params=_only(new=only_new))
+        return decoded_or_foreign(answers.BoardType, answer)
 
     def remove_board_type(self, name: str) -> None:
         self._call("DELETE", "board-types", name)
@@ -141,9 +142,13 @@ class Farm:
     def board(self, name: str) -> answers.Board:
         return self._get(answers.Board, "boards", name)
 
-    def put_board(self, name: str, facts: Mapping[str, object]) -> answers.Board:
-        """Add a board, or change it to just these *facts*. Its type is in its name."""
-        return decoded_or_foreign(answers.Board, self._call("PUT", "boards", name, json=facts))
+    def put_board(self, name: str, facts: Mapping[str, object], *, only_new: bool = False) -> answers.Board:
+        """
+        Add a board, or change it to just these *facts*; with *only_new* one that is there is left alone. Its type is in
+        its name.
+        """
+        answer = self._call("PUT", "boards", name, json=facts, params=_only(new=only_new))
+        return decoded_or_foreign(answers.Board, answer)
 
     def remove_board(self, name: str) -> None:
         self._call("DELETE", "boards", name)
@@ -346,6 +351,10 @@ class Farm:
     def complaint_about(self, what: "httpx.Response | Exception", method: str = "GET") -> Complaint:
         """What to tell of an answer that is not a success (its body read), or of none."""
         return refusal.complaint(self.url, method, what)
+
+
+def _only(*, new: bool) -> dict[str, str]:
+    return {"only_new": "true"} if new else {}
 
 
 def _filters(after: int, board: str | None, reservation: int | None) -> dict[str, str]:

@@ -47,17 +47,22 @@ class Inventory:
 
     # --- board types
 
-    def put_type(self, asker: User, declared: BoardType) -> BoardType:
+    def put_type(self, asker: User, declared: BoardType, *, only_new: bool = False) -> BoardType:
         """
         Make a board type, or change it. Boards take a change up with their next deployment.
+
+        Args:
+            only_new: refuse to change one that is there.
 
         Raises:
             NotAllowed: only admins may.
             Invalid: a name or a field that cannot be.
-            Conflict: THING_IN_USE, its architecture would change under a reservation.
+            Conflict: THING_IN_USE, its architecture would change under a reservation; NAME_TAKEN.
         """
         check_admin(asker)
         with self.desk.begin(asker) as work:
+            if only_new and work.tx.board_type(declared.name) is not None:
+                raise Conflict(Code.NAME_TAKEN, _("there is a board type {name} already"), name=declared.name)
             _put_type(work, declared)
         return declared
 
@@ -96,18 +101,24 @@ class Inventory:
 
     # --- boards
 
-    def put_board(self, asker: User, declared: BoardDeclared) -> BoardView:
+    def put_board(self, asker: User, declared: BoardDeclared, *, only_new: bool = False) -> BoardView:
         """
         Make a board, or change it. What its boot hangs on (MAC, address, boot, path) changes only while nobody has it.
+
+        Args:
+            only_new: refuse to change one that is there.
 
         Raises:
             NotAllowed: only admins may.
             NotFound: TYPE_UNKNOWN, SITE_UNKNOWN.
             Invalid: a name, address, path or driver that cannot be.
-            Conflict: ADDRESS_TAKEN, another board has the MAC, address or path; THING_IN_USE, someone holds it.
+            Conflict: ADDRESS_TAKEN, another board has the MAC, address or path; THING_IN_USE, someone holds it;
+                NAME_TAKEN.
         """
         check_admin(asker)
         with self.desk.begin(asker) as work:
+            if only_new and work.tx.board(declared.name) is not None:
+                raise Conflict(Code.NAME_TAKEN, _("there is a board {name} already"), name=declared.name)
             self._put_board(work, declared)
             return _shown(work.tx, self.desk, asker, declared.name)
 

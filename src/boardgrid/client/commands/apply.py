@@ -3,6 +3,7 @@
 import json
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,15 @@ def apply(seat: Seat, file: str, yes: bool, dry_run: bool) -> None:
     inventory = _read(file)
     farm = seat.farm()
     changes = farm.apply(inventory, dry_run=True)
+    if changes and not dry_run:
+        agreed = _agreed(seat, changes, yes, lambda: farm.apply(inventory, dry_run=True))
+        changes = farm.apply(inventory) if agreed else ()
+        if changes != agreed:
+            _show(seat, changes)  # another changed the farm in this very moment
+        if changes:
+            seat.tell(_("{count} changes were applied").format(count=len(changes)))
     if not changes:
         seat.tell(_("the farm is as {file} declares it").format(file=file))
-    elif not dry_run:
-        for change in changes:
-            for line in _lines(change):
-                seat.tell(line)
-        seat.must_say(yes, _("Apply {count} changes?").format(count=len(changes)), "--yes")
-        changes = farm.apply(inventory)
-        seat.tell(_("{count} changes were applied").format(count=len(changes)))
     match seat.output:
         case Output.JSON:
             click.echo(as_json({"changes": changes}))
@@ -64,6 +65,32 @@ def apply(seat: Seat, file: str, yes: bool, dry_run: bool) -> None:
                     click.echo(plain(line))
         case Output.TABLE:
             pass
+
+
+def _agreed(
+    seat: Seat, changes: tuple[Change, ...], yes: bool, look: Callable[[], tuple[Change, ...]]
+) -> tuple[Change, ...]:
+    """
+    What the asker agreed to. While a person thinks, another may change the farm: then it is shown and asked anew.
+
+    Raises:
+        Complaint: nobody is there to be asked.
+        click.Abort: the person would rather not.
+    """
+    while changes:
+        _show(seat, changes)
+        seat.must_say(yes, _("Apply {count} changes?").format(count=len(changes)), "--yes")
+        if yes or (now := look()) == changes:
+            break
+        seat.tell(_("the farm was changed meanwhile; what would change now:"))
+        changes = now
+    return changes
+
+
+def _show(seat: Seat, changes: tuple[Change, ...]) -> None:
+    for change in changes:
+        for line in _lines(change):
+            seat.tell(line)
 
 
 def _lines(change: Change) -> list[str]:

@@ -1,14 +1,15 @@
 """``boardgrid board``: what stands on the shelf."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from boardgrid.client.answers import Board
 from boardgrid.client.command import BOARDS, Noun
-from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.complaint import NAME_TAKEN, REQUEST_INVALID, Complaint
 from boardgrid.client.duration import moment, span
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
@@ -106,9 +107,6 @@ def add(
       boardgrid board add tk1-2 --mac 02:00:00:00:00:02 --address 10.20.0.12 --boot flashed \\
           --nfs-path /NFSRoot1 --power '{driver = "command", on = ["outlet", "on", "2"]}'
     """
-    farm = seat.farm()
-    if not replace:
-        refuse_known([one.name for one in farm.boards()], name, _("board"))
     given = {
         "mac": mac,
         "address": address,
@@ -118,7 +116,9 @@ def add(
         "kernel": kernel,
         "power": [driver_spec(text) for text in power] or None,
     }
-    added = farm.put_board(name, {key: value for key, value in given.items() if value is not None})
+    facts = {key: value for key, value in given.items() if value is not None}
+    with taken_names_explained():
+        added = seat.farm().put_board(name, facts, only_new=not replace)
     SHEET.show(added, seat.output)
 
 
@@ -163,20 +163,15 @@ def fit(seat: Seat, name: str) -> None:
     SHEET.show(fit, seat.output)
 
 
-def refuse_known(known: Sequence[str], name: str, kind: str) -> None:
-    """
-    ``add`` never changes what is there by accident: the farm's own call would.
-
-    Raises:
-        Complaint: *name* is known.
-    """
-    if name in known:
-        raise Complaint(
-            "name.taken",
-            _("there is a {kind} {name} already").format(kind=kind, name=name),
-            hint=_("--replace changes it to just what is given here"),
-            status=409,
-        )
+@contextmanager
+def taken_names_explained() -> Iterator[None]:
+    """``add`` never changes what is there by accident; who means it is told how to say so."""
+    try:
+        yield
+    except Complaint as error:
+        if error.code == NAME_TAKEN:
+            error.hint = _("--replace changes it to just what is given here")
+        raise
 
 
 def driver_spec(text: str) -> dict[str, object]:

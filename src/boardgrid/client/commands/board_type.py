@@ -4,7 +4,7 @@ import click
 
 from boardgrid.client.answers import BoardType
 from boardgrid.client.command import TYPES, Noun
-from boardgrid.client.commands.board import refuse_known
+from boardgrid.client.commands.board import taken_names_explained
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
@@ -54,11 +54,10 @@ def add(
     Example:
       boardgrid board-type add tk1 --arch armhf --console ttyS0,115200n8
     """
-    farm = seat.farm()
-    if not replace:
-        refuse_known([kind.name for kind in farm.board_types()], name, _("board type"))
     given = {"arch": arch, "console": console, "cmdline": cmdline, "fdt": fdt, "boot_s": boot_s}
-    added = farm.put_board_type(name, {key: value for key, value in given.items() if value is not None})
+    facts = {key: value for key, value in given.items() if value is not None}
+    with taken_names_explained():
+        added = seat.farm().put_board_type(name, facts, only_new=not replace)
     SHEET.show(added, seat.output)
 
 
