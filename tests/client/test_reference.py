@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from boardgrid.client.complaint import ExitCode
+from boardgrid.client import complaint
+from boardgrid.client.complaint import Complaint, ExitCode
 from boardgrid.client.main import LEAVES, cli
+from boardgrid.model.errors import Code
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text("utf-8")
 _SECTION = re.compile(r"^### `boardgrid ([^`]+)`\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
@@ -76,6 +78,14 @@ def test_arguments_stand_in_the_headings() -> None:
 
 def test_every_exit_code_is_listed() -> None:
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)} == {int(code) for code in ExitCode}
+
+
+def test_every_code_of_the_client_is_listed_with_its_exit_code() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/errors.md").read_text("utf-8")
+    ours = {value for name, value in vars(complaint).items() if name.isupper() and isinstance(value, str)}
+    own = dict(re.findall(r"^\| `([a-z_.]+)` \| (\d) \|", page, re.MULTILINE))
+    assert set(own) == ours - set(Code)
+    assert {code: int(told) for code, told in own.items()} == {code: Complaint(code, "").exit_code for code in own}
 
 
 def test_the_inventory_that_is_shown_is_one() -> None:

@@ -230,6 +230,27 @@ def test_a_power_order_that_fails_or_hangs_says_so(shelf: FakeFarm, run: Run) ->
     assert run("power", "on", "tk1-1", "--no-wait").code == 0
 
 
+def test_ctrl_c_leaves_a_power_order_and_says_so(
+    shelf: FakeFarm, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    shelf.order_state = "waiting"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "boardgrid.client", "power", "cycle", "tk1-1"],
+        env={**os.environ, "BOARDGRID_URL": shelf.url, "BOARDGRID_TOKEN": TOKEN},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            eventually(lambda: any(method == "GET" and "/power/" in path for method, path in shelf.asked))
+            process.send_signal(signal.SIGINT)
+            _out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert err == "the order stands; `boardgrid board show tk1-1` tells how the board is\n"
+
+
 @pytest.fixture
 def held(shelf: FakeFarm, run: Run) -> FakeFarm:
     run("reserve", "tk1-1", "--image", "tiny")

@@ -4,7 +4,7 @@ import click
 
 from boardgrid.client.answers import Order
 from boardgrid.client.command import BOARDS, Verb
-from boardgrid.client.complaint import POWER_FAILED, Complaint
+from boardgrid.client.complaint import POWER_FAILED, Complaint, ExitCode
 from boardgrid.client.duration import seconds
 from boardgrid.client.progress import running
 from boardgrid.client.seat import Seat, pass_seat
@@ -38,13 +38,14 @@ def power(seat: Seat, act: str, board: str, wait: bool, timeout: str | None) -> 
         return seen if seen.state != "waiting" else None
 
     if wait:
-        with running(f"{board}: {act}"):
-            ended = until(
-                look,
-                _("{board} to do {act}").format(board=board, act=act),
-                timeout_s=timeout_s,
-                hint=_("the order stands; `boardgrid board show {board}` tells how the board is").format(board=board),
-            )
+        stands = _("the order stands; `boardgrid board show {board}` tells how the board is").format(board=board)
+        what = _("{board} to do {act}").format(board=board, act=act)
+        try:
+            with running(f"{board}: {act}"):
+                ended = until(look, what, timeout_s=timeout_s, hint=stands)
+        except KeyboardInterrupt:
+            seat.tell(stands)
+            raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
         if ended.state != "done":
             sentence = _("{act} of {board} failed: {reason}")
             raise Complaint(POWER_FAILED, sentence.format(act=act, board=board, reason=ended.reason or ended.state))
