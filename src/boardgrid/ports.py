@@ -294,7 +294,7 @@ class Quiesces(Protocol):
 @runtime_checkable
 class HasConsole(Protocol):
     async def console_tail(self, lines: int) -> tuple[str, ...]:
-        """The last lines that the board printed; empty where nothing is known."""
+        """The last lines that the board printed since it was switched on or reset; empty where nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)

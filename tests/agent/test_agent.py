@@ -154,6 +154,20 @@ async def test_a_longer_reservation_does_not_restart_the_board() -> None:
 
 
 @patiently
+async def test_the_console_is_told_of_a_boot_alone_for_what_was_printed_before_is_somebody_elses() -> None:
+    site = mill.a_site(is_dead=True)
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await site.until(lambda: bool(site.controller.of_kind(BoardReport)))
+        site.shelf["tk1-1"].outlet_hangs = True
+        site.wish(mill.wished(BOARD, mill.deployed(1)))
+        await site.until(lambda: len(site.controller.of_kind(BoardReport)) == 2)
+    failed = [one for one in site.controller.of_kind(StepReport) if one.outcome is Outcome.FAILED]
+    assert {one.step for one in failed} > {"boot"}
+    assert {one.step for one in failed if one.console} == {"boot"}
+
+
+@patiently
 async def test_a_dead_board_is_blamed_after_the_whole_ladder() -> None:
     site = mill.a_site(is_dead=True)
     async with mill.agent(site):

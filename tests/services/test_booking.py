@@ -391,9 +391,10 @@ def test_a_board_at_fault_is_set_aside_with_the_reason_and_only_then(house: Hous
     board = house.farm.inventory.board(house.ada, "tk1-1")
     assert (board.state, board.board.set_aside) == (BoardState.SET_ASIDE, "tk1-1 never asked for an address")
     view = house.farm.booking.reservation(house.ada, number)
-    assert view.reservation.ended_because == "tk1-1 never asked for an address"
+    assert view.reservation.ended_because == "its deployment failed"
     assert view.deployment is not None
     failed = view.deployment.deployment
+    assert failed.reason == "tk1-1 never asked for an address"
     assert (failed.state, failed.code, failed.hint) == (DeploymentState.FAILED, Code.BOARD_SILENT, "look at it")
     assert [one.root.state for one in house.farm.roots.roots(house.ada)] == [RootState.GOING]
     house.settle()
@@ -411,7 +412,7 @@ def test_an_image_at_fault_ends_the_reservation_and_leaves_the_board_fit(house: 
     view = house.farm.booking.reservation(house.ada, number)
     assert view.deployment is not None
     assert view.deployment.deployment.state is DeploymentState.FAILED
-    assert view.reservation.ended_because == "tiny:1 has no /sbin/init"
+    assert view.deployment.deployment.reason == "tiny:1 has no /sbin/init"
     house.settle()
     assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.FREE
 

@@ -8,6 +8,7 @@ from boardgrid.model.board import Site
 from boardgrid.model.deployment import Event, Outcome, Phase
 from boardgrid.model.errors import Blame, NotFound
 from boardgrid.model.report import SiteReport, StepReport
+from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed
 from boardgrid.services.booking import Fate
 from tests.services.house import HOST_KEY, House
@@ -111,7 +112,51 @@ def test_why_a_board_was_set_aside_is_in_its_history(house: House) -> None:
     number = house.reserve().reservation.number
     house.fail(Blame.BOARD, reason="its outlet is dead")
     told = _told(house.farm.history.after(house.ada, reservation=number))
-    assert ("board", "its outlet is dead") in told and ("reservation", "its outlet is dead") in told
+    assert ("board", "its outlet is dead") in told and ("reservation", "its deployment failed") in told
+
+
+def test_why_a_deployment_failed_is_for_its_user_and_admins(house: House) -> None:
+    house.image("secret", house.ada)
+    house.reserve(image="secret")
+    house.fail(Blame.IMAGE, reason="secret:1 has no /srv/merger/init")
+    others = house.farm.booking.reservations(house.bob, everyone=True)
+    assert [one.reservation.ended_because for one in others] == ["its deployment failed"]
+    assert "merger" not in str(others) + str(house.farm.history.after(house.bob))
+    for who in (house.ada, house.admin):
+        assert "merger" in str(house.farm.booking.reservations(who, everyone=True))
+        assert "merger" in str(house.farm.history.after(who))
+
+
+def test_a_board_that_is_taken_back_speaks_of_the_one_who_had_it(house: House) -> None:
+    house.image()
+    house.farm.booking.release(house.ada, house.opened().reservation.number)
+    _says(house, "secret of ada")
+    _only_for(house, "secret of ada", house.ada, house.admin)
+
+
+def test_words_of_a_board_that_come_late_are_not_the_next_users(house: House) -> None:
+    house.image()
+    house.farm.booking.release(house.ada, house.opened().reservation.number)
+    late = house.wish().generation
+    house.settle()
+    house.opened(house.bob)
+    _says(house, "secret of ada", late)
+    _only_for(house, "secret of ada", house.admin)
+
+
+def _says(house: House, words: str, generation: int | None = None) -> None:
+    """A step fails that is of no deployment."""
+    at = house.wish().generation if generation is None else generation
+    report = StepReport(
+        uuid4(), "tk1-1", at, "stop", Phase.ENDED, outcome=Outcome.FAILED, detail=words, console=(words,)
+    )
+    assert house.tell(report).dropped == ()
+
+
+def _only_for(house: House, words: str, *readers: User) -> None:
+    for who in (house.ada, house.bob, house.admin):
+        event = next(one for one in house.farm.history.after(who, board="tk1-1") if one.step == "stop")
+        assert (event.detail, event.console) == ((words, (words,)) if who in readers else ("", ()))
 
 
 def test_known_hosts_name_the_open_boards_that_one_holds(house: House) -> None:

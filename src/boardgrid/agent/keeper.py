@@ -213,7 +213,7 @@ class Keeper:
             end(Outcome.CANCELLED)
             raise
         except FarmError as error:
-            end(Outcome.FAILED, str(error), await self._console(wished) if told else ())
+            end(Outcome.FAILED, str(error), await self._console(step, wished))
             self._after_failure(step, wished, error)
         except Exception:
             end(Outcome.FAILED, str(_bug()))
@@ -341,7 +341,10 @@ class Keeper:
         report = StepReport(_NO_ID, wished.board.name, wished.generation, step, phase, deployment)
         self._outbox.put(replace(report, **what))
 
-    async def _console(self, wished: BoardWish) -> tuple[str, ...]:
+    async def _console(self, step: Step, wished: BoardWish) -> tuple[str, ...]:
+        # What was printed before this deployment's own restart is of whoever had the board before.
+        if step is not Step.BOOT or not isinstance(wished.wish, Deployed):
+            return ()
         with contextlib.suppress(FarmError, TimeoutError):
             async with asyncio.timeout(self._world.pace.look_s):
                 return await self._bench.ladder(wished).console_tail(_CONSOLE_LINES)

@@ -27,7 +27,7 @@ def shown(line: bytes) -> str:
 
 @dataclass(slots=True)
 class Transcript:
-    """The last lines of one board since it was switched on, and a file that remembers more."""
+    """The last lines of one board since it was switched on or reset, and a file that remembers more."""
 
     log: SizedLog
     _lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES))
@@ -45,7 +45,7 @@ class Transcript:
             self.log.write("".join(f"{line}\n" for line in whole).encode())
 
     def begin(self, why: str) -> None:
-        """The board is switched on: what is told from now on is of this life."""
+        """The board is switched on or reset: what is told from now on is of this life."""
         self._lines.clear()
         self._unfinished = b""
         self.log.write(f"--- {why}\n".encode())

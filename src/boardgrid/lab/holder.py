@@ -155,6 +155,7 @@ class Holder:
                     board=name,
                 )
             await place.machine.reset()
+            place.transcript.begin(_("reset"))
 
     def is_on(self, name: str) -> bool:
         return self._board(name).is_on

@@ -29,7 +29,7 @@ class Reservation:
     board: str
     window: Window
     state: ReservationState
-    ended_because: str = ""  # a sentence for its user, when it ended otherwise than by release
+    ended_because: str = ""  # a sentence for everybody, when it ended otherwise than by release
 
     @property
     def is_running(self) -> bool:

@@ -41,7 +41,7 @@ def end(
     End a running reservation: its board is wished parked, its deployment ends, its root meets its fate.
 
     Args:
-        because: a sentence for its user, where it was not they who ended it.
+        because: a sentence for everybody, where it was not its user who ended it.
         fate: None: aside where somebody may have written to the root, else discard.
         name: with KEEP the image's, with ASIDE the root's new one or nothing.
         failure: its deployment as it is recorded when it failed; None: it did not.

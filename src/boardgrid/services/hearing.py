@@ -25,6 +25,7 @@ from boardgrid.model.report import (
     SiteReport,
     StepReport,
 )
+from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import RootState
 from boardgrid.model.wish import Deployed, Gone, Parked
 from boardgrid.ports import Health
@@ -70,7 +71,7 @@ def _step(work: Work, site: str, report: StepReport) -> bool:
     deployment = work.tx.deployment(report.deployment) if report.deployment else None
     if deployment is not None and deployment.board != report.board:
         deployment = None
-    whose = work.tx.reservation(deployment.reservation) if deployment else None
+    whose = _whose(work, standing, report, deployment)
     event = Event(
         number=0,
         at=work.now - timedelta(seconds=_seconds(report.ago_s) or 0.0),
@@ -86,6 +87,13 @@ def _step(work: Work, site: str, report: StepReport) -> bool:
     )
     work.note(event, reservation=whose.number if whose else None, owner=whose.user if whose else None)
     return True
+
+
+def _whose(work: Work, standing: Standing, report: StepReport, deployment: Deployment | None) -> Reservation | None:
+    """Whose the words of a step are: a board that is taken back still speaks of the one who had it."""
+    if deployment is None and report.generation == standing.generation and standing.tenant is not None:
+        deployment = work.tx.deployment(standing.tenant)
+    return work.tx.reservation(deployment.reservation) if deployment else None
 
 
 def _board(work: Work, site: str, report: BoardReport) -> bool:
@@ -150,7 +158,8 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
     if report.blame is Blame.BOARD:
         standing = standing.set_aside(reason)
         work.save(standing)
-    end(work, reservation, because=reason, failure=failed)
+    # Everybody reads why a reservation ended; what exactly failed is in its deployment, for its user and admins.
+    end(work, reservation, because=_("its deployment failed"), failure=failed)
 
 
 def _not_parked(work: Work, standing: Standing, report: BoardReport) -> None:

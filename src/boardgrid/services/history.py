@@ -6,12 +6,14 @@ from boardgrid.messages import _
 from boardgrid.model.access import can
 from boardgrid.model.deployment import DeploymentState, Event
 from boardgrid.model.errors import Code, NotFound
+from boardgrid.model.next_step import Step
 from boardgrid.model.user import User
 from boardgrid.ports import Entry, Snapshot
 from boardgrid.services.desk import Desk
 from boardgrid.services.finding import reservation_of
 
 _PUBLIC = {"reservation"}  # who has a board until when is everyone's to know
+_OF_BOARDS = frozenset(Step)  # what is said on the way of one comes from the board, so from whoever has or had it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def _check_known(records: Snapshot, board: str) -> None:
 
 def _seen(asker: User, entry: Entry) -> Event:
     event = entry.event
-    if entry.owner in {None, asker.id} or can(asker, "administer"):
+    if entry.owner == asker.id or can(asker, "administer"):
         return event
-    return replace(event, detail=event.detail if event.step in _PUBLIC else "", console=(), deployment=None)
+    if event.step in _PUBLIC or (entry.owner is None and event.step not in _OF_BOARDS):
+        return replace(event, console=(), deployment=event.deployment if entry.owner is None else None)
+    return replace(event, detail="", console=(), deployment=None)
