@@ -508,9 +508,14 @@ class Snapshot(Protocol):
     def running_on(self, board: str) -> Reservation | None: ...
 
     def reservations(
-        self, *, user: UUID | None = None, running: bool | None = None, limit: int | None = None
+        self,
+        *,
+        user: UUID | None = None,
+        running: bool | None = None,
+        before: int | None = None,
+        limit: int | None = None,
     ) -> list[Reservation]:
-        """Newest first."""
+        """Newest first; *before* leaves out that number and those above it."""
 
     def deployment(self, deployment_id: UUID) -> Deployment | None: ...
 

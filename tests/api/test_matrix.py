@@ -60,6 +60,8 @@ MATRIX = {
     "GET /api/v1/users": to("/users", 200, 200),
     "POST /api/v1/users": to("/users", 403, 201, json={"name": "eve", "ssh_keys": [KEY]}),
     "GET /api/v1/users/{name}": to("/users/bob", NOT_THERE, 200),
+    "POST /api/v1/users/{name}/token": to("/users/bob/token", 403, 201),
+    "PUT /api/v1/users/{name}/ssh-keys": to("/users/bob/ssh-keys", 403, 200, json={"ssh_keys": [KEY]}),
     "DELETE /api/v1/users/{name}": to("/users/bob", 403, 204),
     "GET /api/v1/sites": to("/sites", 200, 200),
     "GET /api/v1/board-types": to("/board-types", 200, 200),

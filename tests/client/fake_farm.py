@@ -162,6 +162,11 @@ class FakeFarm:
                     raise Refused(409, "name.taken", f"there is a user {body['name']} already")
                 self.users[body["name"]] = body
                 return 201, {"user": body, "token": f"bg_fedcba9876543210_{body['name']}"}
+            case ("POST", "users", name, "token"):
+                return 201, {"user": self.thing("GET", self.users, name, "user", None)[1], "token": f"bg_new_{name}"}
+            case ("PUT", "users", name, "ssh-keys"):
+                self.thing("GET", self.users, name, "user", None)[1].update(body)
+                return 200, self.users[name]
             case (_, "users", name):
                 return self.thing(method, self.users, name, "user", body)
             case ("GET", "board-types"):
@@ -217,7 +222,15 @@ class FakeFarm:
             case ("GET", "roots", name):
                 return self.thing(method, self.roots, name, "root", body)
             case ("GET", "reservations"):
-                return 200, [one for one in self.reservations.values() if "all" in query or one["user"] == "ada"]
+                before = int(query.get("before", 1 << 53))
+                found = [
+                    one
+                    for number, one in sorted(self.reservations.items(), reverse=True)
+                    if number < before
+                    and ("all" in query or one["user"] == "ada")
+                    and (one["state"] == "running" or "running" not in query)
+                ]
+                return 200, found if "running" in query else found[: self.portion]
             case ("POST", "reservations"):
                 return 201, self.reserve(body)
             case ("GET", "reservations", number):

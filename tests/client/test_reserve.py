@@ -180,8 +180,17 @@ def test_status_of_everything_holds_others_and_what_has_ended(shelf: FakeFarm, r
     shelf.reservations[8] = shelf.reservations[7] | {"number": 8, "user": "grace", "deployment": None}
     shelf.reservations[7]["state"] = "ended"
     assert run("status", "-o", "name").out == ""
-    assert run("status", "--all", "-o", "name").out == "7\n8\n"
+    assert run("status", "--all", "-o", "name").out == "8\n7\n"
     assert "grace" in run("status", "--all").out
+
+
+def test_a_long_reservation_is_found_however_many_came_after_it(shelf: FakeFarm, run: Run) -> None:
+    long = shelf.reserve({"board": "tk1-1", "image": "tiny", "for_s": 86400})
+    for number in range(20, 20 + 2 * shelf.portion):
+        shelf.reservations[number] = {**long, "number": number, "board": "tk1-2", "state": "ended"}
+    assert run("status", "-o", "name").out == f"{long['number']}\n"
+    assert len(run("status", "--all", "-o", "json").json) == 1 + 2 * shelf.portion
+    assert run("release", "tk1-1", "--discard", "--yes").code == 0
 
 
 def test_events_come_in_portions_and_are_told_as_one_list(shelf: FakeFarm, run: Run) -> None:
@@ -325,7 +334,7 @@ def test_which_board_must_be_said_where_there_are_several(held: FakeFarm, run: R
     run("reserve", "tk1-2", "--image", "tiny")
     ended = run("release", "--discard")
     assert ended.code == 2
-    assert "7 (tk1-1), 8 (tk1-2)" in ended.err
+    assert "8 (tk1-2), 7 (tk1-1)" in ended.err
     assert run("release", "tk1-2", "--discard").code == 0
     assert run("release", "tk1-9", "--discard").code == 3
     assert run("release", "8", "--discard").code == 5

@@ -129,6 +129,19 @@ def test_where_nobody_can_be_asked_nothing_goes_unless_it_is_said(farm: FakeFarm
     assert run(*argv, "--yes").code == 0
 
 
+def test_a_token_and_keys_are_replaced(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    ended = run("user", "token", "ada")
+    assert (ended.out, "old ones have ended" in ended.err) == ("bg_new_ada\n", True)
+    assert run("user", "token", "ada", "-o", "json").json["token"] == "bg_new_ada"
+    key = tmp_path / "ada.pub"
+    key.write_text("ssh-ed25519 AAAAnew\n")
+    assert run("user", "keys", "ada", "--ssh-key", str(key)).code == 0
+    assert farm.users["ada"]["ssh_keys"] == ["ssh-ed25519 AAAAnew"]
+    assert run("user", "keys", "ada").code != 0  # nobody loses all keys for want of a word
+    assert run("user", "keys", "ada", "--none").code == 0
+    assert farm.users["ada"]["ssh_keys"] == []
+
+
 def test_a_private_key_never_leaves_for_the_farm(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
     key = tmp_path / "id_ed25519"
     key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n")

@@ -353,6 +353,7 @@ def test_reservations_come_newest_first_and_deployments_oldest_first(full: Recor
     with full.read() as snapshot:
         assert snapshot.reservations() == [over, RESERVATION]
         assert snapshot.reservations(limit=1) == snapshot.reservations(user=BOB.id) == [over]
+        assert snapshot.reservations(before=over.number) == [RESERVATION]
         assert snapshot.reservations(running=True) == [RESERVATION]
         assert snapshot.reservations(running=False) == [over]
         assert snapshot.running_on("tk1-1") == RESERVATION and snapshot.running_on("tk1-2") is None

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from boardgrid.model.errors import Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
 from boardgrid.model.ssh_key import checked_key
 from boardgrid.model.user import Audience, Role
+from boardgrid.model.wish import Deployed
 from boardgrid.services.booking import Fate
 from tests.services.house import HOUR, KEY_A, KEY_B, House
+
+KEY_C = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGNjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj"
 
 
 def test_a_token_is_handed_out_once_and_only_its_sha_256_is_kept(house: House) -> None:
@@ -201,6 +204,46 @@ def test_whatever_is_given_as_a_key_is_taken_or_refused(line: str) -> None:
         assert len(checked_key(line).split()) == 2
     except FarmError as error:
         assert error.code is Code.KEY_INVALID
+
+
+def test_a_new_token_ends_the_old_ones_and_keeps_what_is_the_users(house: House) -> None:
+    house.image("mine", house.ada)
+    _ada, lost = house.farm.accounts.new_token(house.admin, "ada")
+    ada, found = house.farm.accounts.new_token(house.admin, "ada")
+    assert ada == house.farm.accounts.user_of(found.clear.reveal()) == house.ada
+    with pytest.raises(NotAllowed):
+        house.farm.accounts.user_of(lost.clear.reveal())
+    assert [one.image.name for one in house.farm.catalog.images(ada)] == ["mine"]
+    with pytest.raises(NotAllowed, match="ada is no admin"):
+        house.farm.accounts.new_token(ada, "ada")
+    with pytest.raises(NotFound):
+        house.farm.accounts.new_token(house.admin, "eve")
+
+
+def test_an_admin_whose_token_is_made_again_comes_in_by_the_old_one_no_more(house: House) -> None:
+    lost = house.farm.accounts.create_admin("root", again=True).clear.reveal()
+    house.farm.accounts.create_admin("root", again=True)
+    with pytest.raises(NotAllowed):
+        house.farm.accounts.user_of(lost)
+
+
+def test_nobody_comes_in_by_a_key_that_was_replaced(house: House) -> None:
+    new = f"{KEY_C} ada@new"
+    assert house.farm.accounts.replace_keys(house.admin, "ada", [new]).ssh_keys == (KEY_C,)
+    assert house.farm.doors.user_of_key(KEY_C) == "ada"
+    with pytest.raises(NotFound):
+        house.farm.doors.user_of_key(KEY_A)
+    with pytest.raises(Conflict) as taken:
+        house.farm.accounts.replace_keys(house.admin, "ada", [KEY_C, KEY_B])
+    assert taken.value.code is Code.KEY_TAKEN
+    assert house.farm.accounts.replace_keys(house.admin, "ada", [KEY_C, KEY_A]).ssh_keys == (KEY_C, KEY_A)
+    with pytest.raises(NotAllowed):
+        house.farm.accounts.replace_keys(house.ada, "ada", [])
+    house.image()
+    house.farm.accounts.replace_keys(house.admin, "ada", [KEY_C])
+    house.reserve()
+    wish = house.wish().wish
+    assert isinstance(wish, Deployed) and wish.keys == (KEY_C,)
 
 
 def test_a_token_is_good_however_late_it_is(house: House) -> None:

@@ -353,6 +353,20 @@ def test_a_reservation_is_released_once_by_its_user_or_an_admin(house: House) ->
         house.farm.booking.release(house.ada, 999)
 
 
+def test_a_long_reservation_is_told_however_many_have_ended_since(house: House) -> None:
+    house.image()
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    long = house.opened(for_=timedelta(days=30)).reservation.number
+    for _again in range(3):
+        house.farm.booking.release(house.ada, house.opened(board="tk1-2").reservation.number)
+        house.settle()
+    booking = house.farm.booking
+    assert [one.reservation.number for one in booking.reservations(house.ada, ended=False, limit=2)] == [long]
+    newest = booking.reservations(house.ada, limit=2)
+    rest = booking.reservations(house.ada, limit=2, before=newest[-1].reservation.number)
+    assert [one.reservation.number for one in newest + rest] == [4, 3, 2, long]
+
+
 # --- time
 
 

@@ -25,6 +25,10 @@ class UserIn(Body):
     ssh_keys: tuple[Key, ...] = Field((), max_length=100)
 
 
+class KeysIn(Body):
+    ssh_keys: tuple[Key, ...] = Field(max_length=100)
+
+
 class BoardTypeIn(Body):
     arch: Line = Field(description="Debian's word for it: armhf, arm64, amd64.")
     console: Line = ""

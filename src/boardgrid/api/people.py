@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from boardgrid.api.answers import NewUserOut, UserOut
 from boardgrid.api.asking import Asker, TheFarm
-from boardgrid.api.bodies import UserIn
+from boardgrid.api.bodies import KeysIn, UserIn
 
 router = APIRouter(tags=["people"])
 
@@ -31,6 +31,18 @@ def add_user(body: UserIn, farm: TheFarm, asker: Asker) -> NewUserOut:
 def show_user(name: str, farm: TheFarm, asker: Asker) -> UserOut:
     """One user; others' are seen by admins alone."""
     return UserOut.of(farm.accounts.user(asker, name))
+
+
+@router.post("/users/{name}/token", status_code=201)
+def renew_token(name: str, farm: TheFarm, asker: Asker) -> NewUserOut:
+    """Give a user another token; the old ones end at once. Admins may."""
+    return NewUserOut.of(*farm.accounts.new_token(asker, name))
+
+
+@router.put("/users/{name}/ssh-keys")
+def replace_keys(name: str, body: KeysIn, farm: TheFarm, asker: Asker) -> UserOut:
+    """Give a user these SSH keys and no others; nobody comes in by an old one. Admins may."""
+    return UserOut.of(farm.accounts.replace_keys(asker, name, body.ssh_keys))
 
 
 @router.delete("/users/{name}", status_code=204)

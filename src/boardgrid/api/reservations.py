@@ -19,9 +19,12 @@ def list_reservations(
     farm: TheFarm,
     asker: Asker,
     everyone: Annotated[bool, Query(alias="all", description="Those of everyone.")] = False,
+    running: Annotated[bool, Query(description="Only those that run, all of them at once.")] = False,
+    before: Annotated[int | None, Query(ge=0, le=2**53, description="Only those with a smaller number.")] = None,
 ) -> list[ReservationOut]:
-    """Newest first."""
-    return [ReservationOut.of(view) for view in farm.booking.reservations(asker, everyone=everyone)]
+    """Newest first, some hundreds at once; what is older comes when asked for `before` the last of them."""
+    found = farm.booking.reservations(asker, everyone=everyone, ended=not running, before=before)
+    return [ReservationOut.of(view) for view in found]
 
 
 @router.get("/reservations/{number}")

@@ -114,6 +114,14 @@ class Farm:
     def add_user(self, name: str, *, role: str = "user", ssh_keys: Iterable[str] = ()) -> answers.NewUser:
         return self._post(answers.NewUser, {"name": name, "role": role, "ssh_keys": list(ssh_keys)}, "users")
 
+    def new_token(self, name: str) -> answers.NewUser:
+        """Another token for a user; the old ones end."""
+        return self._post(answers.NewUser, {}, "users", name, "token")
+
+    def replace_keys(self, name: str, ssh_keys: Iterable[str]) -> answers.User:
+        answer = self._call("PUT", "users", name, "ssh-keys", json={"ssh_keys": list(ssh_keys)})
+        return decoded_or_foreign(answers.User, answer)
+
     def remove_user(self, name: str) -> None:
         self._call("DELETE", "users", name)
 
@@ -214,8 +222,16 @@ class Farm:
 
     # --- who has what
 
-    def reservations(self, *, everyone: bool = False) -> tuple[answers.Reservation, ...]:
-        return self._list(answers.Reservation, "reservations", params={"all": "true"} if everyone else None)
+    def reservations(self, *, everyone: bool = False, running: bool = False) -> tuple[answers.Reservation, ...]:
+        """Newest first; those that have ended too, unless only *running* ones are asked for."""
+        asked = ({"all": "true"} if everyone else {}) | ({"running": "true"} if running else {})
+        known: list[answers.Reservation] = []
+        while portion := self._list(answers.Reservation, "reservations", params=asked):
+            known += portion
+            if running:
+                break  # they come all at once
+            asked["before"] = str(known[-1].number)
+        return tuple(known)
 
     def reservation(self, number: int) -> answers.Reservation:
         return self._get(answers.Reservation, "reservations", str(number))

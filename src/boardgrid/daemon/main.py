@@ -104,7 +104,7 @@ def admin() -> None: ...
 
 @admin.command(help=_("Make an admin, and print their token: once, it is stored nowhere."))
 @click.argument("name")
-@click.option("--again", is_flag=True, help=_("One more token for an admin who is there."))
+@click.option("--again", is_flag=True, help=_("A new token for an admin who is there; their old ones end."))
 @config_option
 def create(name: str, again: bool, file: Path) -> None:
     from boardgrid.daemon.wiring import records  # noqa: PLC0415 - as below

@@ -59,7 +59,7 @@ class Accounts:
         """
         Make an admin and their first token. For the controller's own machine: nobody asks, so nobody is checked.
 
-        With *again*, an admin of that name gets one more token.
+        With *again*, an admin of that name gets a new token, and the old ones end.
 
         Raises:
             Invalid: NAME_INVALID.
@@ -72,8 +72,7 @@ class Accounts:
                 work.save(user)
             elif not again or not user.is_admin:
                 raise _name_taken(name)
-            token = _new_token(Audience.PERSON, user=user.id)
-            work.save(token.token)
+            token = _renewed(work, user)
         log.info("admin.created", user=name)
         return token
 
@@ -104,15 +103,14 @@ class Accounts:
         """
         check_admin(asker)
         checked("user", name)
-        keys = tuple(dict.fromkeys(checked_key(line) for line in ssh_keys))
+        keys = _checked_keys(ssh_keys)
         with self.desk.begin(asker) as work:
             if work.tx.user_named(name) is not None:
                 raise _name_taken(name)
-            _check_new(work, keys)
+            _check_free(work, keys)
             user = User(work.new_id(), name, role, keys)
-            token = _new_token(Audience.PERSON, user=user.id)
             work.save(user)
-            work.save(token.token)
+            token = _renewed(work, user)
         log.info("user.added", user=name, role=role, by=asker.name)
         return user, token
 
@@ -128,6 +126,41 @@ class Accounts:
         """
         with self.desk.records.read() as records:
             return _seen(asker, records.user_named(name), name)
+
+    def new_token(self, asker: User, name: str) -> tuple[User, NewToken]:
+        """
+        Give a user another token in the place of all that they had: one was lost, or somebody else has it.
+
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: USER_UNKNOWN.
+        """
+        check_admin(asker)
+        with self.desk.begin(asker) as work:
+            user = _seen(asker, work.tx.user_named(name), name)
+            token = _renewed(work, user)
+        log.info("user.token_made", user=name, by=asker.name)
+        return user, token
+
+    def replace_keys(self, asker: User, name: str, ssh_keys: Sequence[str]) -> User:
+        """
+        Give a user these SSH keys and no others. Nobody comes in by an old one; a board that is open already has the
+        keys that it was given.
+
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: USER_UNKNOWN.
+            Invalid: KEY_INVALID.
+            Conflict: KEY_TAKEN.
+        """
+        check_admin(asker)
+        keys = _checked_keys(ssh_keys)
+        with self.desk.begin(asker) as work:
+            user = replace(_seen(asker, work.tx.user_named(name), name), ssh_keys=keys)
+            _check_free(work, keys, user.id)
+            work.save(user)
+        log.info("user.keys_replaced", user=name, keys=len(keys), by=asker.name)
+        return user
 
     def remove(self, asker: User, name: str) -> None:
         """
@@ -186,9 +219,22 @@ def _new_token(audience: Audience, *, user: UUID | None = None, site: str | None
     return NewToken(Token(token_id, _digest(clear), audience, user, site), Secret(clear))
 
 
-def _check_new(work: Work, keys: Sequence[str]) -> None:
+def _renewed(work: Work, user: User) -> NewToken:
+    """A person has one token."""
+    work.tx.tokens_end(user=user.id, audience=Audience.PERSON)
+    token = _new_token(Audience.PERSON, user=user.id)
+    work.save(token.token)
+    return token
+
+
+def _checked_keys(lines: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(checked_key(line) for line in lines))
+
+
+def _check_free(work: Work, keys: Sequence[str], user: UUID | None = None) -> None:
     for key in keys:
-        if work.tx.user_with_key(key) is not None:
+        has = work.tx.user_with_key(key)
+        if has is not None and has.id != user:
             raise Conflict(
                 Code.KEY_TAKEN,
                 _("the key {start!r} is another user's already, and the farm tells people by their keys"),

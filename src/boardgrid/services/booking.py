@@ -114,12 +114,20 @@ class Booking:
             return Showing(work.tx, asker, work.now).reservation(ended)
 
     def reservations(
-        self, asker: User, *, everyone: bool = False, ended: bool = True, limit: int = 200
+        self, asker: User, *, everyone: bool = False, ended: bool = True, before: int | None = None, limit: int = 200
     ) -> list[ReservationView]:
-        """Newest first: the asker's own or everyone's, those that have ended among them or not."""
+        """
+        Newest first: the asker's own or everyone's.
+
+        Args:
+            ended: False: only those that run, and all of them, for there are no more than boards.
+            before: with a smaller number than this; the next portion begins before the last of this one.
+        """
         with self.desk.records.read() as records:
             user = None if everyone else asker.id
-            found = records.reservations(user=user, running=None if ended else True, limit=limit)
+            found = records.reservations(
+                user=user, running=None if ended else True, before=before, limit=limit if ended else None
+            )
             seen = [one for one in found if can(asker, "see", one)]
             return Showing(records, asker, self.desk.now()).reservations(seen)
 

@@ -117,13 +117,20 @@ class SqlSnapshot:
         return found[0] if found else None
 
     def reservations(
-        self, *, user: UUID | None = None, running: bool | None = None, limit: int | None = None
+        self,
+        *,
+        user: UUID | None = None,
+        running: bool | None = None,
+        before: int | None = None,
+        limit: int | None = None,
     ) -> list[Reservation]:
         reservation = schema.reservations.c
         where = _equal((reservation.user, user))
         if running is not None:
             is_running = reservation.state == ReservationState.RUNNING
             where.append(is_running if running else ~is_running)
+        if before is not None:
+            where.append(reservation.number < before)
         return self._all(rows.RESERVATIONS, reservation.number.desc(), where=where, limit=limit)
 
     def deployment(self, deployment_id: UUID) -> Deployment | None:

@@ -88,7 +88,7 @@ def release(
 def _which(farm: Farm, number: str | None) -> Reservation:
     if number is not None and _NUMBER.fullmatch(number):
         return farm.reservation(int(number))
-    mine = [one for one in farm.reservations() if one.state == "running" and number in {None, one.board}]
+    mine = [one for one in farm.reservations(running=True) if number in {None, one.board}]
     if len(mine) == 1:
         return mine[0]
     if number is not None:

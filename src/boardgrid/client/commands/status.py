@@ -92,8 +92,7 @@ def status(seat: Seat, number: int | None, everything: bool) -> None:
                 for event in farm.events(reservation=number):
                     steps.tell(event)
         return
-    listed = farm.reservations(everyone=everything)
-    shown = [one for one in listed if everything or one.state == "running"]
+    shown = farm.reservations(everyone=everything, running=not everything)
     boards = {board.name: board for board in farm.boards()} if shown else {}
     if not shown:
         seat.tell(_("you hold no board; `boardgrid board list` shows which are free, `boardgrid reserve` takes one"))

@@ -25,7 +25,7 @@ SHEET: Sheet[User] = Sheet(
 
 @click.group(cls=Noun)
 def user() -> None:
-    """Add, show and remove users (for admins)."""
+    """Add, show, change and remove users (for admins)."""
 
 
 @user.command("add")
@@ -76,6 +76,43 @@ def list_(seat: Seat) -> None:
 def show(seat: Seat, name: str) -> None:
     """Show one user."""
     SHEET.show(seat.farm().user(name), seat.output)
+
+
+@user.command("token")
+@click.argument("name", shell_complete=USERS)
+@pass_seat
+def token(seat: Seat, name: str) -> None:
+    """Print a new token for the user NAME, this once. Their old ones end at once: one was lost, or stolen."""
+    renewed = seat.farm().new_token(name)
+    if seat.output is Output.JSON:
+        click.echo(as_json(renewed))
+        return
+    seat.tell(
+        _("This is the new token of {name}; it is shown only now, and the old ones have ended:").format(name=name)
+    )
+    click.echo(renewed.token)
+
+
+@user.command("keys")
+@click.argument("name", shell_complete=USERS)
+@click.option(
+    "--ssh-key", "key_files", multiple=True, metavar="FILE", help="A file of public keys; may be given again."
+)
+@click.option("--none", "is_none", is_flag=True, help="No key at all: nobody comes in as NAME by SSH.")
+@pass_seat
+def keys_(seat: Seat, name: str, key_files: tuple[str, ...], is_none: bool) -> None:
+    """
+    Give the user NAME these SSH keys in the place of those they had. A board that is open already has the keys that it
+    was given; new reservations get the new ones.
+
+    \b
+    Examples:
+      boardgrid user keys ada --ssh-key ada-new.pub
+    """
+    if is_none == bool(key_files):
+        raise Complaint(REQUEST_INVALID, _("say which keys, with --ssh-key FILE, or --none"))
+    keys = [key for file in key_files for key in _public_keys(file)]
+    SHEET.show(seat.farm().replace_keys(name, keys), seat.output)
 
 
 @user.command("remove")
