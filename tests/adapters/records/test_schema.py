@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from boardgrid.adapters.records.migrate import MIGRATIONS, bring_to_head
 from boardgrid.adapters.records.schema import metadata
 from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.model.board import BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.model.user import Role, User
 from boardgrid.model.uuid7 import uuid7
@@ -159,15 +160,31 @@ def test_a_database_of_a_later_release_is_refused_and_left_as_it_is(tmp_path: Pa
     assert error.value.code is Code.SCHEMA_FOREIGN and _parts(path) == before
 
 
+@pytest.mark.parametrize("mode", ["delete", "wal"])
 @pytest.mark.parametrize("upgrade", [True, False])
-def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path, upgrade: bool) -> None:
-    path = tmp_path / "farm.db"
+def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path, upgrade: bool, mode: str) -> None:
+    path = tmp_path / "my photos?.db"
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA journal_mode={mode}")
         connection.execute("CREATE TABLE photos (name TEXT)")
         connection.commit()
+    before = path.read_bytes()
     with pytest.raises(Conflict, match="is no database of a farm"):
         _open(path, upgrade=upgrade)
-    assert set(_parts(path)) == {"photos"}
+    assert path.read_bytes() == before
+
+
+def test_what_was_recorded_before_the_power_failed_is_there(tmp_path: Path) -> None:
+    path, found = tmp_path / "farm.db", tmp_path / "found.db"
+    _made(path)
+    with closing(_open(path, upgrade=False)) as records:
+        with records.write() as tx:
+            tx.save(BoardType("tk1", "armhf"))
+        # As the disk has it at this moment: the last words are in the log beside the file.
+        found.write_bytes(path.read_bytes())
+        found.with_name("found.db-wal").write_bytes(path.with_name("farm.db-wal").read_bytes())
+    with closing(_open(found, upgrade=False)) as records, records.read() as snapshot:
+        assert [one.name for one in snapshot.board_types()] == ["tk1"]
 
 
 def test_what_is_no_database_at_all_is_a_fault_that_names_it(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
+from urllib.parse import quote
 
 import structlog
 from alembic import command
@@ -13,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, inspect
+from sqlalchemy import URL, Engine, create_engine, inspect
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict
@@ -33,9 +34,7 @@ def bring_to_head(engine: Engine, path: Path, folder: Path, *, upgrade: bool, no
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
-    with engine.connect() as connection:
-        tables = inspect(connection).get_table_names()
-        has = MigrationContext.configure(connection).get_current_revision()
+    tables, has = _looked_at(path)
     wants = scripts.get_current_head()
     if has == wants:
         return
@@ -72,6 +71,17 @@ def bring_to_head(engine: Engine, path: Path, folder: Path, *, upgrade: bool, no
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     log.info("schema.upgraded", was=has, now=wants)
+
+
+def _looked_at(path: Path) -> tuple[list[str], str | None]:
+    """Tables and revision. Opened read-only: what is not a farm's own must be left as it was found."""
+    database = f"file:{quote(str(path.absolute()))}"
+    looking = create_engine(URL.create("sqlite", database=database, query={"mode": "ro", "uri": "true"}))
+    try:
+        with looking.connect() as connection:
+            return inspect(connection).get_table_names(), MigrationContext.configure(connection).get_current_revision()
+    finally:
+        looking.dispose()
 
 
 def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
