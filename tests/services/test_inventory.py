@@ -7,7 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
+from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.model.board import BoardType, Boot, DriverSpec, Site
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.inventory import BoardDeclared
@@ -250,6 +252,43 @@ def test_an_inventory_with_one_bad_board_changes_nothing_at_all(house: House) ->
     with pytest.raises(Conflict):
         house.farm.inventory.apply(house.admin, TYPES, _declared(a_board(2, mac="52:54:00:00:00:01")), dry_run=False)
     assert [one.name for one in house.farm.inventory.types(house.ada)] == ["tk1"]
+
+
+def test_two_boards_swap_what_only_one_can_have(house: House) -> None:
+    one, two = a_board(1), a_board(2)
+    house.farm.inventory.put_board(house.admin, two)
+    swapped = (replace(one, mac=two.mac, address=two.address), replace(two, mac=one.mac, address=one.address))
+    before = house.wish("tk1-2")
+    assert len(house.farm.inventory.apply(house.admin, (), swapped, dry_run=False)) == 2
+    assert [one.board.mac for one in house.farm.inventory.boards(house.ada)] == [two.mac, one.mac]
+    assert house.wish("tk1-2").generation > before.generation
+    with pytest.raises(Conflict, match=r"tk1-2 cannot have .*: tk1-1 has it"):
+        house.farm.inventory.apply(house.admin, (), (two,), dry_run=False)
+
+
+def _many(boards: int) -> tuple[BoardDeclared, ...]:
+    return tuple(a_board(number, kernel="6.1") for number in range(1, boards + 1))
+
+
+@pytest.mark.parametrize("boards", [2, 40])
+def test_a_rehearsal_asks_the_records_no_more_often_for_many_boards(house: House, boards: int) -> None:
+    assert isinstance(house.records, SqlRecords)
+    asked: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    event.listen(house.records.engine, "before_cursor_execute", count)
+    try:
+        house.farm.inventory.apply(house.admin, TYPES, _many(boards), dry_run=True)
+    finally:
+        event.remove(house.records.engine, "before_cursor_execute", count)
+    assert len(asked) < 8
+
+
+def test_a_rehearsal_waits_for_no_writer(house: House) -> None:
+    with house.records.write():
+        assert len(house.farm.inventory.apply(house.admin, TYPES, _declared(), dry_run=True)) == 3
 
 
 def test_an_inventory_does_not_return_a_board_to_service(house: House) -> None:

@@ -1,7 +1,7 @@
 """The inventory: what an admin declares of boards and types, and how it differs from what is recorded."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
@@ -51,19 +51,13 @@ def difference(declared: BoardType | Board, recorded: BoardType | Board | None) 
     return Change("add" if recorded is None else "change", kind, declared.name, told)
 
 
-def clash(board: Board, others: Iterable[Board]) -> tuple[Board, object] | None:
-    """Another board that has what only one can have, and what that is."""
-    for other in others:
-        if other.name == board.name:
-            continue
-        if other.mac == board.mac:
-            return other, board.mac
-        if other.site == board.site and other.address == board.address:
-            return other, board.address
+def unique(board: Board) -> list[tuple[object, ...]]:
+    """What only one board can have; the last of each is what to tell."""
+    facts: list[tuple[object, ...]] = [("mac", board.mac), ("address", board.site, board.address)]
+    if board.nfs_path is not None:
         # One path, one export: the bootloaders of two boards cannot ask for the same one.
-        if other.site == board.site and other.nfs_path == board.nfs_path and board.nfs_path is not None:
-            return other, board.nfs_path
-    return None
+        facts.append(("nfs_path", board.site, board.nfs_path))
+    return facts
 
 
 # What a board's boot hangs on: it stays as it is while somebody has the board.

@@ -108,10 +108,6 @@ def _is_same_wish(before: Standing | None, after: Standing) -> bool:
     return (before.generation, before.wish, before.order) == (after.generation, after.wish, after.order)
 
 
-class _Rehearsed(Exception):
-    """Ends a transaction that was only tried."""
-
-
 @dataclass(frozen=True, slots=True)
 class Desk:
     records: Records
@@ -119,27 +115,20 @@ class Desk:
     now: Callable[[], datetime]  # carries UTC
 
     @contextmanager
-    def begin(self, asker: User | None = None, *, rehearse: bool = False) -> Iterator[Work]:
+    def begin(self, asker: User | None = None) -> Iterator[Work]:
         """
         Work on a use case in one transaction. Who waits is told when it is recorded, and only then.
 
         Args:
             asker: who asks; their account may have been closed since they came in.
-            rehearse: record nothing in the end.
         """
-        topics: set[str] = set()
-        try:
-            with self.records.write() as tx:
-                if asker is not None:
-                    _check_account(tx.user(asker.id))
-                work = Work(tx, self.now())
-                yield work
-                if rehearse:
-                    raise _Rehearsed
-                work.raise_versions()
-                topics = work.topics
-        except _Rehearsed:
-            return
+        with self.records.write() as tx:
+            if asker is not None:
+                _check_account(tx.user(asker.id))
+            work = Work(tx, self.now())
+            yield work
+            work.raise_versions()
+            topics = work.topics
         if topics:
             self.changes.tell(*sorted(topics))
 

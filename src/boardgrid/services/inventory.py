@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.board import Board, BoardType, DriverSpec, Site
+from boardgrid.model.board import BoardType, DriverSpec, Site
 from boardgrid.model.deployment import Phase
-from boardgrid.model.errors import Code, Conflict, Invalid
-from boardgrid.model.inventory import BOOT_FACTS, BoardDeclared, Change, checked_board, checked_type, clash, difference
-from boardgrid.model.name import checked, type_of
-from boardgrid.model.planning import Standing
+from boardgrid.model.errors import Code, Conflict
+from boardgrid.model.inventory import BoardDeclared, Change
+from boardgrid.model.name import checked
 from boardgrid.model.user import User
-from boardgrid.model.wish import Gone
 from boardgrid.ports import SiteState, Snapshot
-from boardgrid.services.desk import Desk, Work, check_admin
-from boardgrid.services.finding import board_type, site_for, standing_of
-from boardgrid.services.showing import Showing, as_utc
+from boardgrid.services.declaring import Declaring, check_not_held
+from boardgrid.services.desk import Desk, check_admin
+from boardgrid.services.finding import board_type, standing_of
+from boardgrid.services.showing import Showing
 from boardgrid.services.views import BoardView, SiteView
 
 log = structlog.get_logger()
@@ -63,7 +62,7 @@ class Inventory:
         with self.desk.begin(asker) as work:
             if only_new and work.tx.board_type(declared.name) is not None:
                 raise Conflict(Code.NAME_TAKEN, _("there is a board type {name} already"), name=declared.name)
-            _put_type(work, declared)
+            self._declaring(work.tx, (declared,), ()).write(work)
         return declared
 
     def types(self, asker: User) -> list[BoardType]:
@@ -119,7 +118,7 @@ class Inventory:
         with self.desk.begin(asker) as work:
             if only_new and work.tx.board(declared.name) is not None:
                 raise Conflict(Code.NAME_TAKEN, _("there is a board {name} already"), name=declared.name)
-            self._put_board(work, declared)
+            self._declaring(work.tx, (), (declared,)).write(work)
             return _shown(work.tx, self.desk, asker, declared.name)
 
     def boards(self, asker: User) -> list[BoardView]:
@@ -146,7 +145,7 @@ class Inventory:
         check_admin(asker)
         with self.desk.begin(asker) as work:
             standing = standing_of(work.tx, name)
-            _check_not_held(work.tx, name)
+            check_not_held(work.tx, name)
             site = work.tx.site(standing.board.site)
             if standing.is_clean and site is not None and site.epoch == 0:
                 work.remove(standing)  # no agent ever came to this site, so none would ever say that it is gone
@@ -187,100 +186,20 @@ class Inventory:
             NotFound, Invalid, Conflict: as for one type or board; the sentence names it.
         """
         check_admin(asker)
-        changes: list[Change | None] = []
-        with self.desk.begin(asker, rehearse=dry_run) as work:
-            changes += [_put_type(work, one) for one in types]
-            changes += [self._put_board(work, one) for one in boards]
-        told = tuple(one for one in changes if one is not None)
-        if told and not dry_run:
-            log.info("inventory.applied", changes=len(told), by=asker.name)
-        return told
+        if dry_run:
+            with self.desk.records.read() as records:
+                return tuple(self._declaring(records, types, boards).changes)
+        with self.desk.begin(asker) as work:
+            declaring = self._declaring(work.tx, types, boards)
+            declaring.write(work)
+        if declaring.changes:
+            log.info("inventory.applied", changes=len(declaring.changes), by=asker.name)
+        return tuple(declaring.changes)
 
-    def _put_board(self, work: Work, declared: BoardDeclared) -> Change | None:
-        checked("board", declared.name)
-        board_type(work.tx, type_of(declared.name))
-        recorded = work.tx.board(declared.name)
-        site = site_for(work.tx, declared.site or (recorded.board.site if recorded else ""))
-        board = checked_board(declared, site.site)
-        for spec in board.power:
-            self.check_driver(spec)
-        if recorded is not None:
-            board = replace(board, set_aside=recorded.board.set_aside)
-        change = difference(board, recorded.board if recorded else None)
-        if change is None:
-            return None
-        if found := clash(board, (one.board for one in work.tx.boards())):
-            other, what = found
-            raise Conflict(
-                Code.ADDRESS_TAKEN,
-                _("{board} cannot have {what}: {other} has it"),
-                board=board.name,
-                what=what,
-                other=other.name,
-            )
-        if recorded is None:
-            # Above every generation that a board of this name had before: the agent may remember those.
-            work.save(Standing(board, generation=site.version + 1))
-        else:
-            _check_may_change(work.tx, recorded, board)
-            work.save(recorded.declared(board))
-        return change
-
-
-def _put_type(work: Work, declared: BoardType) -> Change | None:
-    checked_type(declared)
-    recorded = work.tx.board_type(declared.name)
-    change = difference(declared, recorded)
-    if change is None:
-        return None
-    if recorded is not None and recorded.arch != declared.arch:
-        for standing in work.tx.boards(board_type=declared.name):
-            _check_not_held(work.tx, standing.board.name)
-    work.save(declared)
-    return change
-
-
-def _check_may_change(records: Snapshot, recorded: Standing, board: Board) -> None:
-    if isinstance(recorded.wish, Gone):
-        raise Conflict(
-            Code.THING_IN_USE,
-            _("{board} is leaving the farm"),
-            hint=_("add it again when it is gone"),
-            board=board.name,
-        )
-    if board.site != recorded.board.site:
-        raise Invalid(
-            Code.INVENTORY_INVALID,
-            _("{board} is at site {site} and cannot move to {other}"),
-            hint=_("remove it there, then add it here"),
-            board=board.name,
-            site=recorded.board.site,
-            other=board.site,
-        )
-    if all(getattr(board, one) == getattr(recorded.board, one) for one in BOOT_FACTS):
-        return
-    _check_not_held(records, board.name)
-    if not recorded.is_clean:
-        # The old root is still offered to the old address: what is fenced must be what was offered.
-        raise Conflict(
-            Code.THING_IN_USE, _("{board} is being cleaned"), hint=_("try again in a moment"), board=board.name
-        )
-
-
-def _check_not_held(records: Snapshot, board: str) -> None:
-    holder = records.running_on(board)
-    if holder is None:
-        return
-    user = records.user(holder.user)
-    raise Conflict(
-        Code.THING_IN_USE,
-        _("{user} holds {board} until {until}"),
-        hint=_("wait, or release reservation {number} first"),
-        user=user.name if user else "-",
-        board=board,
-        until=as_utc(holder.window.end),
-        number=holder.number,
-    )
+    def _declaring(self, records: Snapshot, types: Sequence[BoardType], boards: Sequence[BoardDeclared]) -> Declaring:
+        declaring = Declaring(records, self.check_driver)
+        declaring.declare(types, boards)
+        return declaring
 
 
 def _shown(records: Snapshot, desk: Desk, asker: User, name: str) -> BoardView:
