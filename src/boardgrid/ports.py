@@ -571,6 +571,9 @@ class Transaction(Snapshot, Protocol):
     def forget_reports(self, before: datetime) -> None:
         """Ids noted before that: no agent sends them any more."""
 
+    def forget_orders(self, before: datetime) -> None:
+        """Those that were asked for before that and are done, whatever became of them."""
+
 
 class Records(Protocol):
     """

@@ -99,3 +99,10 @@ async def test_headers_that_lie_find_no_bug(lived_in: Door) -> None:
     ):
         await send(lived_in, "GET ", "/api/v1/events", headers={name: value})
     await send(lived_in, "GET /gateway/", "/api/gateway/v1/changes", headers={"BoardGrid-Protocol": "ten"})
+
+
+@pytest.mark.parametrize("for_s", [True, "3600"])
+async def test_a_span_is_a_number_and_nothing_that_looks_like_one(lived_in: Door, for_s: object) -> None:
+    wanted = {"board": "tk1-3", "image": "tiny", "for_s": for_s}
+    answer = await lived_in.ask("user", "POST", "/api/v1/reservations", json=wanted)
+    assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")

@@ -424,6 +424,20 @@ def test_events_are_found_by_board_reservation_and_who_may_see_them(full: Record
         assert len(snapshot.events(0, limit=9, seen_by=ADA.id)) == 4
 
 
+def test_orders_that_are_done_are_forgotten_and_those_that_wait_are_not(records: Records) -> None:
+    done, waiting = (
+        OrderRecord(PowerOrder(uuid4(), Act.ON), "tk1-1", ADA.id, AT, is_done) for is_done in (True, False)
+    )
+    with records.write() as tx:
+        tx.save(ADA)
+        tx.save(done)
+        tx.save(waiting)
+        tx.forget_orders(AT)
+        assert tx.order(done.order.id) == done
+        tx.forget_orders(AT + HOUR)
+        assert (tx.order(done.order.id), tx.order(waiting.order.id)) == (None, waiting)
+
+
 def test_a_report_is_new_once_until_it_is_forgotten(records: Records) -> None:
     report = uuid4()
     with records.write() as tx:

@@ -37,6 +37,11 @@ def test_a_type_name_has_no_dash_because_it_parts_type_and_number() -> None:
     assert type_of("rpi4-3") == "rpi4"
 
 
+def test_a_refusal_reads_as_people_write() -> None:
+    with pytest.raises(Invalid, match="'A' is no name for an image"):
+        checked("image", "A")
+
+
 def test_a_name_with_braces_is_refused_and_not_formatted() -> None:
     with pytest.raises(Invalid, match=r"\{kind\}"):
         checked("image", "{kind}")

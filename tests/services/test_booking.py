@@ -88,6 +88,19 @@ def test_two_people_reserve_the_last_board_at_the_same_moment_and_one_wins(house
     assert loser == "no board of type tk1 is free; tk1-1 is the first to be, at 2026-03-01 13:00 UTC"
 
 
+def test_a_board_that_is_being_cleaned_is_told_before_one_that_is_held_for_long(house: House) -> None:
+    house.image()
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    house.opened(for_=timedelta(days=3))
+    number = house.opened(house.bob, board="tk1-2").reservation.number
+    house.farm.booking.release(house.bob, number)
+    with pytest.raises(Conflict, match="no board of type tk1 is free; tk1-2 is being cleaned") as error:
+        house.reserve(house.bob, board_type="tk1")
+    assert (_code(error), error.value.hint) == (Code.BOARD_TAKEN, "try again in a moment")
+    house.reach("tk1-2")
+    assert house.reserve(house.bob, board_type="tk1").reservation.board == "tk1-2"
+
+
 def test_any_board_of_a_type_is_the_first_free_one_that_the_image_fits(house: House) -> None:
     house.image(modules=())
     flashed = a_board(2, boot=Boot.FLASHED, nfs_path="/NFSRoot1", kernel="3.10.40")
@@ -370,6 +383,40 @@ def test_a_long_reservation_is_told_however_many_have_ended_since(house: House) 
 # --- time
 
 
+@pytest.mark.parametrize(
+    ("for_", "told"),
+    [(timedelta(seconds=59.999), "59.999 s"), (-HOUR, "-3600 s"), (timedelta(seconds=-1e9), "-1000000000 s")],
+)
+def test_a_span_that_cannot_be_is_told_as_it_was_asked_for(house: House, for_: timedelta, told: str) -> None:
+    house.image()
+    with pytest.raises(Invalid, match=f"a board cannot be reserved for {told}$"):
+        house.reserve(for_=for_)
+
+
+def test_a_holder_whose_time_is_over_switches_nothing_any_more(house: House) -> None:
+    house.image()
+    house.opened()
+    house.now += HOUR
+    with pytest.raises(NotAllowed, match="you do not hold tk1-1"):
+        house.farm.booking.order_power(house.ada, "tk1-1", Act.OFF)
+
+
+def test_a_clock_that_was_set_back_ends_no_reservation_before_it_began(house: House) -> None:
+    house.image()
+    made = house.opened().reservation
+    house.now -= timedelta(hours=5)
+    ended = house.farm.booking.release(house.ada, made.number).reservation
+    assert ended.window.start == ended.window.end == made.window.start
+
+
+def test_a_root_that_was_given_a_name_is_kept_though_nobody_wrote_to_it(house: House) -> None:
+    house.image()
+    house.farm.booking.release(house.ada, house.reserve().reservation.number, name="precious")
+    assert [(one.root.name, one.root.state) for one in house.farm.roots.roots(house.ada)] == [
+        ("precious", RootState.ASIDE)
+    ]
+
+
 def test_a_reservation_whose_time_is_over_ends_and_its_root_is_kept_aside(house: House) -> None:
     house.image()
     number = house.opened().reservation.number
@@ -506,6 +553,25 @@ def test_the_holder_orders_power_once_and_is_told_how_it_went(house: House) -> N
     house.tell(OrderReport(uuid4(), "tk1-1", later.id, reason="the outlet does not answer"))
     told = house.farm.booking.order(house.ada, "tk1-1", later.id)
     assert (told.state, told.reason) == (OrderState.FAILED, "the outlet does not answer")
+
+
+def test_an_order_that_will_not_be_carried_out_says_why_and_is_forgotten_in_the_end(house: House) -> None:
+    house.image()
+    booking = house.farm.booking
+    given = booking.order_power(house.admin, "tk1-1", Act.ON).id
+    number = house.opened().reservation.number
+    told = booking.order(house.admin, "tk1-1", given)
+    assert (told.state, told.reason) == (OrderState.FAILED, "tk1-1 was given to a user first")
+    booking.release(house.ada, number)
+    house.reach()
+    leaving = booking.order_power(house.admin, "tk1-1", Act.ON).id
+    house.farm.inventory.remove_board(house.admin, "tk1-1")
+    told = booking.order(house.admin, "tk1-1", leaving)
+    assert (told.state, told.reason) == (OrderState.FAILED, "tk1-1 leaves the farm")
+    house.now += timedelta(days=8)
+    booking.expire()
+    with pytest.raises(NotFound):
+        booking.order(house.admin, "tk1-1", given)
 
 
 def test_an_order_that_waits_is_replaced_by_a_later_one_and_ends_with_the_reservation(house: House) -> None:

@@ -11,7 +11,7 @@ from boardgrid.model.report import SiteReport, StepReport
 from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed
 from boardgrid.services.booking import Fate
-from tests.services.house import HOST_KEY, House
+from tests.services.house import HOST_KEY, HOUR, House
 
 
 def _told(events: list[Event]) -> list[tuple[str, str]]:
@@ -166,5 +166,7 @@ def test_known_hosts_name_the_open_boards_that_one_holds(house: House) -> None:
     house.reach()
     assert house.farm.history.known_hosts(house.ada) == f"tk1-1,tk1-1.lab.boardgrid {HOST_KEY}\n"
     assert house.farm.history.known_hosts(house.bob) == ""
+    house.now += HOUR
+    assert house.farm.history.known_hosts(house.ada) == "", "its time is over, whether somebody has ended it or not"
     house.farm.booking.release(house.ada, number)
     assert house.farm.history.known_hosts(house.ada) == ""

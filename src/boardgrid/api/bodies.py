@@ -99,7 +99,7 @@ class ReservationIn(Body):
     type: Line | None = Field(None, description="Any board of this type.")
     image: Line | None = Field(None, description="A ref; or else `root`.")
     root: Line | None = Field(None, description="A root that was kept aside.")
-    for_s: float = Field(ge=-1e9, le=1e9)  # what is too short or too long is the booking's to say
+    for_s: float = Field(strict=True, ge=-1e9, le=1e9)  # what is too short or too long is the booking's to say
 
 
 class ReleaseIn(Body):

@@ -6,13 +6,17 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
 
 _WORD = r"[a-z][a-z0-9]{0,30}"
-_RULES: dict[str, tuple[re.Pattern[str], str]] = {
-    "user": (re.compile(r"[a-z][a-z0-9._-]{0,30}"), "ada or ada.lovelace"),
-    "site": (re.compile(_WORD), "lab or grenoble"),
-    "board type": (re.compile(_WORD), "tk1 or rpi4 (no dash: it parts type and number in a board's name)"),
-    "board": (re.compile(rf"{_WORD}-[1-9][0-9]{{0,3}}"), "tk1-3"),
-    "image": (re.compile(r"[a-z][a-z0-9._-]{0,62}"), "debian-12 or tiny"),
-    "root": (re.compile(r"[a-z][a-z0-9._-]{0,62}"), "before-the-upgrade"),
+_RULES: dict[str, tuple[str, re.Pattern[str], str]] = {
+    "user": ("a user", re.compile(r"[a-z][a-z0-9._-]{0,30}"), "ada or ada.lovelace"),
+    "site": ("a site", re.compile(_WORD), "lab or grenoble"),
+    "board type": (
+        "a board type",
+        re.compile(_WORD),
+        "tk1 or rpi4 (no dash: it parts type and number in a board's name)",
+    ),
+    "board": ("a board", re.compile(rf"{_WORD}-[1-9][0-9]{{0,3}}"), "tk1-3"),
+    "image": ("an image", re.compile(r"[a-z][a-z0-9._-]{0,62}"), "debian-12 or tiny"),
+    "root": ("a root", re.compile(r"[a-z][a-z0-9._-]{0,62}"), "before-the-upgrade"),
 }
 
 
@@ -23,14 +27,14 @@ def checked(kind: str, name: str) -> str:
     Raises:
         Invalid: it may not; the sentence says what a good name looks like.
     """
-    rule, example = _RULES[kind]
+    what, rule, example = _RULES[kind]
     if not rule.fullmatch(name):
         raise Invalid(
             Code.NAME_INVALID,
-            _("{name!r} is no name for a {kind}"),
+            _("{name!r} is no name for {what}"),
             hint=_("a good one looks like this: {example}"),
             name=name[:80],
-            kind=kind,
+            what=what,
             example=example,
         )
     return name

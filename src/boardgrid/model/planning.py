@@ -45,6 +45,11 @@ class Standing:
         """
         return self.is_clean and self.board.is_fit and isinstance(self.wish, Parked)
 
+    @property
+    def is_being_cleaned(self) -> bool:
+        """Whether it will be offered as soon as it was seen parked."""
+        return not self.is_clean and self.board.is_fit and isinstance(self.wish, Parked)
+
     def deployed(self, wish: Deployed) -> "Standing":
         """
         Give it to a deployment.

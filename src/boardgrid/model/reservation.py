@@ -35,6 +35,11 @@ class Reservation:
     def is_running(self) -> bool:
         return self.state is ReservationState.RUNNING
 
+    def holds(self, at: datetime) -> bool:
+        """One that nobody has ended yet is over all the same when its time is."""
+        return self.is_running and at < self.window.end
+
     def ended(self, at: datetime, because: str = "") -> "Reservation":
-        window = Window(self.window.start, min(self.window.end, at))
+        # A clock that was set back ends none before it began.
+        window = Window(self.window.start, max(self.window.start, min(self.window.end, at)))
         return replace(self, state=ReservationState.ENDED, window=window, ended_because=because)

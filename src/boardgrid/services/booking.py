@@ -33,6 +33,7 @@ SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=31)
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
+ORDERS_FOR = timedelta(days=7)  # who ordered something has asked what became of it by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ class Booking:
         if not SHORTEST <= for_ <= LONGEST:
             raise Invalid(
                 Code.DURATION_INVALID,
-                _("a board cannot be reserved for {asked}"),
+                _("a board cannot be reserved for {asked} s"),
                 hint=_("ask for something between one minute and {longest} days"),
-                asked=for_,
+                asked=f"{for_.total_seconds():.6f}".rstrip("0").rstrip("."),
                 longest=LONGEST.days,
             )
         with self.desk.begin(asker) as work:
@@ -89,7 +90,7 @@ class Booking:
         Give a board back.
 
         Args:
-            fate: None: aside, or discard where nobody can have written to the root.
+            fate: None: aside, or discard where nobody can have written to the root and no name was given.
             name: with KEEP the image's, needed; with ASIDE the root's new one, may be left out.
 
         Raises:
@@ -167,7 +168,8 @@ class Booking:
         with self.desk.begin(asker) as work:
             standing = standing_of(work.tx, board)
             holder = work.tx.running_on(board)
-            _check_may_switch(asker, standing, holder)
+            is_held = holder is not None and holder.holds(work.now)
+            _check_may_switch(asker, standing, holder if is_held else None)
             if standing.order is not None:
                 drop_order(work, standing.order.id, _("a later order took its place"))
             order = PowerOrder(work.new_id(), act)
@@ -225,6 +227,7 @@ class Booking:
                     told = _("the content of {image} never came").format(image=image.ref)
                     work.note_thing("image", told, image.owner)
             work.tx.forget_reports(work.now - REPORTS_FOR)
+            work.tx.forget_orders(work.now - ORDERS_FOR)
             return _next_due(work.tx)
 
 

@@ -100,8 +100,7 @@ class Doors:
             deployment = live.get(wish.deployment) if isinstance(wish, Deployed) and wish.opened else None
             if holder is None or deployment is None or deployment.reservation != holder.number:
                 continue
-            # A reservation that nobody has ended yet is over all the same when its time is.
-            if deployment.state is DeploymentState.OPEN and self.desk.now() < holder.window.end:
+            if deployment.state is DeploymentState.OPEN and holder.holds(self.desk.now()):
                 holders[standing.board.name] = holder.user
         return holders
 

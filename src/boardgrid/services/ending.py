@@ -42,7 +42,7 @@ def end(
 
     Args:
         because: a sentence for everybody, where it was not its user who ended it.
-        fate: None: aside where somebody may have written to the root, else discard.
+        fate: None: aside where somebody may have written to the root or named it, else discard.
         name: with KEEP the image's, with ASIDE the root's new one or nothing.
         failure: its deployment as it is recorded when it failed; None: it did not.
 
@@ -79,7 +79,7 @@ def _meet(work: Work, root: Root, deployment: Deployment, fate: Fate | None, nam
     # A root that was kept aside before holds what its user wrote then, whether it came up this time or not.
     is_fresh = len(work.tx.deployments(root=root.id)) == 1
     is_untouched = is_fresh and deployment.opened_at is None
-    match fate or (Fate.DISCARD if is_untouched else Fate.ASIDE):
+    match fate or (Fate.DISCARD if is_untouched and not name else Fate.ASIDE):
         case Fate.DISCARD:
             discard(work, root)
         case Fate.ASIDE:

@@ -17,7 +17,7 @@ from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import free_root_name
+from boardgrid.services.ending import drop_order, free_root_name
 from boardgrid.services.finding import board_type, image_of, root_of, standing_of
 from boardgrid.services.roots import check_aside
 from boardgrid.services.showing import as_utc
@@ -175,6 +175,15 @@ def _why_not(records: Snapshot, standing: Standing) -> Conflict:
 
 
 def _why_none(records: Snapshot, type_name: str, boards: Sequence[Standing]) -> Conflict:
+    soonest = next((one for one in boards if one.is_being_cleaned), None)
+    if soonest is not None:
+        return Conflict(
+            Code.BOARD_TAKEN,
+            _("no board of type {type} is free; {board} is being cleaned after its last user"),
+            hint=_("try again in a moment"),
+            type=type_name,
+            board=soonest.board.name,
+        )
     names = {standing.board.name for standing in boards}
     holders = [one for one in records.reservations(running=True) if one.board in names]
     if not holders:
@@ -252,6 +261,8 @@ def _begin(work: Work, wanted: Wanted, found: Fit, image: Image, kept: Root | No
         reservation=reservation.number,
         is_kept=kept is not None and any(former.opened_at for former in work.tx.deployments(root=kept.id)),
     )
+    if standing.order is not None:
+        drop_order(work, standing.order.id, _("{board} was given to a user first").format(board=board.name))
     given = standing.deployed(wish)
     work.save(reservation)
     work.save(root)

@@ -63,7 +63,8 @@ class History:
         """Lines for OpenSSH's known_hosts: the open boards that *asker* holds, by name and host name."""
         lines = []
         with self.desk.records.read() as records:
-            mine = {one.number for one in records.reservations(user=asker.id, running=True)}
+            running = records.reservations(user=asker.id, running=True)
+            mine = {one.number for one in running if one.holds(self.desk.now())}
             for deployment in records.deployments(reservations=mine, live=True):
                 standing = records.board(deployment.board)
                 site = records.site(standing.board.site) if standing else None

@@ -15,6 +15,7 @@ from boardgrid.model.user import User
 from boardgrid.ports import SiteState, Snapshot
 from boardgrid.services.declaring import Declaring, check_not_held
 from boardgrid.services.desk import Desk, check_admin
+from boardgrid.services.ending import drop_order
 from boardgrid.services.finding import board_type, standing_of
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import BoardView, SiteView
@@ -146,6 +147,8 @@ class Inventory:
         with self.desk.begin(asker) as work:
             standing = standing_of(work.tx, name)
             check_not_held(work.tx, name)
+            if standing.order is not None:
+                drop_order(work, standing.order.id, _("{board} leaves the farm").format(board=name))
             site = work.tx.site(standing.board.site)
             if standing.is_clean and site is not None and site.epoch == 0:
                 work.remove(standing)  # no agent ever came to this site, so none would ever say that it is gone

@@ -64,3 +64,7 @@ class SqlTransaction(SqlSnapshot):
 
     def forget_reports(self, before: datetime) -> None:
         self._connection.execute(delete(schema.reports).where(schema.reports.c.at < before))
+
+    def forget_orders(self, before: datetime) -> None:
+        order = schema.orders.c
+        self._connection.execute(delete(schema.orders).where(order.is_done, order.asked_at < before))
