@@ -68,6 +68,28 @@ def test_who_would_only_add_changes_nothing_that_is_there(house: House) -> None:
     assert house.farm.inventory.put_type(house.admin, BoardType("rpi4", "arm64"), only_new=True).arch == "arm64"
 
 
+def _nested(deep: int) -> object:
+    return ["x"] if deep == 1 else [_nested(deep - 1)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("-inf"), "\ud800", {"\udfff": 1}, _nested(500), ["x"] * 2000, "x" * 2000, 1 << 70, {1: {2}}],
+    ids=["nan", "inf", "surrogate", "key", "deep", "many", "long", "large", "set"],
+)
+def test_an_option_that_would_not_come_back_as_it_was_is_refused(house: House, value: object) -> None:
+    with pytest.raises(Invalid, match=r"tk1-2: power\.outlet cannot be") as error:
+        house.farm.inventory.put_board(house.admin, a_board(2, power=(DriverSpec("fake", {"outlet": value}),)))
+    assert error.value.code is Code.INVENTORY_INVALID
+    str(error.value).encode()  # it is answered as JSON
+
+
+def test_options_come_back_as_they_were(house: House) -> None:
+    options = {"on": ["outlet", "on", "7"], "deep": {"a": [{"b": -1.5}]}, "flag": True, "none": None, "n": 1 << 62}
+    house.farm.inventory.put_board(house.admin, a_board(2, power=(DriverSpec("fake", options),)))
+    assert house.standing("tk1-2").board.power == (DriverSpec("fake", options),)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

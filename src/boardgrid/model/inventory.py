@@ -1,5 +1,6 @@
 """The inventory: what an admin declares of boards and types, and how it differs from what is recorded."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -70,7 +71,9 @@ _DRIVER = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _PATH = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _FDT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._,+-]*)(/[A-Za-z0-9][A-Za-z0-9._,+-]*)*")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # no text: half of a character
 _LONGEST = 1000
+_DEEPEST = 4  # tables and lists in an option of a driver
 _BOOT_MOST_S = 3600
 
 
@@ -118,8 +121,9 @@ def checked_board(declared: BoardDeclared, site: Site) -> Board:
                 raise _refused(declared.name, "nfs_path", declared.nfs_path, _("none, where a board boots by PXE"))
     for spec in declared.power:
         _check(declared.name, "power.driver", spec.driver, _DRIVER, "wol")
-        for option in spec.options:
+        for option, value in spec.options.items():
             _check(declared.name, "power", option, _OPTION, "outlet")
+            _check_option(declared.name, option, value)
     return Board(
         name=declared.name,
         type=type_of(declared.name),
@@ -131,6 +135,33 @@ def checked_board(declared: BoardDeclared, site: Site) -> Board:
         kernel=declared.kernel,
         power=declared.power,
     )
+
+
+def _check_option(board: str, option: str, value: object) -> None:
+    """It is kept as JSON, and must come back from there as it was."""
+    room = _LONGEST
+    left = [(value, 0)]  # and how deep it lies
+    while left and room >= 0:
+        one, depth = left.pop()
+        match one:
+            case None | bool():
+                room -= 1
+            case int() if abs(one) < 1 << 63:
+                room -= 1
+            case float() if math.isfinite(one):
+                room -= 1
+            case str() if not _SURROGATE.search(one):
+                room -= 1 + len(one)
+            case list() | tuple() if depth < _DEEPEST:
+                room -= 1
+                left += [(item, depth + 1) for item in one]
+            case dict() if depth < _DEEPEST:
+                room -= 1
+                left += [(item, depth + 1) for pair in one.items() for item in pair]
+            case _:
+                raise _refused(board, f"power.{option}", ascii(one)[:80], '7, "outlet-7" or ["outlet", "on", "7"]')
+    if room < 0:
+        raise _refused(board, f"power.{option}", "...", _("something shorter"))
 
 
 def _check_address(board: str, address: IPv4Address, site: Site) -> None:
