@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from boardgrid.api.spool import Arrived, Spool
-from boardgrid.model.errors import Conflict, FarmError, Fault
+from boardgrid.model.errors import Code, Conflict, FarmError, Fault
 from boardgrid.model.image import BlobSource
 from tests.api.door import Door, served
 
@@ -112,6 +112,21 @@ async def test_an_upload_whose_sender_breaks_off_leaves_nothing(spool: Spool) ->
 
     with pytest.raises(ConnectionResetError):
         await spool.receive(broken(), None)
+    await settled(spool, [])
+
+
+async def test_an_upload_that_trickles_for_ever_comes_to_an_end(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", whole_s=0.1)
+    spool.prepare()
+
+    async def trickle() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(Conflict, match="was not whole after") as error:
+        await spool.receive(trickle(), None)
+    assert error.value.code is Code.UPLOAD_BROKEN
     await settled(spool, [])
 
 

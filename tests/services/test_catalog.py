@@ -9,6 +9,7 @@ from boardgrid.model.image import BlobSource, ImageState, PathSource
 from boardgrid.model.report import ImageReport
 from boardgrid.model.root import RootState
 from boardgrid.services.booking import Fate
+from boardgrid.services.catalog import AWAITED_MOST
 from tests.services.house import House, a_manifest
 
 
@@ -224,3 +225,14 @@ def test_a_root_that_was_discarded_is_wished_away_until_the_agent_says_that_it_i
     assert house.farm.roots.roots(house.ada) == []
     number = house.opened().reservation.number
     house.farm.booking.release(house.ada, number, Fate.ASIDE, "mine")
+
+
+def test_nobody_keeps_names_from_others_by_the_hundred(house: House) -> None:
+    for number in range(AWAITED_MOST):
+        house.farm.catalog.open(house.bob, f"n{number}")
+    with pytest.raises(Conflict, match="20 images of yours await their content already") as error:
+        house.farm.catalog.open(house.bob, "one-more")
+    assert error.value.code is Code.REQUESTS_TOO_MANY
+    house.farm.catalog.open(house.ada, "hers")
+    house.farm.catalog.remove(house.bob, "n0")
+    house.farm.catalog.open(house.bob, "one-more")

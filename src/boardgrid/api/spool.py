@@ -24,6 +24,7 @@ T = TypeVar("T")
 UPLOAD_BYTES = 32 << 30
 RESERVE_BYTES = 256 << 20  # what stays free for the records, which may lie on the same disk
 SILENT_S = 60.0  # how long an upload may stand still
+WHOLE_S = 12 * 3600.0  # how long all of it may take
 _BATCH_BYTES = 1 << 20
 _PART = ".part"
 
@@ -40,8 +41,16 @@ class Arrived:
 class Spool:
     """A folder with one file an upload, named by its SHA-256; what arrives has another name until it is whole."""
 
-    def __init__(self, folder: Path, *, upload_bytes: int = UPLOAD_BYTES, reserve_bytes: int = RESERVE_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        upload_bytes: int = UPLOAD_BYTES,
+        reserve_bytes: int = RESERVE_BYTES,
+        whole_s: float = WHOLE_S,
+    ) -> None:
         self.folder = folder
+        self._whole_s = whole_s
         self._upload_bytes = upload_bytes
         self._reserve_bytes = reserve_bytes
         self._lock = Lock()
@@ -55,16 +64,17 @@ class Spool:
 
         Raises:
             Invalid: IMAGE_TOO_LARGE.
-            Conflict: UPLOAD_BROKEN, it stood still, or is not as long as was said.
+            Conflict: UPLOAD_BROKEN, it stood still, took too long, or is not as long as was said.
             Fault: STORE_FULL; UPLOAD_BROKEN, the disk refused.
         """
         if declared_bytes is not None:
             self._check_size(declared_bytes)
         writing = await asyncio.to_thread(self._open, declared_bytes or 0)
         try:
-            async for batch in _batches(chunks):
-                self._check_size(writing.size_bytes + len(batch))
-                await asyncio.to_thread(writing.write, batch)
+            async with asyncio.timeout(self._whole_s):
+                async for batch in _batches(chunks):
+                    self._check_size(writing.size_bytes + len(batch))
+                    await asyncio.to_thread(writing.write, batch)
             if declared_bytes is not None and writing.size_bytes != declared_bytes:
                 raise Conflict(
                     Code.UPLOAD_BROKEN,
@@ -74,9 +84,16 @@ class Spool:
                     said=declared_bytes,
                 )
             return await asyncio.to_thread(writing.close)
-        except BaseException:
+        except BaseException as error:
             # Not waited for: this may be a cancellation, and a large file takes its time to go.
             asyncio.get_running_loop().run_in_executor(None, writing.drop)
+            if isinstance(error, TimeoutError):
+                raise Conflict(
+                    Code.UPLOAD_BROKEN,
+                    _("the upload was not whole after {hours:g} h"),
+                    hint=_("upload it over a faster line, or have an admin import it from a path on the server"),
+                    hours=self._whole_s / 3600,
+                ) from error
             raise
 
     def settle(self, arrived: Arrived, note: Callable[[], T]) -> T:

@@ -22,6 +22,8 @@ from boardgrid.services.views import ImageView
 
 log = structlog.get_logger()
 
+AWAITED_MOST = 20  # images of one user that have a name and no content yet
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -49,12 +51,14 @@ class Catalog:
             Invalid: NAME_INVALID, PATH_FORBIDDEN.
             NotAllowed: a path is for admins.
             NotFound: SITE_UNKNOWN.
-            Conflict: NAME_TAKEN by another user's image.
+            Conflict: NAME_TAKEN by another user's image; REQUESTS_TOO_MANY, too many of theirs await their content.
         """
         checked("image", name)
         source = None if path is None else _checked_path(asker, path)
         with self.desk.begin(asker) as work:
             check_image_name(work.tx, asker.id, name)
+            if source is None:
+                _check_few_awaited(work.tx, asker)
             image = Image(
                 id=work.new_id(),
                 name=name,
@@ -161,6 +165,19 @@ class Catalog:
                 told = _("{user} removes {image}").format(user=asker.name, image=image.ref)
                 work.note_thing("image", told, image.owner)
         log.info("image.removed", image=ref, by=asker.name)
+
+
+def _check_few_awaited(records: Snapshot, asker: User) -> None:
+    # Each keeps a name from everybody else.
+    mine = [one for one in records.images(states={ImageState.AWAITED}) if one.owner == asker.id]
+    if len(mine) >= AWAITED_MOST:
+        raise Conflict(
+            Code.REQUESTS_TOO_MANY,
+            _("{count} images of yours await their content already, and no more may"),
+            hint=_("upload it, or remove one: boardgrid image remove {image}"),
+            count=len(mine),
+            image=mine[0].ref,
+        )
 
 
 def _checked_path(asker: User, path: str) -> PathSource:
