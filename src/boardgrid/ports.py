@@ -537,8 +537,13 @@ class Snapshot(Protocol):
         board: str | None = None,
         reservation: int | None = None,
         seen_by: UUID | None = None,
+        newest: bool = False,
     ) -> list[Entry]:
-        """*seen_by* leaves out what belongs to no board and is another user's."""
+        """
+        Oldest first; of more than *limit* the oldest, or the *newest*.
+
+        *seen_by* leaves out what belongs to no board and is another user's.
+        """
 
     def last_event(self) -> int:
         """0: there is none."""
@@ -573,6 +578,9 @@ class Transaction(Snapshot, Protocol):
 
     def forget_orders(self, before: datetime) -> None:
         """Those that were asked for before that and are done, whatever became of them."""
+
+    def forget_events(self, before: datetime) -> None:
+        """What happened before that. Numbers are not given again."""
 
 
 class Records(Protocol):

@@ -232,3 +232,10 @@ async def test_a_power_order_wakes_the_agent(door: Door) -> None:
         waiting = asyncio.create_task(http.get("/api/agent/v1/wishes", params=asked))
         await asyncio.to_thread(house.farm.booking.order_power, house.ada, "tk1-1", Act.RESET)
         assert (await waiting).json()["boards"][0]["order"]["act"] == "reset"
+
+
+async def test_a_list_of_events_can_be_the_newest_alone(door: Door) -> None:
+    numbers = [an_event(door) for _again in range(3)]
+    answer = await door.ask("admin", "GET", "/api/v1/events?tail=2")
+    assert [event["number"] for event in answer.json()] == numbers[-2:]
+    assert (await door.ask("admin", "GET", "/api/v1/events?tail=0")).status_code == 422

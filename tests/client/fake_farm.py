@@ -238,7 +238,8 @@ class FakeFarm:
             case ("POST", "reservations", number, "release"):
                 return 202, self.release(int(number), body)
             case ("GET", "events"):
-                return 200, self.chosen(query)[: self.portion]
+                found = self.chosen(query)
+                return 200, found[-int(query["tail"]) :] if "tail" in query else found[: self.portion]
             case ("PUT", "inventory"):
                 return 200, {"changes": self.apply(body, dry_run=query.get("dry_run") == "true")}
         raise Refused(404, "route.unknown", "there is no such path")

@@ -422,6 +422,21 @@ def test_events_are_found_by_board_reservation_and_who_may_see_them(full: Record
         assert len(snapshot.events(0, limit=9, reservation=1)) == 1
         assert len(snapshot.events(0, limit=9)) == 5
         assert len(snapshot.events(0, limit=9, seen_by=ADA.id)) == 4
+        everything = snapshot.events(0, limit=9)
+        assert snapshot.events(0, limit=2, newest=True) == everything[-2:]
+        assert snapshot.events(0, limit=9, newest=True) == everything
+
+
+def test_events_are_forgotten_by_their_age_and_their_numbers_are_not_given_again(full: Records) -> None:
+    with full.write() as tx:
+        tx.add_event(_entry())
+        last = tx.last_event()
+        tx.forget_events(AT)
+        assert tx.last_event() == last
+        tx.forget_events(AT + HOUR)
+        assert tx.events(0, limit=9) == []
+        tx.add_event(_entry())
+        assert tx.last_event() > last
 
 
 def test_orders_that_are_done_are_forgotten_and_those_that_wait_are_not(records: Records) -> None:

@@ -1,5 +1,6 @@
 """What happened, and who may read it."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -62,6 +63,17 @@ def test_numbers_rise_and_a_client_goes_on_where_it_stopped(house: House) -> Non
     cut = len(everything) // 2
     first = house.farm.history.after(house.admin, limit=cut)
     assert first + house.farm.history.after(house.admin, first[-1].number) == everything
+
+
+def test_the_newest_events_are_told_and_those_of_long_ago_are_forgotten(house: House) -> None:
+    house.image()
+    house.opened()
+    everything = house.farm.history.after(house.ada)
+    assert house.farm.history.after(house.ada, limit=2, newest=True) == everything[-2:]
+    house.now += timedelta(days=91)
+    house.farm.booking.expire()
+    assert not {one.number for one in everything} & {one.number for one in house.farm.history.after(house.ada)}
+    assert house.farm.history.after(house.ada) != []
 
 
 def test_console_lines_are_for_the_boards_user_and_admins(house: House) -> None:

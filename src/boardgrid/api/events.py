@@ -1,6 +1,7 @@
 """Events: what happened, as a list, or as a stream that goes on."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -28,6 +29,7 @@ async def list_events(
     after: After = 0,
     board: Annotated[str | None, Query(max_length=100)] = None,
     reservation: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    tail: Annotated[int | None, Query(ge=1, le=500, description="Only the newest so many; for a list.")] = None,
     last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None,
 ) -> Response | list[EventOut]:
     """
@@ -40,8 +42,12 @@ async def list_events(
     def look(asker: User, number: int) -> Sequence[Event]:
         return farm.history.after(asker, number, board=board, reservation=reservation)
 
+    def newest(tail: int) -> Sequence[Event]:
+        return farm.history.after(asker, after, board=board, reservation=reservation, limit=tail, newest=True)
+
     if "text/event-stream" not in request.headers.get("accept", ""):
-        return [EventOut.of(event) for event in await run_in_threadpool(look, asker, after)]
+        listed = partial(look, asker, after) if tail is None else partial(newest, tail)
+        return [EventOut.of(event) for event in await run_in_threadpool(listed)]
     number = after if last_event_id is None else last_event_id
     await run_in_threadpool(look, asker, number)  # what may not be seen is refused before the stream begins
     streams.take(asker)

@@ -273,9 +273,15 @@ class Farm:
     # --- what happens
 
     def events(
-        self, *, after: int = 0, board: str | None = None, reservation: int | None = None
+        self, *, after: int = 0, board: str | None = None, reservation: int | None = None, tail: int | None = None
     ) -> tuple[answers.Event, ...]:
-        """All that happened until now, after event number *after*; the farm tells it in portions."""
+        """
+        All that happened until now, after event number *after*; the farm tells it in portions. With *tail* only the
+        newest so many.
+        """
+        if tail is not None:
+            newest = _filters(after, board, reservation) | {"tail": str(tail)}
+            return self._list(answers.Event, "events", params=newest)
         known: list[answers.Event] = []
         while portion := self._list(answers.Event, "events", params=_filters(after, board, reservation)):
             known += portion

@@ -33,6 +33,7 @@ SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=31)
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
+EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: LONGEST is shorter
 ORDERS_FOR = timedelta(days=7)  # who ordered something has asked what became of it by then
 
 
@@ -228,6 +229,7 @@ class Booking:
                     work.note_thing("image", told, image.owner)
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
+            work.tx.forget_events(work.now - EVENTS_FOR)
             return _next_due(work.tx)
 
 

@@ -30,9 +30,11 @@ class History:
         board: str | None = None,
         reservation: int | None = None,
         limit: int = 500,
+        newest: bool = False,
     ) -> list[Event]:
         """
-        Events above *number*, oldest first, as far as *asker* may see them.
+        Events above *number*, oldest first, as far as *asker* may see them; of more than *limit* the oldest, or the
+        *newest*.
 
         Of another user's board one sees which steps are done, but neither words nor console lines.
 
@@ -51,6 +53,7 @@ class History:
                 reservation=reservation,
                 limit=limit,
                 seen_by=None if is_admin else asker.id,
+                newest=newest,
             )
         return [_seen(asker, one) for one in found]
 

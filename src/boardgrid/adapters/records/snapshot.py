@@ -161,13 +161,16 @@ class SqlSnapshot:
         board: str | None = None,
         reservation: int | None = None,
         seen_by: UUID | None = None,
+        newest: bool = False,
     ) -> list[Entry]:
         event = schema.events.c
         where = [event.number > after, *_equal((event.board, board), (event.reservation, reservation))]
         if seen_by is not None:
             where.append(or_(event.board != "", event.owner.is_(None), event.owner == seen_by))
-        query = select(schema.events).where(*where).order_by(event.number).limit(limit)
-        return [rows.unpack_entry(row) for row in self._connection.execute(query).mappings()]
+        order = event.number.desc() if newest else event.number
+        query = select(schema.events).where(*where).order_by(order).limit(limit)
+        found = [rows.unpack_entry(row) for row in self._connection.execute(query).mappings()]
+        return found[::-1] if newest else found
 
     def last_event(self) -> int:
         return self._connection.scalar(select(func.max(schema.events.c.number))) or 0

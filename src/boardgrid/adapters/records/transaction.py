@@ -68,3 +68,6 @@ class SqlTransaction(SqlSnapshot):
     def forget_orders(self, before: datetime) -> None:
         order = schema.orders.c
         self._connection.execute(delete(schema.orders).where(order.is_done, order.asked_at < before))
+
+    def forget_events(self, before: datetime) -> None:
+        self._connection.execute(delete(schema.events).where(schema.events.c.at < before))
