@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from boardgrid.model.access import Verb, can
+from boardgrid.model.access import Owned, Verb, can
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.reservation import Reservation, ReservationState, Window
 from boardgrid.model.root import Root, RootState
@@ -44,6 +44,15 @@ def test_who_holds_a_board_is_seen_by_all_and_changed_by_them() -> None:
     assert can(BOB, "see", HELD)
     assert not can(BOB, "change", HELD)
     assert can(ADA, "change", HELD)
+
+
+def test_what_concerns_one_user_is_theirs_and_what_concerns_nobody_the_admins() -> None:
+    hers, nobodys = Owned(ADA.id), Owned(None)
+    assert can(ADA, "see", hers)
+    assert not can(BOB, "see", hers)
+    assert not can(ADA, "see", nobodys)
+    assert can(ADMIN, "see", hers)
+    assert can(ADMIN, "see", nobodys)
 
 
 def test_a_user_administers_nothing() -> None:

@@ -1,6 +1,8 @@
 """Who may do what: one function decides, everywhere."""
 
+from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 from boardgrid.model.image import Image
 from boardgrid.model.reservation import Reservation
@@ -10,7 +12,14 @@ from boardgrid.model.user import User
 Verb = Literal["see", "use", "change", "administer"]
 
 
-def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | None = None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Something that concerns one user alone: a power order, what a board said. None: nobody but admins."""
+
+    owner: UUID | None
+
+
+def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | Owned | None = None) -> bool:
     """
     Whether *user* may do this to *thing*; None is the farm itself.
 
@@ -28,7 +37,7 @@ def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | None 
             return thing.id == user.id and verb == "see"
         case Reservation():
             return verb == "see" or thing.user == user.id
-        case Root():
+        case Root() | Owned():
             return thing.owner == user.id
         case Image():
             return thing.owner == user.id or (thing.shared and verb in {"see", "use"})

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.access import can
+from boardgrid.model.access import Owned, can
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
@@ -197,8 +197,7 @@ class Booking:
         with self.desk.records.read() as records:
             standing_of(records, board)
             found = records.order(order)
-        is_seen = found is not None and (found.asked_by == asker.id or can(asker, "administer"))
-        if found is None or found.board != board or not is_seen:
+        if found is None or found.board != board or not can(asker, "see", Owned(found.asked_by)):
             raise NotFound(
                 Code.ORDER_UNKNOWN, _("there is no power order {order} for {board}"), order=order, board=board
             )
@@ -242,8 +241,8 @@ def _next_due(records: Snapshot) -> datetime | None:
 
 def _check_may_switch(asker: User, standing: Standing, holder: Reservation | None) -> None:
     board = standing.board
-    is_holder = holder is not None and holder.user == asker.id
-    if not is_holder and not can(asker, "administer"):
+    # Where nobody holds it, it is the farm's, which admins alone change.
+    if not can(asker, "change", holder):
         raise NotAllowed(
             Code.ACT_FORBIDDEN,
             _("you do not hold {board}"),

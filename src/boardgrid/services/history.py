@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from boardgrid.messages import _
-from boardgrid.model.access import can
+from boardgrid.model.access import Owned, can
 from boardgrid.model.deployment import DeploymentState, Event
 from boardgrid.model.errors import Code, NotFound
 from boardgrid.model.next_step import Step
@@ -88,7 +88,7 @@ def _check_known(records: Snapshot, board: str) -> None:
 
 def _seen(asker: User, entry: Entry) -> Event:
     event = entry.event
-    if entry.owner == asker.id or can(asker, "administer"):
+    if can(asker, "see", Owned(entry.owner)):
         return event
     if event.step in _PUBLIC or (entry.owner is None and event.step not in _OF_BOARDS):
         return replace(event, console=(), deployment=event.deployment if entry.owner is None else None)
