@@ -42,6 +42,8 @@ CALLS: dict[str, list[str]] = {
     "user add": ["user", "add", "linus"],
     "user list": ["user", "list"],
     "user show": ["user", "show", "ada"],
+    "user token": ["user", "token", "ada"],
+    "user keys": ["user", "keys", "ada", "--none"],
     "user remove": ["user", "remove", "grace", "--yes"],
     "apply": ["apply", "INVENTORY", "--yes"],
     "version": ["version"],

@@ -29,7 +29,7 @@ def up(config: Path, *words: str, who: tuple[str, ...]) -> "subprocess.Completed
 @pytest.mark.parametrize("words", [(), ("--detach",)], ids=["here", "detached"])
 def test_a_farm_is_started_by_root_alone_and_nothing_is_touched_for_others(config: Path, words: tuple[str]) -> None:
     refused = up(config, *words, who=NOBODY)
-    assert refused.returncode == 1
+    assert refused.returncode == 4, "denied, as the command line has it"
     assert refused.stderr.startswith("error: a farm is started by root")
     assert f"sudo boardgrid up --config {config}" in refused.stderr
     assert list(config.parent.iterdir()) == [config]
@@ -38,6 +38,6 @@ def test_a_farm_is_started_by_root_alone_and_nothing_is_touched_for_others(confi
 def test_a_second_farm_on_a_folder_is_refused_before_it_opens_the_firsts_log(config: Path) -> None:
     with StateFolder(config.parent).locked():
         refused = up(config, who=ROOT)
-    assert refused.returncode == 1
+    assert refused.returncode == 5, "conflict, as the command line has it"
     assert f"error: a farm already runs on {config.parent} (process {os.getpid()})" in refused.stderr
     assert not (config.parent / "log").exists()
