@@ -143,6 +143,17 @@ async def test_an_open_board_is_not_healed_but_shown() -> None:
 
 
 @patiently
+async def test_what_an_open_board_looks_like_is_told_at_once_and_after_each_order() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        await site.until(lambda: bool(site.controller.of_kind(HealthReport)), 1)
+        order = PowerOrder(UUID(int=1), Act.OFF)
+        site.wish(BoardWish(BOARD, TYPE, 0, mill.deployed(opened=True), order))
+        await site.until(lambda: site.controller.of_kind(HealthReport)[-1].power is Power.OFF, 2)
+
+
+@patiently
 async def test_a_longer_reservation_does_not_restart_the_board() -> None:
     site = mill.a_site()
     async with mill.agent(site):

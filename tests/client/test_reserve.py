@@ -169,7 +169,7 @@ def test_status_tells_what_runs_until_when_and_how_the_board_is(shelf: FakeFarm,
     assert "open" in shown
     assert "tiny" in shown
     assert "left)" in shown
-    assert "power on, SSH answers (2 s ago)" in shown
+    assert "power on, SSH answers (for 2 s)" in shown
     one = run("status", "7").out
     assert "personalise" in one
     assert run("status", "-o", "json").json[0]["health"]["voice"] == "ours"

@@ -513,12 +513,46 @@ def test_a_board_that_cannot_be_parked_is_offered_to_nobody(house: House) -> Non
     house.farm.booking.release(house.ada, number)
     house.fail(Blame.BOARD, reason="its outlet does not answer")
     assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.SET_ASIDE
+    before = house.standing().generation
     house.farm.inventory.fit(house.admin, "tk1-1")
+    assert house.standing().generation > before, "the agent tries anew, at once"
     assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.CLEANING
     with pytest.raises(Conflict, match="being cleaned"):
         house.reserve(house.bob)
     house.reach()
     house.reserve(house.bob)
+
+
+def test_a_board_that_does_not_come_to_rest_is_told_whoever_is_to_blame(house: House) -> None:
+    house.image()
+    house.farm.booking.release(house.ada, house.opened().reservation.number)
+    house.fail(Blame.IMAGE, reason="it boots something else")
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.CLEANING
+    told = [one.detail for one in house.farm.history.after(house.admin, board="tk1-1")]
+    assert "it boots something else" in told
+
+
+def test_a_root_that_was_run_is_told_to_be_there_when_it_boots_again(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    assert not house.wish().wish.is_kept  # type: ignore[union-attr]  # it is deployed
+    house.farm.booking.release(house.ada, number, Fate.ASIDE, "mine")
+    house.settle()
+    house.reserve(root="mine", image=None)
+    assert house.wish().wish.is_kept  # type: ignore[union-attr]  # it is deployed
+
+
+def test_an_admin_names_other_peoples_roots_as_they_are_listed(house: House) -> None:
+    house.image()
+    for user in (house.ada, house.bob):
+        house.farm.booking.release(user, house.opened(user).reservation.number, Fate.ASIDE, "mine")
+        house.settle()
+        if user is house.ada:
+            assert house.farm.roots.root(house.admin, "mine").root.owner == house.ada.id
+    with pytest.raises(Invalid, match="several users have a root mine") as error:
+        house.farm.roots.root(house.admin, "mine")
+    assert error.value.hint.count("-") > 4, "their ids"
+    assert house.farm.roots.root(house.bob, "mine").root.owner == house.bob.id
 
 
 # --- what others see

@@ -67,6 +67,7 @@ class Keeper:
         self._bench = Bench(world, window, self._note, self._may_act)
         self._doing: tuple[Step, BoardWish] | None = None
         self._moved_on = asyncio.Event()
+        self._stirred = asyncio.Event()  # something is to be looked at before the next round
         self._turn = asyncio.Lock()  # a board is not acted on from two sides at once
         self._orders: asyncio.Queue[PowerOrder] = asyncio.Queue()
         self._ordered: UUID | None = None  # the last one
@@ -87,6 +88,7 @@ class Keeper:
         if _target(before) != _target(wished):
             self._moved_on.set()
             self._orders = asyncio.Queue()  # what a former holder ordered is void
+        self._stirred.set()
         self._take_order()
 
     def saw(self, sighting: Sighting) -> None:
@@ -121,10 +123,13 @@ class Keeper:
             try:
                 step = await self._one_step()
                 # What did its work and is due again has no effect.
-                rest_s = repeats.next_s() if step is former else repeats.reset()
-                rest_s, former = rest_s if step else pace.health_s, step
+                rest_s, former = repeats.next_s() if step is former else repeats.reset(), step
                 faults.reset()
                 self._be_in_trouble("")
+                if step is None:
+                    repeats.reset()
+                    await self._rest(pace.health_s)
+                    continue
             except Superseded:
                 return
             except GivenUp:
@@ -140,6 +145,11 @@ class Keeper:
                 self._be_in_trouble(str(_bug()))
             await self._world.clock.sleep(rest_s)
 
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stirred.wait()
+
     async def _one_step(self) -> Step | None:
         """
         Look, decide, and do it. None when all is as wished.
@@ -150,6 +160,7 @@ class Keeper:
             FarmError: the server side failed.
         """
         await self._lease.held()
+        self._stirred.clear()
         wished = self._wished
         seen = await self._look(wished)
         await self._may_act()
@@ -381,6 +392,7 @@ class Keeper:
         except Exception:
             log.exception("order.bug", board=wished.board.name)
             reason = str(_bug())
+        self._stirred.set()
         self._outbox.put(OrderReport(_NO_ID, wished.board.name, order.id, reason))
 
 

@@ -77,7 +77,7 @@ class HolderOut(BaseModel):
 class HealthOut(BaseModel):
     power: Power
     voice: Voice = Field(description="What answers on the board's SSH port.")
-    ago_s: float
+    ago_s: float = Field(description="How long it has been so.")
 
 
 class BoardOut(BaseModel):

@@ -59,7 +59,6 @@ class Code(StrEnum):
     UPLOAD_BROKEN = "upload.broken"
     LAST_ADMIN = "user.last_admin"
     EPOCH_STALE = "epoch.stale"
-    GENERATION_STALE = "generation.stale"
     EXPORT_TAKEN = "export.taken"
     SCHEMA_FOREIGN = "schema.foreign"
     STATE_LOCKED = "state.locked"
@@ -82,7 +81,6 @@ class Code(StrEnum):
     EXPORTS_FAILED = "exports.failed"
     NETBOOT_FAILED = "netboot.failed"
     CONTROLLER_SILENT = "controller.silent"
-    LEASE_LOST = "lease.lost"
     RECORDS_FAILED = "records.failed"
     BUG = "farm.bug"
 

@@ -82,6 +82,11 @@ class Standing:
         """Not offered from now on; empty: fit again. The agent need not know."""
         return replace(self, board=replace(self.board, set_aside=why))
 
+    def fit(self) -> "Standing":
+        """Somebody has seen to it: it is offered again, and where it is not as wished yet, the agent tries anew."""
+        again = self if self.is_reached else self._wished(self.wish)
+        return again.set_aside("")
+
     def reached(self) -> "Standing":
         """The agent told that its wish is so; one that was seen parked is clean."""
         return replace(self, is_reached=True, tenant=self.tenant if isinstance(self.wish, Deployed) else None)

@@ -120,16 +120,26 @@ def image_of(records: Snapshot, asker: User, ref: str) -> Image:
 
 def root_of(records: Snapshot, asker: User, name: str) -> Root:
     """
-    By name among the asker's own; an admin may also give anybody's by its id.
+    By name among the asker's own, else among those that they may see; by its id at any time.
 
     Raises:
         NotFound: ROOT_UNKNOWN.
+        Invalid: several users have one of that name.
     """
     for one in records.roots(name=name, owner=asker.id):
         if one.state is not RootState.GONE:
             return one
     root_id = _id_in(name)
-    found = records.root(root_id) if root_id else None
+    named = [one for one in records.roots(name=name) if one.state is not RootState.GONE and can(asker, "see", one)]
+    if len(named) > 1:
+        raise Invalid(
+            Code.REQUEST_INVALID,
+            _("several users have a root {root}"),
+            hint=_("give its id: {ids}"),
+            root=name,
+            ids=", ".join(sorted(str(one.id) for one in named)),
+        )
+    found = named[0] if named else records.root(root_id) if root_id else None
     if found is None or found.state is RootState.GONE or not can(asker, "see", found):
         raise NotFound(
             Code.ROOT_UNKNOWN, _("there is no root {root}"), hint=_("boardgrid root list shows yours"), root=name

@@ -169,8 +169,7 @@ class Inventory:
         with self.desk.begin(asker) as work:
             standing = standing_of(work.tx, name)
             if not standing.board.is_fit:
-                # Its wish stays: the agent tries by itself, and a report that it is parked may be under way.
-                work.save(standing.set_aside(""))
+                work.save(standing.fit())
                 told = _("{user} says that it is fit").format(user=asker.name)
                 work.note_board(standing, "board", Phase.NOTED, told)
                 log.info("board.fit", board=name, by=asker.name)

@@ -32,7 +32,7 @@ def _health(board: Board) -> str:
 def health_text(power: str, voice: str, ago_s: float) -> str:
     """What an open board looked like, and when."""
     voices = {"ours": _("SSH answers"), "other": _("SSH answers with another key"), "silent": _("SSH is silent")}
-    return _("power {power}, {voice} ({span} ago)").format(
+    return _("power {power}, {voice} (for {span})").format(
         power=power, voice=voices.get(voice, voice), span=span(ago_s)
     )
 

@@ -92,6 +92,10 @@ def _which(farm: Farm, number: str | None) -> Reservation:
     if len(mine) == 1:
         return mine[0]
     if number is not None:
+        # Whoever else holds it: the farm says who may give it back.
+        for one in farm.reservations(running=True, everyone=True):
+            if one.board == number:
+                return one
         raise Complaint(
             "reservation.unknown",
             _("you have no reservation of {board}").format(board=number[:80]),
