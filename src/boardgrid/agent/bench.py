@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-import structlog
-
+from boardgrid.agent.arrival import Arrival, Signs, silent, voice_of
 from boardgrid.agent.ladder import Ladder, Rung
 from boardgrid.agent.site import World
 from boardgrid.agent.window import Window
@@ -19,10 +19,6 @@ from boardgrid.model.next_step import Life, Seen, Step, Tree
 from boardgrid.model.wish import BoardWish, Deployed
 from boardgrid.ports import BootEntry, Export, Persona, Sighting, Sign
 
-log = structlog.get_logger()
-
-HOLDING = "holding"  # the word in the path of every file that a board in the holding entry fetches
-
 
 @dataclass(slots=True)
 class Memory:
@@ -31,7 +27,7 @@ class Memory:
     rung: Rung | None = None  # the restart that was tried last
     tried: list[Rung] = field(default_factory=list)  # those that led to nothing
     restarted_s: float | None = None  # when the last one was
-    peers: set[tuple[object, int]] = field(default_factory=set)  # the board's NFS connections at that moment
+    peers: set[tuple[IPv4Address, int]] = field(default_factory=set)  # the board's NFS connections at that moment
     is_stuck: bool = False  # the last one led to nothing
     is_reached: bool = False  # the wish was reached: a board in its holder's hands is not judged any more
     made_here: bool = False  # the root was made personal by this agent, so nothing ran it before the next restart
@@ -57,17 +53,15 @@ class Bench:
         self, world: World, window: Window, note: Callable[[str], None], may_act: Callable[[], Awaitable[None]]
     ) -> None:
         self._world, self._window, self._note, self._may_act = world, window, note, may_act
-        self._signs: dict[Sign, Sighting] = {}
-        self._sighted = asyncio.Event()
+        self._signs = Signs()
         self._leave_window: Callable[[], object] = lambda: None
         self.memory = Memory()
 
     # --- what is seen
 
     def saw(self, sighting: Sighting) -> None:
-        self._signs[sighting.sign] = sighting
         self._leave_window()
-        self._sighted.set()
+        self._signs.saw(sighting)
 
     async def look(self, wished: BoardWish) -> Seen:
         board, wish, world = wished.board, wished.wish, self._world
@@ -110,7 +104,7 @@ class Bench:
             return None  # an outlet that does not tell is no reason to stop: the ladder shows what works
 
     async def _life(self, wished: BoardWish, tree: Tree | None, is_on: bool | None) -> Life:
-        memory, wish, tftp = self.memory, wished.wish, self._signs.get(Sign.TFTP)
+        memory, wish, tftp = self.memory, wished.wish, self._signs.last(Sign.TFTP)
         deployed = isinstance(wish, Deployed)
         if memory.is_reached:
             return Life.RUNNING if deployed else Life.OFF
@@ -121,24 +115,16 @@ class Bench:
         if memory.restarted_s is not None:
             return Life.BOOTING
         if not isinstance(wish, Deployed):
-            is_holding = tftp is not None and HOLDING in tftp.what and tftp.at_s > memory.cleared_s
-            return Life.WAITING if is_holding else Life.UNKNOWN
+            return Life.WAITING if self._signs.asked_to_hold() > memory.cleared_s else Life.UNKNOWN
         if tree is None or tree.personal != wish.deployment or memory.made_here or wish.opened:
             return Life.UNKNOWN
         # An agent before this one may have come further: the board may run already, or be on its way.
-        if await self._voice(wished, self._world.pace.look_s) == tree.host_key:
+        if await voice_of(self._world, wished) == tree.host_key:
             return Life.RUNNING
         if tftp and str(wish.deployment) in tftp.what:
             memory.restarted_s = tftp.at_s
             return Life.BOOTING
         return Life.UNKNOWN
-
-    async def _voice(self, wished: BoardWish, timeout_s: float) -> str:
-        """The host key that answers; empty where none does."""
-        try:
-            return await self._world.host_keys.of(wished.board.address, timeout_s)
-        except Fault:
-            return ""
 
     def _rung(self, ladder: Ladder, is_on: bool | None) -> Rung | None:
         rungs = ladder.rungs(is_on)
@@ -297,13 +283,13 @@ class Bench:
                 blame=Blame.BOARD,
                 board=board,
             )
-        return _silent(wished)
+        return silent(wished)
 
     async def _restart(self, wished: BoardWish) -> str:
         memory, ladder = self.memory, self.ladder(wished)
         rung = self._rung(ladder, await self._is_on(ladder))
         if rung is None:
-            raise memory.why or _silent(wished)
+            raise memory.why or silent(wished)
         self._leave_window = await self._window.enter()
         await self._may_act()
         memory.is_stuck, memory.rung = False, rung
@@ -314,106 +300,10 @@ class Bench:
         return rung.name
 
     async def _boot(self, wished: BoardWish) -> str:
-        since_s = self.memory.restarted_s or 0.0
-        limit_s = max(1.0, since_s + wished.type.boot_s - self._world.clock.now_s())
-        try:
-            async with asyncio.timeout(limit_s):
-                if isinstance(wished.wish, Deployed):
-                    await self._comes_up(wished, wished.wish, since_s)
-                else:
-                    await self._comes_to_wait(wished, since_s)
-        except TimeoutError as error:
-            raise await self._diagnosis(wished, since_s) from error
+        memory = self.memory
+        arrival = Arrival(self._world, self._signs, wished, memory.restarted_s or 0.0, memory.peers, self._note)
+        await arrival.awaited()
         return ""
-
-    async def _comes_up(self, wished: BoardWish, wish: Deployed, since_s: float) -> None:
-        """Seen in order: a request for an address or a file, the NFS mount, SSH with this deployment's own host key."""
-        tree = await self._world.roots.seen(wish.root)
-        told: set[Sign] = set()
-        while True:
-            told |= self._tell_new_signs(since_s, told)
-            # An old kernel that only connects anew asks for no file before.
-            is_new = Sign.TFTP in told or wished.board.boot is Boot.FLASHED
-            if is_new and (Sign.NFS in told or await self._has_connected(wished)):
-                if await self._voice(wished, self._world.pace.look_s) == (tree.host_key if tree else None):
-                    self._note(_("ssh: the deployment's own host key"))
-                    return
-                await self._world.clock.sleep(self._world.pace.ssh_every_s)
-            elif not await self._next_sign(wished, since_s, has_sign=bool(told)):
-                raise _silent(wished)
-
-    async def _has_connected(self, wished: BoardWish) -> bool:
-        peers = await self._world.sightings.nfs_peers() - self.memory.peers
-        return wished.board.address in {address for address, _port in peers}
-
-    async def _comes_to_wait(self, wished: BoardWish, since_s: float) -> None:
-        told: set[Sign] = set()
-        while True:
-            told |= self._tell_new_signs(since_s, told)
-            tftp = self._signs.get(Sign.TFTP)
-            if tftp and tftp.at_s >= since_s and HOLDING in tftp.what:
-                return
-            if not await self._next_sign(wished, since_s, has_sign=bool(told)):
-                raise _silent(wished)
-
-    def _tell_new_signs(self, since_s: float, told: set[Sign]) -> set[Sign]:
-        new = [sign for sign in Sign if sign in self._signs and self._signs[sign].at_s >= since_s and sign not in told]
-        for sign in sorted(new, key=lambda sign: self._signs[sign].at_s):
-            self._note(f"{sign}: {self._signs[sign].what}")
-        return set(new)
-
-    async def _next_sign(self, wished: BoardWish, since_s: float, *, has_sign: bool) -> bool:
-        """Wait for something to be seen; False when a board that gave no sign at all should have given one by now."""
-        # The first that is seen of a flashed board is its NFS mount, near the end of its boot.
-        is_late_sign = has_sign or wished.board.boot is Boot.FLASHED
-        patience_s = wished.type.boot_s * (1 if is_late_sign else self._world.pace.first_sign_share)
-        left_s = since_s + patience_s - self._world.clock.now_s()
-        self._sighted.clear()
-        try:
-            async with asyncio.timeout(max(0.0, left_s)):
-                await self._sighted.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _diagnosis(self, wished: BoardWish, since_s: float) -> Fault:
-        """Why a board is not up in time, from how far it came."""
-        board, facts = wished.board, {"board": wished.board.name, "boot_s": wished.type.boot_s}
-        signs = {sign for sign, seen in self._signs.items() if seen.at_s >= since_s}
-        if not signs or (signs == {Sign.NFS} and board.boot is not Boot.FLASHED):
-            return _silent(wished)
-        if not isinstance(wished.wish, Deployed):
-            return Fault(
-                Code.BOARD_SILENT,
-                _("{board} restarted but did not fetch the holding kernel within {boot_s:g} s"),
-                hint=_("does its bootloader ask the network first? see how to add a board"),
-                blame=Blame.BOARD,
-                **facts,
-            )
-        if Sign.NFS not in signs:
-            is_flashed = board.boot is Boot.FLASHED
-            return Fault(
-                Code.ROOT_NOT_MOUNTED,
-                _("{board} began to boot but did not mount its root within {boot_s:g} s"),
-                hint=_("the image's kernel needs this board's network driver and NFS, built in or in its initramfs"),
-                blame=Blame.BOARD if is_flashed else Blame.IMAGE,
-                **facts,
-            )
-        if await self._voice(wished, self._world.pace.look_s):
-            return Fault(
-                Code.BOARD_WRONG_ROOT,
-                _("{board} answers SSH with another host key: it runs another root than the one it was given"),
-                hint=_("its bootloader may mount a fixed path or boot from its own storage: see how to add a board"),
-                blame=Blame.BOARD,
-                **facts,
-            )
-        return Fault(
-            Code.SSH_SILENT,
-            _("{board} mounted its root but did not answer SSH within {boot_s:g} s"),
-            hint=_("does the image start an SSH server at boot? its console shows where it stopped"),
-            blame=Blame.IMAGE,
-            **facts,
-        )
 
     def leave_window(self) -> None:
         self._leave_window()
@@ -422,14 +312,3 @@ class Bench:
 def _deployed(wished: BoardWish) -> Deployed:
     assert isinstance(wished.wish, Deployed), "only a deployment has this step"  # noqa: S101 - next_step's own rule
     return wished.wish
-
-
-def _silent(wished: BoardWish) -> Fault:
-    return Fault(
-        Code.BOARD_SILENT,
-        _("{board} gave no sign of life: no DHCP, no TFTP, no NFS"),
-        hint=_("check its power, its network cable, and the MAC address {mac} in its record"),
-        blame=Blame.BOARD,
-        board=wished.board.name,
-        mac=wished.board.mac,
-    )

@@ -14,28 +14,20 @@ from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import Outbox
 from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
+from boardgrid.agent.telling import Telling
 from boardgrid.agent.window import Window
 from boardgrid.messages import _
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import Blame, Code, FarmError, Fault
 from boardgrid.model.next_step import Seen, Step, next_step
-from boardgrid.model.report import (
-    BoardReport,
-    HealthReport,
-    OrderReport,
-    Power,
-    Reached,
-    StepReport,
-    Voice,
-)
-from boardgrid.model.wish import BoardWish, Deployed, Gone, Parked, PowerOrder
+from boardgrid.model.report import Power, Voice
+from boardgrid.model.wish import BoardWish, Deployed, Gone, PowerOrder
 from boardgrid.ports import Sighting
 
 log = structlog.get_logger()
 
 LOOK = "look"  # the step of an event that tells why nothing is done: what is could not be seen
-_NO_ID = UUID(int=0)  # the outbox gives each report its own
 _CONSOLE_LINES = 20
 _STOP_TRIES = 2
 
@@ -62,7 +54,8 @@ class Keeper:
         *,
         on_trouble: Callable[[], object] = lambda: None,
     ) -> None:
-        self._world, self._lease, self._outbox, self._on_trouble = world, lease, outbox, on_trouble
+        self._world, self._lease, self._on_trouble = world, lease, on_trouble
+        self._telling = Telling(outbox)
         self._wished = wished
         self._bench = Bench(world, window, self._note, self._may_act)
         self._doing: tuple[Step, BoardWish] | None = None
@@ -72,9 +65,6 @@ class Keeper:
         self._orders: asyncio.Queue[PowerOrder] = asyncio.Queue()
         self._ordered: UUID | None = None  # the last one
         self._target: object = None  # what is worked for; the wish may have moved on already
-        self._has_told = False  # that the present wish is reached
-        self._failure: tuple[object, ...] | None = None  # that was told of the present wish
-        self._health: tuple[Power, Voice] | None = None
         self.trouble: str = ""  # what of the server side keeps this board waiting
         self._take_order()
 
@@ -98,7 +88,8 @@ class Keeper:
         while True:
             self._moved_on.clear()
             self._target = _target(self._wished)
-            self._bench.memory, self._has_told, self._failure, self._health = Memory(), False, None, None
+            self._bench.memory = Memory()
+            self._telling.begin()
             self._be_in_trouble("")
             tasks = [
                 asyncio.ensure_future(work) for work in (self._settle(), self._obey_orders(), self._moved_on.wait())
@@ -182,7 +173,7 @@ class Keeper:
             ) from error
         except FarmError as error:
             if str(error) != self.trouble:
-                self._tell(wished, LOOK, Phase.ENDED, outcome=Outcome.FAILED, detail=str(error))
+                self._telling.step(wished, LOOK, Phase.ENDED, outcome=Outcome.FAILED, detail=str(error))
             raise
 
     async def _may_act(self) -> None:
@@ -207,12 +198,14 @@ class Keeper:
         """Do a step, with its event; raises as :meth:`_one_step` does."""
         self._doing, began_s, told = (step, wished), self._world.clock.now_s(), step is not Step.GIVE_UP
         if told:
-            self._tell(wished, step, Phase.BEGAN)
+            self._telling.step(wished, step, Phase.BEGAN)
 
         def end(outcome: Outcome, detail: str = "", console: tuple[str, ...] = ()) -> None:
             took_s = self._world.clock.now_s() - began_s
             if told:
-                self._tell(wished, step, Phase.ENDED, outcome=outcome, took_s=took_s, detail=detail, console=console)
+                self._telling.step(
+                    wished, step, Phase.ENDED, outcome=outcome, took_s=took_s, detail=detail, console=console
+                )
 
         try:
             try:
@@ -276,54 +269,19 @@ class Keeper:
                 self._give_up(wished, error, blame)
 
     def _give_up(self, wished: BoardWish, error: FarmError, blame: Blame) -> None:
-        if self._failure != (failure := (error.code, str(error), blame)):
-            self._failure = failure
-            self._report_reached(wished, Reached.FAILED, error=error, blame=blame)
+        self._telling.failed(wished, error, blame)
         raise GivenUp
 
     # --- what is told
 
     async def _reached(self, wished: BoardWish) -> None:
-        is_news, self._bench.memory.is_reached = not self._bench.memory.is_reached or not self._has_told, True
+        is_news, self._bench.memory.is_reached = not self._bench.memory.is_reached or not self._telling.is_reached, True
         wish = wished.wish
         if isinstance(wish, Deployed) and wish.opened:
             await self._tell_health(wished, wish)
         elif is_news:
-            match wish:
-                case Deployed():
-                    tree = await self._world.roots.seen(wish.root)
-                    self._report_reached(wished, Reached.OPEN, host_key=tree.host_key if tree else "")
-                case Parked():
-                    self._report_reached(wished, Reached.PARKED)
-                case Gone():
-                    self._report_reached(wished, Reached.GONE)
-            self._has_told, self._failure = True, None
-
-    def _report_reached(
-        self,
-        wished: BoardWish,
-        reached: Reached,
-        *,
-        host_key: str = "",
-        error: FarmError | None = None,
-        blame: Blame | None = None,
-    ) -> None:
-        deployment = wished.wish.deployment if isinstance(wished.wish, Deployed) else None
-        self._outbox.put(
-            BoardReport(
-                _NO_ID,
-                wished.board.name,
-                wished.generation,
-                reached,
-                deployment,
-                host_key,
-                error.code if error else None,
-                str(error) if error else "",
-                error.hint if error else "",
-                blame,
-            )
-        )
-        log.info("board.reached", board=wished.board.name, reached=reached, why=str(error or ""))
+            tree = await self._world.roots.seen(wish.root) if isinstance(wish, Deployed) else None
+            self._telling.reached(wished, tree.host_key if tree else "")
 
     async def _tell_health(self, wished: BoardWish, wish: Deployed) -> None:
         """What an open board looks like: shown, never acted on."""
@@ -337,20 +295,12 @@ class Keeper:
             with contextlib.suppress(Fault):
                 key = await self._world.host_keys.of(wished.board.address, self._world.pace.look_s)
                 voice = Voice.OURS if tree and key == tree.host_key else Voice.OTHER
-        if (power, voice) != self._health:
-            self._health = (power, voice)
-            self._outbox.put(HealthReport(_NO_ID, wished.board.name, wished.generation, power, voice))
+        self._telling.health(wished, power, voice)
 
     def _note(self, words: str) -> None:
         if self._doing is not None:
             step, wished = self._doing
-            self._tell(wished, step, Phase.NOTED, detail=words)
-
-    def _tell(self, wished: BoardWish, step: str, phase: Phase, **what: Any) -> None:
-        """Of the wish that the step is for, be it the present one or not. *what* are further fields of the report."""
-        deployment = wished.wish.deployment if isinstance(wished.wish, Deployed) else None
-        report = StepReport(_NO_ID, wished.board.name, wished.generation, step, phase, deployment)
-        self._outbox.put(replace(report, **what))
+            self._telling.step(wished, step, Phase.NOTED, detail=words)
 
     async def _console(self, step: Step, wished: BoardWish) -> tuple[str, ...]:
         # What was printed before this deployment's own restart is of whoever had the board before.
@@ -393,7 +343,7 @@ class Keeper:
             log.exception("order.bug", board=wished.board.name)
             reason = str(_bug())
         self._stirred.set()
-        self._outbox.put(OrderReport(_NO_ID, wished.board.name, order.id, reason))
+        self._telling.obeyed(wished, order.id, reason)
 
 
 def _target(wished: BoardWish) -> object:

@@ -1,0 +1,181 @@
+"""How a board that was restarted arrives: what is seen of it in order, and why it does not come where it should."""
+
+import asyncio
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from boardgrid.agent.site import World
+from boardgrid.messages import _
+from boardgrid.model.board import Boot
+from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.wish import BoardWish, Deployed
+from boardgrid.ports import Sighting, Sign
+
+HOLDING = "holding"  # the word in the path of every file that a board in the holding entry fetches
+
+
+class Signs:
+    """The last of each sign that one board gave."""
+
+    def __init__(self) -> None:
+        self._last: dict[Sign, Sighting] = {}
+        self.stirred = asyncio.Event()  # set by each that comes
+
+    def saw(self, sighting: Sighting) -> None:
+        self._last[sighting.sign] = sighting
+        self.stirred.set()
+
+    def last(self, sign: Sign) -> Sighting | None:
+        return self._last.get(sign)
+
+    def since(self, at_s: float) -> list[Sighting]:
+        """Those that were given since then, in their order."""
+        return sorted((seen for seen in self._last.values() if seen.at_s >= at_s), key=lambda seen: seen.at_s)
+
+    def asked_to_hold(self) -> float:
+        """When it last fetched a file of the holding entry, and none of a deployment after it; else minus infinity."""
+        tftp = self._last.get(Sign.TFTP)
+        return tftp.at_s if tftp and HOLDING in tftp.what else float("-inf")
+
+
+@dataclass
+class Arrival:
+    """
+    One board on its way since *since_s*. *peers* are connections to the NFS server that were there before.
+
+    *note* tells of each sign once.
+    """
+
+    world: World
+    signs: Signs
+    wished: BoardWish
+    since_s: float
+    peers: Set[tuple[IPv4Address, int]]
+    note: Callable[[str], None]
+    _told: set[Sign] = field(default_factory=set)
+
+    async def awaited(self) -> None:
+        """
+        Return when it is where it was wished to be.
+
+        Raises:
+            Fault: it does not come; the blame tells whose fault that is.
+        """
+        limit_s = max(1.0, self.since_s + self.wished.type.boot_s - self.world.clock.now_s())
+        wish = self.wished.wish
+        try:
+            async with asyncio.timeout(limit_s):
+                await (self._comes_up(wish) if isinstance(wish, Deployed) else self._comes_to_wait())
+        except TimeoutError as error:
+            raise await self._diagnosis() from error
+
+    async def _comes_up(self, wish: Deployed) -> None:
+        """Seen in order: a request for an address or a file, the NFS mount, SSH with this deployment's own host key."""
+        tree = await self.world.roots.seen(wish.root)
+        while True:
+            self._tell_new_signs()
+            if await self._is_mounted():
+                if await self._voice() == (tree.host_key if tree else None):
+                    self.note(_("ssh: the deployment's own host key"))
+                    return
+                await self.world.clock.sleep(self.world.pace.ssh_every_s)
+            else:
+                await self._next_sign()
+
+    async def _is_mounted(self) -> bool:
+        # An old kernel that only connects anew asks for no file before.
+        if Sign.TFTP not in self._told and self.wished.board.boot is not Boot.FLASHED:
+            return False
+        new = await self.world.sightings.nfs_peers() - self.peers
+        return Sign.NFS in self._told or self.wished.board.address in {address for address, _port in new}
+
+    async def _comes_to_wait(self) -> None:
+        while True:
+            self._tell_new_signs()
+            if self.signs.asked_to_hold() >= self.since_s:
+                return
+            await self._next_sign()
+
+    def _tell_new_signs(self) -> None:
+        self.signs.stirred.clear()
+        for seen in self.signs.since(self.since_s):
+            if seen.sign not in self._told:
+                self._told.add(seen.sign)
+                self.note(f"{seen.sign}: {seen.what}")
+
+    async def _next_sign(self) -> None:
+        """
+        Raises:
+            Fault: BOARD_SILENT, a board that gave no sign at all should have given one by now.
+        """
+        # The first that is seen of a flashed board is its NFS mount, near the end of its boot.
+        is_late_sign = self._told or self.wished.board.boot is Boot.FLASHED
+        patience_s = self.wished.type.boot_s * (1 if is_late_sign else self.world.pace.first_sign_share)
+        left_s = self.since_s + patience_s - self.world.clock.now_s()
+        try:
+            async with asyncio.timeout(max(0.0, left_s)):
+                await self.signs.stirred.wait()
+        except TimeoutError as error:
+            raise silent(self.wished) from error
+
+    async def _voice(self) -> str:
+        return await voice_of(self.world, self.wished)
+
+    async def _diagnosis(self) -> Fault:
+        """Why a board is not up in time, from how far it came."""
+        board, facts = self.wished.board, {"board": self.wished.board.name, "boot_s": self.wished.type.boot_s}
+        signs = {seen.sign for seen in self.signs.since(self.since_s)}
+        if not signs or (signs == {Sign.NFS} and board.boot is not Boot.FLASHED):
+            return silent(self.wished)
+        if not isinstance(self.wished.wish, Deployed):
+            return Fault(
+                Code.BOARD_SILENT,
+                _("{board} restarted but did not fetch the holding kernel within {boot_s:g} s"),
+                hint=_("does its bootloader ask the network first? see how to add a board"),
+                blame=Blame.BOARD,
+                **facts,
+            )
+        if Sign.NFS not in signs:
+            is_flashed = board.boot is Boot.FLASHED
+            return Fault(
+                Code.ROOT_NOT_MOUNTED,
+                _("{board} began to boot but did not mount its root within {boot_s:g} s"),
+                hint=_("the image's kernel needs this board's network driver and NFS, built in or in its initramfs"),
+                blame=Blame.BOARD if is_flashed else Blame.IMAGE,
+                **facts,
+            )
+        if await self._voice():
+            return Fault(
+                Code.BOARD_WRONG_ROOT,
+                _("{board} answers SSH with another host key: it runs another root than the one it was given"),
+                hint=_("its bootloader may mount a fixed path or boot from its own storage: see how to add a board"),
+                blame=Blame.BOARD,
+                **facts,
+            )
+        return Fault(
+            Code.SSH_SILENT,
+            _("{board} mounted its root but did not answer SSH within {boot_s:g} s"),
+            hint=_("does the image start an SSH server at boot? its console shows where it stopped"),
+            blame=Blame.IMAGE,
+            **facts,
+        )
+
+
+async def voice_of(world: World, wished: BoardWish) -> str:
+    """The host key that answers on the board's SSH port; empty where none does."""
+    try:
+        return await world.host_keys.of(wished.board.address, world.pace.look_s)
+    except Fault:
+        return ""
+
+
+def silent(wished: BoardWish) -> Fault:
+    return Fault(
+        Code.BOARD_SILENT,
+        _("{board} gave no sign of life: no DHCP, no TFTP, no NFS"),
+        hint=_("check its power, its network cable, and the MAC address {mac} in its record"),
+        blame=Blame.BOARD,
+        board=wished.board.name,
+        mac=wished.board.mac,
+    )

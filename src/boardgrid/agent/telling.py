@@ -1,0 +1,68 @@
+"""What a keeper tells the controller of its board: each step, what a wish came to, and what an open board looks like."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from boardgrid.agent.outbox import Outbox
+from boardgrid.model.deployment import Phase
+from boardgrid.model.errors import Blame, FarmError
+from boardgrid.model.report import BoardReport, HealthReport, OrderReport, Power, Reached, StepReport, Voice
+from boardgrid.model.wish import BoardWish, Deployed, Gone, Parked
+
+log = structlog.get_logger()
+
+_NO_ID = UUID(int=0)  # the outbox gives each report its own
+
+
+class Telling:
+    """Of one wish at a time; what was told of it already is not told again."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.is_reached = False  # that the present wish is so
+        self._failure: tuple[object, ...] | None = None
+        self._health: tuple[Power, Voice] | None = None
+
+    def begin(self) -> None:
+        """Another wish."""
+        self.is_reached, self._failure, self._health = False, None, None
+
+    def step(self, wished: BoardWish, step: str, phase: Phase, **what: Any) -> None:
+        """Of the wish that the step is for, be it the present one or not. *what* are further fields of the report."""
+        report = StepReport(_NO_ID, wished.board.name, wished.generation, step, phase, _deployment(wished))
+        self._outbox.put(replace(report, **what))
+
+    def reached(self, wished: BoardWish, host_key: str = "") -> None:
+        match wished.wish:
+            case Deployed():
+                self._board(wished, Reached.OPEN, host_key=host_key)
+            case Parked():
+                self._board(wished, Reached.PARKED)
+            case Gone():
+                self._board(wished, Reached.GONE)
+        self.is_reached, self._failure = True, None
+
+    def failed(self, wished: BoardWish, error: FarmError, blame: Blame) -> None:
+        if self._failure != (failure := (error.code, str(error), blame)):
+            self._failure = failure
+            self._board(wished, Reached.FAILED, code=error.code, reason=str(error), hint=error.hint, blame=blame)
+
+    def health(self, wished: BoardWish, power: Power, voice: Voice) -> None:
+        if (power, voice) != self._health:
+            self._health = (power, voice)
+            self._outbox.put(HealthReport(_NO_ID, wished.board.name, wished.generation, power, voice))
+
+    def obeyed(self, wished: BoardWish, order: UUID, reason: str) -> None:
+        self._outbox.put(OrderReport(_NO_ID, wished.board.name, order, reason))
+
+    def _board(self, wished: BoardWish, reached: Reached, **what: Any) -> None:
+        report = BoardReport(_NO_ID, wished.board.name, wished.generation, reached, _deployment(wished))
+        self._outbox.put(replace(report, **what))
+        log.info("board.reached", board=wished.board.name, reached=reached, why=what.get("reason", ""))
+
+
+def _deployment(wished: BoardWish) -> UUID | None:
+    return wished.wish.deployment if isinstance(wished.wish, Deployed) else None
