@@ -1,4 +1,4 @@
-"""What a keeper tells the controller of its board: each step, what a wish came to, and what an open board looks like."""
+"""What a keeper tells of its board: each step, what a wish came to, and what an open board looks like."""
 
 from dataclasses import replace
 from typing import Any
