@@ -39,13 +39,14 @@ mount -t tmpfs over /over
 mkdir /over/upper /over/work
 mount -t overlay -o lowerdir=/host,upperdir=/over/upper,workdir=/over/work root /new
 for folder in proc sys dev; do mount -o move "/$folder" "/new/$folder"; done
+mount -t tmpfs tmp /new/mnt
 mount -t tmpfs run /new/run
-mkdir /new/run/out /new/run/lock /new/run/tmp
+mkdir /new/run/out /new/run/lock
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 out /new/run/out
 exec switch_root /new /bin/sh /run/out/begin
 """
 _BEGIN = """\
-export PATH={path}:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TMPDIR=/run/tmp
+export PATH={path}:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TMPDIR=/mnt
 ip link set lo up
 : > {mark}
 cd {folder}
