@@ -93,6 +93,11 @@ class Blame(StrEnum):
     IMAGE = "image"  # what the user asked to boot: the deployment fails, the board stays fit
 
 
+def _sendable(text: str) -> str:
+    """Names of files may hold bytes that are no text, as lone surrogates: no sentence with one could be sent."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class FarmError(Exception):
     """
     Base of all. ``str(error)`` is one sentence its reader can act on.
@@ -105,8 +110,8 @@ class FarmError(Exception):
 
     def __init__(self, code: Code, sentence: str, *, hint: str = "", **facts: object) -> None:
         self.code = code
-        self.detail = sentence.format(**facts) if facts else sentence
-        self.hint = hint.format(**facts) if facts else hint
+        self.detail = _sendable(sentence.format(**facts) if facts else sentence)
+        self.hint = _sendable(hint.format(**facts) if facts else hint)
         super().__init__(self.detail)
 
 
