@@ -103,6 +103,43 @@ async def test_what_the_server_refuses_leaves_nothing_behind(site: Site) -> None
     assert {block.export for block in site.kept.all()} == await site.exports.all()
 
 
+@dataclass
+class Unmounting:
+    """A shell in whose box a tree is unmounted just after it was seen to be mounted."""
+
+    box: Box
+    tree: Path
+    is_done: bool = False
+
+    async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
+        said = await self.box.run(*argv, timeout_s=timeout_s, stdin=stdin)
+        if argv[0] == "mountpoint" and not self.is_done:
+            self.is_done = True
+            self.box.do("umount", str(self.tree))
+        return said
+
+
+async def test_a_tree_that_is_unmounted_as_it_is_offered_is_taken_back(site: Site) -> None:
+    tree = site.box.memory_tree("one")
+    with pytest.raises(Fault) as raised:
+        await GaneshaExports(site.ganesha.server, Unmounting(site.box, tree)).add(tree, BOARD, PATH)
+    assert raised.value.code is Code.ROOT_NOT_MOUNTED
+    assert await site.exports.all() == set()
+    await site.restarted()
+    assert await site.exports.all() == set()
+
+
+async def test_what_a_killed_agent_offered_of_a_bare_mount_point_is_taken_back(site: Site) -> None:
+    tree = site.box.memory_tree("one")
+    site.box.do("umount", str(tree))
+    site.kept.keep(Block(77, Export(BOARD, PATH, tree)))
+    await site.restarted()
+    with pytest.raises(Fault) as raised:
+        await site.exports.add(tree, BOARD, PATH)
+    assert raised.value.code is Code.ROOT_NOT_MOUNTED
+    assert await site.exports.all() == set()
+
+
 async def test_a_rubbish_file_among_the_kept_does_not_keep_the_server_from_starting(site: Site) -> None:
     tree = site.box.memory_tree("one")
     await site.exports.add(tree, BOARD, PATH)

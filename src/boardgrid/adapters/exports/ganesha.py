@@ -51,6 +51,7 @@ class GaneshaExports:
                 if await server.export(number) != wanted:
                     raise taken(seen_as)
                 self._kept.keep(Block(number, wanted))
+                await self._check_still_mounted(server, wanted)
                 return
             await check_mounted(tree, self._shell)
             block = self._block(wanted, numbers.values())
@@ -67,16 +68,34 @@ class GaneshaExports:
                     error=error,
                     log=self._log,
                 ) from error
+            await self._check_still_mounted(server, wanted)
         log.info("export.added", board=str(board), seen_as=str(seen_as), tree=str(tree))
+
+    async def _check_still_mounted(self, server: Ganesha, export: Export) -> None:
+        """
+        The server holds what it found at the path, and that is what is mounted only from then on: a tree that was
+        unmounted in the moment before is taken back, for behind a bare mount point lies the server's own disk.
+        """
+        try:
+            await check_mounted(export.tree, self._shell)
+        except Fault:
+            try:
+                self._end(export.seen_as)
+            finally:
+                await self._fence(server, export.seen_as)
+            raise
 
     async def remove(self, seen_as: PurePosixPath) -> None:
         async with self._turn:
             try:
-                for block in _seen(self._kept.all(seen_as), seen_as):
-                    self._kept.end(block)
+                self._end(seen_as)
             finally:  # a disk that refuses must not keep the server from fencing
                 async with ganesha_on(self._bus, self._timeout_s) as server:
                     await self._fence(server, seen_as)
+
+    def _end(self, seen_as: PurePosixPath) -> None:
+        for block in _seen(self._kept.all(seen_as), seen_as):
+            self._kept.end(block)
 
     async def all(self) -> set[Export]:
         return set(await self._offered.answer())
