@@ -33,7 +33,7 @@ class Manifest:
     digest: str  # "sha256:<hex>" over the canonical listing of the tree; see the reference
     checksum: str  # "sha256:<hex>" of the stored EROFS file, for verify
     size_bytes: int  # of the files in the tree
-    stored_bytes: int  # of the EROFS file
+    stored_bytes: int  # of the EROFS file, and of the copies of what boots a board
     files: int  # entries of any type
     arch: str  # Debian's word; empty: no program in it could tell
     kernels: tuple[Kernel, ...] = ()  # newest first

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from boardgrid.adapters.store.archive import LIST_WORDS, Limits, Listing, shown
+from boardgrid.adapters.store.archive import LIST_WORDS, Listing
+from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.model.errors import Code, Invalid
 from tests.adapters.store.trees import Archive
 
@@ -48,7 +49,7 @@ def test_every_name_can_be_printed(text: str) -> None:
 def test_what_is_held_is_counted() -> None:
     archive = Archive().folder("etc").file("etc/a", b"12345").hard_link("etc/b", "etc/a").link("etc/c", "/x").bytes()
     listing = listed(archive)
-    assert (listing.entries, listing.size_bytes) == (5, 5)
+    assert (listing.tally.entries, listing.tally.size_bytes) == (5, 5)
 
 
 def test_folders_that_no_member_declares_are_known() -> None:
@@ -125,6 +126,26 @@ def test_folders_that_are_only_implied_count_too() -> None:
         archive.file(f"a{number}/b{number}/c{number}/f")
     with pytest.raises(Invalid, match="more than 50 files"):
         listed(archive.bytes())
+
+
+def test_names_that_would_fill_the_memory_are_refused() -> None:
+    archive = Archive()
+    for number in range(20):
+        archive.file(f"{'n' * 90}/{number}")
+    with pytest.raises(Invalid, match="names in the tree are over the limit of 1000 bytes") as raised:
+        listed(archive.bytes(), Limits(1 << 20, names_bytes=1000))
+    assert raised.value.code is Code.IMAGE_TOO_LARGE
+
+
+def test_folders_that_long_paths_imply_count_as_names_that_are_kept() -> None:
+    with pytest.raises(Invalid, match="names in the tree"):
+        listed(Archive().file("/".join(["d"] * 100)).bytes(), Limits(1 << 20, names_bytes=1000))
+
+
+def test_what_a_folder_says_it_holds_counts_too() -> None:
+    line = b'drwxr-xr-x 0/0  2000000 2026-01-01 00:00 "a/"\n'
+    with pytest.raises(Invalid, match="with a/ the tree is over"):
+        Listing(LIMITS).add(line)
 
 
 def test_a_listing_that_is_cut_off_is_refused() -> None:

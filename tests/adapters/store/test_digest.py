@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from boardgrid.adapters.store.digest import Summary, summary
+from boardgrid.adapters.store.digest import Summary, first_difference, summary
+from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.tree import TreePath
+from boardgrid.model.errors import Code, Invalid
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "image-digest.md"
 
@@ -85,6 +87,52 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     tree = a_small_tree(tmp_path / "tree")
     (tree / "out").symlink_to(tmp_path)
     assert of(tree).entries == 6
+
+
+def test_an_empty_folder_for_what_was_recovered_is_the_file_systems_and_no_part_of_the_tree(tmp_path: Path) -> None:
+    tree = a_small_tree(tmp_path / "tree")
+    before = of(tree)
+    (tree / "lost+found").mkdir()
+    os.utime(tree, ns=(0, 1_500_000_000_000_000_001))
+    assert of(tree) == before
+    (tree / "lost+found" / "thesis").write_text("found again")
+    assert of(tree).entries == before.entries + 2
+
+
+def test_two_trees_are_told_apart_by_the_first_thing_that_is_not_the_same(tmp_path: Path) -> None:
+    one, other = a_small_tree(tmp_path / "one"), a_small_tree(tmp_path / "other")
+    trees = TreePath(str(one)), TreePath(str(other))
+    assert first_difference(*trees) is None
+    (one / "z").write_text("only here")
+    os.utime(one, ns=(0, 1_500_000_000_000_000_001))
+    assert first_difference(*trees) == b"z"
+    (other / "a" / "c").chmod(0o600)
+    assert first_difference(*trees) == b"a/c"
+
+
+@pytest.mark.parametrize(
+    ("limits", "complaint"),
+    [
+        (Limits(4), "with a/c the tree is over"),
+        (Limits(100, entries=3), "more than 3 files"),
+        (Limits(100, depth=1), "a/c lies more than 1 folders deep"),
+        (Limits(100, names_bytes=6), "with a/c the names"),
+    ],
+)
+def test_a_tree_over_a_limit_is_refused_by_the_name_of_what_lies_beyond(
+    tmp_path: Path, limits: Limits, complaint: str
+) -> None:
+    with pytest.raises(Invalid, match=complaint):
+        summary(TreePath(str(a_small_tree(tmp_path / "tree"))), limits)
+
+
+def test_a_hole_counts_as_it_looks_and_is_not_even_read(tmp_path: Path) -> None:
+    tree = a_small_tree(tmp_path / "tree")
+    with (tree / "hole").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(Invalid, match="hole") as raised:
+        summary(TreePath(str(tree)), Limits(1 << 30))
+    assert raised.value.code is Code.IMAGE_TOO_LARGE
 
 
 @pytest.mark.world

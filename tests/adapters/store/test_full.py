@@ -1,5 +1,6 @@
 """A disk that fills up: imports stop early, promises hold, and nobody loses what was written."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
@@ -66,6 +67,16 @@ async def test_a_root_that_fills_up_takes_nothing_from_another(bench: Bench, dis
     (bench.roots.path(modest) / "mine").write_bytes(bytes(40 * MIB))
     await SubprocessShell().run("sync", "--file-system", str(bench.roots.path(modest)))
     assert (bench.roots.path(modest) / "mine").stat().st_size == 40 * MIB
+
+
+@pytest.mark.parametrize("promise", [True, False])
+async def test_of_two_roots_that_are_made_at_once_only_as_many_are_as_fit(bench: Bench, promise: bool) -> None:
+    bench = bench.after(promise=promise)
+    image = await bench.image()
+    size = (await bench.roots.room()).free_bytes * 6 // 10 // MIB * MIB
+    made = await asyncio.gather(*(bench.roots.clone(uuid4(), image, size) for _ in range(2)), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in made) == ["Fault", "NoneType"]
+    assert len(await bench.roots.all()) == 1
 
 
 async def test_more_roots_than_there_is_room_for_are_refused_with_the_figures(bench: Bench) -> None:

@@ -258,6 +258,94 @@ async def test_a_bomb_is_refused_before_it_is_unpacked(bench: Bench) -> None:
     assert list((bench.folder / "images").iterdir()) == []
 
 
+async def test_a_map_of_holes_that_lies_makes_no_file_larger_than_the_limit(bench: Bench) -> None:
+    archive = Archive().sparse("x", "y", f"1\n{6 << 30}\n5\n", b"hello", tells=5)
+    with pytest.raises(Invalid, match="larger than it says") as raised:
+        await bench.blob(archive.bytes())
+    assert raised.value.code is Code.IMAGE_TOO_LARGE
+
+
+async def test_maps_of_holes_that_lie_are_counted_as_they_unpack(bench: Bench) -> None:
+    archive = Archive()
+    for number in range(4):
+        archive.sparse(f"x{number}", f"y{number}", f"1\n{300 * MIB}\n5\n", b"hello", tells=5)
+    with pytest.raises(Invalid, match="with y3 the tree is over") as raised:
+        await bench.blob(archive.bytes())
+    assert raised.value.code is Code.IMAGE_TOO_LARGE
+
+
+async def test_a_file_that_no_image_can_hold_is_refused_by_name(bench: Bench) -> None:
+    with pytest.raises(Invalid, match=r"home/lost\+found\.txt") as raised:
+        await bench.blob(Archive().file("home/lost+found.txt", b"mine").bytes())
+    assert raised.value.code is Code.ARCHIVE_REFUSED
+
+
+async def test_a_file_systems_own_folder_for_what_it_recovers_is_left_out(bench: Bench) -> None:
+    one = await bench.blob(Archive().folder("lost+found", mode=0o700).file("a").bytes())
+    two = await bench.blob(Archive().file("a").bytes())
+    assert one.digest == two.digest
+
+
+async def test_attributes_that_take_more_than_was_left_for_them_arrive(bench: Bench) -> None:
+    archive = Archive()
+    for number in range(12_000):
+        archive.file(f"f{number}", pax_headers={"SCHILY.xattr.user.a": f"{number}-" + "x" * 3000})
+    archive.file("large", pax_headers={"SCHILY.xattr.user.a": "x" * 8000})
+    manifest, root = await bench.blob(archive.bytes()), uuid4()
+    await bench.roots.clone(root, next(iter(await bench.images.all())), 64 * MIB)
+    assert manifest.files == 12_002
+    assert len(os.getxattr(bench.roots.path(root) / "f11999", "user.a")) == 3006
+    assert len(os.getxattr(bench.roots.path(root) / "large", "user.a")) == 8000
+    os.utime(bench.roots.path(root) / "large")
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        {"SCHILY.acl.access": "user::rw-,user:nosuchuser:rwx,group::r--,mask::rwx,other::r--"},
+        {"SCHILY.xattr.security.odd": "x"},
+    ],
+)
+async def test_an_attribute_that_would_be_lost_is_a_refusal(bench: Bench, attribute: dict[str, str]) -> None:
+    with pytest.raises(Invalid, match=r"attribute or ACL that cannot be kept: .*odd") as raised:
+        await bench.blob(Archive().file("odd", b"x", pax_headers=attribute).bytes())
+    assert raised.value.code is Code.ARCHIVE_REFUSED
+
+
+@pytest.mark.parametrize("name", ["security.ima", "security.apparmor", "trusted.overlay.opaque"])
+async def test_labels_that_only_their_own_machine_may_write_are_left_out(bench: Bench, name: str) -> None:
+    with_label = await bench.blob(Archive().file("a", pax_headers={f"SCHILY.xattr.{name}": "x"}).bytes())
+    assert with_label.digest == (await bench.blob(Archive().file("a").bytes())).digest
+
+
+async def test_files_to_boot_take_no_more_room_than_the_tree_says(bench: Bench) -> None:
+    tree = a_tree(bench.imports / "many")
+    dtbs = tree / "boot" / "dtbs"
+    dtbs.mkdir()
+    with (dtbs / "0.dtb").open("wb") as file:
+        file.truncate(4 * MIB)
+    for number in range(1, 60):
+        (dtbs / f"{number}.dtb").hardlink_to(dtbs / "0.dtb")
+    for number in range(8):
+        (tree / "boot" / f"vmlinuz-6.{number}").write_bytes(b"kernel")
+    image = uuid4()
+    manifest = await bench.images.build(image, PathSource(str(tree)))
+    files = await bench.images.boot_files(image, manifest.kernels[0])
+    assert files.dtbs is not None
+    assert len(list(files.dtbs.iterdir())) == 60
+    blocks = {seen.st_ino: seen.st_blocks for entry in (bench.folder / "images").rglob("*") if (seen := entry.stat())}
+    assert sum(blocks.values()) * 512 < 2 * manifest.size_bytes
+    assert 4 * MIB < manifest.stored_bytes < 2 * manifest.size_bytes
+
+
+async def test_a_strangers_name_is_told_as_text(bench: Bench) -> None:
+    tree = a_tree(bench.imports / "odd")
+    with (tree / f"usr/lib/linux-image-{RELEASE}" / "\udcff\x1b[2J.dtb").open("wb") as file:
+        file.truncate(5 * MIB)
+    with pytest.raises(Invalid, match=r"\\xff\\x1b\[2J.dtb is too large"):
+        await bench.images.build(uuid4(), PathSource(str(tree)))
+
+
 async def test_a_file_of_nothing_but_hole_counts_as_it_looks(bench: Bench) -> None:
     tree = a_tree(bench.imports / "holes")
     with (tree / "lastlog").open("wb") as file:

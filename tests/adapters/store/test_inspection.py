@@ -6,6 +6,7 @@ import pytest
 
 from boardgrid.adapters.store.inspection import Findings, inspected
 from boardgrid.adapters.store.tree import TreeDir, TreePath
+from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import Kernel
 from tests.adapters.store.trees import ARM_ELF, RELEASE, a_tree
 
@@ -79,6 +80,14 @@ def test_a_kernel_without_a_release_in_its_name_is_the_one_that_the_modules_are_
     (tmp_path / "boot" / "zImage").write_bytes(b"k")
     (tmp_path / "boot" / "tegra124-jetson_tk1.dtb").write_bytes(b"d")
     assert looked_at(tmp_path).kernels == (Kernel("3.10.40-gdacac96", "boot/zImage", "", "boot"),)
+
+
+def test_modules_for_more_kernels_than_anybody_has_are_refused(tmp_path: Path) -> None:
+    for number in range(65):
+        (tmp_path / "lib" / "modules" / f"6.{number}").mkdir(parents=True)
+    with pytest.raises(Invalid, match="modules for 65 kernels") as raised:
+        looked_at(tmp_path)
+    assert raised.value.code is Code.ARCHIVE_REFUSED
 
 
 def test_a_link_to_a_kernel_is_not_a_second_one(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from boardgrid.model.image import RootSource
 from boardgrid.ports import Persona
 from tests.adapters.store.bench import MIB, Bench, a_persona
 from tests.adapters.store.own_mounts import unmount_below
-from tests.adapters.store.trees import listing
+from tests.adapters.store.trees import a_deep_folder, listing
 
 pytestmark = pytest.mark.world
 
@@ -174,7 +174,71 @@ async def test_root_may_live_elsewhere(bench: Bench, a_root: Cloner) -> None:
     assert mode(bench.roots.path(root) / "home/root/.ssh/authorized_keys") == 0o600
 
 
+async def test_what_people_wrote_in_another_encoding_stays_as_it_is(bench: Bench, a_root: Cloner) -> None:
+    root = await a_root(lambda tree: (tree / "etc/hosts").write_bytes(b"10.0.0.1 caf\xe9\x0cx\n127.0.1.1 old\n"))
+    await bench.roots.personalise(root, a_persona())
+    hosts = (bench.roots.path(root) / "etc/hosts").read_bytes()
+    assert hosts == b"10.0.0.1 caf\xe9\x0cx\n127.0.1.1\ttk1-1.lab.boardgrid tk1-1\n"
+
+
+async def test_a_file_that_is_longer_than_any_that_people_write_is_left_alone(bench: Bench, a_root: Cloner) -> None:
+    names = b"0.0.0.0 ads.example.com\n" * 80_000 + b"10.1.1.1 mine\n"
+    root = await a_root(lambda tree: (tree / "etc/hosts").write_bytes(names))
+    await bench.roots.personalise(root, a_persona())
+    assert (bench.roots.path(root) / "etc/hosts").read_bytes() == names
+
+
 # --- hostile trees
+
+
+@pytest.mark.parametrize("home", [b"/ro\0ot", b"/" + b"a/" * 3000, b"/r\xffx", b"/../../home", b"/.", b"relative"])
+async def test_a_home_that_nobody_has_is_not_used(bench: Bench, a_root: Cloner, home: bytes) -> None:
+    root = await a_root(lambda tree: (tree / "etc/passwd").write_bytes(b"root:x:0:0:root:" + home + b":/bin/sh\n"))
+    await bench.roots.personalise(root, a_persona())
+    assert (bench.roots.path(root) / "root/.ssh/authorized_keys").exists()
+    await bench.images.build(uuid4(), RootSource(root))
+
+
+@pytest.mark.parametrize(
+    "text", [b"\n" * 200_000, b" " * 200_000, b"iface" + b" \t" * 100_000, b"iface eth0 \n" * 9999]
+)
+async def test_no_network_script_takes_long(bench: Bench, a_root: Cloner, text: bytes) -> None:
+    def change(tree: Path) -> None:
+        (tree / "etc/network").mkdir()
+        (tree / "etc/network/interfaces").write_bytes(text)
+
+    root = await a_root(change)
+    async with asyncio.timeout(10):
+        await bench.roots.personalise(root, a_persona())
+    assert (bench.roots.path(root) / "etc/network/interfaces").read_bytes() == text
+
+
+@pytest.mark.parametrize("name", ["etc/ssh/ssh_host_x", "etc/boardgrid/x", "etc/.machine-id.boardgrid"])
+async def test_a_folder_however_deep_hinders_neither_a_deployment_nor_keeping(
+    bench: Bench, a_root: Cloner, name: str
+) -> None:
+    def change(tree: Path) -> None:
+        (tree / name).parent.mkdir(exist_ok=True)
+        a_deep_folder(tree / name, 1500)
+
+    root, other = await a_root(change), await a_root()
+    await bench.roots.personalise(root, a_persona())
+    await bench.roots.personalise(other, a_persona())
+    change(bench.roots.path(other))
+    await bench.images.build(uuid4(), RootSource(other))
+
+
+async def test_a_strangers_name_is_told_as_text(bench: Bench, a_root: Cloner) -> None:
+    home = "r\u00f6\u00f6t"
+
+    def change(tree: Path) -> None:
+        (tree / "etc/passwd").write_text(f"root:x:0:0:root:/{home}/x:/bin/sh\n")
+        (tree / home).write_text("no folder")
+
+    root = await a_root(change)
+    with pytest.raises(Fault, match=home) as raised:
+        await bench.roots.personalise(root, a_persona())
+    assert (raised.value.code, raised.value.blame) == (Code.ROOT_UNFIT, Blame.IMAGE)
 
 
 def link(name: str, target: str) -> Callable[[Path], None]:
@@ -326,6 +390,58 @@ async def test_a_root_that_was_put_away_is_kept_and_put_away_again(bench: Bench,
     await bench.roots.unmount(root)
     await bench.images.build(kept, RootSource(root))
     assert not (await bench.roots.all())[root].is_mounted
+
+
+@pytest.mark.parametrize("name", ["lost+found.txt", "lost+found-2026", "lost+found/thesis"])
+async def test_a_file_that_no_image_can_hold_is_never_lost_without_a_word(
+    bench: Bench, a_root: Cloner, name: str
+) -> None:
+    root, kept = await a_root(), uuid4()
+    file = bench.roots.path(root) / "home" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("its user's")
+    with pytest.raises(Invalid, match=r"home/lost\+found") as raised:
+        await bench.images.build(kept, RootSource(root))
+    assert raised.value.code is Code.ARCHIVE_REFUSED
+    assert kept not in await bench.images.all()
+    assert file.read_text() == "its user's"
+
+
+async def test_a_kept_root_is_held_to_the_limits_of_images(bench: Bench, a_root: Cloner) -> None:
+    root = await a_root()
+    with (bench.roots.path(root) / "hole").open("wb") as file:
+        file.truncate(8 << 30)
+    with pytest.raises(Invalid, match="hole") as raised:
+        await bench.images.build(uuid4(), RootSource(root))
+    assert raised.value.code is Code.IMAGE_TOO_LARGE
+
+
+async def test_what_users_attached_to_their_files_is_kept(bench: Bench, a_root: Cloner) -> None:
+    root, kept, again = await a_root(), uuid4(), uuid4()
+    tree = bench.roots.path(root)
+    os.setxattr(tree, "user.note", b"of the top")
+    os.setxattr(tree / "etc", "user.note", b"of a folder that is scrubbed")
+    await bench.roots.personalise(root, a_persona())
+    await bench.images.build(kept, RootSource(root))
+    await bench.roots.clone(again, kept, SIZE)
+    assert os.getxattr(bench.roots.path(again), "user.note") == b"of the top"
+    assert os.getxattr(bench.roots.path(again) / "etc", "user.note") == b"of a folder that is scrubbed"
+
+
+async def test_a_capture_that_is_cancelled_leaves_the_root_mounted_for_who_came_meanwhile(
+    bench: Bench, a_root: Cloner
+) -> None:
+    root = await a_root()
+    await bench.roots.unmount(root)
+    capture = asyncio.ensure_future(bench.images.build(uuid4(), RootSource(root)))
+    while not (await bench.roots.all())[root].is_mounted:  # noqa: ASYNC110 - another program's work is waited for
+        await asyncio.sleep(0.01)
+    deployment = asyncio.ensure_future(bench.roots.clone(root, a_root.image, SIZE))
+    await asyncio.sleep(0)
+    capture.cancel()
+    await asyncio.wait([capture, deployment])
+    assert capture.cancelled()
+    assert (await bench.roots.all())[root].is_mounted
 
 
 async def test_a_hostile_root_gets_none_of_the_servers_files(bench: Bench, a_root: Cloner, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from boardgrid.adapters.store import place
 from boardgrid.adapters.store.tree import TreeDir, TreePath
+from tests.adapters.store.trees import a_deep_folder
 
 PACKAGE = Path(place.__file__).parent
 
@@ -115,6 +116,50 @@ def test_removing_a_folder_leaves_what_its_links_point_at(tree: Path, outside: P
         inside.remove("absolute/secret")
     assert not (tree / "etc").exists()
     assert (outside / "secret").read_text() == "the server's own"
+
+
+def test_a_folder_however_deep_is_removed(tree: Path) -> None:
+    a_deep_folder(tree / "etc" / "deep", 3000)
+    for name in ("a", "b", "b/c"):
+        (tree / "etc" / name).mkdir()
+        (tree / "etc" / name / "file").touch()
+    with opened(tree) as inside:
+        inside.remove("etc")
+    assert not (tree / "etc").exists()
+
+
+def test_a_name_that_is_too_long_leads_to_nothing(tree: Path) -> None:
+    (tree / "long").symlink_to("n" * 300)
+    with opened(tree) as inside:
+        for name in ("n" * 300, "long", "/".join(["d"] * 3000)):
+            assert inside.names(name) == []
+            assert inside.look(name) is None
+            inside.remove(f"{name}/x")
+
+
+def test_a_name_with_a_zero_byte_is_not_cut_off_there(tree: Path) -> None:
+    with opened(tree) as inside:
+        for name in ("etc/hostname\0x", "etc\0x/hostname"):
+            with pytest.raises(OSError) as raised:
+                inside.remove(name)
+            assert raised.value.filename == name
+    assert (tree / "etc" / "hostname").exists()
+
+
+def test_what_goes_wrong_is_told_by_the_name_that_was_given(tree: Path) -> None:
+    (tree / "etc" / "ssh").write_text("no folder")
+    with opened(tree) as inside:
+        with pytest.raises(NotADirectoryError) as raised:
+            inside.write("etc/ssh/key", b"")
+        assert raised.value.filename == "etc/ssh/key"
+
+
+@pytest.mark.world
+def test_a_folder_in_the_place_of_the_draft_is_cleared_away(tree: Path) -> None:
+    a_deep_folder(tree / "etc" / ".machine-id.boardgrid", 3)
+    with opened(tree) as inside:
+        inside.write("etc/machine-id", b"0123")
+    assert (tree / "etc" / "machine-id").read_text() == "0123"
 
 
 def test_nothing_names_an_entry_by_dots(tree: Path) -> None:

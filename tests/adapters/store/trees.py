@@ -40,6 +40,18 @@ def a_tree(at: Path) -> Path:
     return at
 
 
+def a_deep_folder(at: Path, depth: int) -> None:
+    """Deeper than any path can name."""
+    at.mkdir()
+    here = os.open(at, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
 def packed(tree: Path, archive: Path, mode: str = "w") -> Path:
     with tarfile.open(archive, mode) as tar:  # type: ignore[call-overload] # the mode is a test's word
         tar.add(tree, ".")
@@ -71,6 +83,13 @@ class Archive:
 
     def special(self, name: str, kind: bytes) -> "Archive":
         return self._add(name, type=kind, mode=0o644)
+
+    def sparse(self, name: str, real: str, holes: str, content: bytes, tells: int) -> "Archive":
+        """GNU's form 1.0: the map of its holes comes first in what is stored."""
+        padded = holes.encode().ljust(512, b"\0")
+        told = {"major": "1", "minor": "0", "name": real, "realsize": str(tells)}
+        headers = {f"GNU.sparse.{key}": value for key, value in told.items()}
+        return self._add(name, padded + content, pax_headers=headers, mode=0o644)
 
     def _add(self, name: str, content: bytes = b"", **changes: Any) -> "Archive":
         member = tarfile.TarInfo(name)

@@ -7,6 +7,7 @@ GNU tar itself lists it, so that what is judged here is read by the same parser 
 import re
 from dataclasses import dataclass, field
 
+from boardgrid.adapters.store.limits import Limits, Tally, shown
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
 
@@ -21,29 +22,20 @@ _KINDS = "-dlhcbp"
 _BLOCK = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of an image is too much."""
-
-    size_bytes: int
-    entries: int = 2_000_000
-    depth: int = 128
-    name_bytes: int = 255
-    path_bytes: int = 3000
-
-
 @dataclass(slots=True)
 class Listing:
     """What was listed so far. A member that cannot be taken raises Invalid, with its name."""
 
     limits: Limits
-    entries: int = 0
-    size_bytes: int = 0  # of regular files as they will look, holes included
+    tally: Tally = field(init=False)
     room_bytes: int = 0  # what they take on a file system, at most
     has_acls: bool = False  # as text: tar must be told to read them
     links: set[bytes] = field(default_factory=set)
     folders: set[bytes] = field(default_factory=set)
     parents: set[bytes] = field(default_factory=set)  # folders that members lie in
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.limits)
 
     @property
     def implied(self) -> list[bytes]:
@@ -101,8 +93,9 @@ class Listing:
             if at in self.parents:
                 return  # it and all above it were looked at when a member before this one was added
             self.parents.add(at)
+            self.tally.remember(at)
             if len(self.parents) > self.limits.entries:
-                raise self._too_many()
+                raise self.tally.too_many()
 
     def _add_link(self, path: bytes, name: bytes) -> None:
         if path in self.folders or path in self.parents:
@@ -122,37 +115,13 @@ class Listing:
             self._add_link(path, name)  # a hard link to a link is that link
 
     def _count(self, kind: str, size: int, name: bytes) -> None:
-        self.entries += 1
+        # A size counts whatever the kind: tar reads past as many bytes.
+        self.tally.count(name, size)
         self.room_bytes += len(name) + 64  # its place in its folder
-        if self.entries > self.limits.entries:
-            raise self._too_many()
         if kind == "-":
-            self.size_bytes += size
             self.room_bytes += -(-size // _BLOCK) * _BLOCK + 512
         else:
             self.room_bytes += _BLOCK if kind in "dl" else 512
-        if self.size_bytes > self.limits.size_bytes:
-            raise Invalid(
-                Code.IMAGE_TOO_LARGE,
-                _("with {member} the tree is over the site's limit of {limit} bytes"),
-                hint=_("leave out what the board does not need, or ask for a higher limit"),
-                member=shown(name),
-                limit=self.limits.size_bytes,
-            )
-
-    def _too_many(self) -> Invalid:
-        return Invalid(
-            Code.IMAGE_TOO_LARGE,
-            _("the tree has more than {entries} files and folders, the site's limit"),
-            entries=self.limits.entries,
-        )
-
-
-def shown(name: bytes) -> str:
-    """A stranger's name, fit to be printed."""
-    text = name.decode("utf-8", "backslashreplace")
-    text = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
-    return text if len(text) <= 120 else f"{text[:80]}...{text[-30:]}"
 
 
 def _refused(why: str, member: bytes, **facts: object) -> Invalid:

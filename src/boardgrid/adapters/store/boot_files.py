@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from boardgrid.adapters.store.limits import shown
 from boardgrid.adapters.store.tree import TreeDir
 from boardgrid.adapters.store.workroom import Disk
 from boardgrid.messages import _
@@ -17,21 +18,54 @@ _DTBS = 5000
 KERNEL, INITRD, DTBS = "kernel", "initrd", "dtbs"
 
 
-def copy_boot_files(tree: TreeDir, kernel: Kernel, to: Path, disk: Disk) -> None:
+class BootCopies:
     """
-    Raises:
-        Invalid: a file is larger than any that boots a board.
-        Fault: STORE_FULL.
+    Copies out of one tree.
+
+    A file is copied once, under however many names and for however many kernels it is wanted: so all of them together
+    take no more than the tree says it holds.
     """
-    to.mkdir(parents=True)
-    _copy(tree, kernel.image, to / KERNEL, _KERNEL_BYTES, disk)
-    if kernel.initrd:
-        _copy(tree, kernel.initrd, to / INITRD, _KERNEL_BYTES, disk)
-    if kernel.dtbs:
-        for name, below in _device_trees(tree, kernel.dtbs)[:_DTBS]:
-            target = to / DTBS / below
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _copy(tree, name, target, _DTB_BYTES, disk)
+
+    def __init__(self, tree: TreeDir, disk: Disk) -> None:
+        self._tree, self._disk = tree, disk
+        self._copied: dict[tuple[int, int], Path] = {}
+        self.stored_bytes = 0
+
+    def copy(self, kernel: Kernel, to: Path) -> None:
+        """
+        Raises:
+            Invalid: a file is larger than any that boots a board.
+            Fault: STORE_FULL.
+        """
+        to.mkdir(parents=True)
+        self._copy(kernel.image, to / KERNEL, _KERNEL_BYTES)
+        if kernel.initrd:
+            self._copy(kernel.initrd, to / INITRD, _KERNEL_BYTES)
+        if kernel.dtbs:
+            for name, below in _device_trees(self._tree, kernel.dtbs)[:_DTBS]:
+                target = to / DTBS / below
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._copy(name, target, _DTB_BYTES)
+
+    def _copy(self, name: str, to: Path, at_most: int) -> None:
+        with self._tree.file(name) as fd:
+            seen = os.fstat(fd)
+            if seen.st_size > at_most:
+                raise Invalid(
+                    Code.ARCHIVE_REFUSED,
+                    _("{name} is too large for a file that boots a board"),
+                    name=shown(os.fsencode(name)),
+                )
+            file = seen.st_dev, seen.st_ino
+            if file in self._copied:
+                to.hardlink_to(self._copied[file])
+                return
+            self._disk.want(seen.st_size)
+            with to.open("xb") as target:
+                while chunk := os.read(fd, _CHUNK):
+                    target.write(chunk)
+            self._copied[file] = to
+            self.stored_bytes += seen.st_size
 
 
 def _device_trees(tree: TreeDir, folder: str) -> list[tuple[str, str]]:
@@ -42,13 +76,3 @@ def _device_trees(tree: TreeDir, folder: str) -> list[tuple[str, str]]:
         for vendor in names:
             found += [(f"{folder}/{vendor}/{name}", f"{vendor}/{name}") for name in tree.names(f"{folder}/{vendor}")]
     return [(path, below) for path, below in found if below.endswith((".dtb", ".dtbo")) and tree.is_file(path)]
-
-
-def _copy(tree: TreeDir, name: str, to: Path, at_most: int, disk: Disk) -> None:
-    with tree.file(name) as fd, to.open("xb") as target:
-        size = os.fstat(fd).st_size
-        if size > at_most:
-            raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is too large for a file that boots a board"), name=name)
-        disk.want(size)
-        while chunk := os.read(fd, _CHUNK):
-            target.write(chunk)

@@ -6,9 +6,10 @@ right, and of root's powers only those that it is given.
 """
 
 import os
+import re
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,8 @@ from typing import IO
 _MEMORY_BYTES = 2 << 30
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 _KEPT_BYTES = 4096
+_WARNING = re.compile(rb"Warning:|Removing leading|Ignoring unknown extended header|in the future$|old time stamp")
+_LOSS = re.compile(rb"Cannot (set '|acl_)")
 
 
 def bounded(argv: Sequence[str], powers: Sequence[str]) -> list[str]:
@@ -25,23 +28,32 @@ def bounded(argv: Sequence[str], powers: Sequence[str]) -> list[str]:
 
 
 class Complaints:
-    """What a program prints on standard error: all is read, so that it never waits for us; the beginning is kept."""
+    """What a program prints on standard error: all is read, so that it never waits for us; what tells is kept."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
-        self._pipe, self._kept = pipe, b""
+        self._pipe, self._why, self._lost = pipe, b"", b""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        while more := os.read(self._pipe.fileno(), 65536):
-            self._kept += more[: _KEPT_BYTES - len(self._kept)]
+        while line := self._pipe.readline(_KEPT_BYTES):
+            if not self._why and not _WARNING.search(line):
+                self._why = line
+            if not self._lost and _LOSS.search(line):
+                self._lost = line
 
     def first(self) -> str:
         """The line that says why, once the program has ended: the first that is no mere warning."""
+        return self._told(lambda: self._why)
+
+    def lost(self) -> str:
+        """The line of the first attribute or ACL that tar did without: it ends as if nothing were missing."""
+        return self._told(lambda: self._lost)
+
+    def _told(self, line: Callable[[], bytes]) -> str:
         self._reader.join()
-        lines = self._kept.decode("utf-8", "backslashreplace").splitlines()
-        why = next((line for line in lines if "Warning:" not in line and "Removing leading" not in line), "")
-        return "".join(letter for letter in why if letter.isprintable())[:300]
+        text = line().decode("utf-8", "backslashreplace").strip()
+        return "".join(letter for letter in text if letter.isprintable())[:300]
 
 
 class Run:
@@ -104,13 +116,18 @@ class Cage:
         self._bind(self.workplace, "work", "nosuid,nodev,noexec")
         _mount("--options", "remount,ro,nosuid,nodev", str(self.folder))
 
-    def run(self, argv: Sequence[str], powers: Sequence[str], stdin: int) -> Run:
-        """Start *argv* inside, with these of root's powers alone."""
+    def run(self, argv: Sequence[str], powers: Sequence[str], stdin: int, file_bytes: int | None = None) -> Run:
+        """Start *argv* inside, with these of root's powers alone; it can make no file larger than *file_bytes*."""
         words = ["unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
         words += ["--propagation", "private", f"--root={self.folder}", "--wd=/work"]
-        words += ["prlimit", f"--as={_MEMORY_BYTES}", "--core=0", "--", *bounded(argv, powers)]
+        largest = "unlimited" if file_bytes is None else file_bytes
+        words += ["prlimit", f"--as={_MEMORY_BYTES}", "--core=0", f"--fsize={largest}", "--", *bounded(argv, powers)]
         # C: what tar prints is parsed, and must not depend on the machine's language.
         return Run(words, stdin, {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}, ())
+
+    def remove(self) -> None:
+        subprocess.run(["umount", "--recursive", str(self.folder)], check=True, stdin=subprocess.DEVNULL)
+        self.folder.rmdir()
 
     def _bind(self, what: Path, where: str, options: str) -> None:
         at = str(self.folder / where)

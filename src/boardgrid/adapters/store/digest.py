@@ -5,12 +5,15 @@ The listing's exact bytes are a promise, written down in ``docs/reference/image-
 gets the same digest, on any machine and with any tool.
 """
 
+import contextlib
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from boardgrid.adapters.store.limits import Limits, Tally, shown
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
@@ -18,7 +21,10 @@ from boardgrid.model.errors import Code, Invalid
 FORMAT = b"boardgrid-tree-1"
 
 _CHUNK = 1 << 20
-_DEEPEST = 400  # a descriptor is open for each folder on the way down
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_RECOVERED = b"lost+found"  # a file system's own, for what it recovers; of a tree only when something is in it
+# A descriptor is open for each folder on the way down.
+_ANY = Limits(1 << 62, entries=1 << 62, depth=400, names_bytes=1 << 62)
 _KINDS = {
     stat.S_IFREG: b"f",
     stat.S_IFDIR: b"d",
@@ -37,17 +43,27 @@ class Summary:
     size_bytes: int  # of regular files; one with several names counts once
 
 
-def summary(tree: TreePath) -> Summary:
-    """Read a tree that nobody changes meanwhile. No link is followed and no device opened."""
-    walk = _Walk()
+def summary(tree: TreePath, limits: Limits = _ANY) -> Summary:
+    """
+    Read a tree that nobody changes meanwhile. No link is followed and no device opened.
+
+    Raises:
+        Invalid: it is over the limits, by the name of what lies beyond.
+    """
     listing = hashlib.sha256(_field(FORMAT))
-    top = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for record in walk.records(top):
+    with _walked(tree, limits) as walk:
+        for record in walk.records():
             listing.update(b"".join(map(_field, record)))
-    finally:
-        os.close(top)
-    return Summary(f"sha256:{listing.hexdigest()}", walk.entries, walk.size_bytes)
+    return Summary(f"sha256:{listing.hexdigest()}", walk.tally.entries, walk.tally.size_bytes)
+
+
+def first_difference(one: TreePath, other: TreePath) -> bytes | None:
+    """The path of the first entry that only one of them has, or that is not the same in both."""
+    with _walked(one, _ANY) as here, _walked(other, _ANY) as there:
+        for mine, yours in itertools.zip_longest(map(tuple, here.records()), map(tuple, there.records())):
+            if mine != yours:
+                return min(record[0] for record in (mine, yours) if record)
+    return None
 
 
 def _field(content: bytes) -> bytes:
@@ -55,23 +71,31 @@ def _field(content: bytes) -> bytes:
     return b"%d:%b," % (len(content), content)
 
 
+@contextlib.contextmanager
+def _walked(tree: TreePath, limits: Limits) -> Iterator["_Walk"]:
+    top = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield _Walk(top, Tally(limits))
+    finally:
+        os.close(top)
+
+
 class _Walk:
     """Goes through a tree in the order of whole paths, as byte strings."""
 
-    def __init__(self) -> None:
-        self.entries = 0
-        self.size_bytes = 0
+    def __init__(self, top: int, tally: Tally) -> None:
+        self._top, self.tally = top, tally
         self._first: dict[tuple[int, int], bytes] = {}  # the first path of files with several
 
-    def records(self, top: int) -> Iterator[Iterable[bytes]]:
-        yield self._record(top, b".", b"", os.fstat(top))
-        yield from self._below(top, b"")
+    def records(self) -> Iterator[Iterable[bytes]]:
+        yield self._record(self._top, b".", b"", os.fstat(self._top))
+        yield from self._below(self._top, b"")
 
     def _below(self, folder: int, path: bytes) -> Iterator[Iterable[bytes]]:
-        if path.count(b"/") > _DEEPEST:
-            raise Invalid(Code.ARCHIVE_REFUSED, _("the tree is more than {depth} folders deep"), depth=_DEEPEST)
         turns: list[tuple[bytes, bytes]] = []
         for name in map(os.fsencode, os.listdir(folder)):
+            if name == _RECOVERED and _is_empty(folder, name):
+                continue
             turns.append((name, name))
             if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
                 # Its content is sorted as the paths that it makes: "a", "a-b", "a/c".
@@ -80,23 +104,30 @@ class _Walk:
             if turn == name:
                 yield self._record(folder, name, path + name, os.lstat(name, dir_fd=folder))
                 continue
-            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            below = os.open(name, _FOLDER, dir_fd=folder)
             try:
                 yield from self._below(below, path + turn)
             finally:
                 os.close(below)
 
     def _record(self, folder: int, name: bytes, path: bytes, seen: os.stat_result) -> Iterable[bytes]:
-        self.entries += 1
+        if path.count(b"/") >= self.tally.limits.depth:
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("{path} lies more than {depth} folders deep"),
+                path=shown(path),
+                depth=self.tally.limits.depth,
+            )
         kind = _KINDS[stat.S_IFMT(seen.st_mode)]
         if kind != b"d" and seen.st_nlink > 1:
             first = self._first.setdefault((seen.st_dev, seen.st_ino), path)
             if first != path:
+                self.tally.count(path, 0)
                 return (path, b"h", first)
+        self.tally.count(path, seen.st_size if kind == b"f" else 0)
         size = device = target = content = b""
         match kind:
             case b"f":
-                self.size_bytes += seen.st_size
                 size, content = b"%d" % seen.st_size, _sha256(folder, name)
             case b"l":
                 target = os.readlink(name, dir_fd=folder)
@@ -119,6 +150,16 @@ class _Walk:
             *attributes,
             content,
         )
+
+
+def _is_empty(folder: int, name: bytes) -> bool:
+    if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+        return False
+    fd = os.open(name, _FOLDER, dir_fd=folder)
+    try:
+        return not os.listdir(fd)  # noqa: PTH208 - a descriptor, not a path
+    finally:
+        os.close(fd)
 
 
 def _attributes(folder: int, name: bytes) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Images: one EROFS file for each version, made by a program in namespaces of its own."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -65,18 +66,15 @@ class StoredImages:
                 return manifest
             await self._sweep.once()
             draft = self._places.image_draft(image)
-            mounted_here: UUID | None = None
+            lent = self._roots.lent(source.root) if isinstance(source, RootSource) else contextlib.nullcontext()
             try:
-                await whole(_prepare, draft)
-                order = await self._order(image, source, draft)
-                if isinstance(source, RootSource) and await self._roots.mount(source.root):
-                    mounted_here = source.root
-                log.info("image.begun", image=str(image), source=source.kind)
-                await self._run(order)
+                async with lent:
+                    await whole(_prepare, draft)
+                    order = await self._order(image, source, draft)
+                    log.info("image.begun", image=str(image), source=source.kind)
+                    await self._run(order)
             finally:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
-                if mounted_here:
-                    await self._roots.unmount(mounted_here)
             made = await asyncio.to_thread(self._manifest, image)
             if made is None:
                 raise Fault(Code.STORE_DAMAGED, _("image {image} was made and is not there"), image=image)
@@ -97,7 +95,6 @@ class StoredImages:
             case PathSource():
                 return {**order, "path": source.path, "import_dirs": self._import_dirs}
             case RootSource():
-                await self._roots.image_of(source.root)
                 return {**order, "root": str(self._places.root(source.root).tree)}
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 from boardgrid.adapters.store.tree import TreeDir
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import Kernel
 
 _FOLDERS_OF_PROGRAMS = ("usr/bin", "bin", "usr/sbin", "sbin")
@@ -39,6 +41,7 @@ _DTBS = (
     "boot",
 )
 _KERNELS_TAKEN = 8
+_MODULES_TAKEN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Findings:
 
 
 def inspected(tree: TreeDir) -> Findings:
+    """
+    Raises:
+        Invalid: it holds more than can be told.
+    """
     modules = _modules(tree)
     return Findings(_arch(tree), _kernels(tree, modules), modules, _system(tree))
 
@@ -103,26 +110,34 @@ def _modules(tree: TreeDir) -> tuple[str, ...]:
         found |= {
             name for name in tree.names(folder) if _RELEASE.fullmatch(name) and tree.is_folder(f"{folder}/{name}")
         }
+    if len(found) > _MODULES_TAKEN:
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("the tree has modules for {count} kernels, and {most} is the most"),
+            hint=_("remove those that no board needs from lib/modules"),
+            count=len(found),
+            most=_MODULES_TAKEN,
+        )
     return tuple(_newest_first(list(found)))
 
 
 def _kernels(tree: TreeDir, modules: tuple[str, ...]) -> tuple[Kernel, ...]:
-    by_release: dict[str, Kernel] = {}
+    by_release: dict[str, tuple[str, tuple[str, ...]]] = {}  # the file's name, and what its initrd may be called
     unnamed = []
     for name in tree.names("boot"):
         match = _KERNEL.fullmatch(name)
         if match is None or not tree.is_file(f"boot/{name}"):
             continue
         if match["release"]:
-            by_release.setdefault(match["release"], _kernel(tree, match["release"], name, _INITRDS))
+            by_release.setdefault(match["release"], (name, _INITRDS))
         elif not _KERNEL.fullmatch((tree.link(f"boot/{name}") or "").rpartition("/")[2]):
             unnamed.append(name)  # a link to one with a release is that one
     for name in unnamed:
         # A kernel that does not tell its release is the one that the modules are for, where there is one kind of them.
         release = modules[0] if len(modules) == 1 and modules[0] not in by_release else name
-        by_release.setdefault(release, _kernel(tree, release, name, (*_INITRDS, *_PLAIN_INITRDS)))
+        by_release.setdefault(release, (name, (*_INITRDS, *_PLAIN_INITRDS)))
     newest = _newest_first(list(by_release))[:_KERNELS_TAKEN]
-    return tuple(by_release[release] for release in newest)
+    return tuple(_kernel(tree, release, *by_release[release]) for release in newest)
 
 
 def _kernel(tree: TreeDir, release: str, name: str, initrds: tuple[str, ...]) -> Kernel:
@@ -149,7 +164,7 @@ def _system(tree: TreeDir) -> str:
     for path in ("etc/os-release", "usr/lib/os-release"):
         text = (tree.read(path, 65536) or b"").decode("utf-8", "replace")
         for line in text.splitlines():
-            key, _, value = line.partition("=")
+            key, _equals, value = line.partition("=")
             if key == "PRETTY_NAME":
                 return "".join(letter for letter in value.strip().strip("\"'") if letter.isprintable())[:100]
     return ""

@@ -5,30 +5,33 @@ All that it mounts and starts is gone when it is, however it ends; what it wrote
 the image gets its place by one rename, at the very end. The order comes as JSON on standard input; see :func:`make`.
 """
 
+import contextlib
 import hashlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from boardgrid.adapters.store import manifests, source
-from boardgrid.adapters.store.archive import Limits
-from boardgrid.adapters.store.boot_files import copy_boot_files
+from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
-from boardgrid.adapters.store.digest import summary
+from boardgrid.adapters.store.digest import Summary, first_difference, summary
 from boardgrid.adapters.store.inspection import inspected
+from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.place import ImagePlace, mounted
 from boardgrid.adapters.store.scrub import scrub
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 from boardgrid.adapters.store.unpack import unpack
-from boardgrid.adapters.store.workroom import Disk, mount_private, no_room
+from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Fault
+from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
 
 _NEARLY = 1 << 20
+_LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is scrubbed
 
 
 def make(order: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     disk = Disk(draft, order["reserved_bytes"])
     os.umask(0o022)
     if "root" in order:
-        tree = _scrubbed(TreePath(order["root"]), draft)
+        tree = _scrubbed(TreePath(order["root"]), draft, disk)
     else:
         if "archive" in order:
             stream: source.Archive | source.Folder = source.stored(Path(order["archive"]), order["name"])
@@ -57,20 +60,19 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
-    with TreeDir(tree) as opened:
+    with _telling_what_is_unfit(), TreeDir(tree) as opened:
+        seen = summary(tree, limits)  # first: the rest may rely on the limits
         found = inspected(opened)
+        copies = BootCopies(opened, disk)
         for number, kernel in enumerate(found.kernels):
-            copy_boot_files(opened, kernel, done.kernel(number), disk)
+            copies.copy(kernel, done.kernel(number))
     _press(tree, done.erofs, disk)
-    # Of what is stored, not of what was unpacked: the digest is of the very tree that boards will boot.
-    mount_private("erofs", "loop,ro,nodev,nosuid,noexec", str(done.erofs), str(done.tree))
-    seen = summary(done.tree)
-    subprocess.run(["umount", str(done.tree)], check=True, stdin=subprocess.DEVNULL)
+    _compare(tree, seen, done)
     manifest = Manifest(
         digest=seen.digest,
         checksum=_checksum(done.erofs),
         size_bytes=seen.size_bytes,
-        stored_bytes=done.erofs.stat().st_size,
+        stored_bytes=done.erofs.stat().st_size + copies.stored_bytes,
         files=seen.entries,
         arch=found.arch,
         kernels=found.kernels,
@@ -95,23 +97,57 @@ def _let_go_of_others(store: str, kept: str | None) -> None:
         subprocess.run(["umount", "--lazy", *inside], check=True, stdin=subprocess.DEVNULL)
 
 
-def _scrubbed(root: TreePath, draft: Path) -> TreePath:
-    """A view of a root without what was its deployment's own; what is taken out is taken out of a layer in memory."""
-    layer, view = draft / "layer", draft / "view"
-    for folder in (layer, view):
-        folder.mkdir()
-    mount_private("tmpfs", "nodev,nosuid,noexec,size=64m", "tmpfs", str(layer))
+@contextlib.contextmanager
+def _telling_what_is_unfit() -> Iterator[None]:
+    """What goes wrong in the block goes wrong with a stranger's tree."""
+    try:
+        yield
+    except OSError as error:
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("the tree cannot be made an image: {path}: {why}"),
+            hint=_("repair or remove it, and make the image anew"),
+            path=shown(os.fsencode(error.filename or ".")),
+            why=error.strerror,
+        ) from error
+
+
+def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
+    """A view of a root without what was its deployment's own; what is taken out is taken out of a layer above it."""
+    view = draft / "view"
+    view.mkdir()
+    # No tmpfs: before Linux 6.6 that keeps no attributes of users.
+    layer = Workroom(draft / "layer.ext4", draft / "layer")
+    layer.build(_LAYER_BYTES, _LAYER_INODES, disk)
     for name in ("upper", "work"):
-        (layer / name).mkdir()
-    look_alike(root, layer / "upper")
+        (layer.mount / name).mkdir()
+    look_alike(root, layer.mount / "upper")
     # By paths seen from the draft: commas and colons have a meaning of their own in mount options.
     lower = os.path.relpath(root, draft)
     joined = f"nodev,nosuid,noexec,xino=on,lowerdir={lower},upperdir=layer/upper,workdir=layer/work"
     mount_private("overlay", joined, "overlay", str(view), cwd=draft)
     tree = TreePath(str(view))
-    with TreeDir(tree) as opened:
+    with _telling_what_is_unfit(), TreeDir(tree) as opened:
         scrub(opened)
     return tree
+
+
+def _compare(tree: TreePath, seen: Summary, done: ImagePlace) -> None:
+    """
+    See that what boards will boot is the very tree that was read.
+
+    Raises:
+        Invalid: it is not, by the name of the first thing that is missing or another: mkfs.erofs says nothing of it.
+    """
+    mount_private("erofs", "loop,ro,nodev,nosuid,noexec", str(done.erofs), str(done.tree))
+    if summary(done.tree) != seen:
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("the image's file cannot hold {path} as it is"),
+            hint=_("remove it or give it another name; none may begin with lost+found"),
+            path=shown(first_difference(tree, done.tree) or b"."),
+        )
+    subprocess.run(["umount", str(done.tree)], check=True, stdin=subprocess.DEVNULL)
 
 
 def _press(tree: TreePath, to: Path, disk: Disk) -> None:

@@ -5,18 +5,25 @@ The order comes as JSON on standard input; see :func:`personalise`.
 """
 
 import base64
+import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from boardgrid.adapters.store.complaint import answer
+from boardgrid.adapters.store.limits import shown
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.messages import _
 from boardgrid.model.errors import Blame, Code, Fault
 
-_CONFIG_BYTES = 1 << 20
+_CONFIG_BYTES = 256 << 10  # of a file that people write; a longer one is left as it is
 # The interface a board boots over has one of these names, by the kernel or by udev.
 _BOOT_INTERFACES = ("eth0", "en*")
-_IFUPDOWN = re.compile(r"^(\s*iface\s+(?:eth0|en\w+)\s+inet6?\s+)(?:dhcp|static|auto)(\s*)$", re.MULTILINE)
+_IFUPDOWN = re.compile(
+    r"^([ \t]*iface[ \t]+(?:eth0|en\w+)[ \t]+inet6?[ \t]+)(?:dhcp|static|auto)([ \t\r]*)$", re.MULTILINE
+)
+_HOME = re.compile(r"(?:/\w[\w.+@-]*)+/?")
+_HOME_BYTES = 255
 _HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
@@ -47,7 +54,7 @@ def personalise(order: dict[str, Any]) -> dict[str, Any]:
                 _("the image's files do not let it be made personal: {what}: {why}"),
                 hint=_("its /etc must be a folder with room for files; repair the image and import it anew"),
                 blame=Blame.IMAGE,
-                what=error.filename or "/",
+                what=shown(os.fsencode(error.filename or "/")),
                 why=error.strerror,
             ) from error
     return {}
@@ -57,13 +64,16 @@ def _name(tree: TreeDir, hostname: str, machine_id: str) -> None:
     short = hostname.partition(".")[0]
     tree.write("etc/hostname", f"{short}\n".encode())
     names = hostname if short == hostname else f"{hostname} {short}"
-    hosts = _text(tree, "etc/hosts")
-    kept = [line for line in (hosts or _HOSTS).splitlines() if line.split()[:1] != ["127.0.1.1"]]
-    tree.write("etc/hosts", "".join(f"{line}\n" for line in [*kept, f"127.0.1.1\t{names}"]).encode())
+    _edit(tree, "etc/hosts", lambda text: _named(text or _HOSTS, names))
     # Two boards with one machine-id ask for one DHCP lease.
     tree.write("etc/machine-id", f"{machine_id}\n".encode(), 0o444)
     if tree.is_file("var/lib/dbus/machine-id") and tree.link("var/lib/dbus/machine-id") is None:
         tree.write("var/lib/dbus/machine-id", f"{machine_id}\n".encode())
+
+
+def _named(hosts: str, names: str) -> str:
+    kept = [line for line in hosts.removesuffix("\n").split("\n") if line.split()[:1] != ["127.0.1.1"]]
+    return "".join(f"{line}\n" for line in [*kept, f"127.0.1.1\t{names}"])
 
 
 def _give_host_key(tree: TreeDir, key: dict[str, str]) -> None:
@@ -91,21 +101,24 @@ def _let_in(tree: TreeDir, keys: list[str]) -> None:
 
 
 def home_of_root(tree: TreeDir) -> str:
-    for line in (_text(tree, "etc/passwd") or "").splitlines():
+    passwd = (tree.read("etc/passwd", _CONFIG_BYTES) or b"").decode("utf-8", "surrogateescape")
+    for line in passwd.split("\n"):
         fields = line.split(":")
-        if fields[0] == "root" and len(fields) > 5 and fields[5].strip("/"):
+        if fields[0] == "root" and len(fields) > 5 and _is_home(fields[5]):
             return fields[5].strip("/")
     return "root"
+
+
+def _is_home(path: str) -> bool:
+    return len(os.fsencode(path)) <= _HOME_BYTES and _HOME.fullmatch(path) is not None
 
 
 def _leave_network_alone(tree: TreeDir) -> None:
     """The root comes over the boot interface: whatever takes that down at shutdown hangs the board."""
     scripts = [f"etc/network/interfaces.d/{name}" for name in tree.names("etc/network/interfaces.d")]
     for path in ("etc/network/interfaces", *scripts):
-        if text := _text(tree, path):
-            manual = _IFUPDOWN.sub(r"\1manual\2", text)
-            if manual != text:
-                tree.write(path, manual.encode("utf-8", "surrogateescape"))
+        if tree.is_file(path):
+            _edit(tree, path, lambda text: _IFUPDOWN.sub(r"\1manual\2", text))
     if tree.is_folder("etc/NetworkManager"):
         devices = ";".join(f"interface-name:{name}" for name in _BOOT_INTERFACES)
         tree.make_folder("etc/NetworkManager/conf.d")
@@ -121,21 +134,24 @@ def _leave_network_alone(tree: TreeDir) -> None:
 
 def _leave_root_alone(tree: TreeDir) -> None:
     """The root of a disk image is looked for in vain, and its board waits 90 s and stops."""
-    text = _text(tree, "etc/fstab")
-    if text is None:
+    if tree.is_file("etc/fstab"):
+        _edit(tree, "etc/fstab", lambda text: "\n".join(map(_no_root, text.split("\n"))))
+
+
+def _no_root(line: str) -> str:
+    words = line.split()
+    is_root = len(words) > 1 and not words[0].startswith("#") and words[1] == "/"
+    return f"# mounted over NFS by boardgrid: {line}" if is_root else line
+
+
+def _edit(tree: TreeDir, path: str, change: Callable[[str], str]) -> None:
+    """Change a file, if it is not what it should be; one that is not there is empty. Bytes that are no text stay."""
+    content = tree.read(path, _CONFIG_BYTES + 1) or b""
+    if len(content) > _CONFIG_BYTES:
         return
-    lines = []
-    for line in text.splitlines():
-        words = line.split()
-        is_root = len(words) > 1 and not words[0].startswith("#") and words[1] == "/"
-        lines.append(f"# mounted over NFS by boardgrid: {line}" if is_root else line)
-    if lines != text.splitlines():
-        tree.write("etc/fstab", "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
-
-
-def _text(tree: TreeDir, path: str) -> str | None:
-    content = tree.read(path, _CONFIG_BYTES)
-    return None if content is None else content.decode("utf-8", "surrogateescape")
+    changed = change(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    if changed != content:
+        tree.write(path, changed)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,10 @@ class Places:
     def roots(self) -> list[UUID]:
         return _uuids(self.folder / "roots")
 
+    def root_folders(self) -> list[RootPlace]:
+        """Of all roots, those included that are just being made."""
+        return [*map(self.root, self.roots()), *map(RootPlace, self.leftovers("roots"))]
+
     def leftovers(self, kind: str) -> list[Path]:
         """What was being made or removed, among *kind* (images or roots): now, or by one that was killed in it."""
         folder = self.folder / kind

@@ -27,6 +27,8 @@ def openat2(folder: int, name: bytes, flags: int, resolve: int) -> int:
     Raises:
         OSError: as open(2); EXDEV where a link leads out.
     """
+    if b"\0" in name:  # the kernel would see what is before it
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fsdecode(name))
     how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=0, resolve=resolve)
     for _attempt in range(_TRIES):
         fd: int = _libc.syscall(

@@ -38,7 +38,8 @@ _SAFE = "nodev,nosuid,noexec"  # the server runs nothing of a tree, and opens no
 # older ones tell overlays apart by the UUID of the ext4 file.
 _JOINED = f"{_SAFE},index=on,nfs_export=on,redirect_dir=on,metacopy=off,xino=on"
 # nodiscard: mkfs would give the promised room back. The file is new and reads as zeros, so nothing is left to zero.
-_EXT4 = "nodiscard,assume_storage_prezeroed=1"
+# ea_inode: a file of the image may have attributes larger than a block, and takes them along when it is changed.
+_EXT4 = ("-E", "nodiscard,assume_storage_prezeroed=1", "-O", "ea_inode")
 _MKFS_S = 300.0
 _SYNC_S = 600.0
 _PERSONALISE_S = 60.0
@@ -51,6 +52,7 @@ class StoredRoots:
     def __init__(self, store: Store) -> None:
         self._store, self._places = store, store.places
         self._sweep = Sweep(store.places, "roots")
+        self._allotting = asyncio.Lock()
         self._held: Counter[UUID] = Counter()  # images that a root is being made or mounted on at this moment
 
     async def all(self) -> Mapping[UUID, Tree]:
@@ -100,18 +102,19 @@ class StoredRoots:
             await self._mount(root)
 
     async def _make(self, root: UUID, image: UUID, size_bytes: int) -> None:
-        room = await self._store.room()
-        if size_bytes > room.free_bytes:
-            raise _full(size_bytes, room)
         draft, place, shell = self._places.root_draft(root), self._places.root(root), self._store.shell
         model = draft.folder / "model"
         try:
-            await whole(root_files.prepare, draft, model, self._places.image(image).tree)
-            if self._store.promise:
-                await self._promise(draft.upper, size_bytes)
-            else:
-                await whole(os.truncate, draft.upper, size_bytes)
-            mkfs = ("mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", _EXT4, "-d", str(model))
+            async with self._allotting:  # what was found free is taken before another looks
+                room = await self._store.room()
+                if size_bytes > room.free_bytes:
+                    raise _full(size_bytes, room)
+                await whole(root_files.prepare, draft, model, self._places.image(image).tree)
+                if self._store.promise:
+                    await self._promise(draft.upper, size_bytes)
+                else:
+                    await whole(os.truncate, draft.upper, size_bytes)
+            mkfs = ("mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", *_EXT4, "-d", str(model))
             await shell.run(*mkfs, str(draft.upper), timeout_s=_MKFS_S)
             meta = Meta(str(image), size_bytes)
             await whole(root_files.finish, draft, model, place, meta)
@@ -263,20 +266,23 @@ class StoredRoots:
 
     # --- for images that are made of roots
 
-    async def image_of(self, root: UUID) -> UUID:
+    @contextlib.asynccontextmanager
+    async def lent(self, root: UUID) -> AsyncIterator[None]:
         """
-        Raises:
-            NotFound: there is no such root.
-        """
-        return UUID((await self._meta(root)).image)
+        Inside the block the root is mounted, and nobody else mounts, changes or puts it away.
 
-    async def mount(self, root: UUID) -> bool:
-        """See that a root is mounted; True when it was not."""
+        It is left as it was found: whoever wants it mounted after that waits until then, and so never finds it
+        unmounted again under its hands.
+        """
         async with self._store.busy(root):
             was_mounted = str(self._places.root(root).tree) in await self._store.mounted()
             await self._meta(root)
-            await self._mount(root)
-            return not was_mounted
+            try:
+                await self._mount(root)
+                yield
+            finally:
+                if not was_mounted:
+                    await self._unmount(root)
 
     def holds(self, image: UUID) -> bool:
         """Whether a root is being made or mounted on this image at this moment."""

@@ -54,8 +54,8 @@ class Store:
     def _room(self) -> Room:
         disk = os.statvfs(self.places.folder)
         free = disk.f_bavail * disk.f_frsize
-        for root in self.places.roots():
-            free -= _owed_bytes(self.places.root(root))
+        for root in self.places.root_folders():
+            free -= _owed_bytes(root)
         return Room(disk.f_blocks * disk.f_frsize, max(free, 0))
 
     async def mounted(self) -> frozenset[str]:

@@ -8,7 +8,6 @@ that an absolute link, a chain of links or ``..`` ends inside, where the board t
 import contextlib
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from types import TracebackType
@@ -16,6 +15,8 @@ from types import TracebackType
 from boardgrid.adapters.store import resolve
 
 _INSIDE = resolve.IN_ROOT | resolve.NO_MAGICLINKS | resolve.NO_XDEV
+_NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}  # what a name answers that leads nowhere
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
 
 
@@ -39,7 +40,10 @@ class TreePath:
 
 
 class TreeDir:
-    """An open tree. Names are seen from its root; calls raise OSError, and touch nothing outside."""
+    """
+    An open tree. Names are seen from its root; calls touch nothing outside, and raise OSError alone, whose ``filename``
+    is the name that was given.
+    """
 
     def __init__(self, tree: TreePath) -> None:
         self._fd = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -60,7 +64,7 @@ class TreeDir:
             with self._opened(name, os.O_PATH) as fd:
                 return os.fstat(fd)
         except OSError as error:
-            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}:
+            if error.errno in _NOTHING:
                 return None
             raise
 
@@ -86,7 +90,7 @@ class TreeDir:
             with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
                 return sorted(os.listdir(fd))  # noqa: PTH208 - a descriptor, not a path
         except OSError as error:
-            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            if error.errno in _NOTHING:
                 return []
             raise
 
@@ -120,7 +124,7 @@ class TreeDir:
         with self._parent(name) as (folder, last):
             beside = f".{last[:200]}.boardgrid"
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(beside, dir_fd=folder)
+                _remove(folder, beside)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(beside, flags, 0o600, dir_fd=folder)
             try:
@@ -162,12 +166,9 @@ class TreeDir:
         """Remove *name* itself, a folder with all that is in it; what is not there is as good as removed."""
         try:
             with self._parent(name) as (folder, last):
-                if stat.S_ISDIR(os.lstat(last, dir_fd=folder).st_mode):
-                    shutil.rmtree(last, dir_fd=folder)
-                else:
-                    os.unlink(last, dir_fd=folder)
+                _remove(folder, last)
         except OSError as error:
-            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            if error.errno not in _NOTHING:
                 raise
 
     def set_folder_time(self, name: str, ns: int) -> None:
@@ -182,20 +183,78 @@ class TreeDir:
 
     @contextlib.contextmanager
     def _opened(self, name: str, flags: int) -> Iterator[int]:
-        fd = resolve.openat2(self._fd, os.fsencode(name) or b".", flags, _INSIDE)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
+        with _about(name):
+            fd = resolve.openat2(self._fd, os.fsencode(name) or b".", flags, _INSIDE)
+            try:
+                yield fd
+            finally:
+                os.close(fd)
 
     @contextlib.contextmanager
     def _parent(self, name: str) -> Iterator[tuple[int, str]]:
         """The folder that holds *name*, and its last word, which only calls that follow no link may be given."""
         folder, _, last = name.strip("/").rpartition("/")
-        if last in {"", ".", ".."}:
-            raise OSError(errno.EINVAL, "names no entry of a folder", name)
-        with self._opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
-            yield fd, last
+        with _about(name):
+            if last in {"", ".", ".."} or "\0" in last:
+                raise OSError(errno.EINVAL, "names no entry of a folder")
+            with self._opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
+                yield fd, last
+
+
+@contextlib.contextmanager
+def _about(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from error
+
+
+def _remove(folder: int, name: str) -> None:
+    """Remove an entry, and what is in it; one descriptor and no recursion, however deep a stranger made it."""
+    if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+        os.unlink(name, dir_fd=folder)
+        return
+    here = os.open(name, _FOLDER, dir_fd=folder)
+    try:
+        way: list[tuple[str, tuple[int, int]]] = []  # names of folders on the way down, and which folder holds them
+        left = [_clear(here)]
+        while left[-1] or way:
+            if left[-1]:
+                way.append((left[-1].pop(), _identity(here)))
+                here = _moved(here, way[-1][0])
+                left.append(_clear(here))
+                continue
+            emptied, above = way.pop()
+            left.pop()
+            here = _moved(here, "..")
+            if _identity(here) != above:
+                raise OSError(errno.ESTALE, "was moved while it was removed")
+            os.rmdir(emptied, dir_fd=here)
+    finally:
+        os.close(here)
+    os.rmdir(name, dir_fd=folder)
+
+
+def _clear(folder: int) -> list[str]:
+    """Remove all from a folder but the folders in it; tell those."""
+    below = []
+    for name in os.listdir(folder):
+        if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+            below.append(name)
+        else:
+            os.unlink(name, dir_fd=folder)
+    return below
+
+
+def _moved(here: int, to: str) -> int:
+    there = os.open(to, _FOLDER, dir_fd=here)
+    os.close(here)
+    return there
+
+
+def _identity(folder: int) -> tuple[int, int]:
+    seen = os.fstat(folder)
+    return seen.st_dev, seen.st_ino
 
 
 def look_alike(tree: TreePath, top: os.PathLike[str]) -> None:

@@ -1,10 +1,12 @@
 """Unpacks a stranger's tar stream into a file system of its own, just large enough for what it says it holds."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from boardgrid.adapters.store.archive import LIST_WORDS, Limits, Listing
+from boardgrid.adapters.store.archive import LIST_WORDS, Listing
 from boardgrid.adapters.store.cage import Cage, Run
+from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.source import TarStream
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.adapters.store.workroom import Disk, Workroom
@@ -15,6 +17,11 @@ from boardgrid.model.errors import Code, Invalid
 _POWERS = ("chown", "dac_override", "fowner", "fsetid", "mknod", "setfcap")
 _LINE_BYTES = 32768  # of a listing: four times the longest names that are taken, each byte of them escaped
 _NAMES_BYTES = 1 << 20
+_ATTRIBUTES_BYTES = 8192  # of each file, where they take more than was left
+# The server's own; and labels of a machine's integrity and policy, which only that machine's kernel may write.
+_LEFT_OUT = ("trusted.*", "security.ima", "security.evm", "security.apparmor")
+_FULL = "No space left"
+_TOO_LARGE = "File too large"
 
 
 def unpack(stream: TarStream, limits: Limits, disk: Disk, folder: Path) -> TreePath:
@@ -29,23 +36,63 @@ def unpack(stream: TarStream, limits: Limits, disk: Disk, folder: Path) -> TreeP
     reading.workplace.mkdir()
     reading.build()
     listing = _listed(stream, limits, reading)
-    room = Workroom(folder / "unpacked.ext4", folder / "unpacked")
-    room.build(listing.room_bytes, listing.entries + len(listing.implied) + 128, disk)
-    tar = ["tar", "--extract", *stream.words, "--file=-", "--preserve-permissions", "--same-owner", "--numeric-owner"]
-    tar += ["--xattrs", "--xattrs-include=*", "--xattrs-exclude=trusted.*", "--selinux", "--sparse"]
     users = groups = ""
     if listing.has_acls:
-        tar.append("--acls")  # only then: with it, tar 1.34 drops ACLs that come as raw attributes
         users, groups = _names(stream, reading, "passwd"), _names(stream, reading, "group")
-    writing = Cage(folder / "writing", room.mount, users, groups)
-    writing.build()
-    with stream.opened() as fd:
-        _check(writing.run(tar, _POWERS, fd), stream)
+    room = Workroom(folder / "unpacked.ext4", folder / "unpacked")
+    filling = _Filling(stream, listing, room, Cage(folder / "writing", room.mount, users, groups))
+    inodes = listing.tally.entries + len(listing.implied) + 128
+    try:
+        filling.run(disk, listing.room_bytes, inodes)
+    except _NoRoomError:
+        # No listing tells of attributes: how large they are is known once they did not fit.
+        filling.undo()
+        try:
+            filling.run(disk, listing.room_bytes + inodes * _ATTRIBUTES_BYTES, 2 * inodes)
+        except _NoRoomError as error:
+            raise Invalid(
+                Code.IMAGE_TOO_LARGE,
+                _("the attributes of files in {name} take more room than is given to any: {said}"),
+                hint=_("pack it without them: tar --no-xattrs"),
+                name=stream.name,
+                said=error,
+            ) from error
     with TreeDir(room.tree) as tree:
         for implied in listing.implied:
             # Made by tar as it went, at this very second: the digest of one archive must not depend on the day.
             tree.set_folder_time(os.fsdecode(implied), 0)
     return room.tree
+
+
+class _NoRoomError(Exception):
+    """The file system that was made for the tree is too small for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    stream: TarStream
+    listing: Listing
+    room: Workroom
+    cage: Cage
+
+    def run(self, disk: Disk, room_bytes: int, inodes: int) -> None:
+        self.room.build(room_bytes, inodes, disk)
+        self.cage.build()
+        tar = ["tar", "--extract", *self.stream.words, "--file=-", "--preserve-permissions", "--same-owner"]
+        tar += ["--numeric-owner", "--selinux", "--sparse", "--xattrs", "--xattrs-include=*"]
+        tar += [f"--xattrs-exclude={name}" for name in _LEFT_OUT]
+        if self.listing.has_acls:
+            tar.append("--acls")  # only then: with it, tar 1.34 drops ACLs that come as raw attributes
+        with self.stream.opened() as fd:
+            run = self.cage.run(tar, _POWERS, fd, self.listing.limits.size_bytes)
+            status, lost = run.ended(), run.complaints.lost()
+            if _FULL in lost or (status and _FULL in run.complaints.first()):
+                raise _NoRoomError(lost or run.complaints.first())
+            _check(run, self.stream)
+
+    def undo(self) -> None:
+        self.cage.remove()
+        self.room.remove()
 
 
 def _listed(stream: TarStream, limits: Limits, cage: Cage) -> Listing:
@@ -60,7 +107,7 @@ def _listed(stream: TarStream, limits: Limits, cage: Cage) -> Listing:
             run.end()
             raise
         _check(run, stream)
-    if not listing.entries:
+    if not listing.tally.entries:
         raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is empty"), name=stream.name)
     return listing
 
@@ -68,11 +115,19 @@ def _listed(stream: TarStream, limits: Limits, cage: Cage) -> Listing:
 def _check(run: Run, stream: TarStream) -> None:
     """Wait for tar, and say why it failed."""
     status = run.ended()
+    if lost := run.complaints.lost():
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("{name} has an attribute or ACL that cannot be kept: {said}"),
+            hint=_("pack it without that: tar --xattrs-exclude=NAME, or tar --no-acls"),
+            name=stream.name,
+            said=lost,
+        )
     if not status:
         return
     said = run.complaints.first()
-    if "No space left" in said:
-        raise Invalid(Code.IMAGE_TOO_LARGE, _("{name} takes more room than its members say"), name=stream.name)
+    if _TOO_LARGE in said:
+        raise Invalid(Code.IMAGE_TOO_LARGE, _("a file in {name} is larger than it says"), name=stream.name)
     raise Invalid(
         Code.ARCHIVE_REFUSED,
         _("{name} could not be unpacked: {said}"),

@@ -68,12 +68,17 @@ class Workroom:
             raise no_room(size, disk.free_bytes)
         options = "nodiscard,assume_storage_prezeroed=1"
         mkfs = ["mkfs.ext4", "-q", "-F", "-b", "4096", "-I", str(_INODE_BYTES), "-m", "0", "-N", str(inodes)]
-        mkfs += ["-O", "^has_journal,^resize_inode", "-E", options, str(self.file)]
+        mkfs += ["-O", "^has_journal,^resize_inode,ea_inode", "-E", options, str(self.file)]
         subprocess.run(mkfs, check=True, stdin=subprocess.DEVNULL)
         self.mount.mkdir()
         mount_private("ext4", "loop,nodev,nosuid,noexec,noatime", str(self.file), str(self.mount))
         with TreeDir(self.tree) as tree:
             tree.remove("lost+found")
+
+    def remove(self) -> None:
+        subprocess.run(["umount", str(self.mount)], check=True, stdin=subprocess.DEVNULL)
+        self.mount.rmdir()
+        self.file.unlink()
 
 
 def mount_private(kind: str, options: str, what: str, where: str, *, cwd: Path | None = None) -> None:
