@@ -35,8 +35,9 @@ _SAFE = "nodev,nosuid,noexec"  # the server runs nothing of a tree, and opens no
 # Without nfs_export (and the index that it needs) an overlay cannot be exported; without xino its files and folders
 # have different device numbers, and boards stop with "Invalid cross-device link". No uuid= option: kernels that have it
 # (6.6 on) give a new overlay one of its own and an old one what it had, so that file handles outlive a new kernel;
-# older ones tell overlays apart by the UUID of the ext4 file.
-_JOINED = f"{_SAFE},index=on,nfs_export=on,redirect_dir=on,metacopy=off,xino=on"
+# older ones tell overlays apart by the UUID of the ext4 file. What is optional says "off" of what older ones have not.
+_NEEDED, _OPTIONAL = ("index=on", "nfs_export=on", "redirect_dir=on", "xino=on"), ("metacopy=off",)
+_ALONE = ("unshare", "--mount", "--propagation", "private")
 # nodiscard: mkfs would give the promised room back. The file is new and reads as zeros, so nothing is left to zero.
 # ea_inode: a file of the image may have attributes larger than a block, and takes them along when it is changed.
 _EXT4 = ("-E", "nodiscard,assume_storage_prezeroed=1", "-O", "ea_inode")
@@ -53,6 +54,7 @@ class StoredRoots:
         self._store, self._places = store, store.places
         self._sweep = Sweep(store.places, "roots")
         self._allotting = asyncio.Lock()
+        self._probing, self._options = asyncio.Lock(), tuple[str, ...]()
         self._held: Counter[UUID] = Counter()  # images that a root is being made or mounted on at this moment
 
     async def all(self) -> Mapping[UUID, Tree]:
@@ -142,11 +144,21 @@ class StoredRoots:
                     await store.mount("ext4", options, store.relative(place.upper), Path(place.disk))
                 below, disk = store.relative(self._places.image(image).tree), store.relative(place.disk)
                 layers = f"lowerdir={below},upperdir={disk}/upper,workdir={disk}/work"
-                await store.mount("overlay", f"{_JOINED},{layers}", "overlay", Path(place.tree))
+                options = ",".join((_SAFE, *await self._probed(), layers))
+                await store.mount("overlay", options, "overlay", Path(place.tree))
             mounted = await store.mounted()
         if str(place.disk) in mounted:
             # The overlay holds its layers by itself: what is not mounted can be neither used nor forgotten.
             await store.shell.run("umount", str(place.disk))
+
+    async def _probed(self) -> tuple[str, ...]:
+        """The options of overlays on this kernel, tried out once."""
+        async with self._probing:
+            if not self._options:
+                program = (*_ALONE, sys.executable, "-I", "-m", "boardgrid.adapters.store.overlay")
+                order = json.dumps({"needed": _NEEDED, "optional": _OPTIONAL}).encode()
+                self._options = tuple(heard(await self._store.shell.run(*program, stdin=order))["options"])
+            return self._options
 
     @contextlib.asynccontextmanager
     async def _holding(self, image: UUID) -> AsyncIterator[None]:
