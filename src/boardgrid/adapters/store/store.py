@@ -1,8 +1,10 @@
 """What images and roots share: one folder, its room, and who works on what."""
 
 import asyncio
+import fcntl
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +24,18 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+# ioctl_iflags(2)
+_GET_FLAGS, _SET_FLAGS, _NO_COPY_ON_WRITE = 0x80086601, 0x40086602, 0x00800000
+
 MOUNT_S = 120.0  # a file system that was not unmounted cleanly replays its journal first
 
 
 class Store:
     """
-    The store in *folder*, which must be there; best on ext4, xfs or btrfs, where room is promised in no time.
+    The store in *folder*, which must be there; best on ext4 or xfs, where room is promised in no time.
+
+    On btrfs the files of roots are written in place: else each change would want room anew, and the promise be empty.
+    Its own bookkeeping still takes from what is free.
 
     Mounts are made where this process runs: exports must be served from the same mount namespace. One process at a time
     may work on a store: whoever starts it holds its lock and hands that down to all that *shell* runs.
@@ -42,6 +50,7 @@ class Store:
         self.shell, self.promise = shell, promise
         for kind in ("images", "roots"):
             (self.places.folder / kind).mkdir(mode=0o700, exist_ok=True)
+        _write_in_place(self.places.folder / "roots")
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     def busy(self, thing: UUID) -> asyncio.Lock:
@@ -122,6 +131,18 @@ async def whole(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([thread])
         raise
+
+
+def _write_in_place(folder: Path) -> None:
+    """Have new files in it written in place, where the file system would copy on write (chattr +C)."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        flags = struct.unpack("l", fcntl.ioctl(fd, _GET_FLAGS, bytes(struct.calcsize("l"))))[0]
+        fcntl.ioctl(fd, _SET_FLAGS, struct.pack("l", flags | _NO_COPY_ON_WRITE))
+    except OSError:
+        pass  # most file systems always write in place, and know no such flag
+    finally:
+        os.close(fd)
 
 
 def _owed_bytes(root: RootPlace) -> int:
