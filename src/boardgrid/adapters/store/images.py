@@ -28,6 +28,7 @@ log = structlog.get_logger()
 _ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
 _PRIVATE = ("--propagation", "private")
 _VERIFY_S = 3600.0
+_MEMORY_BYTES = 4 << 30  # of each program that makes an image
 
 
 class StoredImages:
@@ -126,7 +127,15 @@ class StoredImages:
             )
 
     async def _run(self, order: dict[str, Any]) -> None:
-        program = (sys.executable, "-I", "-m", "boardgrid.adapters.store.making")
+        program = (
+            "prlimit",
+            f"--as={_MEMORY_BYTES}",
+            "--",
+            sys.executable,
+            "-I",
+            "-m",
+            "boardgrid.adapters.store.making",
+        )
         said = await self._store.shell.run(
             *_ALONE, *_PRIVATE, *program, timeout_s=self._make_s, stdin=json.dumps(order).encode()
         )
