@@ -1,4 +1,8 @@
-"""Roots on the kernel that Debian's users have: its overlayfs knows no uuid=, and tells roots apart all the same."""
+"""
+The store on the kernel that Debian's users have.
+
+Its overlayfs knows no uuid=, and tells roots apart all the same; its tmpfs keeps no attributes of users, and images do.
+"""
 
 import os
 import sys
@@ -9,7 +13,10 @@ import pytest
 from tests.world.exports_guest import Guest
 
 PROJECT = Path(__file__).parents[3]
-FILES = ("tests/contract/test_roots.py", "tests/adapters/store/test_overlay.py")
+FILES = (
+    "tests/contract/test_roots.py",
+    *(f"tests/adapters/store/test_{name}.py" for name in ("overlay", "persona", "import")),
+)
 TESTS = (
     "test_an_unmounted_root_keeps_its_files_and_is_mounted_by_cloning_it_again",
     "test_each_deployment_of_a_root_has_a_host_key_of_its_own",
@@ -18,6 +25,9 @@ TESTS = (
     "test_a_root_can_be_exported_and_does_nothing_on_the_server",
     "test_files_and_folders_have_one_device_number",
     "test_an_overlay_gives_handles_that_outlive_its_remount",
+    "test_a_kept_root_has_nothing_of_its_deployment_and_all_of_its_user",
+    "test_what_users_attached_to_their_files_is_kept",
+    "test_an_upload_is_fetched_and_made",
 )
 LIMIT_S = 1800
 pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(LIMIT_S + 600)]
