@@ -4,7 +4,7 @@
 ##   make demo-down   end it; what stays is caches, .venv and Debian packages
 ##   make test        everything, booting boards included (root)
 ##   make quick       what needs no root: below a minute
-##   make lint        format, lint, types, floors, lock
+##   make lint        format, lint, types, floors, paths into trees, lock
 ##   make check       lint and test; what CI runs
 ##   make format      have the formatter write
 ##   make bench       measure; ONLY=name for one
@@ -55,6 +55,7 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.lint.tree_paths src
 	$(UV) lock --check --quiet
 
 format: setup
