@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -355,6 +356,25 @@ async def test_nothing_can_smuggle_in_a_line(bench: Bench, a_root: Cloner, field
     )
     with pytest.raises(Invalid):
         await bench.roots.personalise(root, persona)
+
+
+@dataclass
+class Looking:
+    """A shell that looks at which of root's powers a program of ours would have had, and then runs it."""
+
+    powers: str = ""
+
+    async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
+        if sys.executable in argv and "boardgrid.adapters.store.persona" in argv:
+            before = argv[: argv.index(sys.executable)]
+            self.powers = await SubprocessShell().run(*before, "grep", "CapEff", "/proc/self/status")
+        return await SubprocessShell().run(*argv, timeout_s=timeout_s, stdin=stdin)
+
+
+async def test_what_writes_into_a_tree_can_neither_mount_nor_make_devices(bench: Bench, a_root: Cloner) -> None:
+    root, shell = await a_root(), Looking()
+    await bench.after(shell=shell).roots.personalise(root, a_persona())
+    assert int(shell.powers.split()[1], 16) == 0b1011  # chown, dac_override, fowner
 
 
 # --- kept

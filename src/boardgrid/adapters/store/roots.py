@@ -20,6 +20,7 @@ from uuid import UUID
 import structlog
 
 from boardgrid.adapters.store import root_files
+from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
 from boardgrid.adapters.store.root_files import Meta
@@ -41,6 +42,7 @@ _ALONE = ("unshare", "--mount", "--propagation", "private")
 # nodiscard: mkfs would give the promised room back. The file is new and reads as zeros, so nothing is left to zero.
 # ea_inode: a file of the image may have attributes larger than a block, and takes them along when it is changed.
 _EXT4 = ("-E", "nodiscard,assume_storage_prezeroed=1", "-O", "ea_inode")
+_POWERS = ("chown", "dac_override", "fowner")  # to write files of a tree whosever they are; no device, no mount
 _MKFS_S = 300.0
 _SYNC_S = 600.0
 _PERSONALISE_S = 60.0
@@ -201,7 +203,7 @@ class StoredRoots:
                 "facts": dict(persona.facts),
                 "host_key": {"openssh": key.openssh, "public": key.public, "dropbear": dropbear_text(key)},
             }
-            program = (sys.executable, "-I", "-m", "boardgrid.adapters.store.persona")
+            program = bounded((sys.executable, "-I", "-m", "boardgrid.adapters.store.persona"), _POWERS)
             heard(await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode()))
             meta = replace(meta, personal=str(persona.deployment), host_key=key.public)
             await whole(root_files.write, place, meta)
