@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from boardgrid.adapters.shell import SubprocessShell
-from boardgrid.model.image import PathSource
+from boardgrid.model.image import PathSource, RootSource
 from tests.adapters.store.bench import MIB, Bench, a_persona
 from tests.adapters.store.own_mounts import loops_below, mounts_below, unmount_below
 
@@ -218,6 +218,31 @@ def test_an_import_that_was_killed_leaves_no_mount_and_no_image(bench: Bench, tm
     asyncio.run(bench.after().image())
     drafts = [entry.name for entry in (bench.folder / "images").iterdir() if entry.name.startswith(".")]
     assert drafts == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", GATES)
+def test_a_capture_that_was_killed_leaves_its_root_whole_and_is_made_again(
+    bench: Bench, image: UUID, tmp_path: Path, program: str
+) -> None:
+    gate, root, kept = Gate(tmp_path / "gate", program).build(), uuid4(), uuid4()
+    asyncio.run(bench.roots.clone(root, image, SIZE))
+    asyncio.run(bench.roots.personalise(root, a_persona()))
+    (bench.roots.path(root) / "srv").write_text("mine")
+    key = (bench.roots.path(root) / "etc/ssh/ssh_host_ed25519_key").read_text()
+    agent = mortal(bench, "keep", "0", kept, root, path=str(gate.folder))
+    wait_until(f"{program} was come to", gate.reached)
+    for process in (agent.pid, children(agent.pid)[0]):
+        os.kill(process, signal.SIGKILL)
+    agent.wait(LONG_S)
+    wait_until("the next agent may begin", lambda: not locked(bench))
+    assert [point for point in mounts_below(bench.folder) if "/.new-" in point] == []
+    assert kept not in asyncio.run(bench.after().images.all())
+    assert (bench.roots.path(root) / "srv").read_text() == "mine"
+    assert (bench.roots.path(root) / "etc/ssh/ssh_host_ed25519_key").read_text() == key
+
+    asyncio.run(bench.after().images.build(kept, RootSource(root)))
+    assert kept in asyncio.run(bench.after().images.all())
 
 
 @pytest.mark.slow
