@@ -92,7 +92,7 @@ class Guest:
         (out / "begin").write_text(begin)
         host = "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
         argv = ["setpriv", "--pdeathsig", "KILL", "nice", "qemu-system-x86_64", "-M", "q35", "-cpu", "max"]
-        argv += ["-accel", "tcg", "-smp", "2", "-m", "1536", "-nodefaults", "-no-user-config", "-display", "none"]
+        argv += ["-accel", "tcg", "-smp", "2", "-m", "2560", "-nodefaults", "-no-user-config", "-display", "none"]
         argv += ["-no-reboot", "-kernel", str(self.kernel), "-initrd", str(self.initrd), "-serial", "stdio"]
         argv += ["-append", "console=ttyS0 panic=-1 quiet", "-virtfs", host]
         argv += ["-virtfs", f"local,path={out},mount_tag=out,security_model=none"]
