@@ -50,7 +50,8 @@ class Watched:
                 self.news.clear()
 
     def hear(self, name: str, condition: Condition) -> None:
-        self.told.append((name, condition))
+        if not any(told[0] == name and told[1].state == condition.state for told in self.told[-1:]):
+            self.told.append((name, condition))  # that it has a number by now is no other state
         self.news.set()
 
 
@@ -274,7 +275,7 @@ async def test_nothing_starts_while_one_that_was_ready_before_has_fallen_again(t
     beside: list[str] = []
 
     def hear(name: str, condition: Condition) -> None:
-        if (name, condition.state) == ("agent", "starting"):
+        if (name, condition.state, condition.pid) == ("agent", "starting", None):
             beside.append(supervisor.conditions()["lab"].state)
 
     supervisor.changed = hear
@@ -309,3 +310,23 @@ def test_processes_that_wait_for_each_other_are_a_bug(tmp_path: Path) -> None:
             tmp_path,
             BootClock(),
         )
+
+
+async def test_what_takes_long_to_be_ready_can_be_found_meanwhile(tmp_path: Path) -> None:
+    never = asyncio.Event()
+
+    async def ready(_pid: int) -> bool:
+        return never.is_set()
+
+    supervisor = Supervisor([Process(name="late", argv=("sleep", "600"), ready=ready)], tmp_path, BootClock())
+    seen, stop = asyncio.Event(), asyncio.Event()
+
+    def hear(name: str, condition: Condition) -> None:
+        if condition.state == "starting" and condition.pid is not None:
+            seen.set()
+
+    supervisor.changed = hear
+    task = asyncio.create_task(supervisor.run(stop, ready_within_s=PATIENCE_S, on_ready=never.set))
+    await asyncio.wait_for(seen.wait(), PATIENCE_S)
+    stop.set()
+    await task

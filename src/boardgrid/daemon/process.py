@@ -234,6 +234,7 @@ class Keeper:
                 while (pid := self._inner(running)) is None:
                     await self.clock.sleep(0.01)
                 self.pid = pid
+                self.changed(self)  # who waits long to be ready can be found meanwhile
                 while not await self.process.ready(pid):
                     await self.clock.sleep(0.03)
         except TimeoutError as error:
