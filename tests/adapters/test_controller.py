@@ -67,6 +67,18 @@ async def test_nobody_is_an_answer_but_a_door_that_is_not_there_is_none() -> Non
             await GatewayDoor(client).user_of("ssh-ed25519 AAAA")
 
 
+async def test_a_connection_that_is_closed_as_it_is_used_is_no_silence() -> None:
+    answers = iter([httpx.RemoteProtocolError("Server disconnected without sending a response."), None])
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        if error := next(answers):
+            raise error
+        return httpx.Response(200, json={"user": "ada"})
+
+    async with http(answer) as client:
+        assert await GatewayDoor(client).user_of("ssh-ed25519 AAAA") == "ada"
+
+
 async def _cut() -> AsyncIterator[bytes]:
     yield CONTENT[:100_000]
     raise httpx.ReadError("connection reset")

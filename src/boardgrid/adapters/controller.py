@@ -213,7 +213,11 @@ async def _answer(
     http: httpx.AsyncClient, method: str, path: str, kinds: _Kinds = _KINDS, **how: Any
 ) -> httpx.Response:
     try:
-        answer = await http.request(method, path, **how)
+        try:
+            answer = await http.request(method, path, **how)
+        except httpx.RemoteProtocolError:
+            # A kept connection was closed at this very moment. Every call of these doors may be made twice.
+            answer = await http.request(method, path, **how)
     except httpx.HTTPError as error:
         raise Fault(
             Code.CONTROLLER_SILENT,
