@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -129,11 +130,32 @@ class WholeFarm:
 
 
 @contextmanager
-def whole_farm() -> Iterator[WholeFarm]:
-    """Bring a farm up on free ports in a folder of its own; nothing of it is left at the end."""
+def a_disk(at: Path, size_bytes: int) -> Iterator[None]:
+    """A file system of that size, and no larger, at *at*."""
+    with tempfile.NamedTemporaryFile(prefix="bg-disk-", dir="/var/tmp") as file:
+        file.truncate(size_bytes)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", file.name], check=True)
+        at.mkdir(mode=0o700, exist_ok=True)
+        subprocess.run(["mount", "-o", "loop", file.name, at], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", at], check=True)
+
+
+@contextmanager
+def whole_farm(disk_bytes: int | None = None) -> Iterator[WholeFarm]:
+    """
+    Bring a farm up on free ports in a folder of its own; nothing of it is left at the end.
+
+    With *disk_bytes* its images and roots lie on a disk of that size.
+    """
     stage = Stage(Path(tempfile.mkdtemp(prefix="bg-")))
+    disk = contextlib.ExitStack()
     try:
         stage.set()
+        if disk_bytes is not None:
+            disk.enter_context(a_disk(stage.layout.agent, disk_bytes))
         acts.make_key(stage)
         made = props.make(stage)
         acts.start_farm(stage, Piece())
@@ -143,6 +165,7 @@ def whole_farm() -> Iterator[WholeFarm]:
         yield WholeFarm(stage)
     finally:
         stage.state.end(timeout_s=60)
+        disk.close()
         remains.await_none(stage.folder, within_s=20)
         stage.strike()
         stage.folder.rmdir()

@@ -1,6 +1,7 @@
 """The whole farm, with real boards: its users' way from a reservation to a kept image, and what faults do to it."""
 
 import os
+import shutil
 import signal
 import tarfile
 from collections.abc import Iterator
@@ -208,3 +209,23 @@ def test_a_hostile_archive_is_refused_by_the_name_of_its_member(farm: WholeFarm,
     with pytest.raises(Fault, match=r"\.\./\.\./etc/cron\.d/evil"):
         farm.ada("image", "import", "evil", str(tmp_path / "evil.tar"))
     assert [one for one in farm.told("image", "list") if one["name"] == "evil" and one["state"] == "ready"] == []
+
+
+def test_a_store_that_fills_up_under_a_running_board_takes_nothing_from_its_user() -> None:
+    with whole_farm(disk_bytes=3 << 30) as farm:
+        farm.reserve("tk1-1", "--image", "tiny")
+        left = shutil.disk_usage(farm.stage.layout.agent).free
+        with (farm.stage.layout.agent / "of somebody else").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, left - (4 << 20))
+        # Its room was promised, so it is there.
+        farm.on_board("tk1-1", "dd if=/dev/zero of=/root/big bs=1M count=64 2>/dev/null; sync")
+        assert farm.on_board("tk1-1", "wc -c < /root/big").strip() == str(64 << 20)
+
+        def is_known() -> bool:
+            return bool(farm.told("site", "list")[0]["free_bytes"] < 1 << 30)
+
+        wait_until(is_known, 60, "the site tells that it is full")
+        with pytest.raises(Fault, match=r"the store of site lab has 0\.0 GB free, and a root needs 1\.1 GB"):
+            farm.ada("reserve", "tk1-2", "--image", "tiny")
+        assert farm.board("tk1-2")["state"] == "free", "no board is blamed for a full disk"
+        assert farm.board("tk1-1")["state"] == "open"
