@@ -7,6 +7,7 @@ they wrote is on the disk.
 
 import asyncio
 import contextlib
+import logging
 import random
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from statistics import median
 from uuid import uuid4
+
+import structlog
 
 from benchmarks.report import Row, report
 from boardgrid.adapters.exports.ganesha import GaneshaExports
@@ -32,7 +35,7 @@ from boardgrid.testing import FakeBlobs
 
 SIZES_MB = (50, 200, 800)
 FILES_A_MB = 60
-ROUNDS = 5
+CLONES, COPIES = 25, 5  # a clone is short, so that one hiccup of the disk shows
 ROOT_BYTES = 8 << 30
 SERVER, BOARD = IPv4Address("10.77.0.1"), IPv4Address("10.77.0.21")
 READY_S = 60.0
@@ -89,10 +92,10 @@ async def write_down(tree: Path) -> None:
 
 
 async def cloned_s(roots: StoredRoots, image_of: PathSource, images: StoredImages, exports: Exports) -> list[float]:
-    """Times of *ROUNDS* clones of an image, each exported, written to and synced."""
+    """Times of *CLONES* clones of an image, each exported, written to and synced."""
     image, taken = uuid4(), []
     await images.build(image, image_of)
-    for number in range(-1, ROUNDS):  # the first warms up: it mounts what all roots of an image share
+    for number in range(-1, CLONES):  # the first warms up: it mounts what all roots of an image share
         root, seen_as = uuid4(), PurePosixPath(f"/r/{image}/{number + 1}")
         await write_down(Path(image_of.path))
         began = time.perf_counter()
@@ -111,9 +114,9 @@ async def cloned_s(roots: StoredRoots, image_of: PathSource, images: StoredImage
 
 
 async def copied_s(tree: Path, to: Path) -> list[float]:
-    """Times of *ROUNDS* copies; the tree is in the page cache, which is the best that can be said for copying."""
+    """Times of *COPIES* copies; the tree is in the page cache, which is the best that can be said for copying."""
     taken = []
-    for _round in range(ROUNDS):
+    for _round in range(COPIES):
         await write_down(tree)
         began = time.perf_counter()
         await SubprocessShell().run("cp", "--archive", str(tree), str(to), timeout_s=600)
@@ -150,6 +153,7 @@ def main() -> None:
 
 
 def inside(folder: Path) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with an_nfs_server(folder) as server:
         rows = asyncio.run(measure(folder, server))
     report("clone", rows, compared_with="cp -a of the same tree")

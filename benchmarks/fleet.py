@@ -5,7 +5,6 @@ The boards are fakes that take a fixed time to boot; everything else is what a f
 agent door, planner, agent. Compared with one board deployed by the same two processes.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -27,7 +26,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 CONFIG = """
 [controller]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:28470+"
 root_mib = 64
 [agent]
 import_dirs = ["/srv"]
@@ -126,11 +125,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="boardgrid-fleet-") as folder:
         config = Path(folder) / "boardgrid.toml"
         config.write_text(f'state = "{folder}/state"\n{CONFIG}', encoding="utf-8")
-        for part in ("controller", "agent", "run"):
-            (Path(folder) / "state" / part).mkdir(parents=True)
-        tokens = json.loads(daemon("prepare", config=config))
-        token = Path(folder) / "agent.token"
-        token.write_text(tokens["agent"], encoding="ascii")
+        daemon("prepare", config=config)
+        token = Path(folder) / "state" / "agent" / "token"
         admin = daemon("admin", "create", "admin", config=config).split()[-1]
         socket = Path(folder) / "state" / "run" / "controller.sock"
         with running("boardgrid.daemon.main", "controller", "--config", str(config)) as controller:
