@@ -67,12 +67,13 @@ async def test_nobody_is_an_answer_but_a_door_that_is_not_there_is_none() -> Non
             await GatewayDoor(client).user_of("ssh-ed25519 AAAA")
 
 
-async def test_a_connection_that_is_closed_as_it_is_used_is_no_silence() -> None:
-    answers = iter([httpx.RemoteProtocolError("Server disconnected without sending a response."), None])
+@pytest.mark.parametrize("error", [httpx.RemoteProtocolError("disconnected"), httpx.ReadError("reset")], ids=repr)
+async def test_a_connection_that_is_closed_as_it_is_used_is_no_silence(error: httpx.HTTPError) -> None:
+    answers = iter([error, None])
 
     def answer(_request: httpx.Request) -> httpx.Response:
-        if error := next(answers):
-            raise error
+        if closed := next(answers):
+            raise closed
         return httpx.Response(200, json={"user": "ada"})
 
     async with http(answer) as client:

@@ -267,3 +267,10 @@ def test_ctrl_c_ends_a_command_quietly(farm: FakeFarm) -> None:
         finally:
             process.kill()
     assert (process.returncode, err.strip()) == (ExitCode.INTERRUPTED, "")
+
+
+def test_without_any_word_the_help_is_shown(run: Run) -> None:
+    ended = run()
+    assert "boardgrid reserve --type tk1" in ended.out + ended.err
+    assert "Traceback" not in ended.err
+    assert "bug" not in ended.err

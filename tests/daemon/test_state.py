@@ -9,7 +9,7 @@ import pytest
 
 from boardgrid.daemon.state import Condition, StateFolder, Status
 from boardgrid.logs import SizedLog
-from boardgrid.model.errors import Conflict
+from boardgrid.model.errors import Conflict, Invalid
 
 HOLDS = """
 import signal, sys, time
@@ -103,3 +103,8 @@ def test_asking_whether_a_farm_runs_does_not_keep_one_from_starting(tmp_path: Pa
         threading.Timer(0.03, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
         with folder.locked():
             assert folder.is_locked()
+
+
+def test_a_state_folder_that_cannot_be_is_named_with_its_key() -> None:
+    with pytest.raises(Invalid, match=r"state: the folder /proc/farm cannot be made"):
+        StateFolder(Path("/proc/farm")).make()

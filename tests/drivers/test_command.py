@@ -56,10 +56,11 @@ async def test_a_state_that_is_not_sure_is_never_off(state: tuple[str, ...]) -> 
 async def test_a_command_that_fails_is_a_fault_that_names_the_board_and_what_it_said() -> None:
     driver = Command(on=("sh", "-c", "echo no such relay >&2; exit 3"), tools=tools()).driver()
     assert isinstance(driver, SwitchesOn)
-    with pytest.raises(Fault, match=r"'on' of tk1-1 failed: .*status 3: no such relay") as failed:
+    with pytest.raises(Fault, match=r"'on' of tk1-1 failed: the agent's log has what it said") as failed:
         await driver.on()
     assert (failed.value.code, failed.value.blame) == (Code.POWER_FAILED, Blame.BOARD)
-    assert failed.value.hint.endswith("sh -c echo no such relay >&2; exit 3")
+    told = f"{failed.value} {failed.value.hint}"
+    assert "relay" not in told, "words and arguments may hold secrets, and everybody reads why a board is set aside"
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ async def _answer(
     try:
         try:
             answer = await http.request(method, path, **how)
-        except httpx.RemoteProtocolError:
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             # A kept connection was closed at this very moment. Every call of these doors may be made twice.
             answer = await http.request(method, path, **how)
     except httpx.HTTPError as error:

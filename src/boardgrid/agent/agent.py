@@ -49,15 +49,12 @@ class Agent:
                 group.create_task(self._outbox.run())
                 group.create_task(self._watch())
                 group.create_task(self._storekeeper.run())
-                await self._follow_wishes()
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
-        finally:
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+                # Keepers are in it too: one that falls by a bug ends the agent, and the next one tends all boards.
+                await self._follow_wishes(group)
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
-    async def _follow_wishes(self) -> None:
+    async def _follow_wishes(self, group: asyncio.TaskGroup) -> None:
         pace, clock = self._world.pace, self._world.clock
         ttl_s, version, pauses, is_leased = 0.0, -1, Patience(pace.pause_s, pace.wishes_s), False
         while True:
@@ -79,10 +76,10 @@ class Agent:
             # First, so that who waits for the lease to act on an old wish knows better by then.
             if wishes.version != version:
                 version = wishes.version
-                self._apply(wishes)
+                self._apply(wishes, group)
             self._lease.renew(self._lease.epoch, asked_s, ttl_s)
 
-    def _apply(self, wishes: SiteWishes) -> None:
+    def _apply(self, wishes: SiteWishes, group: asyncio.TaskGroup) -> None:
         self._storekeeper.wish(wishes)
         names = {one.board.name for one in wishes.boards}
         for gone in self._keepers.keys() - names:
@@ -105,7 +102,7 @@ class Agent:
                 for sighting in self._sightings.values():
                     if sighting.board == one.board.address:
                         keeper.saw(sighting)
-                self._tasks[one.board.name] = asyncio.ensure_future(keeper.run())
+                self._tasks[one.board.name] = group.create_task(keeper.run())
 
     async def _watch(self) -> None:
         """Tell each board's keeper what was seen of it."""

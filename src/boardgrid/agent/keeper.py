@@ -96,6 +96,9 @@ class Keeper:
             ]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
+                    if task.done():
+                        task.result()
             finally:
                 await ended(*tasks)
                 self._bench.leave_window()

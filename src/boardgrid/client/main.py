@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -121,7 +122,7 @@ def _misused(error: click.exceptions.ClickException) -> Complaint:
 def _says_json(args: Sequence[str]) -> bool:
     return any(
         word in {"-ojson", "--output=json"} or (word in {"-o", "--output"} and value == "json")
-        for word, value in zip(args, [*args[1:], ""], strict=True)
+        for word, value in pairwise([*args, ""])
     )
 
 

@@ -57,7 +57,7 @@ class Steps:
                 self._run(event.step)
             case "noted":
                 began = self._began.get(event.step)
-                after = f"+{took((event.at - began).total_seconds())}" if began else ""
+                after = f"+{took(max(0.0, (event.at - began).total_seconds()))}" if began else ""
                 self._line(f"    {after:<10}{event.detail}")
             case _:
                 self._run(None)

@@ -15,6 +15,7 @@ from boardgrid.client.complaint import ExitCode
 from boardgrid.daemon.complaint import complain, exit_code_of
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.processes import own_program
+from boardgrid.daemon.state import StateFolder
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError
 
@@ -61,6 +62,7 @@ def start(config: Config, tell: Callable[[str], None]) -> int:
 
     Nothing of ours is left open in it: a pipe that this process writes into ends when this process does.
     """
+    StateFolder(config.state).make()
     log = config.state / "log" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     reads, writes = os.pipe()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Conflict, Fault
+from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotAllowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,14 @@ class StateFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """
-        Have the folder to oneself. The kernel lets go of it with the process, however that ends.
+        Have the folder to oneself, made where it is not there. The kernel lets go of it with the process, however that
+        ends.
 
         Raises:
             Conflict: another supervisor has it.
+            Invalid: there can be no such folder.
         """
+        self.make()
         with self._lock.open("a+") as lock:
             if not self._is_taken(lock):
                 raise Conflict(
@@ -96,6 +99,21 @@ class StateFolder:
             return int(self._lock.read_text())
         return None
 
+    def make(self) -> None:
+        """
+        Raises:
+            Invalid: the disk refused.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Invalid(
+                Code.CONFIG_INVALID,
+                _("state: the folder {folder} cannot be made: {error}"),
+                folder=self.path,
+                error=error.strerror,
+            ) from error
+
     def end(self, timeout_s: float) -> bool:
         """
         Ask the supervisor to end all and wait for it; one that does not is killed, and the kernel ends the rest.
@@ -108,6 +126,8 @@ class StateFolder:
         pid = self.holder()
         if pid is None or not self.is_locked():
             return False
+        if os.geteuid():
+            raise NotAllowed(Code.ACT_FORBIDDEN, _("a farm is ended by root, who started it"))
         # A number may be given again, a descriptor of a process may not; asked for again, the lock shows it was right.
         try:
             process = os.pidfd_open(pid)

@@ -70,7 +70,6 @@ class Up:
             loop.add_signal_handler(number, stop.set)
         folder = StateFolder(self.config.state)
         farm = Farm.of(self.config)
-        self.config.state.mkdir(parents=True, exist_ok=True)
         with folder.locked():
             farm.layout.make(farm.controller, farm.gateway)
             logs.log_to(farm.layout.log / "supervisor.log")  # an earlier farm's that still runs is not ours to write

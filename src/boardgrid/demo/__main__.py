@@ -49,10 +49,17 @@ def up(folder: Path) -> None:
     except FarmError as error:
         _complain(stage, error)
         sys.exit(1)
+    except KeyboardInterrupt:
+        again = _("The demo was left half done. `make demo{where}` goes on from here, `make demo-down{where}` ends it.")
+        click.echo("\n" + again.format(where=_where(folder)), err=True)
+        sys.exit(130)
     click.echo("\n" + _("All of it took {s:.0f} s. Try next:").format(s=time.monotonic() - began) + "\n")
     _show_next(stage)
-    where = "" if folder == Path(".demo") else f" DEMO={folder}"
-    click.echo("\n" + _("The farm runs on. It ends with: make demo-down{where}").format(where=where))
+    click.echo("\n" + _("The farm runs on. It ends with: make demo-down{where}").format(where=_where(folder)))
+
+
+def _where(folder: Path) -> str:
+    return "" if folder == Path(".demo") else f" DEMO={folder}"
 
 
 def _show_next(stage: Stage) -> None:
@@ -119,10 +126,9 @@ def _complain(stage: Stage, error: FarmError) -> None:
     click.echo("\n" + _("The demo stopped: {error}").format(error=error), err=True)
     if error.hint:
         click.echo(_("  {hint}").format(hint=error.hint), err=True)
-    click.echo(
-        _("  Logs lie in {log}. `make demo` goes on from here, `make demo-down` ends it.").format(log=stage.layout.log),
-        err=True,
-    )
+    if stage.is_ours:
+        told = _("  Logs lie in {log}. `make demo` goes on from here, `make demo-down` ends it.")
+        click.echo(told.format(log=stage.layout.log), err=True)
 
 
 if __name__ == "__main__":

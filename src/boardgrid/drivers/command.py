@@ -6,9 +6,13 @@ Outlets that some program can switch.
 
 from dataclasses import dataclass, field
 
+import structlog
+
 from boardgrid.messages import _
 from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.ports import Tools
+
+log = structlog.get_logger()
 
 _WORDS = {"on": True, "1": True, "off": False, "0": False}
 
@@ -59,18 +63,21 @@ class _Outlet:
         try:
             return await said.tools.shell.run(*argv, timeout_s=said.timeout_s)
         except Fault as error:
-            raise self._failed(act, error) from error
+            # Its words and what it was given may hold secrets, and everybody reads why a board is set aside.
+            log.warning("command.failed", board=said.tools.board.name, act=act, why=str(error))
+            if error.code is Code.PROGRAM_TIMEOUT:
+                raise self._failed(act, _("it took over {s:g} s").format(s=said.timeout_s)) from error
+            raise self._failed(act, _("the agent's log has what it said")) from error
 
     def _failed(self, act: str, why: object) -> Fault:
         return Fault(
             Code.POWER_FAILED,
             _("the command for '{act}' of {board} failed: {why}"),
-            hint=_("run it by hand on the site's server: {argv}"),
+            hint=_("run it by hand on the site's server, as the power list of {board} has it"),
             blame=Blame.BOARD,
             act=act,
             board=self._said.tools.board.name,
             why=why,
-            argv=" ".join(getattr(self._said, act)),
         )
 
 
@@ -104,5 +111,6 @@ class _State(_Outlet):
         # that nobody writes to a root any more.
         said = (await self._run("state", self._said.state)).strip().lower()
         if said not in _WORDS:
-            raise self._failed("state", _('it should print "on" or "off", but printed {said!r}').format(said=said[:80]))
+            log.warning("command.misspoke", board=self._said.tools.board.name, said=said[:80])
+            raise self._failed("state", _('it should print "on" or "off", and the agent\'s log has what it printed'))
         return _WORDS[said]

@@ -184,6 +184,8 @@ def _order(work: Work, site: str, report: OrderReport) -> bool:
     if record is None or record.board != report.board:
         return False
     standing = _standing(work, site, report.board)
+    if standing is None and work.tx.board(report.board) is not None:
+        return False  # another site's
     if standing is not None and standing.order is not None and standing.order.id == report.order:
         work.save(replace(standing, order=None))
     if record.is_done:

@@ -303,17 +303,20 @@ class StoredRoots:
         return bool(self._held[image])
 
     async def standing_on(self, image: UUID) -> list[UUID]:
-        """Roots on the disk that would be lost without this image."""
+        """Roots on the disk that would be lost without this image, and those of which nobody knows whose they are."""
         return await asyncio.to_thread(self._standing_on, image)
 
     def _standing_on(self, image: UUID) -> list[UUID]:
         found = []
         for root in self._places.roots():
             try:
-                if root_files.read(self._places.root(root)).image == str(image):
-                    found.append(root)
-            except (FileNotFoundError, ValueError):
-                continue
+                if root_files.read(self._places.root(root)).image != str(image):
+                    continue
+            except FileNotFoundError:
+                continue  # it goes just now
+            except ValueError:
+                pass
+            found.append(root)
         return found
 
     async def _meta(self, root: UUID) -> Meta:

@@ -37,5 +37,5 @@ def ssh(seat: Seat, identity: str | None, login: str, name: str, words: tuple[st
     way = passage(seat.farm(), board, login=user if at else login, identity=identity)
     status = run_ssh(way, words)
     if status == _SSH_FAILED and seat.has_person:
-        seat.tell(_("note: if ssh did not get in, compare its keys with those that `boardgrid whoami` shows"))
+        seat.tell(_("note: where a key was refused, compare yours with those that `boardgrid whoami` shows"))
     click.get_current_context().exit(status)
