@@ -90,8 +90,11 @@ async def test_an_upload_that_is_too_large_is_refused_before_or_while_it_comes(d
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
-async def test_a_disk_without_room_is_told_and_nothing_is_left(door: Door, is_announced: bool) -> None:
-    door.spool = spool = Spool(door.spool.folder, reserve_bytes=1 << 60)
+@pytest.mark.parametrize("kept", ["for the records", "for roots"])
+async def test_a_disk_without_room_is_told_and_nothing_is_left(door: Door, is_announced: bool, kept: str) -> None:
+    folder = door.spool.folder
+    by_kind = {"for the records": Spool(folder, reserve_bytes=1 << 60), "for roots": Spool(folder, reserved_share=1.0)}
+    door.spool = spool = by_kind[kept]
     answer = await door.ask("user", "PUT", await awaited(door), content=TAR if is_announced else pieces())
     assert (answer.status_code, answer.json()["code"]) == (507, "store.full")
     assert "no room for this upload" in answer.json()["detail"]

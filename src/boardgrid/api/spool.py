@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 UPLOAD_BYTES = 32 << 30
 RESERVE_BYTES = 256 << 20  # what stays free for the records, which may lie on the same disk
+RESERVED_SHARE = 0.1  # of that disk, for roots: uploads alone must not keep everybody from deploying
 SILENT_S = 60.0  # how long an upload may stand still
 WHOLE_S = 12 * 3600.0  # how long all of it may take
 _BATCH_BYTES = 1 << 20
@@ -47,12 +48,13 @@ class Spool:
         *,
         upload_bytes: int = UPLOAD_BYTES,
         reserve_bytes: int = RESERVE_BYTES,
+        reserved_share: float = RESERVED_SHARE,
         whole_s: float = WHOLE_S,
     ) -> None:
         self.folder = folder
         self._whole_s = whole_s
         self._upload_bytes = upload_bytes
-        self._reserve_bytes = reserve_bytes
+        self._reserve_bytes, self._reserved_share = reserve_bytes, reserved_share
         self._lock = Lock()
 
     def path(self, sha256: str) -> Path:
@@ -133,8 +135,9 @@ class Spool:
     def _open(self, needed_bytes: int) -> "_Writing":
         part = self.folder / f"{uuid4()}{_PART}"
         try:
-            _check_room(self.folder, needed_bytes + self._reserve_bytes)
-            return _Writing(part, part.open("xb"), self._reserve_bytes)
+            reserve_bytes = max(self._reserve_bytes, int(shutil.disk_usage(self.folder).total * self._reserved_share))
+            _check_room(self.folder, needed_bytes + reserve_bytes)
+            return _Writing(part, part.open("xb"), reserve_bytes)
         except OSError as error:
             raise _refused(error) from error
 
@@ -151,7 +154,7 @@ class _Writing:
 
     def write(self, batch: bytes) -> None:
         try:
-            _check_room(self._part.parent, self._reserve_bytes)
+            _check_room(self._part.parent, len(batch) + self._reserve_bytes)
             self._file.write(batch)
         except OSError as error:
             raise _refused(error) from error
@@ -197,8 +200,7 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _check_room(folder: Path, needed_bytes: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed_bytes:
+    if (free := shutil.disk_usage(folder).free) < needed_bytes:
         raise Fault(
             Code.STORE_FULL,
             _("the farm's disk has no room for this upload: {free} bytes are free, {needed} would have to be"),
