@@ -3,22 +3,28 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from boardgrid.daemon.state import StateFolder
 
-# Whoever runs the tests: a namespace of users makes nobody of root, and root of anybody.
-NOBODY = ("unshare", "--user", "--") if os.geteuid() == 0 else ()
+# Whoever runs the tests. Nobody may still read: the checkout can lie in a folder that is closed to others.
+_READS = "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"
+NOBODY = ("setpriv", "--reuid=65534", "--clear-groups", *_READS, "--") if os.geteuid() == 0 else ()
 ROOT = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--")
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
-    file = tmp_path / "boardgrid.toml"
-    file.write_text("[lab]\nvirtual = true\n")
-    return file
+def config() -> Iterator[Path]:
+    # Not below pytest's own folder, which is closed to others.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "boardgrid.toml"
+        file.write_text("[lab]\nvirtual = true\n")
+        yield file
 
 
 def up(config: Path, *words: str, who: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":

@@ -75,6 +75,18 @@ class WholeFarm:
         self.opened(number)
         return number
 
+    @contextmanager
+    def following(self) -> Iterator[Iterator[dict[str, Any]]]:
+        """All that happens from now on, as it happens."""
+        last = max((int(one["number"]) for one in self.told("events", person=self.stage.admin)), default=0)
+        argv = [str(self.stage.folder / "admin"), "events", "--follow", "--after", str(last), "-o", "json"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout is not None
+            try:
+                yield map(json.loads, process.stdout)
+            finally:
+                process.kill()
+
     def board(self, name: str) -> dict[str, Any]:
         return next(one for one in self.told("board", "list", person=self.stage.admin) if one["name"] == name)
 

@@ -121,6 +121,20 @@ def test_a_killed_agents_last_program_is_waited_for(farm: WholeFarm) -> None:
     assert len(drafts) == 1, f"half a root is left: {drafts}"
 
 
+@pytest.mark.parametrize("step", ["clone", "export", "boot"])
+@pytest.mark.parametrize("phase", ["began", "ended"])
+def test_an_agent_killed_as_a_step_begins_or_ends_is_taken_over(farm: WholeFarm, step: str, phase: str) -> None:
+    former = farm.pid("agent")
+    with farm.following() as events:
+        number = farm.begin("tk1-1", "--image", "tiny")
+        next(one for one in events if (one["board"], one["step"], one["phase"]) == ("tk1-1", step, phase))
+        farm.kill("agent")
+    farm.back("agent", former)
+    farm.opened(number)
+    assert runs_its_deployment(farm, "tk1-1", number)
+    assert len(list((farm.stage.layout.store / "roots").iterdir())) == 1, "half a root is left"
+
+
 def test_an_agent_killed_in_the_middle_of_an_export_is_taken_over(farm: WholeFarm) -> None:
     former, folder = farm.pid("agent"), farm.stage.layout.nfs
     before = set(folder.rglob("*"))
