@@ -19,16 +19,21 @@ def own_mounts() -> Iterator[None]:
 
     It goes when its last process does, so that even a test run that is killed leaves no mount and no loop device.
     """
-    outside = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    outside, root, here = os.open("/proc/self/ns/mnt", os.O_RDONLY), os.open("/", os.O_PATH), os.open(".", os.O_PATH)
     try:
         if _libc.unshare(_CLONE_NEWNS):
             raise OSError(ctypes.get_errno(), "cannot have a mount namespace: are you root?")
         subprocess.run(["mount", "--make-rprivate", "/"], check=True)
         yield
         # Refused while a thread that was started inside still lives; then all stay in here, which does no harm.
-        _libc.setns(outside, _CLONE_NEWNS)
+        if _libc.setns(outside, _CLONE_NEWNS) == 0:
+            # The kernel makes the namespace's own root ours, also where we were confined to a folder below it.
+            os.fchdir(root)
+            os.chroot(".")
+            os.fchdir(here)
     finally:
-        os.close(outside)
+        for descriptor in (outside, root, here):
+            os.close(descriptor)
 
 
 def mounts_below(folder: Path) -> list[str]:
