@@ -89,7 +89,7 @@ class Box:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        return ("nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--")
+        return ("nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--root", "--")
 
     @property
     def proc(self) -> Path:

@@ -45,7 +45,19 @@ class Site:
         point.mkdir(exist_ok=True)
         # Straight into the namespace of the machine, which `ip netns exec` would not do.
         netns = f"--net={self.box.board(BOARD)}"
-        words = ["nsenter", "--target", str(self.box.pid), "--mount", netns, "mount", "-t", "nfs", "-o", OPTIONS]
+        words = [
+            "nsenter",
+            "--target",
+            str(self.box.pid),
+            "--mount",
+            "--root",
+            netns,
+            "mount",
+            "-t",
+            "nfs",
+            "-o",
+            OPTIONS,
+        ]
         done = subprocess.run(
             [*words, f"{SERVER}:{path}", str(point)], capture_output=True, text=True, timeout=120, check=False
         )

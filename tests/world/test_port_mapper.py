@@ -37,7 +37,7 @@ def mapper(tmp_path: Path) -> Iterator[int]:
 
 
 def asked(mapper: int, address: str, transport: str = "tcp") -> bool:
-    enter = ("nsenter", f"--target={mapper}", "--net", "--mount")
+    enter = ("nsenter", f"--target={mapper}", "--net", "--mount", "--root")
     words = ("rpcinfo", "-a", f"{address}.0.111", "-T", transport, "portmapper")
     done = subprocess.run([*enter, "timeout", "3", *words], capture_output=True, check=False)
     return done.returncode == 0

@@ -79,7 +79,8 @@ class Process:
         kinds = [f"--{kind}" for kind in self.namespaces]
         if self.inside:
             assert inside is not None  # noqa: S101 - it is started while that process is ready
-            words += ["nsenter", f"--target={inside}", *kinds, "--", *_DIES_WITH_PARENT]
+            # Its root too, which is another than the namespace's own where the whole farm is confined to a folder.
+            words += ["nsenter", f"--target={inside}", *kinds, "--root", "--", *_DIES_WITH_PARENT]
         elif kinds:
             words += [
                 "unshare",

@@ -66,7 +66,7 @@ class PrivateLab:
     @property
     def enter(self) -> tuple[str, ...]:
         """The words before a program that is to run inside."""
-        return ("nsenter", f"--target={self.pid}", "--net", "--mount", "--pid", "--")
+        return ("nsenter", f"--target={self.pid}", "--net", "--mount", "--pid", "--root", "--")
 
     @property
     def shell(self) -> InsideShell:
