@@ -132,11 +132,3 @@ async def test_the_servers_of_a_lab_start_and_come_back_when_the_port_mapper_fal
 
 def _is_back(conditions: dict[str, Condition], those: tuple[str, ...]) -> bool:
     return all(conditions[name].state == "ready" and conditions[name].restarts == 1 for name in those)
-
-
-@pytest.mark.world  # folders are given to other users
-def test_a_folder_that_is_closed_to_others_stays_so(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    made = farm(tmp_path, "[lab]\nvirtual = true\n")
-    made.layout.make(made.controller, made.gateway)
-    assert tmp_path.stat().st_mode & 0o077 == 0, "it may be /root"

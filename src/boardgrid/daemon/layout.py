@@ -81,8 +81,9 @@ class Layout:
             Fault: the disk refused.
         """
         try:
-            # One that is there, and closed to others, stays so: who has to read in it is given a view of its own.
             self.state.mkdir(parents=True, exist_ok=True)
+            # Who may enter it still meets the folders' own modes.
+            self.state.chmod(self.state.stat().st_mode | 0o055)
             for folder in (self.agent, self.nfs, self.lab, self.log):
                 folder.mkdir(exist_ok=True)
                 folder.chmod(0o700)
