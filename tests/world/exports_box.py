@@ -163,7 +163,7 @@ class Box:
     def unmount_root(self, tree: Path) -> None:
         # The kernel's server closes what it had open for a board a moment after the fence.
         for mount in (tree, tree.parent / "above"):
-            eventually(lambda mount=mount: self.can("umount", str(mount)), f"{mount} is free")  # type: ignore[misc]
+            eventually(lambda mount=mount: self.can("umount", str(mount)), f"{mount} is free", 300)  # type: ignore[misc]
 
 
 @contextlib.contextmanager

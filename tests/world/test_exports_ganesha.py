@@ -121,8 +121,9 @@ class Unmounting:
 
 async def test_a_tree_that_is_unmounted_as_it_is_offered_is_taken_back(site: Site) -> None:
     tree = site.box.memory_tree("one")
+    exports = GaneshaExports(site.ganesha.server, Unmounting(site.box, tree), proc=site.box.proc)
     with pytest.raises(Fault) as raised:
-        await GaneshaExports(site.ganesha.server, Unmounting(site.box, tree)).add(tree, BOARD, PATH)
+        await exports.add(tree, BOARD, PATH)
     assert raised.value.code is Code.ROOT_NOT_MOUNTED
     assert await site.exports.all() == set()
     await site.restarted()
