@@ -67,7 +67,12 @@ def start_farm(stage: Stage, piece: Piece) -> None:
         Fault: it did not start.
     """
     if not stage.state.is_locked():
-        stage.server("up", "--detach")
+        try:
+            stage.server("up", "--detach")
+        except Fault:
+            # What an earlier demo had begun to start may have come up in this very moment.
+            if not stage.state.is_locked():
+                raise
     # Else an earlier demo's runs, or was left while it started.
     deadline = time.monotonic() + READY_WITHIN_S
     while (status := stage.state.status()) is None or not all(
