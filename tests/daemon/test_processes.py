@@ -100,7 +100,8 @@ def test_the_kernels_server_cannot_reach_virtual_boards(tmp_path: Path, door: Do
 @asynccontextmanager
 async def servers(folder: Path, door: Door, text: str = "[lab]\nvirtual = true\n") -> AsyncIterator[Supervisor]:
     """What a farm has below its agent, for real. Pytest keeps its folders from others, as /root would be."""
-    made = farm(folder, text)
+    (state := folder / "farm").mkdir(mode=0o755)
+    made = farm(state, text)
     made.layout.make(made.controller, made.gateway)
     wanted = [each for each in made.processes(door, door, door) if each.name not in {"controller", "agent", "gateway"}]
     supervisor = Supervisor(wanted, made.layout.log, BootClock())

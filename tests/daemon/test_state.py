@@ -29,39 +29,47 @@ def holding(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     return other
 
 
-def test_a_second_farm_on_a_folder_is_refused_and_told_how_to_end_the_first(tmp_path: Path) -> None:
-    with holding(tmp_path) as other:
-        already = f"already runs on {tmp_path} .process {other.pid}"
-        with pytest.raises(Conflict, match=already) as caught, StateFolder(tmp_path).locked():
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Open to others, as pytest's own folders are not."""
+    folder = tmp_path / "farm"
+    folder.mkdir(mode=0o755)
+    return folder
+
+
+def test_a_second_farm_on_a_folder_is_refused_and_told_how_to_end_the_first(state: Path) -> None:
+    with holding(state) as other:
+        already = f"already runs on {state} .process {other.pid}"
+        with pytest.raises(Conflict, match=already) as caught, StateFolder(state).locked():
             pass
         assert "boardgrid down" in caught.value.hint
         other.kill()
 
 
-def test_a_folder_whose_farm_was_killed_is_free(tmp_path: Path) -> None:
-    with holding(tmp_path) as other:
+def test_a_folder_whose_farm_was_killed_is_free(state: Path) -> None:
+    with holding(state) as other:
         other.kill()
-    with StateFolder(tmp_path).locked():
-        assert StateFolder(tmp_path).holder() == os.getpid()
+    with StateFolder(state).locked():
+        assert StateFolder(state).holder() == os.getpid()
 
 
 @pytest.mark.parametrize("how", ["polite", "deaf"])
-def test_a_farm_is_ended_also_when_it_does_not_listen(tmp_path: Path, how: str) -> None:
-    with holding(tmp_path, how):
-        assert StateFolder(tmp_path).end(timeout_s=5 if how == "polite" else 0.2)
-    assert not StateFolder(tmp_path).is_locked()
+def test_a_farm_is_ended_also_when_it_does_not_listen(state: Path, how: str) -> None:
+    with holding(state, how):
+        assert StateFolder(state).end(timeout_s=5 if how == "polite" else 0.2)
+    assert not StateFolder(state).is_locked()
 
 
-def test_ending_a_farm_that_does_not_run_does_nothing(tmp_path: Path) -> None:
-    assert not StateFolder(tmp_path).end(timeout_s=1)
-    with holding(tmp_path) as other:
+def test_ending_a_farm_that_does_not_run_does_nothing(state: Path) -> None:
+    assert not StateFolder(state).end(timeout_s=1)
+    with holding(state) as other:
         other.kill()
-    assert not StateFolder(tmp_path).end(timeout_s=1)
+    assert not StateFolder(state).end(timeout_s=1)
 
 
-def test_what_an_earlier_run_said_of_itself_is_not_believed(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path)
-    (tmp_path / "run").mkdir()
+def test_what_an_earlier_run_said_of_itself_is_not_believed(state: Path) -> None:
+    folder = StateFolder(state)
+    (state / "run").mkdir()
     with folder.locked():
         folder.write_status(Status(os.getpid(), "127.0.0.1:1", "127.0.0.1:2", {"agent": Condition("ready", 7)}))
         told = folder.status()
@@ -72,8 +80,8 @@ def test_what_an_earlier_run_said_of_itself_is_not_believed(tmp_path: Path) -> N
     assert folder.status() is None
 
 
-def test_ports_are_remembered(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path)
+def test_ports_are_remembered(state: Path) -> None:
+    folder = StateFolder(state)
     assert folder.remembered_doors() == {}
     folder.remember_doors({"api": 8471})
     assert folder.remembered_doors() == {"api": 8471}
@@ -94,15 +102,36 @@ def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     assert log.tail(3) == ()
 
 
-def test_asking_whether_a_farm_runs_does_not_keep_one_from_starting(tmp_path: Path) -> None:
-    folder = StateFolder(tmp_path)
+def test_asking_whether_a_farm_runs_does_not_keep_one_from_starting(state: Path) -> None:
+    folder = StateFolder(state)
     with folder.locked():
         pass
-    with (tmp_path / "supervisor.lock").open() as asking:
+    with (state / "supervisor.lock").open() as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
         threading.Timer(0.03, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
         with folder.locked():
             assert folder.is_locked()
+
+
+def test_a_state_folder_of_the_farms_own_is_open_to_its_users_whatever_roots_umask_is(tmp_path: Path) -> None:
+    former = os.umask(0o077)
+    try:
+        with StateFolder(tmp_path / "farm").locked():
+            assert (tmp_path / "farm").stat().st_mode & 0o777 == 0o755
+    finally:
+        os.umask(former)
+
+
+def test_a_private_folder_is_refused_as_state_folder_and_stays_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with (
+        pytest.raises(Invalid, match=r"state: the folder .* is closed to others") as refused,
+        StateFolder(tmp_path).locked(),
+    ):
+        pass
+    assert f'state = "{tmp_path}/farm"' in refused.value.hint
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_state_folder_that_cannot_be_is_named_with_its_key() -> None:

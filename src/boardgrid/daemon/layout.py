@@ -75,15 +75,12 @@ class Layout:
 
     def make(self, controller: Identity, gateway: Identity) -> None:
         """
-        Make the folders, each its user's own.
+        Make the folders in the state folder, each its user's own.
 
         Raises:
             Fault: the disk refused.
         """
         try:
-            self.state.mkdir(parents=True, exist_ok=True)
-            # Who may enter it still meets the folders' own modes.
-            self.state.chmod(self.state.stat().st_mode | 0o055)
             for folder in (self.agent, self.nfs, self.lab, self.log):
                 folder.mkdir(exist_ok=True)
                 folder.chmod(0o700)

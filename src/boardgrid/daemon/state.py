@@ -54,9 +54,10 @@ class StateFolder:
 
         Raises:
             Conflict: another supervisor has it.
-            Invalid: there can be no such folder.
+            Invalid: there can be no such folder, or it is closed to others.
         """
         self.make()
+        self._check_open()
         with self._lock.open("a+") as lock:
             if not self._is_taken(lock):
                 raise Conflict(
@@ -101,11 +102,16 @@ class StateFolder:
 
     def make(self) -> None:
         """
+        Make it where there is none, for all of the farm's users to pass through: what lies in it has modes of its own.
+
         Raises:
             Invalid: the disk refused.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True)
+            self.path.chmod(0o755)
+        except FileExistsError:
+            pass
         except OSError as error:
             raise Invalid(
                 Code.CONFIG_INVALID,
@@ -113,6 +119,19 @@ class StateFolder:
                 folder=self.path,
                 error=error.strerror,
             ) from error
+
+    def _check_open(self) -> None:
+        # A folder that was there before may be somebody's private one, so it is not opened unasked.
+        if self.path.stat().st_mode & 0o005 != 0o005:
+            raise Invalid(
+                Code.CONFIG_INVALID,
+                _("state: the folder {folder} is closed to others, and not all parts of a farm run as root"),
+                hint=_(
+                    'choose a folder for the farm alone (state = "{folder}/farm"),'
+                    " or open this one, if nothing private lies in it: chmod go+rx {folder}"
+                ),
+                folder=self.path,
+            )
 
     def end(self, timeout_s: float) -> bool:
         """

@@ -133,6 +133,7 @@ class Stage:
             )
         if self._struck.exists():
             self.strike()
+        self.folder.chmod(0o755)  # as a farm's has to be; nothing in it is anybody else's
         if not self.file.exists():
             self._begun.write_text(MARK + _CONFIG)
             self._begun.replace(self.file)
