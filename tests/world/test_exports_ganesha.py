@@ -70,7 +70,7 @@ async def test_what_a_killed_agent_had_only_begun_to_offer_can_be_ended(site: Si
 async def test_an_agent_killed_before_the_server_was_told_to_end_it_does_it_when_it_comes_again(site: Site) -> None:
     tree = site.box.memory_tree("one")
     await site.exports.add(tree, BOARD, PATH)
-    for block in list(site.kept.all()):
+    for block in site.kept.all():
         site.kept.forget(block)
     assert await site.exports.all() == {Export(BOARD, PATH, tree)}
     await site.exports.remove(PATH)
@@ -80,7 +80,7 @@ async def test_an_agent_killed_before_the_server_was_told_to_end_it_does_it_when
 async def test_an_export_whose_file_was_lost_is_kept_again_when_it_is_added_again(site: Site) -> None:
     tree = site.box.memory_tree("one")
     await site.exports.add(tree, BOARD, PATH)
-    for block in list(site.kept.all()):
+    for block in site.kept.all():
         site.kept.forget(block)
     await site.exports.add(tree, BOARD, PATH)
     await site.restarted()
@@ -187,7 +187,7 @@ async def test_a_call_that_is_cancelled_leaves_the_next_one_unharmed(site: Site)
         await site.exports.add(tree, BOARD, PATH)
         assert await site.exports.all() == {Export(BOARD, PATH, tree)}
         await site.exports.remove(PATH)
-    assert list(site.kept.all()) == []
+    assert site.kept.all() == []
 
 
 async def test_its_programs_may_die_and_come_back_in_any_order(site: Site) -> None:
@@ -224,9 +224,9 @@ async def test_who_only_asks_whether_it_serves_changes_nothing_of_what_the_agent
     site.kept.end(block)
     outside = GaneshaExports(site.ganesha.server, site.box)
     assert await outside.is_ready()
-    assert list(site.kept.ending()) == [block]
+    assert site.kept.ending() == [block]
     assert await site.exports.all() == set()
-    assert list(site.kept.ending()) == []
+    assert site.kept.ending() == []
 
 
 async def test_hostile_boards_do_not_fill_the_disk_with_log_lines(site: Site) -> None:
@@ -273,5 +273,5 @@ async def test_the_fence_is_not_told_before_what_a_board_began_is_done(site: Sit
     await asyncio.gather(late, return_exceptions=True)
     await site.exports.remove(PATH)
     assert await site.exports.all() == set()
-    assert list(site.kept.ending()) == []
+    assert site.kept.ending() == []
     site.box.unmount_root(tree)

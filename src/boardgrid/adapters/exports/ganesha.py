@@ -16,6 +16,7 @@ from boardgrid.adapters.exports.shared import Shared
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Export, Shell
+from boardgrid.threads import whole
 
 log = structlog.get_logger()
 
@@ -50,16 +51,16 @@ class GaneshaExports:
             if number := numbers.get(seen_as):
                 if await server.export(number) != wanted:
                     raise taken(seen_as)
-                self._kept.keep(Block(number, wanted))
+                await whole(self._kept.keep, Block(number, wanted))
                 await self._check_still_mounted(server, wanted)
                 return
             await check_mounted(tree, self._shell)
-            block = self._block(wanted, numbers.values())
-            file = self._kept.keep(block)
+            block = await whole(self._block, wanted, numbers.values())
+            file = await whole(self._kept.keep, block)
             try:
                 await server.add(block.number, file)
             except Refused as error:
-                self._kept.forget(block)
+                await whole(self._kept.forget, block)
                 raise Fault(
                     Code.EXPORTS_FAILED,
                     _("the NFS server refused to offer {tree}: {error}"),
@@ -80,7 +81,7 @@ class GaneshaExports:
             await check_mounted(export.tree, self._shell)
         except Fault:
             try:
-                self._end(export.seen_as)
+                await whole(self._end, export.seen_as)
             finally:
                 await self._fence(server, export.seen_as)
             raise
@@ -88,7 +89,7 @@ class GaneshaExports:
     async def remove(self, seen_as: PurePosixPath) -> None:
         async with self._turn:
             try:
-                self._end(seen_as)
+                await whole(self._end, seen_as)
             finally:  # a disk that refuses must not keep the server from fencing
                 async with ganesha_on(self._bus, self._timeout_s) as server:
                     await self._fence(server, seen_as)
@@ -113,15 +114,15 @@ class GaneshaExports:
         async with ganesha_on(self._bus, self._timeout_s) as server:
             numbers = await server.numbers()
             told = {export for number in numbers.values() if (export := await server.export(number))}
-            for block in list(self._kept.ending()):  # of an agent that was killed, or gave up waiting
+            for block in await whole(self._kept.ending):  # of an agent that was killed, or gave up waiting
                 if await self._at_work(server, block.export.tree):
                     told.add(block.export)
                 else:
-                    self._kept.forget_ended(block)
+                    await whole(self._kept.forget_ended, block)
             return told
 
     async def _fence(self, server: Ganesha, seen_as: PurePosixPath) -> None:
-        ending = _seen(self._kept.ending(seen_as), seen_as)
+        ending = _seen(await whole(self._kept.ending, seen_as), seen_as)
         trees = {block.export.tree for block in ending}
         if number := (await server.numbers()).get(seen_as):
             if export := await server.export(number):
@@ -136,7 +137,7 @@ class GaneshaExports:
         for tree in trees:
             await self._finished(server, tree)
         for block in ending:
-            self._kept.forget_ended(block)
+            await whole(self._kept.forget_ended, block)
 
     async def _finished(self, server: Ganesha, tree: Path) -> None:
         """
@@ -166,7 +167,7 @@ class GaneshaExports:
         Raises:
             Conflict: the tree is offered otherwise already; one root is one board's.
         """
-        for block in list(self._kept.all(wanted.tree, wanted.seen_as)):
+        for block in self._kept.all(wanted.tree, wanted.seen_as):
             if block.number in shown and block.export.tree == wanted.tree:
                 raise taken(block.export.seen_as)
             if block.number not in shown:  # whoever wrote it was killed before the server was told

@@ -77,13 +77,13 @@ class Kept:
 
     folder: Path
 
-    def all(self, *paths: PurePath) -> Iterator[Block]:
+    def all(self, *paths: PurePath) -> list[Block]:
         """Those with one of *paths* as their tree or as what boards mount; without any, all."""
-        return self._blocks(".conf", paths)
+        return list(self._blocks(".conf", paths))
 
-    def ending(self, *paths: PurePath) -> Iterator[Block]:
+    def ending(self, *paths: PurePath) -> list[Block]:
         """Those that no server starts with any more, while the one that runs may still be at work in the tree."""
-        return self._blocks(".ending", paths)
+        return list(self._blocks(".ending", paths))
 
     def _blocks(self, suffix: str, paths: tuple[PurePath, ...]) -> Iterator[Block]:
         words = [f'"{path}"' for path in paths]

@@ -31,9 +31,9 @@ def mount_points(table: str) -> AbstractSet[str]:
 
 def offered(kept: Kept) -> list[Block]:
     """What is kept and mounted; what is not mounted is forgotten, and what an earlier server was to end."""
-    for block in list(kept.ending()):
+    for block in kept.ending():
         kept.forget_ended(block)
-    blocks = list(kept.all())
+    blocks = kept.all()
     mounted = mount_points(Path("/proc/self/mountinfo").read_text())  # after the files: a file is later than its mount
     for block in blocks:
         if str(block.export.tree) not in mounted:

@@ -13,6 +13,7 @@ from boardgrid.adapters.exports.shared import Shared
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.ports import Export, Shell
+from boardgrid.threads import whole
 
 log = structlog.get_logger()
 
@@ -49,18 +50,18 @@ class KernelExports:
                 if export != wanted and (export.seen_as == seen_as or export.tree == tree):
                     raise taken(export.seen_as)
             await check_mounted(tree, self._shell)
-            self._link(wanted)
+            await whole(self._link, wanted)
             if wanted not in offered:
                 await self._shell.run("exportfs", "-o", options(tree), f"{board}:{tree}")
         log.info("export.added", board=str(board), seen_as=str(seen_as), tree=str(tree))
 
     async def remove(self, seen_as: PurePosixPath) -> None:
         async with self._turn:
-            kept = {export for export in self._mirror.all() if export.seen_as == seen_as}
+            kept = {export for export in await whole(self._mirror.all) if export.seen_as == seen_as}
             offered = {export for export in await self._told.answer() if export.seen_as == seen_as}
             try:
                 for export in kept:
-                    self._unlink(export)
+                    await whole(self._unlink, export)
             finally:  # a disk that refuses must not keep the server from fencing
                 await self._fence(kept | offered)
 
@@ -77,7 +78,7 @@ class KernelExports:
 
     async def _ask(self) -> set[Export]:
         # A board may also mount a tree by its own path; so where the mirror was lost, that is what is told.
-        seen = {(export.tree, export.board): export.seen_as for export in self._mirror.all()}
+        seen = {(export.tree, export.board): export.seen_as for export in await whole(self._mirror.all)}
         printed = await self._shell.run("exportfs", "-s")
         return {Export(board, seen.get((tree, board), PurePosixPath(tree)), tree) for tree, board in parsed(printed)}
 
@@ -125,7 +126,7 @@ class KernelExports:
             Conflict: something else is there.
             Fault: the disk refused.
         """
-        for stale in list(self._mirror.all()):
+        for stale in self._mirror.all():
             if stale != wanted and (stale.seen_as == wanted.seen_as or stale.tree == wanted.tree):
                 self._unlink(stale)  # it is not offered: whoever made it was killed before that
         path = self._path(wanted)

@@ -52,10 +52,8 @@ class Mirror:
 
     folder: Path
 
-    def all(self) -> Iterator[Export]:
-        for file in sorted(self.folder.glob("boardgrid-*.exports")):
-            if told := _told(file):
-                yield told[0]
+    def all(self) -> list[Export]:
+        return [told[0] for file in sorted(self.folder.glob("boardgrid-*.exports")) if (told := _told(file))]
 
     def folders(self, export: Export) -> int:
         """How many were made; of an export that is not kept, none."""

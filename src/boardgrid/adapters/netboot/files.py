@@ -1,12 +1,13 @@
 """The port ``Netboot``: what dnsmasq hands to each board, as files."""
 
+import asyncio
 import contextlib
 import errno
 import os
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot, Site
 from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.ports import BootEntry, BootFiles, BootSeen, Shell
+from boardgrid.threads import whole
 
 log = structlog.get_logger()
 
@@ -42,7 +44,8 @@ class NetbootFiles:
         10.20.0.11/pxelinux.cfg/default                 the holding entry
         10.20.0.11/holding/, 10.20.0.11/<deployment>/   vmlinuz, initrd, dtbs/
 
-    A flashed board asks for none of this: it has a DHCP host file alone.
+    A flashed board asks for none of this: it has a DHCP host file alone. Changes are made one after another, for no two
+    boards may have one address, and copies that no board has are dropped.
     """
 
     shell: Shell
@@ -50,6 +53,7 @@ class NetbootFiles:
     tftp: Path
     hosts: DhcpHosts
     holding: Path | None = None  # a folder with <arch>/vmlinuz, <arch>/initrd and <arch>/dtbs/
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def offer(self, board: Board, entry: BootEntry) -> None:
         label = str(entry.deployment)
@@ -58,53 +62,67 @@ class NetbootFiles:
         log.info("netboot.offered", board=board.name, deployment=label)
 
     async def hold(self, board: Board, type_: BoardType) -> None:
-        files = self._holding_files(type_) if board.boot is Boot.PXELINUX else None
+        files = await whole(self._holding_files, type_) if board.boot is Boot.PXELINUX else None
         if files:
             cmdline = holding_cmdline(checked_board(board, self.site), type_, self.site)
             lines = Entry(board.name, HOLDING, cmdline, files.initrd is not None, type_.fdt)
             await self._put(board, lines, files, is_default=True)
         else:
             with _told_as_fault(board.name):
-                self._introduce(board)
+                async with self._turn:
+                    await whole(self._introduce, board)
         log.info("netboot.held", board=board.name)
 
     async def forget(self, board: Board) -> None:
+        checked_board(board, self.site)
         with _told_as_fault(board.name):
-            known = self.hosts.of(board.name)
-            self.hosts.remove(checked_board(board, self.site).name)
-            self._clear(self._folder(board))
-            if known and known.address != board.address:
-                self._clear(self.tftp / str(known.address))
-            self._drop_copies()
+            async with self._turn:
+                await whole(self._drop, board)
 
     async def seen(self, board: Board) -> BootSeen | None:
         """An entry whose file is not whole has an id that no deployment has."""
         with _told_as_fault(board.name):
-            host = self.hosts.of(board.name)
-            if host is None:
-                return None
-            is_current = (host.mac, host.address) == (board.mac, board.address)
-            return BootSeen(is_current, self._told(board.name, host))
+            return await whole(self._look, board)
 
     async def _put(self, board: Board, lines: Entry, files: BootFiles, *, is_default: bool) -> None:
         text = lines.text()  # refused before anything is written
         with _told_as_fault(board.name):
-            self._introduce(board)
-            if board.boot is not Boot.PXELINUX:
-                return
-            folder = self._folder(board) / lines.label
-            await self._bring(files.kernel, folder / "vmlinuz")
-            if files.initrd:
-                await self._bring(files.initrd, folder / "initrd")
-            if lines.fdt:
-                await self._bring(_device_tree(files, lines.fdt), folder / "dtbs" / lines.fdt)
-            # The files are there before the entry that names them; what nothing names any more goes after it.
-            config = self._folder(board) / "pxelinux.cfg"
-            if is_default:
-                write(config / "default", text)
-            write(config / file_name(board.mac), text)
-            self._drop_others(board, {lines.label, HOLDING}, {file_name(board.mac), "default"})
-            self._drop_copies()
+            async with self._turn:
+                await whole(self._introduce, board)
+                if board.boot is not Boot.PXELINUX:
+                    return
+                folder = self._folder(board) / lines.label
+                await self._bring(files.kernel, folder / "vmlinuz")
+                if files.initrd:
+                    await self._bring(files.initrd, folder / "initrd")
+                if lines.fdt:
+                    device_tree = await whole(_device_tree, files, lines.fdt)
+                    await self._bring(device_tree, folder / "dtbs" / lines.fdt)
+                # The files are there before the entry that names them; what nothing names any more goes after it.
+                await whole(self._enter, board, lines.label, text, is_default=is_default)
+
+    def _enter(self, board: Board, label: str, text: str, *, is_default: bool) -> None:
+        config = self._folder(board) / "pxelinux.cfg"
+        if is_default:
+            write(config / "default", text)
+        write(config / file_name(board.mac), text)
+        self._drop_others(board, {label, HOLDING}, {file_name(board.mac), "default"})
+        self._drop_copies()
+
+    def _drop(self, board: Board) -> None:
+        known = self.hosts.of(board.name)
+        self.hosts.remove(board.name)
+        self._clear(self._folder(board))
+        if known and known.address != board.address:
+            self._clear(self.tftp / str(known.address))
+        self._drop_copies()
+
+    def _look(self, board: Board) -> BootSeen | None:
+        host = self.hosts.of(board.name)
+        if host is None:
+            return None
+        is_current = (host.mac, host.address) == (board.mac, board.address)
+        return BootSeen(is_current, self._told(board.name, host))
 
     def _holding_files(self, type_: BoardType) -> BootFiles:
         folder = self.holding / type_.arch if self.holding and type_.arch.isalnum() else None
@@ -132,25 +150,26 @@ class NetbootFiles:
 
     async def _bring(self, source: Path, to: Path) -> None:
         """The same file by another name, or a copy where that cannot be; many boards share one copy."""
-        found = _plain(source)
-        to.parent.mkdir(parents=True, exist_ok=True)
-        is_readable = bool(found.st_mode & stat.S_IROTH)
-        if not (is_readable and _link(source, to)):
-            _link(await self._copy(source, found), to)
+        if not await whole(_link_as_it_is, source, to):
+            await whole(_link, await self._copy(source), to)
 
-    async def _copy(self, source: Path, found: os.stat_result) -> Path:
-        copies = self.tftp / _COPIES
-        copies.mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy = copies / f"{found.st_dev}-{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
-        if not copy.exists():
-            beside = copies / f".{uuid4()}"
+    async def _copy(self, source: Path) -> Path:
+        copy = await whole(self._copy_of, source)
+        if not await asyncio.to_thread(copy.exists):
+            beside = copy.with_name(f".{uuid4()}")
             try:
                 await self.shell.run("cp", "--reflink=auto", "--", str(source), str(beside), timeout_s=120)
-                beside.chmod(0o644)
-                beside.rename(copy)
+                await whole(_publish, beside, copy)
             finally:
-                beside.unlink(missing_ok=True)
+                await whole(beside.unlink, missing_ok=True)
         return copy
+
+    def _copy_of(self, source: Path) -> Path:
+        """Where its copy lies, or is to lie."""
+        found = source.lstat()
+        copies = self.tftp / _COPIES
+        copies.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return copies / f"{found.st_dev}-{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
 
     def _drop_others(self, board: Board, labels: set[str], configs: set[str]) -> None:
         folder = self._folder(board)
@@ -202,11 +221,18 @@ def _device_tree(files: BootFiles, fdt: str) -> Path:
     return path
 
 
-def _plain(source: Path) -> os.stat_result:
-    found = source.lstat()
-    if not stat.S_ISREG(found.st_mode):
+def _link_as_it_is(source: Path, to: Path) -> bool:
+    """False where dnsmasq could not read it, or where it cannot be linked to."""
+    mode = source.lstat().st_mode
+    if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, _("is not a plain file"), str(source))
-    return found
+    to.parent.mkdir(parents=True, exist_ok=True)
+    return bool(mode & stat.S_IROTH) and _link(source, to)
+
+
+def _publish(copy: Path, to: Path) -> None:
+    copy.chmod(0o644)
+    copy.rename(to)
 
 
 def _link(source: Path, to: Path) -> bool:

@@ -17,6 +17,7 @@ from boardgrid.adapters.sightings.sockets import peers
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Clock, Sighting, Sign
+from boardgrid.threads import whole
 
 log = structlog.get_logger()
 
@@ -50,7 +51,7 @@ class NetworkSightings:
             Fault: the log or the kernel's tables cannot be read.
         """
         try:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
+            await whole(self.log.parent.mkdir, parents=True, exist_ok=True)
             with changes_in(self.log.parent) as changed, contextlib.closing(Tail(self.log)) as tail:
                 async for seen in self._watch(tail, changed):
                     yield seen
@@ -63,17 +64,16 @@ class NetworkSightings:
             ) from error
 
     async def _watch(self, tail: Tail, changed: asyncio.Event) -> AsyncIterator[Sighting]:
-        self._remember(self._from_past(tail.to_end(_REMEMBERED_BYTES)))
+        self._remember(await whole(lambda: self._from_past(tail.to_end(_REMEMBERED_BYTES))))
         for known in sorted(self._last.values(), key=lambda one: one.at_s):
             yield known
         connected = await self.nfs_peers()
         look_at_s = self.clock.now_s() + _LOOK_EVERY_S
         while True:
             changed.clear()
-            while lines := tail.new_lines():
-                for seen in self._remember(self._from_now(lines)):
+            while lines := await whole(tail.new_lines):
+                for seen in self._remember(await whole(self._from_now, lines)):
                     yield seen
-                await asyncio.sleep(0)
                 if self.clock.now_s() >= look_at_s:
                     break  # a flood of lines does not hide the connections
             if self.clock.now_s() >= look_at_s:
@@ -82,7 +82,7 @@ class NetworkSightings:
                     yield seen
                 look_at_s = self.clock.now_s() + _LOOK_EVERY_S
             if not lines:
-                if tail.shorten(_LONGEST_LOG):
+                if await whole(tail.shorten, _LONGEST_LOG):
                     log.info("dnsmasq.log_emptied", path=str(self.log))
                 await self._changed_or_passed(changed, look_at_s - self.clock.now_s())
 

@@ -5,10 +5,8 @@ import fcntl
 import os
 import shutil
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -18,9 +16,7 @@ from boardgrid.adapters.store.place import Places, RootPlace, mounted
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Room, Shell
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from boardgrid.threads import whole
 
 log = structlog.get_logger()
 
@@ -117,20 +113,6 @@ class Sweep:
                 continue
             shutil.rmtree(leftover, ignore_errors=True)
             log.info("leftover.removed", folder=str(leftover))
-
-
-async def whole(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """
-    Do a short piece of blocking work in a thread, and see its end even when this task is cancelled.
-
-    A thread that is left to itself would go on while whoever cleans up after it believes that it has ended.
-    """
-    thread = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
-    try:
-        return await asyncio.shield(thread)
-    except asyncio.CancelledError:
-        await asyncio.wait([thread])
-        raise
 
 
 def _write_in_place(folder: Path) -> None:

@@ -1,0 +1,85 @@
+"""A disk that hangs keeps those who need it, and nobody else: the agent's loop renews its lease meanwhile."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from boardgrid.adapters.clock import BootClock
+from boardgrid.adapters.exports.knfsd import KernelExports
+from boardgrid.adapters.netboot import NetbootFiles
+from boardgrid.adapters.netboot.hosts import DhcpHosts
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.adapters.sightings import NetworkSightings
+from boardgrid.testing import FACTS, a_board
+from boardgrid.threads import whole
+
+PATIENCE_S = 10.0
+
+
+class Exportfs:
+    async def run(self, *_argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
+        return ""
+
+
+def boot_files(file: Path) -> Awaitable[object]:
+    hosts = DhcpHosts(file.parent)
+    return NetbootFiles(SubprocessShell(), FACTS, file.parent / "tftp", hosts).seen(a_board(1))
+
+
+def kernel_exports(file: Path) -> Awaitable[object]:
+    return KernelExports(Exportfs(), mirror=file.parent).all()
+
+
+def sightings(file: Path) -> Awaitable[object]:
+    watched = NetworkSightings(BootClock(), file, file.parent / "tftp", lambda _mac: None, tables=())
+    return anext(watched.watch())
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [("tk1-1", boot_files), ("boardgrid-1.exports", kernel_exports), ("dnsmasq.log", sightings)],
+    ids=["boot files", "exports", "sightings"],
+)
+async def test_the_loop_goes_on_while_a_file_cannot_be_read(
+    tmp_path: Path, name: str, ask: Callable[[Path], Awaitable[object]]
+) -> None:
+    os.mkfifo(tmp_path / name)  # read, it hangs until somebody writes
+    goes_on, went_on = threading.Event(), []
+
+    def answer() -> None:
+        with (tmp_path / name).open("w"):  # hangs as well until somebody reads
+            went_on.append(goes_on.wait(PATIENCE_S))
+
+    disk = threading.Thread(target=answer)
+    disk.start()
+    asked = asyncio.ensure_future(ask(tmp_path / name))
+    await asyncio.sleep(0.05)
+    goes_on.set()
+    await asyncio.wait([asked], timeout=0.5)  # nothing is seen on the network, so that one has no end of its own
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    disk.join()
+    assert went_on == [True]
+
+
+async def test_who_gives_up_waits_for_the_end_of_what_began() -> None:
+    began, may_end, ended = threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        began.set()
+        may_end.wait(PATIENCE_S)
+        ended.append(True)
+
+    task = asyncio.ensure_future(whole(work))
+    await asyncio.to_thread(began.wait, PATIENCE_S)
+    task.cancel()
+    await asyncio.sleep(0.01)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == [True]
