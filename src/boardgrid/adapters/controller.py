@@ -18,6 +18,7 @@ from uuid import UUID
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault, Invalid, NotFound
 from boardgrid.model.image import BlobSource
@@ -142,7 +143,7 @@ class AgentDoor:
             if arrived != blob.sha256:
                 raise _broken(blob, _("what came has the SHA-256 {sum}").format(sum=arrived))
         except BaseException as error:
-            await asyncio.shield(asyncio.to_thread(to.unlink, missing_ok=True))
+            await whole(to.unlink, missing_ok=True)
             match error:
                 case httpx.HTTPError():
                     raise _broken(blob, str(error) or type(error).__name__) from error

@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import dataclass
 
+from boardgrid.finishing import finished
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
@@ -54,7 +55,7 @@ class SubprocessShell:
             # Also what the program left behind in its group when it ended by itself.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(transport.get_pid(), signal.SIGKILL)
-            await asyncio.shield(_let_go(transport, talk))
+            await finished(_let_go(transport, talk))
         if talk.is_too_much:
             raise Fault(
                 Code.PROGRAM_FAILED,

@@ -16,6 +16,7 @@ from boardgrid.daemon.identity import Identity
 from boardgrid.daemon.launch import View
 from boardgrid.daemon.sockets import Door, handed_on
 from boardgrid.daemon.state import Condition
+from boardgrid.finishing import finished
 from boardgrid.logs import SizedLog
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError, Fault
@@ -205,7 +206,7 @@ class Keeper:
             for task in (ended, watch, *falls):
                 task.cancel()
             await asyncio.gather(ended, watch, *falls, return_exceptions=True)
-            await asyncio.shield(self._stop(running))
+            await finished(self._stop(running))
             # What its children still hold open may say more, but not for ever.
             await asyncio.wait({pump}, timeout=0.5)
             pump.cancel()

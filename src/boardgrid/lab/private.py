@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.finishing import finished
 from boardgrid.lab.client import LabClient
 from boardgrid.lab.definition import Definition, Kind
 from boardgrid.messages import _
@@ -128,7 +129,7 @@ async def private_lab(
         await _begun(process, client, folder / "lab.log")
         yield PrivateLab(folder, socket, server, interface, client, _child(process.pid))
     finally:
-        await asyncio.shield(_gone(process))
+        await finished(_gone(process))
 
 
 async def _begun(process: asyncio.subprocess.Process, client: LabClient, log: Path) -> None:

@@ -13,10 +13,10 @@ from boardgrid.adapters.exports.ganesha_config import Block, number_for
 from boardgrid.adapters.exports.ganesha_server import GaneshaServer
 from boardgrid.adapters.exports.offer import check_mounted, checked, taken
 from boardgrid.adapters.exports.shared import Shared
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Export, Shell
-from boardgrid.threads import whole
 
 log = structlog.get_logger()
 

@@ -10,10 +10,10 @@ import structlog
 from boardgrid.adapters.exports.knfsd_table import Mirror, options, parsed
 from boardgrid.adapters.exports.offer import check_mounted, checked, taken
 from boardgrid.adapters.exports.shared import Shared
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.ports import Export, Shell
-from boardgrid.threads import whole
 
 log = structlog.get_logger()
 

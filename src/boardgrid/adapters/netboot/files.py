@@ -24,11 +24,11 @@ from boardgrid.adapters.netboot.pxelinux import (
     holding_cmdline,
     told_deployment,
 )
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot, Site
 from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.ports import BootEntry, BootFiles, BootSeen, Shell
-from boardgrid.threads import whole
 
 log = structlog.get_logger()
 

@@ -14,10 +14,10 @@ import structlog
 from boardgrid.adapters.sightings.follow import Tail, changes_in
 from boardgrid.adapters.sightings.lines import AddressOf, age_s, sighting
 from boardgrid.adapters.sightings.sockets import peers
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Clock, Sighting, Sign
-from boardgrid.threads import whole
 
 log = structlog.get_logger()
 

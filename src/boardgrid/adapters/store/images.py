@@ -18,11 +18,11 @@ from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.image import BlobSource, Kernel, Manifest, PathSource, RootSource, Source
 from boardgrid.ports import Blobs, BootFiles
-from boardgrid.threads import whole
 
 log = structlog.get_logger()
 

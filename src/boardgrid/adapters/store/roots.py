@@ -25,11 +25,11 @@ from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
 from boardgrid.adapters.store.root_files import Meta
 from boardgrid.adapters.store.store import Store, Sweep
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.next_step import Tree
 from boardgrid.ports import Persona, Room
-from boardgrid.threads import whole
 
 log = structlog.get_logger()
 

@@ -13,10 +13,10 @@ from weakref import WeakValueDictionary
 import structlog
 
 from boardgrid.adapters.store.place import Places, RootPlace, mounted
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Room, Shell
-from boardgrid.threads import whole
 
 log = structlog.get_logger()
 
