@@ -244,7 +244,12 @@ class Sightings(Protocol):
         """What is seen from now on, and first the last sighting of each sign and board that is still known."""
 
     async def nfs_peers(self) -> set[tuple[IPv4Address, int]]:
-        """Address and port of each established connection to the NFS server."""
+        """
+        Address and port of each established connection to the NFS server.
+
+        Raises:
+            Fault: what boards do is not seen at present, so that none can be said to be silent.
+        """
 
 
 class HostKeys(Protocol):

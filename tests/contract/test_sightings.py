@@ -12,6 +12,7 @@ import pytest
 
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.sightings import NetworkSightings
+from boardgrid.model.errors import Blame, Fault
 from boardgrid.ports import Sighting, Sightings, Sign
 from boardgrid.testing import FakeSightings
 
@@ -121,3 +122,12 @@ async def test_each_connection_to_the_nfs_server_is_told_with_its_port(network: 
     network.mounts(BOARD, 900)
     network.mounts(OTHER, 901)
     assert await network.sightings.nfs_peers() == {(BOARD, 900), (OTHER, 901)}
+
+
+async def test_where_the_log_is_gone_no_board_can_be_called_silent(tmp_path: Path) -> None:
+    log = tmp_path / "dnsmasq.log"
+    sightings = NetworkSightings(BootClock(), log, Path("/srv/tftp"), lambda _mac: None, ())
+    with pytest.raises(Fault, match=f"{log} is not there") as told:
+        await sightings.nfs_peers()
+    assert told.value.blame is Blame.SITE
+    assert "restart dnsmasq" in told.value.hint

@@ -8,8 +8,15 @@ import pytest
 
 from boardgrid.daemon import config
 
-REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "config.md").read_text()
-EXAMPLES = re.findall(r"```toml\n(.*?)```", REFERENCE, re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+REFERENCE = (DOCS / "reference" / "config.md").read_text()
+OURS = re.compile(r"^\[(controller|gateway|agent|site|lab)\]$", re.MULTILINE)
+EXAMPLES = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in sorted(DOCS.rglob("*.md"))
+    for number, block in enumerate(re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL))
+    if OURS.search(block)
+]
 
 
 def keys(fields: dict[str, Any], prefix: str = "") -> Iterator[str]:

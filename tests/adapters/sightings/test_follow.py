@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,16 @@ def test_a_file_is_shortened_once_it_is_too_long_and_read_to_its_end(log: Path) 
     assert tail.shorten(20)
     append(log, "new\n")
     assert tail.new_lines() == ["new"]
+
+
+def test_a_file_whose_name_was_removed_is_shortened_all_the_same(log: Path) -> None:
+    append(log, "line\n" * 10)
+    with log.open() as writer:
+        tail = Tail(log)
+        tail.new_lines()
+        log.unlink()
+        assert tail.shorten(20)
+        assert os.fstat(writer.fileno()).st_size == 0
 
 
 async def test_a_change_wakes_at_once(log: Path) -> None:

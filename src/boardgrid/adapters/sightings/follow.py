@@ -88,9 +88,9 @@ class Tail:
     def shorten(self, longest: int) -> bool:
         """Empty the file if it is longer than that and read to its end; who writes to it appends, and goes on."""
         size = os.fstat(self._file.fileno()).st_size if self._file else 0
-        if self._file is None or size <= longest or self._file.tell() < size or self._is_replaced():
+        if self._file is None or size <= longest or self._file.tell() < size:
             return False
-        os.truncate(self.path, 0)
+        os.truncate(self._file.fileno(), 0)
         self._begin_again()
         return True
 
@@ -102,7 +102,7 @@ class Tail:
     def _open(self) -> None:
         self.close()
         with contextlib.suppress(FileNotFoundError):
-            self._file = self.path.open("rb", buffering=0)
+            self._file = self.path.open("r+b", buffering=0)  # also to shorten it, whatever became of its name
         self._begin_again()
 
     def _begin_again(self) -> None:

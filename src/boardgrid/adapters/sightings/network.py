@@ -67,7 +67,7 @@ class NetworkSightings:
         self._remember(await whole(lambda: self._from_past(tail.to_end(_REMEMBERED_BYTES))))
         for known in sorted(self._last.values(), key=lambda one: one.at_s):
             yield known
-        connected = await self.nfs_peers()
+        connected = peers(self.tables, _NFS_PORT)
         look_at_s = self.clock.now_s() + _LOOK_EVERY_S
         while True:
             changed.clear()
@@ -77,7 +77,7 @@ class NetworkSightings:
                 if self.clock.now_s() >= look_at_s:
                     break  # a flood of lines does not hide the connections
             if self.clock.now_s() >= look_at_s:
-                before, connected = connected, await self.nfs_peers()
+                before, connected = connected, peers(self.tables, _NFS_PORT)
                 for seen in self._remember(self._connections(connected - before)):
                     yield seen
                 look_at_s = self.clock.now_s() + _LOOK_EVERY_S
@@ -87,6 +87,13 @@ class NetworkSightings:
                 await self._changed_or_passed(changed, look_at_s - self.clock.now_s())
 
     async def nfs_peers(self) -> set[tuple[IPv4Address, int]]:
+        if not await whole(self.log.exists):
+            raise Fault(
+                Code.NETBOOT_FAILED,
+                _("{log} is not there, so nobody sees what boards ask of dnsmasq"),
+                hint=_("restart dnsmasq, which makes it anew: boardgridd status has its number, and kill is enough"),
+                log=self.log,
+            )
         return peers(self.tables, _NFS_PORT)
 
     async def _changed_or_passed(self, changed: asyncio.Event, seconds: float) -> None:
