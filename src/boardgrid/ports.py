@@ -198,7 +198,7 @@ class BootEntry:
 class BootSeen:
     """What the network has ready for a board."""
 
-    is_current: bool  # under the MAC and the address that the board is declared with
+    is_current: bool  # under the MAC and the address that the board is declared with, and as its type would have it
     deployment: UUID | None  # whose entry is in place; None: the holding entry, or a flashed board's none at all
 
 
@@ -217,7 +217,7 @@ class Netboot(Protocol):
 
     async def forget(self, board: Board) -> None: ...
 
-    async def seen(self, board: Board) -> BootSeen | None:
+    async def seen(self, board: Board, type_: BoardType) -> BootSeen | None:
         """None where there is nothing of this board."""
 
 

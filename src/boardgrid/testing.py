@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ParamSpec
 from uuid import UUID
 
-from boardgrid.model.board import Board, BoardType, DriverSpec, Site
+from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotFound
 from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Source
 from boardgrid.model.next_step import Tree
@@ -250,12 +250,19 @@ class FakeExports:
 class FakeNetboot:
     offered: dict[str, BootEntry | None] = field(default_factory=dict)
     hosts: dict[str, tuple[str, IPv4Address]] = field(default_factory=dict)  # MAC and address, by board name
+    held: dict[str, BoardType] = field(default_factory=dict)  # what the holding entry was written for
+    broken: FarmError | None = None  # set it, and nothing can be written
 
     async def offer(self, board: Board, entry: BootEntry) -> None:
+        if self.broken:
+            raise self.broken
         self.hosts[board.name] = (board.mac, board.address)
         self.offered[board.name] = entry
 
     async def hold(self, board: Board, type_: BoardType) -> None:
+        if self.broken:
+            raise self.broken
+        self.held[board.name] = type_
         self.hosts[board.name] = (board.mac, board.address)
         self.offered[board.name] = None
 
@@ -263,11 +270,13 @@ class FakeNetboot:
         self.hosts.pop(board.name, None)
         self.offered.pop(board.name, None)
 
-    async def seen(self, board: Board) -> BootSeen | None:
+    async def seen(self, board: Board, type_: BoardType) -> BootSeen | None:
         if board.name not in self.hosts:
             return None
         entry = self.offered[board.name]
         is_current = self.hosts[board.name] == (board.mac, board.address)
+        if entry is None and board.boot is not Boot.FLASHED:
+            is_current = is_current and self.held.get(board.name) == type_
         return BootSeen(is_current, entry.deployment if entry else None)
 
 

@@ -15,7 +15,7 @@ from boardgrid.adapters.netboot.hosts import DhcpHosts
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.sightings import NetworkSightings
 from boardgrid.finishing import whole
-from boardgrid.testing import FACTS, a_board
+from boardgrid.testing import FACTS, TYPE, a_board
 
 PATIENCE_S = 10.0
 
@@ -27,7 +27,7 @@ class Exportfs:
 
 def boot_files(file: Path) -> Awaitable[object]:
     hosts = DhcpHosts(file.parent)
-    return NetbootFiles(SubprocessShell(), FACTS, file.parent / "tftp", hosts).seen(a_board(1))
+    return NetbootFiles(SubprocessShell(), FACTS, file.parent / "tftp", hosts).seen(a_board(1), TYPE)
 
 
 def kernel_exports(file: Path) -> Awaitable[object]:

@@ -100,6 +100,46 @@ class OnlyResets:
         await self.board.reset()
 
 
+@dataclass
+class Outlet:
+    """It switches, and cannot tell: a board at it is never known to be off."""
+
+    board: FakeBoard
+
+    async def on(self) -> None:
+        await self.board.on()
+
+    async def off(self) -> None:
+        await self.board.off()
+
+
+@dataclass
+class Asks:
+    """The board itself, asked by SSH: what runs on it may say that it restarts, and go on."""
+
+    board: FakeBoard
+    is_obeyed: bool = False
+    asked: int = 0
+
+    async def reset(self) -> None:
+        self.asked += 1
+        if self.is_obeyed:
+            await self.board.reset()
+
+    async def quiesce(self) -> None:
+        pass
+
+
+@dataclass
+class Drivers:
+    """The same drivers for each board of a site with one."""
+
+    drivers: Sequence[object]
+
+    def of(self, _board: Board) -> Sequence[object]:
+        return self.drivers
+
+
 def deployed(number: int = 0, **changes: Any) -> Deployed:
     """The *number*-th deployment of the image, each with a root of its own."""
     wish = Deployed(

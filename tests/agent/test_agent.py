@@ -6,11 +6,13 @@ from uuid import UUID
 
 import pytest
 
+from boardgrid.adapters.netboot.pxelinux import checked_cmdline
 from boardgrid.agent.site import Pace
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.model.image import PathSource, RootSource
+from boardgrid.model.inventory import checked_type
 from boardgrid.model.report import BoardReport, HealthReport, OrderReport, Power, Reached, SiteReport, StepReport, Voice
 from boardgrid.model.wish import BoardWish, Gone, ImageWish, Lease, PowerOrder, RootWish
 from boardgrid.ports import Sign
@@ -60,7 +62,7 @@ async def test_a_flashed_board_is_stopped_before_its_path_is_switched() -> None:
         await opened(site)
         site.shelf["tk1-1"].write("home/notes", "mine")
         await opened(site, 1)
-    assert steps(site)[-5:] == ["fence", "stop", "export", "restart", "boot"]
+    assert steps(site)[-7:] == ["fence", "clone", "personalise", "stop", "export", "restart", "boot"]
     assert site.shelf["tk1-1"].runs == UUID(int=mill.ROOT.int + 1)
     assert site.roots.trees[mill.ROOT].files == {"home/notes": "mine"}
 
@@ -195,14 +197,26 @@ async def test_a_dead_board_is_blamed_after_the_whole_ladder() -> None:
 
 @patiently
 async def test_a_board_that_boots_another_root_is_blamed_and_never_opened() -> None:
-    site = mill.a_site(ignores_exports=True)
+    board = mill.flashed_board()
+    site = mill.a_site(board, ignores_exports=True)
     async with mill.agent(site):
-        site.wish(mill.wished(BOARD, mill.deployed()))
+        site.wish(mill.wished(board, mill.deployed()))
         await site.until(mill.reached(site, Reached.FAILED))
         told = site.controller.of_kind(BoardReport)
     assert [one.reached for one in told] == [Reached.FAILED]
     assert told[-1].blame is Blame.BOARD
     assert told[-1].code is Code.BOARD_WRONG_ROOT
+
+
+@patiently
+async def test_an_image_whose_ssh_server_has_a_key_of_its_own_is_blamed_itself() -> None:
+    site = mill.a_site(ignores_exports=True)
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.deployed()))
+        await site.until(mill.reached(site, Reached.FAILED))
+    told = site.controller.of_kind(BoardReport)[-1]
+    assert told.blame is Blame.IMAGE, "it fetched the files of its deployment: all that ran after that was the image's"
+    assert told.code is Code.SSH_OTHER_KEY
 
 
 @patiently
@@ -426,3 +440,18 @@ async def test_another_agent_on_the_site_ends_this_one() -> None:
         site.controller.epoch += 1
         with pytest.raises(Exception, match="another agent"):
             await task
+
+
+@patiently
+async def test_the_longest_command_line_that_a_type_may_declare_is_one_that_boots() -> None:
+    longest = checked_type(replace(TYPE, console="x" * 80, cmdline="y" * 600))
+    board = replace(BOARD, name=f"{'t' * 31}-9999", type="t" * 31)
+    site = mill.a_site(board)
+    async with mill.agent(site):
+        site.wish(replace(mill.wished(board, mill.deployed()), type=longest))
+        await site.until(lambda: site.netboot.offered.get(board.name) is not None)
+        entry = site.netboot.offered[board.name]
+    assert entry is not None
+    shortest_address, longest_address = "10.20.0.1", "255.255.255.255"
+    room = 5 * (len(longest_address) - len(shortest_address))
+    assert len(checked_cmdline(entry.cmdline)) + room <= 1023

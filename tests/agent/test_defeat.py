@@ -10,10 +10,10 @@ import pytest
 from boardgrid.agent.site import Pace
 from boardgrid.model.board import Act, Board
 from boardgrid.model.deployment import Outcome, Phase
-from boardgrid.model.errors import Blame, Code, Conflict, Fault
+from boardgrid.model.errors import Blame, Code, Conflict, Fault, Invalid
 from boardgrid.model.image import RootSource
 from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Reached, SiteReport, StepReport
-from boardgrid.model.wish import BoardWish, Gone, ImageWish, PowerOrder, RootWish
+from boardgrid.model.wish import BoardWish, Gone, ImageWish, PowerOrder, RootWish, Wish
 from boardgrid.ports import Sign
 from boardgrid.testing import TYPE, FakeRoots, FakeSite, a_board, patiently
 from tests.agent import mill
@@ -74,7 +74,7 @@ async def test_a_dead_board_leaves_the_farm_all_the_same() -> None:
 async def test_a_board_that_restarts_into_something_else_is_not_parked() -> None:
     board = a_board()
     site = mill.a_site(board)
-    async with mill.agent(site, drivers=_OnlyResets(site)):
+    async with mill.agent(site, drivers=mill.Drivers([mill.OnlyResets(site.shelf["tk1-1"])])):
         site.shelf["tk1-1"].powered = True
         # It asked for the holding kernel before, as anybody on it may at any time.
         await opened(site)
@@ -88,14 +88,99 @@ async def test_a_board_that_restarts_into_something_else_is_not_parked() -> None
         await site.until(mill.reached(site, Reached.PARKED), 10 * HOUR_S)
 
 
-class _OnlyResets:
-    """The shelf's boards, which nothing can switch off."""
+@pytest.mark.parametrize("wish", [mill.PARKED, mill.deployed(1), Gone()], ids=["released", "given on", "removed"])
+@patiently
+async def test_a_root_is_taken_back_also_where_the_boot_files_cannot_be_written(wish: Wish) -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        site.shelf["tk1-1"].write("home/notes", "mine")
+        site.netboot.broken = Fault(Code.NETBOOT_FAILED, "the disk is full")
+        site.wish(mill.wished(BOARD, wish))
+        await asyncio.sleep(HOUR_S)
+        with pytest.raises(OSError, match="Stale"):
+            site.shelf["tk1-1"].write("home/notes", "theirs")
+    assert not site.offers(BOARD.address, mill.ROOT)
+    if wish == mill.PARKED:
+        assert not site.shelf["tk1-1"].powered
+        assert not mill.reached(site, Reached.PARKED)()
 
-    def __init__(self, site: FakeSite) -> None:
-        self._made = {name: [mill.OnlyResets(board)] for name, board in site.shelf.items()}
 
-    def of(self, board: Board) -> list[mill.OnlyResets]:
-        return self._made[board.name]
+@patiently
+async def test_a_board_is_cut_from_its_outlet_whatever_its_last_user_fetches() -> None:
+    site = mill.a_site()
+    board = site.shelf["tk1-1"]
+    async with mill.agent(site, drivers=mill.Drivers([asks := mill.Asks(board), mill.Outlet(board)])):
+        await opened(site)
+        site.wish(mill.wished(BOARD, mill.PARKED))
+        for _each in range(1000):  # a program in its memory
+            site.sightings.happen(BOARD.address, Sign.TFTP, "holding/vmlinuz")
+            await asyncio.sleep(0.003)
+        await site.until(mill.reached(site, Reached.PARKED))
+    assert board.switched[-2:] == ["off", "on"]
+    assert board.restarts == 2, "once for its user, once after them"
+    assert asks.asked == 1, "its user's own restart; when it is taken back nobody on it is asked"
+
+
+@patiently
+async def test_a_flashed_board_is_cut_from_an_outlet_that_cannot_tell() -> None:
+    declared = mill.flashed_board()
+    site = mill.a_site(declared)
+    board = site.shelf["tk1-1"]
+    async with mill.agent(site, drivers=mill.Drivers([mill.Outlet(board)])):
+        await opened(site)
+        site.wish(mill.wished(declared, mill.PARKED))
+        await site.until(mill.reached(site, Reached.PARKED))
+        assert board.runs is None
+    assert board.switched[-2:] == ["off", "on"]
+    assert board.restarts == 2
+
+
+@patiently
+async def test_an_outlet_that_fails_leaves_a_flashed_board_with_nobody() -> None:
+    declared = mill.flashed_board()
+    site = mill.a_site(declared)
+    board = site.shelf["tk1-1"]
+    async with mill.agent(site, drivers=mill.Drivers([mill.Outlet(board)])):
+        await opened(site)
+        board.outlet_hangs = True
+        site.wish(mill.wished(declared, mill.PARKED))
+        await site.until(lambda: bool(failures(site)))
+    assert failures(site)[-1].blame is Blame.BOARD
+    assert not mill.reached(site, Reached.PARKED)()
+
+
+@pytest.mark.parametrize("is_reached", [True, False])
+@patiently
+async def test_an_agent_that_comes_anew_restarts_no_board_that_was_seen_parked(is_reached: bool) -> None:
+    site = mill.a_site(powered=True)
+    board = site.shelf["tk1-1"]
+    async with mill.agent(site, drivers=mill.Drivers([mill.Outlet(board)])):
+        site.wish(replace(mill.wished(BOARD, mill.PARKED), is_reached=is_reached))
+        await site.until(mill.reached(site, Reached.PARKED))
+    assert board.restarts == (0 if is_reached else 1)
+
+
+@patiently
+async def test_a_board_whose_record_cannot_be_is_set_aside_and_no_image_is_blamed() -> None:
+    site = mill.a_site()
+    site.netboot.broken = Invalid(Code.ADDRESS_INVALID, "10.9.9.9 is no address for board tk1-1")
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.PARKED))
+        await site.until(lambda: bool(failures(site)))
+    assert failures(site)[-1].blame is Blame.BOARD
+    assert "10.9.9.9" in failures(site)[-1].reason
+
+
+@patiently
+async def test_a_mended_board_type_reaches_a_board_that_waits() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, mill.PARKED))
+        await site.until(mill.reached(site, Reached.PARKED))
+        mended = replace(TYPE, cmdline="fbcon=map:1")
+        site.wish(replace(mill.wished(BOARD, mill.PARKED), type=mended))
+        await site.until(lambda: site.netboot.held["tk1-1"] == mended)
 
 
 @patiently

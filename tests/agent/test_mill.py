@@ -24,8 +24,8 @@ SWITCH = [
     *[("roots", "clone"), ("roots", "personalise"), ("exports", "remove"), ("drivers", "off"), ("exports", "add")],
     *[("drivers", "on"), ("host_keys", "of")],
 ]
-PARK = [("netboot", "hold"), ("exports", "remove"), ("drivers", "off")]
-LEAVE = [*PARK, ("netboot", "forget")]
+PARK = [("exports", "remove"), ("drivers", "off"), ("netboot", "hold")]
+LEAVE = [("exports", "remove"), ("drivers", "off"), ("netboot", "forget")]
 
 WAYS = [
     *[pytest.param(NETBOOTED, mill.deployed(1), *at, id=f"deploy-{at[0]}.{at[1]}") for at in DEPLOY],

@@ -43,40 +43,50 @@ def an_entry(deployment: UUID, files: BootFiles) -> BootEntry:
 async def test_a_board_is_told_with_the_deployment_whose_entry_it_has(netboot: Netboot, files: BootFiles) -> None:
     await netboot.offer(BOARD, an_entry(FIRST, files))
     await netboot.hold(OTHER, TYPE)
-    assert await netboot.seen(BOARD) == BootSeen(is_current=True, deployment=FIRST)
-    assert await netboot.seen(OTHER) == BootSeen(is_current=True, deployment=None)
+    assert await netboot.seen(BOARD, TYPE) == BootSeen(is_current=True, deployment=FIRST)
+    assert await netboot.seen(OTHER, TYPE) == BootSeen(is_current=True, deployment=None)
 
 
 async def test_the_newest_entry_stands(netboot: Netboot, files: BootFiles) -> None:
     await netboot.hold(BOARD, TYPE)
     await netboot.offer(BOARD, an_entry(FIRST, files))
     await netboot.offer(BOARD, an_entry(SECOND, files))
-    assert await netboot.seen(BOARD) == BootSeen(is_current=True, deployment=SECOND)
+    assert await netboot.seen(BOARD, TYPE) == BootSeen(is_current=True, deployment=SECOND)
     await netboot.hold(BOARD, TYPE)
-    assert await netboot.seen(BOARD) == BootSeen(is_current=True, deployment=None)
+    assert await netboot.seen(BOARD, TYPE) == BootSeen(is_current=True, deployment=None)
 
 
 async def test_every_call_may_be_made_twice(netboot: Netboot, files: BootFiles) -> None:
     for _twice in range(2):
         await netboot.offer(BOARD, an_entry(FIRST, files))
-    assert await netboot.seen(BOARD) == BootSeen(is_current=True, deployment=FIRST)
+    assert await netboot.seen(BOARD, TYPE) == BootSeen(is_current=True, deployment=FIRST)
     for _twice in range(2):
         await netboot.hold(BOARD, TYPE)
-    assert await netboot.seen(BOARD) == BootSeen(is_current=True, deployment=None)
+    assert await netboot.seen(BOARD, TYPE) == BootSeen(is_current=True, deployment=None)
     for _twice in range(2):
         await netboot.forget(BOARD)
-    assert await netboot.seen(BOARD) is None
+    assert await netboot.seen(BOARD, TYPE) is None
 
 
 async def test_a_board_that_moved_to_another_address_keeps_its_entry(netboot: Netboot, files: BootFiles) -> None:
     moved = replace(BOARD, address=IPv4Address("10.20.0.99"))
     await netboot.offer(BOARD, an_entry(FIRST, files))
-    assert await netboot.seen(moved) == BootSeen(is_current=False, deployment=FIRST)
+    assert await netboot.seen(moved, TYPE) == BootSeen(is_current=False, deployment=FIRST)
     await netboot.offer(moved, an_entry(FIRST, files))
-    assert await netboot.seen(moved) == BootSeen(is_current=True, deployment=FIRST)
+    assert await netboot.seen(moved, TYPE) == BootSeen(is_current=True, deployment=FIRST)
     await netboot.forget(moved)
-    assert await netboot.seen(BOARD) is None
+    assert await netboot.seen(BOARD, TYPE) is None
+
+
+async def test_a_holding_entry_of_a_type_that_was_mended_is_outdated(netboot: Netboot, files: BootFiles) -> None:
+    mended = replace(TYPE, cmdline="fbcon=map:1")
+    await netboot.hold(BOARD, TYPE)
+    assert await netboot.seen(BOARD, mended) == BootSeen(is_current=False, deployment=None)
+    await netboot.hold(BOARD, mended)
+    assert await netboot.seen(BOARD, mended) == BootSeen(is_current=True, deployment=None)
+    await netboot.offer(BOARD, an_entry(FIRST, files))
+    assert await netboot.seen(BOARD, TYPE) == BootSeen(is_current=True, deployment=FIRST), "its user's stays"
 
 
 async def test_nobody_is_told_before_there_is_an_entry(netboot: Netboot) -> None:
-    assert await netboot.seen(BOARD) is None
+    assert await netboot.seen(BOARD, TYPE) is None

@@ -23,6 +23,7 @@ seens = st.builds(
     is_introduced=st.booleans(),
     has_files=st.booleans(),
     can_stop=st.booleans(),
+    can_cut=st.booleans(),
     can_restart=st.booleans(),
     life=st.sampled_from(Life),
 )
@@ -49,7 +50,7 @@ def done(step: Step, wish: Wish, seen: Seen) -> Seen:
         case Step.RESTART:
             return replace(seen, life=Life.BOOTING)
         case Step.BOOT:
-            return replace(seen, life=Life.RUNNING if isinstance(wish, Deployed) else Life.WAITING)
+            return replace(seen, life=Life.RUNNING if isinstance(wish, Deployed) else Life.OFF)
         case Step.FORGET:
             return replace(seen, has_files=False)
         case Step.GIVE_UP:
@@ -86,7 +87,14 @@ def test_no_board_is_restarted_while_a_former_root_is_offered_to_it(wish: Wish, 
 
 @given(seens)
 def test_a_board_that_is_new_here_gets_the_holding_entry_before_its_root(seen: Seen) -> None:
-    assert next_step(WISH, replace(seen, is_introduced=False)) is Step.HOLD
+    assert next_step(WISH, replace(seen, is_introduced=False, exported=seen.exported & {ROOT})) is Step.HOLD
+
+
+@given(wishes, seens)
+def test_what_was_a_former_users_is_taken_back_before_anything_that_may_fail(wish: Wish, seen: Seen) -> None:
+    former = seen.exported - {ROOT} if isinstance(wish, Deployed) else seen.exported
+    if former:
+        assert next_step(wish, seen) is Step.FENCE
 
 
 @given(seens)
@@ -109,14 +117,26 @@ def test_both_roots_are_never_offered_under_the_one_path_of_a_flashed_board(seen
 
 
 @pytest.mark.parametrize("wish", [Parked(), Gone()])
-def test_a_board_is_parked_only_when_it_is_off_or_waits(wish: Wish) -> None:
+def test_a_board_is_taken_back_only_when_it_is_off(wish: Wish) -> None:
     for life in (Life.UNKNOWN, Life.RUNNING, Life.STRAYED, Life.BOOTING):
         assert next_step(wish, Seen(life=life, can_stop=True, can_restart=True)) is Step.STOP
 
 
 @given(seens)
+def test_a_board_that_boots_by_the_network_is_parked_only_off_or_after_a_restart(seen: Seen) -> None:
+    if seen.has_entries and next_step(Parked(), seen) is None:
+        assert seen.life is Life.OFF
+
+
+@given(seens)
+def test_a_flashed_board_that_an_outlet_can_restart_is_not_left_with_what_runs_on_it(seen: Seen) -> None:
+    if not seen.has_entries and seen.can_cut and next_step(Parked(), seen) is None:
+        assert seen.life in {Life.OFF, Life.BOOTING}
+
+
+@given(seens)
 def test_a_board_that_leaves_is_fenced_and_then_waited_for_no_longer(seen: Seen) -> None:
-    assert next_step(Gone(), seen) in {Step.HOLD, Step.FENCE, Step.STOP, Step.FORGET, None}
+    assert next_step(Gone(), seen) in {Step.FENCE, Step.STOP, Step.FORGET, None}
 
 
 @given(seens)

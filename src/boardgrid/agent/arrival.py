@@ -12,31 +12,39 @@ from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.model.wish import BoardWish, Deployed
 from boardgrid.ports import Sighting, Sign
 
-HOLDING = "holding"  # the word in the path of every file that a board in the holding entry fetches
+HOLDING = "holding"  # the folder of every file that a board in the holding entry fetches
+_LABELS_MOST = 8
 
 
 class Signs:
-    """The last of each sign that one board gave."""
+    """The last of each sign that one board gave, and of each folder of its boot files from which it fetched."""
 
     def __init__(self) -> None:
         self._last: dict[Sign, Sighting] = {}
+        self._fetched: dict[str, float] = {}
         self.stirred = asyncio.Event()  # set by each that comes
 
     def saw(self, sighting: Sighting) -> None:
         self._last[sighting.sign] = sighting
+        if sighting.sign is Sign.TFTP:
+            label = sighting.what.partition("/")[0]
+            self._fetched.pop(label, None)
+            self._fetched[label] = sighting.at_s
+            for oldest in list(self._fetched)[:-_LABELS_MOST]:
+                del self._fetched[oldest]
         self.stirred.set()
 
-    def last(self, sign: Sign) -> Sighting | None:
-        return self._last.get(sign)
+    def fetched_s(self, label: str) -> float:
+        """When it last fetched a file of that deployment, or of the holding entry; minus infinity: never."""
+        return self._fetched.get(label, float("-inf"))
 
     def since(self, at_s: float) -> list[Sighting]:
         """Those that were given since then, in their order."""
         return sorted((seen for seen in self._last.values() if seen.at_s >= at_s), key=lambda seen: seen.at_s)
 
     def asked_to_hold(self) -> float:
-        """When it last fetched a file of the holding entry, and none of a deployment after it; else minus infinity."""
-        tftp = self._last.get(Sign.TFTP)
-        return tftp.at_s if tftp and HOLDING in tftp.what else float("-inf")
+        """When it last fetched a file of the holding entry, and nothing else after it; else minus infinity."""
+        return self.fetched_s(HOLDING) if list(self._fetched)[-1:] == [HOLDING] else float("-inf")
 
 
 @dataclass
@@ -128,29 +136,40 @@ class Arrival:
         signs = {seen.sign for seen in self.signs.since(self.since_s)}
         if not signs or (signs == {Sign.NFS} and board.boot is not Boot.FLASHED):
             return silent(self.wished)
-        if not isinstance(self.wished.wish, Deployed):
-            return Fault(
-                Code.BOARD_SILENT,
-                _("{board} restarted but did not fetch the holding kernel within {boot_s:g} s"),
-                hint=_("does its bootloader ask the network first? see how to add a board"),
-                blame=Blame.BOARD,
-                **facts,
-            )
-        if Sign.NFS not in signs:
-            is_flashed = board.boot is Boot.FLASHED
-            return Fault(
-                Code.ROOT_NOT_MOUNTED,
-                _("{board} began to boot but did not mount its root within {boot_s:g} s"),
-                hint=_("the image's kernel needs this board's network driver and NFS, built in or in its initramfs"),
-                blame=Blame.BOARD if is_flashed else Blame.IMAGE,
-                **facts,
-            )
-        if await self._voice():
+        wish, answers = self.wished.wish, bool(await self._voice())
+        label = str(wish.deployment) if isinstance(wish, Deployed) else HOLDING
+        # From there on all that runs is the image's; before, nothing is.
+        has_fetched = self.signs.fetched_s(label) >= self.since_s
+        if answers and not has_fetched:
             return Fault(
                 Code.BOARD_WRONG_ROOT,
                 _("{board} answers SSH with another host key: it runs another root than the one it was given"),
                 hint=_("its bootloader may mount a fixed path or boot from its own storage: see how to add a board"),
                 blame=Blame.BOARD,
+                **facts,
+            )
+        if not has_fetched and board.boot is not Boot.FLASHED:
+            return Fault(
+                Code.BOARD_SILENT,
+                _("{board} restarted but did not fetch its kernel within {boot_s:g} s"),
+                hint=_("does its bootloader ask the network first? see how to add a board"),
+                blame=Blame.BOARD,
+                **facts,
+            )
+        if Sign.NFS not in signs:
+            return Fault(
+                Code.ROOT_NOT_MOUNTED,
+                _("{board} began to boot but did not mount its root within {boot_s:g} s"),
+                hint=_("the image's kernel needs this board's network driver and NFS, built in or in its initramfs"),
+                blame=Blame.IMAGE if has_fetched else Blame.BOARD,
+                **facts,
+            )
+        if answers:
+            return Fault(
+                Code.SSH_OTHER_KEY,
+                _("{board} booted its own files, but answers SSH with another host key than its root was given"),
+                hint=_("does the image's sshd_config name a HostKey of its own? The farm writes ssh_host_ed25519_key"),
+                blame=Blame.IMAGE,
                 **facts,
             )
         return Fault(

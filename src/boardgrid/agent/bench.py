@@ -17,7 +17,7 @@ from boardgrid.model.board import Boot
 from boardgrid.model.errors import Blame, Code, FarmError, Fault
 from boardgrid.model.next_step import Life, Seen, Step, Tree
 from boardgrid.model.wish import BoardWish, Deployed
-from boardgrid.ports import BootEntry, Export, Persona, Sighting, Sign
+from boardgrid.ports import BootEntry, Export, Persona, Sighting
 
 
 @dataclass(slots=True)
@@ -31,7 +31,6 @@ class Memory:
     is_stuck: bool = False  # the last one led to nothing
     is_reached: bool = False  # the wish was reached: a board in its holder's hands is not judged any more
     made_here: bool = False  # the root was made personal by this agent, so nothing ran it before the next restart
-    cleared_s: float = float("-inf")  # when it lost what it had booted: what it fetched before tells nothing any more
     stops: int = 0  # that failed
     cannot_stop: bool = False
     why: FarmError | None = None  # the last thing that went wrong
@@ -66,11 +65,12 @@ class Bench:
     async def look(self, wished: BoardWish) -> Seen:
         board, wish, world = wished.board, wished.wish, self._world
         tree = await world.roots.seen(wish.root) if isinstance(wish, Deployed) else None
-        netboot = await world.netboot.seen(board)
+        netboot = await world.netboot.seen(board, wished.type)
         has_entries = board.boot is not Boot.FLASHED
         ladder = self.ladder(wished)
         is_on = None if self.memory.is_reached else await self._is_on(ladder)
         life = await self._life(wished, tree, is_on)
+        rungs = self._rungs(wished, is_on)
         return Seen(
             tree=tree,
             exported=frozenset([self._root_of(export, wished) for export in await self._exports_to(wished)]),
@@ -79,7 +79,8 @@ class Bench:
             is_introduced=netboot is not None and netboot.is_current,
             has_files=netboot is not None,
             can_stop=ladder.can_stop and not self.memory.cannot_stop,
-            can_restart=self._rung(ladder, is_on) is not None,
+            can_cut=any(rung.is_forced for rung in rungs),
+            can_restart=self._next_rung(rungs) is not None,
             life=life,
         )
 
@@ -104,9 +105,9 @@ class Bench:
             return None  # an outlet that does not tell is no reason to stop: the ladder shows what works
 
     async def _life(self, wished: BoardWish, tree: Tree | None, is_on: bool | None) -> Life:
-        memory, wish, tftp = self.memory, wished.wish, self._signs.last(Sign.TFTP)
+        memory, wish = self.memory, wished.wish
         deployed = isinstance(wish, Deployed)
-        if memory.is_reached:
+        if memory.is_reached or (wished.is_reached and not deployed):
             return Life.RUNNING if deployed else Life.OFF
         if is_on is False and (not deployed or memory.restarted_s is None):
             return Life.OFF
@@ -114,20 +115,31 @@ class Bench:
             return Life.STRAYED
         if memory.restarted_s is not None:
             return Life.BOOTING
-        if not isinstance(wish, Deployed):
-            return Life.WAITING if self._signs.asked_to_hold() > memory.cleared_s else Life.UNKNOWN
-        if tree is None or tree.personal != wish.deployment or memory.made_here or wish.opened:
+        if not isinstance(wish, Deployed) or tree is None or tree.personal != wish.deployment:
+            return Life.UNKNOWN
+        if memory.made_here or wish.opened:
             return Life.UNKNOWN
         # An agent before this one may have come further: the board may run already, or be on its way.
         if await voice_of(self._world, wished) == tree.host_key:
             return Life.RUNNING
-        if tftp and str(wish.deployment) in tftp.what:
-            memory.restarted_s = tftp.at_s
+        fetched_s = self._signs.fetched_s(str(wish.deployment))
+        if fetched_s >= 0:
+            memory.restarted_s = fetched_s
             return Life.BOOTING
         return Life.UNKNOWN
 
-    def _rung(self, ladder: Ladder, is_on: bool | None) -> Rung | None:
-        rungs = ladder.rungs(is_on)
+    def _rungs(self, wished: BoardWish, is_on: bool | None) -> list[Rung]:
+        """
+        What may be tried, politest first. A board is taken back from its user by force where that can be done: who is
+        root on it could say that it restarts, and go on. A flashed one shows nothing by which else it would be known.
+        """
+        rungs = self.ladder(wished).rungs(is_on)
+        if isinstance(wished.wish, Deployed):
+            return rungs
+        forced = [rung for rung in rungs if rung.is_forced]
+        return forced or ([] if wished.board.boot is Boot.FLASHED else rungs)
+
+    def _next_rung(self, rungs: list[Rung]) -> Rung | None:
         most = 2 if len(rungs) == 1 else 1  # once may be bad luck
         return next((rung for rung in rungs if self.memory.tried.count(rung) < most), None)
 
@@ -150,7 +162,6 @@ class Bench:
             case Step.HOLD:
                 await self._may_act()
                 await self._world.netboot.hold(wished.board, wished.type)
-                self.memory.cleared_s = self._world.clock.now_s()
             case Step.FENCE:
                 return await self._fence(wished)
             case Step.STOP:
@@ -227,7 +238,6 @@ class Bench:
         for export in exports:
             await self._may_act()
             await self._world.exports.remove(export.seen_as)
-        self.memory.cleared_s = self._world.clock.now_s()
         return ", ".join(sorted(str(export.seen_as) for export in exports))
 
     async def _quiesce(self, wished: BoardWish) -> None:
@@ -286,8 +296,8 @@ class Bench:
         return silent(wished)
 
     async def _restart(self, wished: BoardWish) -> str:
-        memory, ladder = self.memory, self.ladder(wished)
-        rung = self._rung(ladder, await self._is_on(ladder))
+        memory = self.memory
+        rung = self._next_rung(self._rungs(wished, await self._is_on(self.ladder(wished))))
         if rung is None:
             raise memory.why or silent(wished)
         self._leave_window = await self._window.enter()

@@ -19,7 +19,7 @@ from boardgrid.agent.window import Window
 from boardgrid.messages import _
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
-from boardgrid.model.errors import Blame, Code, FarmError, Fault
+from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, NotFound
 from boardgrid.model.next_step import Seen, Step, next_step
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.wish import BoardWish, Deployed, Gone, PowerOrder
@@ -250,7 +250,7 @@ class Keeper:
         """
         memory = self._bench.memory
         memory.why = error
-        blame = error.blame if isinstance(error, Fault) else Blame.IMAGE
+        blame = _blame(step, error)
         if step is Step.GIVE_UP:
             self._give_up(wished, error, blame)
         if blame is Blame.SITE:
@@ -356,6 +356,21 @@ def _target(wished: BoardWish) -> object:
         return (wished.board, wished.type, replace(wish, opened=False))
     # Nobody is on the board, so it may be looked at anew: an admin who mended it has the generation raised.
     return (wished.board, wished.type, wish, wished.generation)
+
+
+def _blame(step: Step, error: FarmError) -> Blame:
+    """Whose fault it is where the error does not say: what the farm refused to do, by the thing that it was told of."""
+    match error:
+        case Fault():
+            return error.blame
+        case _ if step in {Step.CLONE, Step.PERSONALISE}:
+            return Blame.IMAGE
+        case NotFound():
+            return Blame.IMAGE  # of the files that are handed to a board, all are an image's
+        case Conflict():
+            return Blame.SITE  # what is in the way is no deployment's: it goes, or is mended by hand
+        case _:
+            return Blame.BOARD  # the record of the board, or of its type
 
 
 def _bug() -> Fault:

@@ -18,6 +18,7 @@ class Rung:
     name: str
     act: Callable[[], Awaitable[None]]
     wakes: bool  # helps a board that is off
+    is_forced: bool  # whatever runs on the board has no say in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,12 @@ class Ladder:
         for driver in self.drivers:
             name = type(driver).__name__
             if isinstance(driver, Resets):
-                rungs.append(Rung(_("reset by {driver}").format(driver=name), driver.reset, wakes=False))
+                # Where the board itself is asked to write down its memory, it is also asked to restart.
+                words, is_forced = _("reset by {driver}").format(driver=name), not isinstance(driver, Quiesces)
+                rungs.append(Rung(words, driver.reset, wakes=False, is_forced=is_forced))
             if isinstance(driver, SwitchesOn):
                 cycle = self._cycle(driver)
-                rungs.append(Rung(_words(driver, cycle), cycle or driver.on, wakes=True))
+                rungs.append(Rung(_words(driver, cycle), cycle or driver.on, wakes=True, is_forced=cycle is not None))
         if is_on is False:
             waking = [rung for rung in rungs if rung.wakes]
             return waking or rungs

@@ -74,6 +74,7 @@ class Code(StrEnum):
     BOARD_WRONG_ROOT = "board.wrong_root"
     ROOT_NOT_MOUNTED = "root.not_mounted"
     SSH_SILENT = "ssh.silent"
+    SSH_OTHER_KEY = "ssh.other_key"
     STORE_FULL = "store.full"
     STORE_DAMAGED = "store.damaged"
     ROOT_BUSY = "root.busy"

@@ -64,13 +64,17 @@ def unique(board: Board) -> list[tuple[object, ...]]:
 # What a board's boot hangs on: it stays as it is while somebody has the board.
 BOOT_FACTS = ("mac", "address", "boot", "nfs_path")
 
-_ONE_LINE = re.compile(r"[ -~]*")  # printable ASCII: these words are written into boot files
+# Printable ASCII on one line: these words are written into boot files. What the farm adds to a command line (root,
+# address) takes up to some 300 of the 1023 characters that a 32-bit ARM kernel keeps.
+_CMDLINE = re.compile(r"(?!.{601})([!-~]([ -~]*[!-~])?)?")
+_CONSOLE = re.compile(r"(?!.{81})[!-~]*")
+_ONE_LINE = re.compile(r"[ -~]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _ARCH = re.compile(r"[a-z][a-z0-9-]{1,30}")
 _DRIVER = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _PATH = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
-_FDT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._,+-]*)(/[A-Za-z0-9][A-Za-z0-9._,+-]*)*")
+_FDT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,+-]*(/[A-Za-z0-9][A-Za-z0-9._,+-]*){0,3}")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # no text: half of a character
 _LONGEST = 1000
 _DEEPEST = 4  # tables and lists in an option of a driver
@@ -87,8 +91,8 @@ def checked_type(declared: BoardType) -> BoardType:
     checked("board type", declared.name)
     what = _("board type {name}").format(name=declared.name)
     _check(what, "arch", declared.arch, _ARCH, "armhf")
-    _check(what, "console", declared.console, _ONE_LINE, "ttyS0,115200n8")
-    _check(what, "cmdline", declared.cmdline, _ONE_LINE, "fbcon=map:1")
+    _check(what, "console", declared.console, _CONSOLE, "ttyS0,115200n8")
+    _check(what, "cmdline", declared.cmdline, _CMDLINE, "fbcon=map:1")
     if declared.fdt:
         _check(what, "fdt", declared.fdt, _FDT, "nvidia/tegra124-jetson-tk1.dtb")
     if not 1 <= declared.boot_s <= _BOOT_MOST_S:

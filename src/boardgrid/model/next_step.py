@@ -24,9 +24,8 @@ class Life(StrEnum):
     """What the board does, as far as can be seen."""
 
     UNKNOWN = "unknown"
-    OFF = "off"
+    OFF = "off"  # or was seen to wait in the holding entry, after a restart for that
     BOOTING = "booting"  # it was restarted since its boot files or its export changed, and its time is not over
-    WAITING = "waiting"  # in the holding entry
     RUNNING = "running"  # the wished deployment: its own host key was seen
     STRAYED = "strayed"  # restarted in vain, or something else answers
 
@@ -51,6 +50,7 @@ class Seen:
     is_introduced: bool = True  # the network knows it by the MAC and the address that it is declared with
     has_files: bool = True  # anything of this board lies among the boot files, be it outdated
     can_stop: bool = False  # a driver can switch it off and tell so
+    can_cut: bool = False  # a driver can restart it whatever runs on it
     can_restart: bool = False  # rungs are left on the ladder
     life: Life = Life.UNKNOWN
 
@@ -61,19 +61,17 @@ def next_step(wish: Wish, seen: Seen) -> Step | None:
         case Deployed():
             return _to_deployed(wish, seen)
         case Parked():
-            # A board that is new here, or was changed, gets the holding entry, so that it can ask for it.
-            return _to_parked(seen) if seen.is_introduced else Step.HOLD
+            return _taken_back(seen) or _to_parked(seen)
         case Gone():
-            step = _to_parked(seen)
             # What does not stop leaves as it is, be it dead: nothing is offered to it any more.
-            is_stopping = step in {Step.HOLD, Step.FENCE, Step.STOP}
-            return step if is_stopping else Step.FORGET if seen.has_files else None
+            return _taken_back(seen) or (Step.FORGET if seen.has_files else None)
 
 
 def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
+    if seen.exported - {wish.root}:
+        return Step.FENCE  # before anything that may fail, or last: what was somebody's is not offered a moment longer
     if not seen.is_introduced:
         return Step.HOLD  # also beside a deployment's files: whatever asks by another name is handed that
-    others = seen.exported - {wish.root}
     if seen.tree is None and wish.must_exist:
         return Step.GIVE_UP  # an empty root in its place would look as if its user had never written anything
     if seen.tree is None or not seen.tree.is_mounted:
@@ -81,18 +79,10 @@ def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
     if seen.tree.personal != wish.deployment:
         # Never write on this side into what a board has mounted: it would be served stale attributes.
         return Step.FENCE if wish.root in seen.exported else Step.PERSONALISE
-    if not seen.has_entries:
-        # All roots of a flashed board share one path: the old one leaves it before the new one comes.
-        if others:
-            return Step.FENCE
-        if wish.root not in seen.exported:
-            must_stop = seen.can_stop and seen.life is not Life.OFF and not wish.opened
-            return Step.STOP if must_stop else Step.EXPORT
-    else:
-        if wish.root not in seen.exported or seen.entry != wish.deployment:
-            return Step.EXPORT
-        if others:
-            return Step.FENCE
+    if wish.root not in seen.exported or (seen.has_entries and seen.entry != wish.deployment):
+        # All roots of a flashed board share one path, so whatever runs on it could mount the new one there.
+        must_stop = not seen.has_entries and seen.can_stop and seen.life is not Life.OFF and not wish.opened
+        return Step.STOP if must_stop else Step.EXPORT
     if wish.opened or seen.life is Life.RUNNING:
         return None
     if seen.life is Life.BOOTING:
@@ -100,17 +90,24 @@ def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
     return Step.RESTART if seen.can_restart else Step.GIVE_UP
 
 
-def _to_parked(seen: Seen) -> Step | None:
-    if seen.has_entries and seen.entry is not None:
-        return Step.HOLD  # first, so that a board that restarts by itself finds no user's root
+def _taken_back(seen: Seen) -> Step | None:
+    """Its former user's no more. Nothing that may fail comes before: it would leave them what was theirs."""
     if seen.exported:
         return Step.FENCE
+    return Step.STOP if seen.can_stop and seen.life is not Life.OFF else None
+
+
+def _to_parked(seen: Seen) -> Step | None:
+    """
+    Off, or seen to wait in the holding entry after a restart for that: what is fetched without one proves nothing, for
+    anybody on a board can fetch that.
+    """
+    if not seen.is_introduced or (seen.has_entries and seen.entry is not None):
+        return Step.HOLD
     if seen.life is Life.OFF:
         return None
-    if seen.can_stop:
-        return Step.STOP
-    if not seen.has_entries or seen.life is Life.WAITING:
-        return None  # a flashed board without an outlet has nothing left to mount, and nothing to wait in
+    if not seen.has_entries and (seen.life is Life.BOOTING or not seen.can_cut):
+        return None  # a flashed board has nothing to wait in; without an outlet it is left alone, with nothing to mount
     if seen.life is Life.BOOTING:
         return Step.BOOT
     return Step.RESTART if seen.can_restart else Step.GIVE_UP

@@ -94,7 +94,7 @@ class Standing:
     def as_wish(self, type_: BoardType) -> BoardWish:
         # Whether people may have the board is no business of the agent's.
         fit = replace(self.board, set_aside="")
-        return BoardWish(fit, type_, self.generation, self.wish, self.order)
+        return BoardWish(fit, type_, self.generation, self.wish, self.order, self.is_reached)
 
     def _wished(self, wish: Wish) -> "Standing":
         return replace(self, wish=wish, generation=self.generation + 1, is_reached=False)

@@ -64,6 +64,7 @@ class BoardWish:
     generation: int  # rises with every change of the wish
     wish: Wish
     order: PowerOrder | None = None
+    is_reached: bool = False  # an agent told that it is so: one that comes anew need not prove it again
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
 def _not_parked(work: Work, standing: Standing, report: BoardReport) -> None:
     """It was taken back and does not come to rest: nobody gets it until an admin has looked."""
     reason = report.reason[:_WORDS_MOST] or _("it could not be parked, and nobody knows why")
-    if report.blame is Blame.BOARD:
+    if report.blame is not Blame.SITE:
         work.save(standing.set_aside(reason))
     work.note_board(standing, "board", Phase.NOTED, reason, outcome=Outcome.FAILED)
 

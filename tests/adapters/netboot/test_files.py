@@ -79,7 +79,7 @@ class Desk:
 
 
 async def entry(desk: Desk) -> UUID | None:
-    seen = await desk.netboot.seen(BOARD)
+    seen = await desk.netboot.seen(BOARD, TYPE)
     assert seen is not None
     return seen.deployment
 
@@ -193,8 +193,10 @@ async def test_two_boards_never_have_one_address_or_one_mac(desk: Desk) -> None:
     for other in (replace(a_board(2), address=BOARD.address), replace(a_board(2), mac=BOARD.mac)):
         await desk.netboot.hold(BOARD, TYPE)
         await desk.netboot.hold(other, TYPE)
-        assert await desk.netboot.seen(other)
-        assert await desk.netboot.seen(BOARD) is None, "it was declared otherwise since, and gets what is its own now"
+        assert await desk.netboot.seen(other, TYPE)
+        assert await desk.netboot.seen(BOARD, TYPE) is None, (
+            "it was declared otherwise since, and gets what is its own now"
+        )
 
 
 async def test_two_boards_may_change_places(desk: Desk) -> None:
@@ -204,10 +206,10 @@ async def test_two_boards_may_change_places(desk: Desk) -> None:
     swapped = replace(first, address=second.address), replace(second, address=first.address)
     for _round in range(2):
         for board in swapped:
-            if await desk.netboot.seen(board) != BootSeen(is_current=True, deployment=None):
+            if await desk.netboot.seen(board, TYPE) != BootSeen(is_current=True, deployment=None):
                 await desk.netboot.hold(board, TYPE)
     for board in swapped:
-        assert await desk.netboot.seen(board) == BootSeen(is_current=True, deployment=None)
+        assert await desk.netboot.seen(board, TYPE) == BootSeen(is_current=True, deployment=None)
 
 
 async def test_an_architecture_without_a_holding_kernel_is_named_with_what_would_do(desk: Desk) -> None:
@@ -216,6 +218,13 @@ async def test_an_architecture_without_a_holding_kernel_is_named_with_what_would
     assert "boardgrid.bootware holding" in caught.value.hint
     with pytest.raises(Fault):
         await desk.netboot.hold(BOARD, BoardType("odd", "../armhf"))
+
+
+async def test_a_holding_kernel_without_the_types_device_tree_is_the_sites_fault(desk: Desk) -> None:
+    with pytest.raises(Fault, match=r"the holding kernel for armhf has no device tree tk1\.dtb") as caught:
+        await desk.netboot.hold(BOARD, replace(TYPE, fdt="tk1.dtb"))
+    assert caught.value.blame is Blame.SITE
+    assert "--fdt tk1.dtb" in caught.value.hint
 
 
 async def test_a_missing_device_tree_is_the_images_fault(desk: Desk) -> None:
@@ -274,14 +283,14 @@ async def test_a_board_that_could_say_more_than_it_is_leaves_no_trace(
 async def test_a_command_line_is_one_plain_line_or_nothing(desk: Desk, cmdline: str) -> None:
     with pytest.raises(Invalid, match="is not one line of at most 1023 plain characters"):
         await desk.netboot.offer(BOARD, desk.entry(cmdline=cmdline))
-    assert await desk.netboot.seen(BOARD) is None
+    assert await desk.netboot.seen(BOARD, TYPE) is None
 
 
 @pytest.mark.parametrize("fdt", ["../x.dtb", "/etc/shadow", "a\nb", ".hidden", "a//b", "a/../b", "a/b/c/d/e/f"])
 async def test_a_device_tree_is_a_plain_name(desk: Desk, fdt: str) -> None:
     with pytest.raises(Invalid, match="is no name of a device tree"):
         await desk.netboot.offer(BOARD, desk.entry(fdt=fdt))
-    assert await desk.netboot.seen(BOARD) is None
+    assert await desk.netboot.seen(BOARD, TYPE) is None
 
 
 async def test_a_site_whose_config_lacks_the_network_is_told_so(desk: Desk) -> None:

@@ -27,7 +27,7 @@ from boardgrid.adapters.netboot.pxelinux import (
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot, Site
-from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.errors import Blame, Code, Fault, Invalid
 from boardgrid.ports import BootEntry, BootFiles, BootSeen, Shell
 
 log = structlog.get_logger()
@@ -64,9 +64,7 @@ class NetbootFiles:
     async def hold(self, board: Board, type_: BoardType) -> None:
         files = await whole(self._holding_files, type_) if board.boot is Boot.PXELINUX else None
         if files:
-            cmdline = holding_cmdline(checked_board(board, self.site), type_, self.site)
-            lines = Entry(board.name, HOLDING, cmdline, files.initrd is not None, type_.fdt)
-            await self._put(board, lines, files, is_default=True)
+            await self._put(board, self._holding_entry(board, type_), files, is_default=True)
         else:
             with _told_as_fault(board.name):
                 async with self._turn:
@@ -79,10 +77,10 @@ class NetbootFiles:
             async with self._turn:
                 await whole(self._drop, board)
 
-    async def seen(self, board: Board) -> BootSeen | None:
+    async def seen(self, board: Board, type_: BoardType) -> BootSeen | None:
         """An entry whose file is not whole has an id that no deployment has."""
         with _told_as_fault(board.name):
-            return await whole(self._look, board)
+            return await whole(self._look, board, type_)
 
     async def _put(self, board: Board, lines: Entry, files: BootFiles, *, is_default: bool) -> None:
         text = lines.text()  # refused before anything is written
@@ -117,12 +115,27 @@ class NetbootFiles:
             self._clear(self.tftp / str(known.address))
         self._drop_copies()
 
-    def _look(self, board: Board) -> BootSeen | None:
+    def _look(self, board: Board, type_: BoardType) -> BootSeen | None:
         host = self.hosts.of(board.name)
         if host is None:
             return None
         is_current = (host.mac, host.address) == (board.mac, board.address)
-        return BootSeen(is_current, self._told(board.name, host))
+        told = self._told(board.name, host)
+        if told is None and board.boot is Boot.PXELINUX:
+            is_current = is_current and self._holds_as(board, type_)
+        return BootSeen(is_current, told)
+
+    def _holding_entry(self, board: Board, type_: BoardType) -> Entry:
+        cmdline = holding_cmdline(checked_board(board, self.site), type_, self.site)
+        return Entry(board.name, HOLDING, cmdline, has_initrd=True, fdt=type_.fdt)
+
+    def _holds_as(self, board: Board, type_: BoardType) -> bool:
+        """Whether its holding entry is what it would be now: the board's type may have been mended since."""
+        try:
+            wanted = self._holding_entry(board, type_).text()
+            return (self._folder(board) / "pxelinux.cfg" / file_name(board.mac)).read_text("ascii") == wanted
+        except (Invalid, FileNotFoundError):  # whoever writes it is told why it cannot be; or it was flashed before
+            return False
 
     def _holding_files(self, type_: BoardType) -> BootFiles:
         folder = self.holding / type_.arch if self.holding and type_.arch.isalnum() else None
@@ -132,6 +145,15 @@ class NetbootFiles:
                 _("there is no holding kernel for {arch}, the architecture of {type}"),
                 hint=_("make one: python -m boardgrid.bootware holding FOLDER --agent-key KEY.pub"),
                 arch=type_.arch or "?",
+                type=type_.name,
+            )
+        if type_.fdt and not (folder / "dtbs" / checked_fdt(type_.fdt)).is_file():
+            raise Fault(
+                Code.NETBOOT_FAILED,
+                _("the holding kernel for {arch} has no device tree {fdt}, with which boards of type {type} boot"),
+                hint=_("make it anew, with: python -m boardgrid.bootware holding ... --fdt {fdt}"),
+                arch=type_.arch,
+                fdt=type_.fdt,
                 type=type_.name,
             )
         return BootFiles(folder / "vmlinuz", folder / "initrd", folder / "dtbs")
