@@ -619,6 +619,21 @@ def test_an_order_that_waits_is_replaced_by_a_later_one_and_ends_with_the_reserv
     assert house.farm.booking.order(house.ada, "tk1-1", second.id).state is OrderState.FAILED
 
 
+def test_an_order_that_no_agent_carries_out_is_void_after_a_while(house: House) -> None:
+    house.image()
+    house.opened()
+    booking = house.farm.booking
+    order = booking.order_power(house.ada, "tk1-1", Act.RESET).id
+    due = booking.expire()
+    assert due == house.now + timedelta(minutes=5)
+    assert house.wish().order is not None
+    house.now = due
+    booking.expire()
+    assert house.wish().order is None, "an agent that comes back later resets nothing"
+    assert booking.order(house.ada, "tk1-1", order).state is OrderState.FAILED
+    assert booking.expire() != due
+
+
 def test_power_is_not_for_others_nor_while_a_board_is_prepared_nor_without_a_driver(house: House) -> None:
     house.image()
     with pytest.raises(NotAllowed, match="you do not hold tk1-1"):

@@ -51,7 +51,10 @@ Wish = Deployed | Parked | Gone
 
 @dataclass(frozen=True, slots=True)
 class PowerOrder:
-    """What the holder of a board wants done to its power, once."""
+    """
+    What the holder of a board wants done to its power, once; twice only where the agent was killed between the act and
+    its report.
+    """
 
     id: UUID
     act: Act

@@ -34,6 +34,7 @@ LONGEST = timedelta(days=31)
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
 EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: LONGEST is shorter
+ORDER_WITHIN = timedelta(minutes=5)  # nobody wants a board reset hours later, when its site's agent is back
 ORDERS_FOR = timedelta(days=7)  # who ordered something has asked what became of it by then
 
 
@@ -205,7 +206,8 @@ class Booking:
 
     def expire(self) -> datetime | None:
         """
-        End what has had its time: reservations (their roots go aside), roots kept aside, uploads that never came.
+        End what has had its time: reservations (their roots go aside), roots kept aside, uploads that never came, power
+        orders that no agent carried out.
 
         Returns when the next such thing is due, for whoever calls this to wait; a reservation made meanwhile may be due
         before that, which the topic EVENTS tells.
@@ -226,6 +228,15 @@ class Booking:
                     work.save(replace(image, state=ImageState.GONE, reason=_("its content never came")))
                     told = _("the content of {image} never came").format(image=image.ref)
                     work.note_thing("image", told, image.owner)
+            for standing in work.tx.boards():
+                order = _waiting_order(work.tx, standing)
+                if order is not None and order.asked_at + ORDER_WITHIN <= work.now:
+                    drop_order(
+                        work,
+                        order.order.id,
+                        _("it was not carried out within five minutes; is its site heard of?"),
+                    )
+                    work.save(replace(standing, order=None))
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
@@ -236,7 +247,13 @@ def _next_due(records: Snapshot) -> datetime | None:
     times = [one.window.end for one in records.reservations(running=True)]
     times += [one.expires_at for one in records.roots(states={RootState.ASIDE}) if one.expires_at]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
+    orders = (_waiting_order(records, standing) for standing in records.boards())
+    times += [one.asked_at + ORDER_WITHIN for one in orders if one]
     return min(times, default=None)
+
+
+def _waiting_order(records: Snapshot, standing: Standing) -> OrderRecord | None:
+    return records.order(standing.order.id) if standing.order else None
 
 
 def _check_may_switch(asker: User, standing: Standing, holder: Reservation | None) -> None:
