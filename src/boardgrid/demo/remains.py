@@ -4,12 +4,12 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+from boardgrid.mounts import OWN, mount_points
 
 _LOOK_EVERY_S = 0.1
 
@@ -30,7 +30,7 @@ class Remains:
 
 
 def remains_of(folder: Path) -> Remains:
-    ours = frozenset(_mounts_below(folder, Path("/proc/self/mountinfo")))
+    ours = _mounts_below(folder, OWN)
     processes = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) not in (os.getpid(), os.getppid()):
@@ -40,24 +40,21 @@ def remains_of(folder: Path) -> Remains:
     loops = set()
     for device in Path("/sys/block").glob("loop*"):
         with contextlib.suppress(OSError):
-            if Path((device / "loop" / "backing_file").read_text().strip()).is_relative_to(folder):
+            if Path(os.fsdecode((device / "loop" / "backing_file").read_bytes())).is_relative_to(folder):
                 loops.add(Path("/dev", device.name))
     return Remains(frozenset(processes), ours, frozenset(loops))
 
 
 def _is_farms(process: Path, folder: Path, ours: frozenset[Path]) -> bool:
-    if set(_mounts_below(folder, process / "mountinfo")) - ours:
+    if _mounts_below(folder, process / "mountinfo") - ours:
         return True
     words = (process / "cmdline").read_bytes().split(b"\0")
     # What only names the folder (an editor, a shell, make) is somebody's; what runs on its config is the farm's.
     return b"boardgrid.daemon.main" in words and bytes(folder / "boardgrid.toml") in words
 
 
-def _mounts_below(folder: Path, table: Path) -> Iterable[Path]:
-    for line in table.read_text(errors="surrogateescape").splitlines():
-        where = Path(line.split(" ", 5)[4].encode().decode("unicode_escape", "replace"))
-        if where.is_relative_to(folder) and where != folder:
-            yield where
+def _mounts_below(folder: Path, table: Path) -> frozenset[Path]:
+    return frozenset(where for where in map(Path, mount_points(table)) if folder in where.parents)
 
 
 def await_none(folder: Path, within_s: float) -> None:

@@ -10,7 +10,6 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Set as AbstractSet
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -18,15 +17,11 @@ from boardgrid.adapters.exports.ganesha_config import Block, Kept
 from boardgrid.adapters.exports.ganesha_server import GaneshaServer
 from boardgrid.messages import _
 from boardgrid.model.errors import FarmError
+from boardgrid.mounts import mount_points
 
 PORT_MAPPER = Path("/run/rpcbind.sock")
 RUN = Path("/run/ganesha")  # on a memory disk: a server that was killed comes back on a full disk as well
 LOG_BYTES = 5_000_000
-
-
-def mount_points(table: str) -> AbstractSet[str]:
-    """Of a ``/proc/self/mountinfo``. Odd characters stay escaped: what has any may not be offered anyway."""
-    return {line.split(" ", 5)[4] for line in table.splitlines()}
 
 
 def offered(kept: Kept) -> list[Block]:
@@ -34,7 +29,7 @@ def offered(kept: Kept) -> list[Block]:
     for block in kept.ending():
         kept.forget_ended(block)
     blocks = kept.all()
-    mounted = mount_points(Path("/proc/self/mountinfo").read_text())  # after the files: a file is later than its mount
+    mounted = mount_points()  # after the files: a file is later than its mount
     for block in blocks:
         if str(block.export.tree) not in mounted:
             kept.forget(block)

@@ -21,7 +21,7 @@ from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import Summary, first_difference, summary
 from boardgrid.adapters.store.inspection import inspected
 from boardgrid.adapters.store.limits import Limits, shown
-from boardgrid.adapters.store.place import ImagePlace, mounted
+from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.scrub import scrub
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 from boardgrid.adapters.store.unpack import unpack
@@ -29,6 +29,7 @@ from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
+from boardgrid.mounts import mount_points
 
 _NEARLY = 1 << 20
 _LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is scrubbed
@@ -92,7 +93,7 @@ def _let_go_of_others(store: str, kept: str | None) -> None:
 
     The namespace began as a copy of its caller's: a root that is removed meanwhile would live on in here.
     """
-    inside = [point for point in mounted() if point.startswith(f"{store}/") and point != kept]
+    inside = [point for point in mount_points() if point.startswith(f"{store}/") and point != kept]
     if inside:
         subprocess.run(["umount", "--lazy", *inside], check=True, stdin=subprocess.DEVNULL)
 

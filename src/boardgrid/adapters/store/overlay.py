@@ -13,6 +13,7 @@ from typing import Any
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+from boardgrid.mounts import mount_options
 
 _PARAMETERS = Path("/sys/module/overlay/parameters")
 _CALLED = {"xino": "xino_auto"}  # where the module's parameter has another name
@@ -57,12 +58,11 @@ def _effects(folder: str, options: Sequence[str]) -> list[str] | None:
             if subprocess.run(mount, check=False, capture_output=True, stdin=subprocess.DEVNULL, cwd=layers).returncode:
                 return None
             at = f"{layers}/joined"
-            lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
-            told = next(line for line in lines if line.split(" ", 5)[4] == at).rpartition(" ")[2]
+            told = mount_options(at)
             _unmount(at)
         finally:
             _unmount(f"{layers}/lower")
-        return told.split(",")
+        return told
 
 
 def _mount_memory(at: str) -> None:

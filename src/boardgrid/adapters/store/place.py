@@ -1,13 +1,11 @@
-"""Where things lie in a store, and which of them are mounted."""
+"""Where things lie in a store."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from boardgrid.adapters.store.tree import TreePath
 
-_OCTAL = re.compile(r"\\([0-7]{3})")
 _DRAFT, _GOING = ".new-", ".gone-"
 
 
@@ -111,12 +109,3 @@ def _uuids(folder: Path) -> list[UUID]:
         except ValueError:
             continue  # a draft, or what is being removed
     return sorted(found)
-
-
-def mounted(mountinfo: Path = Path("/proc/self/mountinfo")) -> frozenset[str]:
-    """The mount points that this process sees."""
-    points = set()
-    for line in mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        point = line.split(" ", 5)[4]
-        points.add(_OCTAL.sub(lambda octal: chr(int(octal[1], 8)), point))
-    return frozenset(points)

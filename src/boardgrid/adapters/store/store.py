@@ -12,10 +12,11 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from boardgrid.adapters.store.place import Places, RootPlace, mounted
+from boardgrid.adapters.store.place import Places, RootPlace
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+from boardgrid.mounts import mount_points
 from boardgrid.ports import Room, Shell
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ class Store:
         return Room(disk.f_blocks * disk.f_frsize, max(free, 0))
 
     async def mounted(self) -> frozenset[str]:
-        return await asyncio.to_thread(mounted)
+        return await asyncio.to_thread(mount_points)
 
     async def mount(self, kind: str, options: str, what: str, where: Path) -> None:
         """
@@ -106,7 +107,7 @@ class Sweep:
                 self._is_done = True
 
     def _sweep(self) -> None:
-        points = mounted()
+        points = mount_points()
         for leftover in self.places.leftovers(self.kind):
             if any(point.startswith(f"{leftover}/") for point in points):
                 log.warning("leftover.mounted", folder=str(leftover))  # what is in there may be a user's
