@@ -68,6 +68,15 @@ def test_a_board_that_ada_holds_keeps_its_kernel_until_she_gives_it_back(
     assert flashed(farm) == (str(after.kernel), "9.9-armmp")
 
 
+def test_a_lost_key_lets_ada_in_by_another_and_her_root_waits_for_her(farm: WholeFarm) -> None:
+    lost = farm.deployment(farm.reserve("tk1-1", "--image", "tiny"))["root"]
+    farm.stage.ada.key.unlink()
+    for act in (acts.admit_people, acts.reserve, acts.log_in):
+        act(farm.stage, Piece())
+    assert [one["name"] for one in farm.told("root", "list") if one["state"] == "aside"] == [lost]
+    farm.tidy()
+
+
 def test_an_inventory_that_somebody_changed_is_left_as_it_is(farm: WholeFarm, after: Props) -> None:
     inventory = farm.stage.folder / "farm.toml"
     theirs = inventory.read_text().replace("boot_s = 120", "boot_s = 60")

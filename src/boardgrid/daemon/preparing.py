@@ -58,13 +58,16 @@ def _write_secret(path: Path, secret: str, owner: Identity | None) -> None:
 
 async def make_agent_key(key: Path) -> None:
     """The site's own SSH key, once for ever: its public half is in every root and in the holding system."""
+    await make_ssh_key(key, "boardgrid-agent")
+
+
+async def make_ssh_key(key: Path, comment: str) -> None:
+    """An SSH key, whole or not at all; one that is there is kept."""
     if await asyncio.to_thread(key.exists):
         return
     beside = key.with_name(f"{key.name}.new")
     for part in (beside, beside.with_name(f"{beside.name}.pub")):
         part.unlink(missing_ok=True)
-    await SubprocessShell().run(
-        "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "boardgrid-agent", "-f", str(beside)
-    )
+    await SubprocessShell().run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(beside))
     beside.with_name(f"{beside.name}.pub").replace(key.with_name(f"{key.name}.pub"))
     beside.replace(key)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +10,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from boardgrid.daemon.preparing import make_agent_key
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.client.complaint import Complaint
+from boardgrid.client.login import login_for
+from boardgrid.daemon.preparing import make_agent_key, make_ssh_key
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.up import READY_WITHIN_S
 from boardgrid.demo.props import Props
@@ -103,16 +105,8 @@ def admit_people(stage: Stage, piece: Piece) -> None:
     if not _is_logged_in(stage, stage.admin, url):
         token = stage.server("admin", "create", stage.admin.name, "--again")
         _log_in(stage, stage.admin, url, token)
-    ada = stage.ada
-    if not _is_logged_in(stage, ada, url) or not ada.key.exists():
-        _make_key(ada)
-        users = _json(stage, stage.admin, "user", "list")
-        if any(user["name"] == ada.name for user in users):
-            # Her token was shown once and is lost: an earlier demo broke off here.
-            stage.boardgrid(stage.admin, "user", "remove", ada.name, "--yes")
-        added = _json(stage, stage.admin, "user", "add", ada.name, "--ssh-key", f"{ada.key}.pub")
-        _log_in(stage, ada, url, added["token"])
-    for person in (stage.admin, ada):
+    _admit_ada(stage, url, piece)
+    for person in (stage.admin, stage.ada):
         _write_shortcut(stage, person)
     piece.says(_("admin, and ada with an SSH key of her own"))
 
@@ -190,15 +184,25 @@ def import_image(stage: Stage, props: Props, piece: Piece) -> None:
 
 
 def reserve(stage: Stage, piece: Piece) -> None:
-    mine = [one for one in _json(stage, stage.ada, "status") if one["board"] == PXE_BOARD and one["state"] == "running"]
-    if mine and mine[0]["deployment"] and mine[0]["deployment"]["state"] == "open":
+    mine = _reservation(stage)
+    if mine and _is_open(mine):
         piece.says(_("{board} is ada's already").format(board=PXE_BOARD))
         _have_it_answer(stage, piece)
         return
-    for one in mine:  # an earlier demo broke off while this was under way
-        stage.boardgrid(stage.ada, "release", str(one["number"]), "--discard")
+    if mine:  # an earlier demo broke off while this was under way
+        stage.boardgrid(stage.ada, "release", str(mine["number"]), "--discard")
     piece.says(_("boardgrid reserve {board} --image {image} --for 2h").format(board=PXE_BOARD, image=IMAGE))
     stage.watched(stage.ada, ("reserve", PXE_BOARD, "--image", IMAGE, "--for", "2h"), piece.line)
+
+
+def _reservation(stage: Stage) -> Mapping[str, Any] | None:
+    """Ada's of the board, while it runs."""
+    told = _json(stage, stage.ada, "status")
+    return next((one for one in told if one["board"] == PXE_BOARD and one["state"] == "running"), None)
+
+
+def _is_open(reservation: Mapping[str, Any]) -> bool:
+    return bool(reservation["deployment"] and reservation["deployment"]["state"] == "open")
 
 
 def _have_it_answer(stage: Stage, piece: Piece) -> None:
@@ -243,30 +247,49 @@ def _url(stage: Stage) -> str:
     return f"http://{status.api}"
 
 
-def _json(stage: Stage, person: Person, *words: str) -> Any:
-    return json.loads(stage.boardgrid(person, *words, "-o", "json"))
+def _json(stage: Stage, person: Person, *words: str, stdin: str = "") -> Any:
+    return json.loads(stage.boardgrid(person, *words, "-o", "json", stdin=stdin))
+
+
+def _admit_ada(stage: Stage, url: str, piece: Piece) -> None:
+    """What she has lost of key and token is replaced; she herself stays, for what is hers hangs on her account."""
+    ada, key = stage.ada, _public_key(stage.ada)
+    known = {user["name"]: user["ssh_keys"] for user in _json(stage, stage.admin, "user", "list")}
+    if ada.name not in known:
+        added = _json(stage, stage.admin, "user", "add", ada.name, "--ssh-key", "-", stdin=key)
+        _log_in(stage, ada, url, added["token"])
+        return
+    if not _is_logged_in(stage, ada, url):
+        _log_in(stage, ada, url, _json(stage, stage.admin, "user", "token", ada.name)["token"])
+    if key not in known[ada.name]:
+        piece.says(_("admin, and ada with another SSH key: hers was lost"))
+        mine = _reservation(stage)
+        if mine and _is_open(mine):  # before the key: a demo that breaks off between the two comes by here again
+            piece.line(_("boardgrid release {board} --aside  (it lets in the lost key alone)").format(board=PXE_BOARD))
+            stage.boardgrid(ada, "release", str(mine["number"]), "--aside")
+        stage.boardgrid(stage.admin, "user", "keys", ada.name, "--ssh-key", "-", stdin=key)
+
+
+def _public_key(person: Person) -> str:
+    """As the farm keeps it, of a key that is made where there is none."""
+    person.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    asyncio.run(make_ssh_key(person.key, f"{person.name}@demo"))
+    public = asyncio.run(SubprocessShell().run("ssh-keygen", "-y", "-f", str(person.key)))
+    return " ".join(public.split()[:2])
 
 
 def _is_logged_in(stage: Stage, person: Person, url: str) -> bool:
-    with contextlib.suppress(Fault, ValueError):
-        return bool(_json(stage, person, "whoami")["farm"] == url)
-    return False
+    """Also where the farm has another port than it had: the token is still good, and tried there alone."""
+    try:
+        _log_in(stage, person, url, login_for(None, person.environment).token)
+    except (Complaint, Fault):
+        return False
+    return True
 
 
 def _log_in(stage: Stage, person: Person, url: str, token: str) -> None:
     person.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     stage.boardgrid(person, "login", url, "--token-stdin", stdin=token.strip() + "\n")
-
-
-def _make_key(person: Person) -> None:
-    person.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in (person.key, Path(f"{person.key}.pub")):
-        path.unlink(missing_ok=True)
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{person.name}@demo", "-f", str(person.key)],
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def _write_shortcut(stage: Stage, person: Person) -> None:

@@ -44,6 +44,16 @@ class Person:
     def key(self) -> Path:
         return self.home / "id_ed25519"
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What makes ``boardgrid`` theirs: nothing that whoever runs the demo has set for their own."""
+        return {
+            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "HOME": os.environ.get("HOME", "/root"),
+            "LC_ALL": "C.UTF-8",
+            "XDG_CONFIG_HOME": str(self.home),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -167,7 +177,7 @@ class Stage:
         """
         done = subprocess.run(
             [_program("boardgrid"), *words],
-            env=_environment(person),
+            env=person.environment,
             input=stdin,
             capture_output=True,
             text=True,
@@ -183,7 +193,7 @@ class Stage:
         said: list[str] = []
         with subprocess.Popen(
             [_program("boardgrid"), *words],
-            env=_environment(person),
+            env=person.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -219,15 +229,6 @@ def _is_marked(file: Path) -> bool:
 
 def _program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
-
-
-def _environment(person: Person) -> Mapping[str, str]:
-    return {
-        "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-        "HOME": os.environ.get("HOME", "/root"),
-        "LC_ALL": "C.UTF-8",
-        "XDG_CONFIG_HOME": str(person.home),
-    }
 
 
 def _failed(words: Sequence[str], said: str) -> Fault:
