@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,14 +19,16 @@ from boardgrid.model.errors import Invalid
 PATIENCE_S = 900
 
 
-def demo(verb: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def demo(verb: str, folder: Path, under: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
     """
-    Its output goes into pipes, which it must not leave to the farm that runs on.
+    From the folder above, as make does, and *under* other programs. Its output goes into pipes, which it must not leave
+    to the farm that runs on.
 
     Root's own files are nobody else's, as on many machines.
     """
     return subprocess.run(
-        [sys.executable, "-m", "boardgrid.demo", verb, str(folder)],
+        [*under, sys.executable, "-m", "boardgrid.demo", verb, folder.name],
+        cwd=folder.parent,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -47,6 +49,29 @@ def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
     assert f"{tmp_path} is not empty, and no demo's" in up.stderr
     assert f"{tmp_path} is no demo's, so it is left as it is" in down.stderr
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_file_is_no_folder_for_a_demo(tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("read me")
+    for done in (here("up", file), here("down", file), here("up", file / "demo")):
+        assert (done.exit_code, "cannot be a demo's folder: Not a directory" in done.stderr) == (1, True)
+        assert str(file) in done.stderr
+    assert file.read_text() == "read me"
+
+
+def test_a_disk_that_takes_no_more_is_told_in_a_sentence(tmp_path: Path) -> None:
+    up = demo("up", tmp_path / "demo", under=("prlimit", "--fsize=0"))
+    assert (up.returncode, "the demo in demo cannot go on: File too large" in up.stderr) == (1, True)
+    assert "Traceback" not in up.stderr
+
+
+def test_a_demo_that_stops_tells_where_it_plays_and_how_it_goes_on_in_the_words_that_were_typed(tmp_path: Path) -> None:
+    up = demo("up", tmp_path / "my demo", under=("env", "PATH=/nowhere"))
+    assert (up.returncode, up.stdout) == (1, "BoardGrid demo in my demo\n\n")
+    assert "The demo stopped: ssh-keygen could not start" in up.stderr
+    assert f"Logs lie in {tmp_path}/my demo/log." in up.stderr
+    assert "`make demo DEMO='my demo'` goes on from here, `make demo-down DEMO='my demo'` ends it." in up.stderr
 
 
 def begun(folder: Path) -> Stage:
@@ -184,6 +209,7 @@ def test_a_demo_that_was_killed_at_each_of_its_pieces_is_mended(folder: Path) ->
 def test_the_demo_ends_on_a_board_is_repeated_mended_and_removed(folder: Path) -> None:
     first = demo("up", folder)
     assert first.returncode == 0, first.stdout + first.stderr
+    assert first.stdout.startswith("BoardGrid demo in demo\n")
     for seen in ("clone", "personalise", "export", "boot", "armv7l GNU/Linux", "BOARD=tk1-1", "nfs rw"):
         assert seen in first.stdout
 

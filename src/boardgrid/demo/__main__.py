@@ -5,9 +5,12 @@ The demo: a farm on virtual boards.
     python -m boardgrid.demo down .demo
 """
 
+import contextlib
 import os
+import shlex
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -16,7 +19,7 @@ from boardgrid.demo import acts, props, remains
 from boardgrid.demo.stage import Stage
 from boardgrid.demo.telling import piece
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Conflict, FarmError
+from boardgrid.model.errors import Code, Conflict, FarmError, Fault
 
 _END_S = 60.0
 _NEXT = (
@@ -41,25 +44,18 @@ def up(folder: Path) -> None:
     """Have the demo in FOLDER running, from wherever an earlier one got to."""
     stage = Stage(folder.resolve())
     began = time.monotonic()
-    try:
-        with stage.alone():
-            stage.set()
-            click.echo(_("BoardGrid demo in {folder}").format(folder=stage.folder) + "\n")
-            _play(stage)
-    except FarmError as error:
-        _complain(stage, error)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        again = _("The demo was left half done. `make demo{where}` goes on from here, `make demo-down{where}` ends it.")
-        click.echo("\n" + again.format(where=_where(folder)), err=True)
-        sys.exit(130)
+    with _complaining(stage, folder), stage.alone():
+        stage.set()
+        click.echo(_("BoardGrid demo in {folder}").format(folder=folder) + "\n")
+        _play(stage)
     click.echo("\n" + _("All of it took {s:.0f} s. Try next:").format(s=time.monotonic() - began) + "\n")
     _show_next(stage)
     click.echo("\n" + _("The farm runs on. It ends with: make demo-down{where}").format(where=_where(folder)))
 
 
 def _where(folder: Path) -> str:
-    return "" if folder == Path(".demo") else f" DEMO={folder}"
+    """What make has to be told of the folder, as somebody would type it."""
+    return "" if folder == Path(".demo") else f" DEMO={shlex.quote(str(folder))}"
 
 
 def _show_next(stage: Stage) -> None:
@@ -100,10 +96,10 @@ def _play(stage: Stage) -> None:
 def down(folder: Path) -> None:
     """End the demo in FOLDER and remove it."""
     stage = Stage(folder.resolve())
-    if not stage.folder.exists():
-        click.echo(_("There is no demo in {folder}.").format(folder=folder))
-        return
-    try:
+    with _complaining(stage, folder):
+        if not stage.folder.exists():
+            click.echo(_("There is no demo in {folder}.").format(folder=folder))
+            return
         with stage.alone():
             if not stage.is_ours:
                 raise Conflict(
@@ -116,19 +112,43 @@ def down(folder: Path) -> None:
             remains.await_none(stage.folder, within_s=20.0)
             stage.strike()
             stage.folder.rmdir()
-    except FarmError as error:
-        _complain(stage, error)
-        sys.exit(1)
     click.echo(_("The demo in {folder} has ended; nothing of it is left.").format(folder=folder))
 
 
-def _complain(stage: Stage, error: FarmError) -> None:
+@contextlib.contextmanager
+def _complaining(stage: Stage, folder: Path) -> Iterator[None]:
+    """What goes wrong becomes a sentence for somebody who is new here; a traceback is for bugs."""
+    try:
+        yield
+    except FarmError as error:
+        _complain(stage, folder, error)
+        sys.exit(1)
+    except BrokenPipeError:  # whoever read what we say went away: click ends us without a word
+        raise
+    except OSError as error:
+        why = error.strerror or str(error)
+        fault = Fault(
+            Code.PROGRAM_FAILED,
+            _("the demo in {folder} cannot go on: {why}"),
+            hint=_("is there room, and may it be written to?"),
+            folder=folder,
+            why=f"{error.filename}: {why}" if error.filename else why,
+        )
+        _complain(stage, folder, fault)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        again = _("The demo was left half done. `make demo{where}` goes on from here, `make demo-down{where}` ends it.")
+        click.echo("\n" + again.format(where=_where(folder)), err=True)
+        sys.exit(130)
+
+
+def _complain(stage: Stage, folder: Path, error: FarmError) -> None:
     click.echo("\n" + _("The demo stopped: {error}").format(error=error), err=True)
     if error.hint:
         click.echo(_("  {hint}").format(hint=error.hint), err=True)
-    if stage.is_ours:
-        told = _("  Logs lie in {log}. `make demo` goes on from here, `make demo-down` ends it.")
-        click.echo(told.format(log=stage.layout.log), err=True)
+    if stage.is_begun:
+        told = _("  Logs lie in {log}. `make demo{where}` goes on from here, `make demo-down{where}` ends it.")
+        click.echo(told.format(log=stage.layout.log, where=_where(folder)), err=True)
 
 
 if __name__ == "__main__":

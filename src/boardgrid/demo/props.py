@@ -2,13 +2,13 @@
 
 import hashlib
 import os
-import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import boardgrid.bootware
+from boardgrid.demo.programs import ran
 from boardgrid.demo.stage import Stage
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
@@ -28,17 +28,17 @@ def is_made(stage: Stage) -> bool:
     return _image(stage).exists() and _holding_mark(stage).exists()
 
 
-def make(stage: Stage) -> Props:
+def make(stage: Stage, within_s: float = _BUILD_S) -> Props:
     """
     Raises:
-        Fault: Debian's packages could not be had.
+        Fault: Debian's packages could not be had, or not *within_s* for each of the two things that are made of them.
     """
     image = _image(stage)
     if not image.exists():
-        _bootware("tiny", str(image))
+        _bootware("tiny", str(image), within_s=within_s)
     if not _holding_mark(stage).exists():
         key = stage.layout.agent_key
-        _bootware("holding", str(stage.layout.holding), "--agent-key", f"{key}.pub")
+        _bootware("holding", str(stage.layout.holding), "--agent-key", f"{key}.pub", within_s=within_s)
         _holding_mark(stage).touch()
     return _flashed(stage, image)
 
@@ -63,20 +63,16 @@ def _holding_mark(stage: Stage) -> Path:
     return stage.layout.holding / f".made-{_age()}-{key}"
 
 
-def _bootware(*words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "boardgrid.bootware", *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_BUILD_S,
-        check=False,
-    )
+def _bootware(*words: str, within_s: float) -> None:
+    hint = _("it is made from Debian packages: is Debian's mirror in reach?")
+    argv = [sys.executable, "-m", "boardgrid.bootware", *words]
+    shown = _("putting together what the boards boot")
+    done = ran(argv, shown=shown, within_s=within_s, hint=hint)
     if done.returncode:
         raise Fault(
             Code.PROGRAM_FAILED,
             _("what the boards boot could not be put together: {said}"),
-            hint=_("it is made from Debian packages: is Debian's mirror in reach?"),
+            hint=hint,
             said=done.stderr.strip()[-2000:],
         )
 

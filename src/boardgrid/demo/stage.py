@@ -15,6 +15,7 @@ from boardgrid.daemon import config as configs
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.state import StateFolder
+from boardgrid.demo.programs import ran
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 
@@ -30,7 +31,6 @@ listen = "127.0.0.1:2270+"
 [lab]
 virtual = true
 """
-_QUIET_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Person:
 @dataclass(frozen=True, slots=True)
 class Stage:
     folder: Path
+    quiet_s: float = 300.0  # that a command may take which shows nothing meanwhile
 
     @property
     def file(self) -> Path:
@@ -98,11 +99,14 @@ class Stage:
         return self.file.with_suffix(".old")
 
     @property
+    def is_begun(self) -> bool:
+        """Whether a demo plays in this folder, or has not been removed from it to the end."""
+        return any(_is_marked(file) for file in (self.file, self._struck))
+
+    @property
     def is_ours(self) -> bool:
         """Whether all in this folder is a demo's, or there is nothing in it."""
-        if any(_is_marked(file) for file in (self.file, self._struck)):
-            return True
-        return {path.name for path in self.folder.iterdir()} <= {self._begun.name}
+        return self.is_begun or {path.name for path in self.folder.iterdir()} <= {self._begun.name}
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -111,10 +115,21 @@ class Stage:
 
         Raises:
             Conflict: another one is under way.
+            Invalid: there can be no such folder.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # On the folder itself, so that the lock does not go before the rest of it.
-        lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if not self.folder.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+            # On the folder itself, so that the lock does not go before the rest of it.
+            lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Invalid(
+                Code.CONFIG_INVALID,
+                _("{folder} cannot be a demo's folder: {why}"),
+                hint=_("name another folder: make demo DEMO=/srv/demo"),
+                folder=self.folder,
+                why=error.strerror,
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -173,20 +188,9 @@ class Stage:
         Run the command line as *person* and return what it printed.
 
         Raises:
-            Fault: it complained; the sentence is its own.
+            Fault: it complained; the sentence is its own. Or it took too long.
         """
-        done = subprocess.run(
-            [_program("boardgrid"), *words],
-            env=person.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=_QUIET_S,
-            check=False,
-        )
-        if done.returncode:
-            raise _failed(words, done.stderr)
-        return done.stdout
+        return self._said([_program("boardgrid"), *words], words, stdin, person.environment)
 
     def watched(self, person: Person, words: Sequence[str], tell: Callable[[str], None]) -> None:
         """As :meth:`boardgrid`, with what it says meanwhile told line by line; its answer is not shown."""
@@ -211,10 +215,15 @@ class Stage:
         Run the server's program and return what it printed.
 
         Raises:
-            Fault: it complained.
+            Fault: it complained, or took too long.
         """
-        argv = [_program("boardgridd"), *words, "--config", str(self.file)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=_QUIET_S, check=False)
+        return self._said([_program("boardgridd"), *words, "--config", str(self.file)], words)
+
+    def _said(
+        self, argv: Sequence[str], words: Sequence[str], stdin: str = "", env: Mapping[str, str] | None = None
+    ) -> str:
+        hint = _("this machine is very slow, or a part of the farm hangs")
+        done = ran(argv, shown=_shown(words), within_s=self.quiet_s, hint=hint, stdin=stdin, env=env)
         if done.returncode:
             raise _failed(words, done.stderr)
         return done.stdout
@@ -222,7 +231,7 @@ class Stage:
 
 def _is_marked(file: Path) -> bool:
     try:
-        return file.read_text().startswith(MARK)
+        return file.read_bytes().startswith(MARK.encode())
     except OSError:
         return False
 
@@ -231,10 +240,14 @@ def _program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
+def _shown(words: Sequence[str]) -> str:
+    return f"boardgrid {shlex.join(words)}"
+
+
 def _failed(words: Sequence[str], said: str) -> Fault:
     return Fault(
         Code.PROGRAM_FAILED,
-        _("boardgrid {words}: {said}"),
-        words=shlex.join(words),
+        _("{command}: {said}"),
+        command=_shown(words),
         said=said.strip().removeprefix("error: ") or _("it failed without a word"),
     )
