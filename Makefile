@@ -73,9 +73,11 @@ demo: need-root
 	@$(MAKE) -s setup
 	@umask 022 && $(BIN)/python -m compileall -q src && $(BIN)/python -m boardgrid.demo up "$(DEMO)"
 
-# Also where only half of it was ever made: what is not there is not needed.
+# Where nothing was ever made, nothing is needed. An environment that has gone meanwhile says nothing of the farm: it is
+# laid again. One that is there is good for this, whatever has changed in the project since.
 demo-down: need-root
-	@if test -x $(BIN)/python && test -d "$(DEMO)"; then $(BIN)/python -m boardgrid.demo down "$(DEMO)"; \
+	@if test -d "$(DEMO)"; then \
+	  { test -e .venv/.ready || $(MAKE) -s setup; } && $(BIN)/python -m boardgrid.demo down "$(DEMO)"; \
 	else echo 'There is no demo in $(DEMO).'; fi
 
 need-root:

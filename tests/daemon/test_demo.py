@@ -17,6 +17,8 @@ from boardgrid.demo.stage import MARK, Stage
 from boardgrid.model.errors import Invalid
 
 PATIENCE_S = 900
+MAKEFILE = Path(__file__).parents[2] / "Makefile"
+ROOT = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--")
 
 
 def demo(verb: str, folder: Path, under: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
@@ -72,6 +74,36 @@ def test_a_demo_that_stops_tells_where_it_plays_and_how_it_goes_on_in_the_words_
     assert "The demo stopped: ssh-keygen could not start" in up.stderr
     assert f"Logs lie in {tmp_path}/my demo/log." in up.stderr
     assert "`make demo DEMO='my demo'` goes on from here, `make demo-down DEMO='my demo'` ends it." in up.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Where make says what it would do: a Python that tells its words, and no environment."""
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "python $*"\n')
+    python.chmod(0o755)
+    return tmp_path
+
+
+def make_demo_down(checkout: Path) -> "subprocess.CompletedProcess[str]":
+    argv = [*ROOT, "make", "-f", str(MAKEFILE), "demo-down", "MAKE=echo make"]
+    environment = {"PATH": os.environ["PATH"]}  # it may be another make that runs the tests
+    return subprocess.run(argv, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("laid", ["", "make -s setup\n"], ids=["environment", "none"])
+def test_a_demo_is_ended_also_where_the_environment_has_gone(checkout: Path, laid: str) -> None:
+    (checkout / ".demo").mkdir()
+    if not laid:
+        (checkout / ".venv" / ".ready").touch()
+    done = make_demo_down(checkout)
+    assert (done.returncode, done.stdout) == (0, f"{laid}python -m boardgrid.demo down .demo\n")
+
+
+def test_where_no_demo_was_ever_made_nothing_is_needed_to_say_so(checkout: Path) -> None:
+    done = make_demo_down(checkout)
+    assert (done.returncode, done.stdout) == (0, "There is no demo in .demo.\n")
 
 
 def begun(folder: Path) -> Stage:
