@@ -138,6 +138,7 @@ def test_a_second_farm_on_the_folder_is_refused_in_a_sentence(farm: Path) -> Non
 
 
 def test_a_farm_beside_it_takes_free_ports(farm: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     beside = tmp_path / "boardgrid.toml"
     beside.write_text(farm.read_text())
     try:
@@ -226,6 +227,7 @@ def test_records_of_another_release_are_refused_in_a_sentence_and_nothing_stays(
 
 
 def test_a_taken_port_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = tmp_path / "boardgrid.toml"
         config.write_text(f'[controller]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n[lab]\nvirtual = true\n')

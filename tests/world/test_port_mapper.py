@@ -27,13 +27,15 @@ def mapper(tmp_path: Path) -> Iterator[int]:
     """The process, on a machine with two networks."""
     words = GaneshaServer(tmp_path, IPv4Address(BOARDS), tmp_path / "bus").port_mapper
     with subprocess.Popen([*_APART, "sh", "-euc", _SITE, "sh", *words]) as running:
-        end = time.monotonic() + 30
-        while b"rpcbind" not in Path(f"/proc/{running.pid}/cmdline").read_bytes() or not asked(running.pid, BOARDS):
-            assert running.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        yield running.pid
-        running.kill()
+        try:
+            end = time.monotonic() + 30
+            while b"rpcbind" not in Path(f"/proc/{running.pid}/cmdline").read_bytes() or not asked(running.pid, BOARDS):
+                assert running.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            yield running.pid
+        finally:
+            running.kill()
 
 
 def asked(mapper: int, address: str, transport: str = "tcp") -> bool:
