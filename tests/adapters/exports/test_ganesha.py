@@ -4,9 +4,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 
+import pytest
+
+from boardgrid.adapters.exports import ganesha_start
 from boardgrid.adapters.exports.ganesha import holds_open
+from boardgrid.adapters.exports.ganesha_server import GaneshaServer
 
 BUSY = """
 import os, sys
@@ -42,3 +47,9 @@ def test_a_tree_that_a_busy_server_holds_is_told_as_held(tmp_path: Path) -> None
 
 def test_of_a_server_that_is_not_there_nobody_can_tell(tmp_path: Path) -> None:
     assert holds_open(tmp_path / "4711", tmp_path)
+
+
+def test_on_a_bare_machine_it_is_told_what_ganesha_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ganesha_start, "MOUNT_TABLE", tmp_path / "mtab")
+    with pytest.raises(FileNotFoundError, match=f"make it: ln -s ../proc/self/mounts {tmp_path}/mtab"):
+        ganesha_start.prepare(GaneshaServer(tmp_path, IPv4Address("10.20.0.1"), tmp_path / "bus"))

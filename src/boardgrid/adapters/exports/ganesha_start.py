@@ -21,6 +21,7 @@ from boardgrid.mounts import mount_points
 
 PORT_MAPPER = Path("/run/rpcbind.sock")
 RUN = Path("/run/ganesha")  # on a memory disk: a server that was killed comes back on a full disk as well
+MOUNT_TABLE = Path("/etc/mtab")  # a link that each Debian makes when it starts, and a bare chroot has not
 LOG_BYTES = 5_000_000
 
 
@@ -57,6 +58,12 @@ def prepare(server: GaneshaServer, wait_s: float = 10.0) -> list[str]:
     Raises:
         OSError: what it needs is not there, or cannot be written.
     """
+    if not MOUNT_TABLE.exists():
+        raise FileNotFoundError(
+            _("it looks its trees up in {path}, which is not there; make it: ln -s ../proc/self/mounts {path}").format(
+                path=MOUNT_TABLE
+            )
+        )
     until = time.monotonic() + wait_s
     for path in (PORT_MAPPER, server.bus):
         if not answers(path, until):
