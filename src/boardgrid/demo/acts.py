@@ -30,6 +30,7 @@ _LAST = {PXE_BOARD: 11, FLASHED_BOARD: 12}  # of their addresses
 _PATH = "/NFSRoot1"  # what the flashed board always mounts
 _CONSOLE = "ttyAMA0"
 _BOOT_S = 180.0
+_RESERVE_MOST = "15m"
 
 _INVENTORY = """\
 # The demo's boards. Change it and: boardgrid apply {file}
@@ -192,7 +193,9 @@ def reserve(stage: Stage, piece: Piece) -> None:
     if mine:  # an earlier demo broke off while this was under way
         stage.boardgrid(stage.ada, "release", str(mine["number"]), "--discard")
     piece.says(_("boardgrid reserve {board} --image {image} --for 2h").format(board=PXE_BOARD, image=IMAGE))
-    stage.watched(stage.ada, ("reserve", PXE_BOARD, "--image", IMAGE, "--for", "2h"), piece.line)
+    # What keeps a site from working is told meanwhile, and may never end.
+    words = ("reserve", PXE_BOARD, "--image", IMAGE, "--for", "2h", "--timeout", _RESERVE_MOST)
+    stage.watched(stage.ada, words, piece.line)
 
 
 def _reservation(stage: Stage) -> Mapping[str, Any] | None:
