@@ -186,7 +186,9 @@ def holds_open(process: Path, tree: Path) -> bool:
 
 def _leads_to(descriptor: str, tree: Path) -> bool:
     try:
-        return os.readlink(descriptor) == str(tree)  # noqa: PTH115 - there may be thousands
+        # Of a process in another mount namespace than ours, a path below a folder that we are confined to (chroot) is
+        # told from that namespace's own root on.
+        return os.readlink(descriptor).endswith(str(tree))  # noqa: PTH115 - there may be thousands
     except FileNotFoundError:  # closed since
         return False
 
