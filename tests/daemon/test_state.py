@@ -2,7 +2,7 @@ import fcntl
 import os
 import subprocess
 import sys
-import threading
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -103,14 +103,71 @@ def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
 
 
 def test_asking_whether_a_farm_runs_does_not_keep_one_from_starting(state: Path) -> None:
-    folder = StateFolder(state)
-    with folder.locked():
+    with StateFolder(state).locked():
         pass
     with (state / "supervisor.lock").open() as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
-        threading.Timer(0.03, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+        folder = StateFolder(state, sleep=lambda _seconds: fcntl.flock(asking, fcntl.LOCK_UN))
         with folder.locked():
             assert folder.is_locked()
+
+
+def test_the_lock_is_for_root_alone_also_one_that_an_earlier_release_left(state: Path) -> None:
+    lock = state / "supervisor.lock"
+    for _run in range(2):
+        with StateFolder(state).locked():
+            assert lock.stat().st_mode & 0o777 == 0o600
+        lock.chmod(0o644)
+
+
+def test_a_strangers_process_that_the_lock_names_is_not_ended(state: Path) -> None:
+    lock = state / "supervisor.lock"
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        lock.write_text(str(stranger.pid))
+        assert not StateFolder(state).end(timeout_s=1)
+        with lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            assert StateFolder(state).holder() is None
+            with pytest.raises(Conflict, match="held, but not by the process that it names"):
+                StateFolder(state).end(timeout_s=1)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+ASKS = """
+import os, sys
+from pathlib import Path
+from boardgrid.daemon.state import StateFolder
+from boardgrid.model.errors import NotAllowed
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+folder = StateFolder(Path(sys.argv[1]))
+print(folder.status())
+for asked in (folder.is_locked, folder.holder, lambda: folder.end(1)):
+    try: print(asked())
+    except NotAllowed as error: print(error)
+"""
+
+
+def test_who_may_not_read_the_lock_is_told_what_runs_and_why_no_more() -> None:
+    # Not below pytest's own folder, which is closed to others.
+    with tempfile.TemporaryDirectory() as name:
+        (state := Path(name)).chmod(0o755)
+        (state / "run").mkdir()
+
+        def told() -> list[str]:
+            asks = [sys.executable, "-c", ASKS, name]
+            return subprocess.run(asks, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+
+        with holding(state) as other:
+            (state / "supervisor.lock").chmod(0o600 if os.geteuid() == 0 else 0)
+            status = Status(other.pid, "127.0.0.1:1", "127.0.0.1:2")
+            StateFolder(state).write_status(status)
+            closed = f"only root, who starts and ends the farm on {state}, may read its lock"
+            assert told() == [str(status), closed, closed, closed]
+            other.kill()
+        assert told()[0] == "None", "an earlier run's words"
 
 
 def test_a_state_folder_of_the_farms_own_is_open_to_its_users_whatever_roots_umask_is(tmp_path: Path) -> None:

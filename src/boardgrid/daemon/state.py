@@ -4,9 +4,10 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -37,6 +38,7 @@ class Status:
 @dataclass(frozen=True, slots=True)
 class StateFolder:
     path: Path
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def _lock(self) -> Path:
@@ -58,47 +60,78 @@ class StateFolder:
         """
         self.make()
         self._check_open()
-        with self._lock.open("a+") as lock:
-            if not self._is_taken(lock):
+        with os.fdopen(os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+") as lock:
+            # Who may read it may hold it; that of an earlier release was open to all.
+            os.fchmod(lock.fileno(), 0o600)
+            if not self._could_take(lock):
                 raise Conflict(
                     Code.STATE_LOCKED,
                     _("a farm already runs on {folder} (process {pid})"),
                     hint=_("end it with: boardgrid down --config {folder}/boardgrid.toml"),
                     folder=self.path,
-                    pid=self.holder() or "?",
+                    pid=self._named() or "?",
                 )
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
             yield
 
-    @staticmethod
-    def _is_taken(lock: TextIO) -> bool:
+    def _could_take(self, lock: TextIO) -> bool:
         # Who asks for the state (is_locked) has a shared lock for a moment; that is no other farm.
-        for _try in range(5):
+        for _try in range(50):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                time.sleep(0.02)
+            except BlockingIOError:
+                if self.holder() is not None:
+                    return False
+                self.sleep(0.02)
             else:
                 return True
         return False
 
     def is_locked(self) -> bool:
+        """
+        Raises:
+            NotAllowed: the asker may not read the lock.
+        """
         try:
             with self._lock.open("r") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:
+        except BlockingIOError:
             return True
+        except PermissionError as error:
+            raise self._closed() from error
         return False
 
     def holder(self) -> int | None:
+        """
+        The process that has the lock. The number in it alone may be an earlier one's, and a stranger's by now, so that
+        process is looked at.
+
+        Raises:
+            NotAllowed: the asker may not read the lock.
+        """
+        pid = self._named()
+        return pid if pid is not None and _has_locked(pid, self._lock) else None
+
+    def _named(self) -> int | None:
         """The process that has the lock, or the last one that had it."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             return int(self._lock.read_text())
-        return None
+        except PermissionError as error:
+            raise self._closed() from error
+        except (OSError, ValueError):
+            return None
+
+    def _closed(self) -> NotAllowed:
+        return NotAllowed(
+            Code.ACT_FORBIDDEN,
+            _("only root, who starts and ends the farm on {folder}, may read its lock"),
+            hint=_("try it with sudo"),
+            folder=self.path,
+        )
 
     def make(self) -> None:
         """
@@ -140,35 +173,34 @@ class StateFolder:
         Returns: whether there was one.
 
         Raises:
+            NotAllowed: the asker may not read the lock.
+            Conflict: somebody has the lock, and nobody knows who.
             Fault: it is still there.
         """
         pid = self.holder()
-        if pid is None or not self.is_locked():
-            return False
-        if os.geteuid():
-            raise NotAllowed(Code.ACT_FORBIDDEN, _("a farm is ended by root, who started it"))
+        if pid is None:
+            if not self.is_locked():
+                return False
+            raise Conflict(
+                Code.STATE_LOCKED,
+                _("{lock} is held, but not by the process that it names, so nothing was ended"),
+                hint=_("lslocks shows who holds it"),
+                lock=self._lock,
+            )
         # A number may be given again, a descriptor of a process may not; asked for again, the lock shows it was right.
         try:
             process = os.pidfd_open(pid)
         except ProcessLookupError:
-            return False
+            return True
         with open(process, closefd=True):  # noqa: PTH123 - a descriptor, not a path
+            if self.holder() != pid:
+                return True
             for signal_, wait_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, 10.0)):
-                if not self.is_locked():
-                    return True
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(process, signal_)
-                if self._is_free_within(wait_s):
+                if _has_ended_within(process, wait_s):
                     return True
         raise Fault(Code.PROGRAM_TIMEOUT, _("the supervisor (process {pid}) does not end"), pid=pid)
-
-    def _is_free_within(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if not self.is_locked():
-                return True
-            time.sleep(0.05)
-        return False
 
     def write_status(self, status: Status) -> None:
         beside = self._status.with_suffix(".part")
@@ -176,16 +208,18 @@ class StateFolder:
         beside.replace(self._status)
 
     def status(self) -> Status | None:
-        """None where no farm runs."""
-        if not self.is_locked():
-            return None
+        """None where no farm runs. Everybody may ask."""
         try:
             said: dict[str, Any] = json.loads(self._status.read_text())
         except (OSError, ValueError):
             return None
         processes = {name: Condition(**one) for name, one in said.pop("processes").items()}
         status = Status(**said, processes=processes)
-        return status if status.pid == self.holder() else None  # else an earlier run's
+        return status if self._is_run_by(status.pid) else None  # else an earlier run's
+
+    def _is_run_by(self, pid: int) -> bool:
+        # Others than root may read neither the lock nor what root's processes have open.
+        return _locks_something(pid) if os.geteuid() else self.holder() == pid
 
     def remembered_doors(self) -> dict[str, int]:
         """Ports that were taken because the first choice was another program's."""
@@ -199,3 +233,34 @@ class StateFolder:
             beside = self.path / "doors.json.part"
             beside.write_text(json.dumps(ports))
             beside.replace(self.path / "doors.json")
+
+
+def _has_locked(pid: int, path: Path) -> bool:
+    """Whether one of its open files is *path*, with the lock on it."""
+    try:
+        files = list(Path(f"/proc/{pid}/fdinfo").iterdir())
+    except OSError:  # it has ended, or is no business of ours
+        return False
+    for told in files:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            # Asked before the file itself, which may be a stranger's, on a server that is dead.
+            if _tells_of_lock(told.read_text()) and Path(f"/proc/{pid}/fd/{told.name}").samefile(path):
+                return True
+    return False
+
+
+def _tells_of_lock(text: str) -> bool:
+    return any(line.startswith("lock:") and "FLOCK  ADVISORY  WRITE" in line for line in text.splitlines())
+
+
+def _locks_something(pid: int) -> bool:
+    """For who may not ask more: everybody may read which process has locked a file, though not which file."""
+    with contextlib.suppress(OSError):
+        return f"FLOCK  ADVISORY  WRITE {pid} " in Path("/proc/locks").read_text()
+    return False
+
+
+def _has_ended_within(process: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
