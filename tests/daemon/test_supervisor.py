@@ -156,6 +156,19 @@ async def test_what_falls_again_and_again_is_not_waited_for(tmp_path: Path) -> N
     assert supervisor.conditions()["bus"].pid is None
 
 
+async def test_a_bug_in_keeping_a_process_is_raised_and_nobody_is_told_that_all_is_ready(tmp_path: Path) -> None:
+    async def asks_nonsense(_pid: int) -> bool:
+        raise ZeroDivisionError
+
+    buggy = Process(name="agent", argv=SLEEPS, ready=asks_nonsense)
+    supervisor = Supervisor([Process(name="bus", argv=SLEEPS), buggy], tmp_path, BootClock())
+    told: list[str] = []
+    with pytest.raises(ZeroDivisionError):
+        await supervisor.run(asyncio.Event(), ready_within_s=PATIENCE_S, on_ready=lambda: told.append("ready"))
+    assert told == []
+    assert supervisor.conditions()["bus"].pid is None
+
+
 async def _never(_pid: int) -> bool:
     return False
 

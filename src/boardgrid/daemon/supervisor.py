@@ -60,13 +60,11 @@ class Supervisor:
         stopped = asyncio.create_task(stop.wait())
         try:
             await self._all_ready(stopped, tasks.values(), ready_within_s)
+            _check_none_ended(tasks.values())
             if not stop.is_set():
                 on_ready()
-            # No keeper ends by itself; one that does has met a bug, which must not be outlived in silence.
             await asyncio.wait({stopped, *tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks.values():
-                if task.done():
-                    task.result()
+            _check_none_ended(tasks.values())
         finally:
             stopped.cancel()
             for task in reversed(list(tasks.values())):
@@ -91,6 +89,13 @@ class Supervisor:
             await asyncio.gather(ready, *hopeless, return_exceptions=True)
         late = [keeper for keeper in self._keepers.values() if not keeper.ready.is_set()]
         raise _not_ready(next((keeper for keeper in late if keeper.hopeless.is_set()), late[0]))
+
+
+def _check_none_ended(keepers: Iterable[asyncio.Task[None]]) -> None:
+    """No keeper ends by itself; one that does has met a bug, which must not be outlived in silence."""
+    for keeper in keepers:
+        if keeper.done():
+            keeper.result()
 
 
 def _not_ready(keeper: Keeper) -> Fault:
