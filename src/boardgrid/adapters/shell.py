@@ -10,6 +10,9 @@ from boardgrid.finishing import finished
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
+# Before a program's own words: it is killed with whoever started it. The kernel forgets that when the user changes.
+DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+
 _MOST_BYTES = 4 << 20  # of what is answered: the longest that we ask for, Debian's lists, are some hundred kilobytes
 _TAIL_BYTES = 1 << 16  # of complaints, the last of which tell
 _GRACE_S = 0.2  # for what a program said just before it ended

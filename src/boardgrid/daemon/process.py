@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from boardgrid.adapters.shell import DIES_WITH_PARENT
 from boardgrid.daemon import launch
 from boardgrid.daemon.confine import view_for
 from boardgrid.daemon.identity import Identity
@@ -27,7 +28,6 @@ log = structlog.get_logger()
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
 HOPELESS = 6  # starts without ever being ready
 STEADY_S = 30.0  # who ran this long without a fault may fall again as if for the first time
-_DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 LAB = ("net", "mount", "pid")  # a network, mounts and processes of its own
 BOX = ("mount", "pid")  # the machine's network, but nobody else's mounts and processes
 _ENVIRONMENT = {
@@ -76,12 +76,12 @@ class Process:
 
     def command(self, inside: int | None, view: View) -> list[str]:
         """The words to start it with; *inside* is the number of the process whose namespaces it enters."""
-        words = list(_DIES_WITH_PARENT)
+        words = list(DIES_WITH_PARENT)
         kinds = [f"--{kind}" for kind in self.namespaces]
         if self.inside:
             assert inside is not None  # noqa: S101 - it is started while that process is ready
             # Its root too, which is another than the namespace's own where the whole farm is confined to a folder.
-            words += ["nsenter", f"--target={inside}", *kinds, "--root", "--", *_DIES_WITH_PARENT]
+            words += ["nsenter", f"--target={inside}", *kinds, "--root", "--", *DIES_WITH_PARENT]
         elif kinds:
             words += [
                 "unshare",

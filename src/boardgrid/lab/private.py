@@ -17,7 +17,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import IO
 
-from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.adapters.shell import DIES_WITH_PARENT, SubprocessShell
 from boardgrid.finishing import finished
 from boardgrid.lab.client import LabClient
 from boardgrid.lab.definition import Definition, Kind
@@ -26,7 +26,6 @@ from boardgrid.model.errors import Code, Fault
 
 SERVER = IPv4Interface("10.77.0.1/24")
 BEGIN_S = 60.0
-_DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 _NAMESPACES = (
     *("unshare", "--net", "--mount", "--pid", "--mount-proc", "--propagation", "private"),
     *("--fork", "--kill-child=KILL", "--"),
@@ -40,7 +39,7 @@ class InsideShell:
     enter: tuple[str, ...]
 
     async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
-        words = (*self.enter, *_DIES_WITH_PARENT, *argv)
+        words = (*self.enter, *DIES_WITH_PARENT, *argv)
         return await SubprocessShell().run(*words, timeout_s=timeout_s, stdin=stdin)
 
     async def start(
@@ -48,7 +47,7 @@ class InsideShell:
     ) -> asyncio.subprocess.Process:
         """A program that stays: until it is ended, the lab is, or we are."""
         return await asyncio.create_subprocess_exec(
-            *(*_DIES_WITH_PARENT, *self.enter, *_DIES_WITH_PARENT, *argv),
+            *(*DIES_WITH_PARENT, *self.enter, *DIES_WITH_PARENT, *argv),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=None if output == asyncio.subprocess.PIPE else output,
@@ -117,7 +116,7 @@ async def private_lab(
     socket = folder / "lab.sock"
     with (folder / "lab.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(*_DIES_WITH_PARENT, *_NAMESPACES, sys.executable, "-m", "boardgrid.lab"),
+            *(*DIES_WITH_PARENT, *_NAMESPACES, sys.executable, "-m", "boardgrid.lab"),
             *("--folder", str(folder), "--socket", str(socket), "--server", str(server), "--interface", interface),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
