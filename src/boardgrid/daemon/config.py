@@ -17,9 +17,7 @@ from boardgrid.messages import _
 from boardgrid.model.board import DhcpMode, Site
 from boardgrid.model.errors import Code, FarmError, Invalid
 from boardgrid.model.name import checked
-
-# A path of a Unix socket has 108 bytes in the kernel, and libraries of other people add suffixes of their own.
-SOCKET_PATH_BYTES = 100
+from boardgrid.socketpath import check_socket_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +186,7 @@ class Config:
 
     def socket(self, name: str) -> Path:
         """Raises: Invalid where the path would be too long for the kernel."""
-        path = self.run / name
-        if len(bytes(path)) > SOCKET_PATH_BYTES:
-            raise Invalid(
-                Code.CONFIG_INVALID,
-                _("the path {path} is too long for a Unix socket: {length} bytes, at most {most} are possible"),
-                hint=_("choose a state folder with a shorter path than {state}"),
-                path=path,
-                length=len(bytes(path)),
-                most=SOCKET_PATH_BYTES,
-                state=self.state,
-            )
+        check_socket_path(path := self.run / name)
         return path
 
 

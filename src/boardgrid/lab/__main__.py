@@ -26,10 +26,10 @@ from boardgrid.lab.door import Door
 from boardgrid.lab.holder import Holder
 from boardgrid.lab.network import WAKE, LabNetwork
 from boardgrid.lab.wake import WakeListener
-from boardgrid.lab.wire import check_socket_path
 from boardgrid.logs import log_to_stderr
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, FarmError, Invalid
+from boardgrid.socketpath import check_socket_path
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _("the lab changes the network and the mounts that it sees, so it must be the first of its namespaces"),
                 hint=_("start it through unshare --net --mount --pid --fork --mount-proc"),
             )
-        check_socket_path(str(asked.socket))
+        check_socket_path(asked.socket)
         asked.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FarmError as error:
         return _refused(error)

@@ -12,11 +12,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from boardgrid.lab.definition import Definition, Sight, Signal
-from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 
 LINE_BYTES = 1 << 20  # a tail of a thousand long lines fits
-SOCKET_PATH_BYTES = 100
 
 Act = Literal["about", "define", "remove", "list", "on", "off", "reset", "state", "tail", "signal"]
 
@@ -67,19 +65,3 @@ class About:
 
 QUESTION, ANSWER = TypeAdapter(Question), TypeAdapter(Answer)
 SIGHTS, ABOUT = TypeAdapter(list[Sight]), TypeAdapter(About)
-
-
-def check_socket_path(path: str) -> None:
-    """
-    Raises:
-        Invalid: the kernel takes no such path for a Unix socket.
-    """
-    if len(path.encode()) > SOCKET_PATH_BYTES:
-        raise Invalid(
-            Code.CONFIG_INVALID,
-            _("the path of the lab's socket has {length} bytes, at most {most} are possible: {path}"),
-            hint=_("choose a state folder with a shorter path"),
-            length=len(path.encode()),
-            most=SOCKET_PATH_BYTES,
-            path=path,
-        )

@@ -10,9 +10,8 @@ from xml.sax.saxutils import escape
 from boardgrid.adapters.exports.ganesha_config import Kept
 from boardgrid.adapters.exports.offer import checked
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Fault, Invalid
-
-_LONGEST_SOCKET = 100
+from boardgrid.model.errors import Code, Fault
+from boardgrid.socketpath import check_socket_path
 
 # Version 3 alone: a client of version 4 has state that holds a root busy after the fence. What a hostile board can make
 # the server say goes to no log: it would fill the disk. A board that was switched off is noticed within 11 s.
@@ -66,14 +65,7 @@ class GaneshaServer:
             Fault: the disk refused.
         """
         checked(self.folder)
-        if len(str(checked(self.bus))) > _LONGEST_SOCKET:
-            raise Invalid(
-                Code.CONFIG_INVALID,
-                _("{socket} is too long a path for a socket"),
-                hint=_("choose a state folder with a path of less than {longest} characters"),
-                socket=self.bus,
-                longest=_LONGEST_SOCKET - 20,
-            )
+        check_socket_path(checked(self.bus))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.bus.parent.mkdir(parents=True, exist_ok=True)
