@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from boardgrid.daemon.process import Keeper, Process, all_ready
+from boardgrid.daemon.keeping import Keeper, all_ready
+from boardgrid.daemon.process import Process
 from boardgrid.daemon.state import Condition
 from boardgrid.logs import SizedLog
 from boardgrid.messages import _
