@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from boardgrid.adapters.clock import BootClock
-from boardgrid.daemon.process import Process
+from boardgrid.daemon.process import PEN, Process
 from boardgrid.daemon.sockets import open_unix
 from boardgrid.daemon.state import Condition
 from boardgrid.daemon.supervisor import Supervisor
-from tests.daemon.supervised import PATIENCE_S, SLEEPS, is_alive, killed, python, running
+from tests.daemon.supervised import PATIENCE_S, SLEEPS, await_end, is_alive, killed, python, running
 
 ANSWERS = python(
     "import socket; door = socket.socket(fileno=3)\n"
@@ -38,6 +38,25 @@ async def test_a_process_that_will_not_end_is_killed(tmp_path: Path) -> None:
     async with running(tmp_path, Process(name="deaf", argv=deaf, ready=is_deaf, stop_s=0.3)) as farm:
         pid = farm.pid("deaf")
     assert not is_alive(pid)
+
+
+@pytest.mark.world
+async def test_one_that_became_another_user_in_a_process_namespace_is_killed_too(tmp_path: Path) -> None:
+    deaf = ("setpriv", "--reuid=61999", "--clear-groups", "--", "sh", "-c", "trap '' TERM; echo up; exec sleep 600")
+
+    async def is_deaf(_pid: int) -> bool:
+        log = tmp_path / "dnsmasq.log"
+        return log.exists() and "up" in log.read_text()
+
+    box = Process(name="box", argv=("sleep", "600"), namespaces=PEN, stop_s=0.3)
+    mapper = Process(name="rpcbind", argv=SLEEPS)
+    one = Process(
+        name="dnsmasq", argv=deaf, inside="box", namespaces=PEN, bound_to=("rpcbind",), ready=is_deaf, stop_s=0.3
+    )
+    async with running(tmp_path, box, mapper, one) as farm:
+        process = os.pidfd_open(farm.pid("dnsmasq"))
+        os.kill(farm.pid("rpcbind"), signal.SIGKILL)
+        await asyncio.to_thread(await_end, process)
 
 
 async def test_a_restarted_process_keeps_its_door(tmp_path: Path) -> None:

@@ -182,8 +182,10 @@ class Keeper:
                     await running.wait()
         if running.returncode is None:
             log.warning("process.killed", process=self.process.name)
-            with contextlib.suppress(ProcessLookupError):
-                running.kill()  # the program dies with it
+            # A program that became another user does not die any more with what stands before it.
+            for pid in {self._inner(running) or running.pid, running.pid}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             await running.wait()
 
     def _set(self, state: str) -> None:

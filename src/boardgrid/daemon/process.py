@@ -13,6 +13,7 @@ from boardgrid.daemon.sockets import Door
 
 LAB = ("net", "mount", "pid")  # a network, mounts and processes of its own
 BOX = ("mount", "pid")  # the machine's network, but nobody else's mounts and processes
+PEN = ("pid",)  # the machine's network and mounts: its first process takes all others with it, and that is all
 
 
 async def _at_once(pid: int) -> bool:
@@ -60,16 +61,8 @@ class Process:
             # Its root too, which is another than the namespace's own where the whole farm is confined to a folder.
             words += ["nsenter", f"--target={inside}", *kinds, "--root", "--", *DIES_WITH_PARENT]
         elif kinds:
-            words += [
-                "unshare",
-                *kinds,
-                "--mount-proc",
-                "--propagation",
-                "private",
-                "--fork",
-                "--kill-child=KILL",
-                "--",
-            ]
+            mounts = ("--mount-proc", "--propagation", "private") if "mount" in self.namespaces else ()
+            words += ["unshare", *kinds, *mounts, "--fork", "--kill-child=KILL", "--"]
         words += launch.words([door.socket.fileno() for door in self.doors], view)
         if self.identity:
             words += _becomes(self.identity)
