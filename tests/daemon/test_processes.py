@@ -1,6 +1,10 @@
 import asyncio
+import contextlib
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from ipaddress import IPv4Address
@@ -17,6 +21,7 @@ from boardgrid.daemon.sockets import Door, open_tcp
 from boardgrid.daemon.state import Condition
 from boardgrid.daemon.supervisor import Supervisor
 from boardgrid.model.errors import Invalid
+from tests.daemon.supervised import await_end
 
 PATIENCE_S = 90.0
 needs_dnsmasq = pytest.mark.world  # Debian's package adds the user that it runs as
@@ -77,8 +82,9 @@ def test_one_user_for_controller_and_gateway_is_refused(tmp_path: Path) -> None:
 @needs_dnsmasq
 def test_with_the_kernels_server_the_agent_lives_where_the_machine_mounts(tmp_path: Path, door: Door) -> None:
     made = farm(tmp_path, f'{REAL}[agent]\nnfs = "knfsd"\n').processes(door, door, door)
-    assert [each.name for each in made] == ["dnsmasq", "controller", "agent", "gateway"]
-    assert not any(each.inside for each in made)
+    assert [each.name for each in made] == ["box", "dnsmasq", "controller", "agent", "gateway"]
+    assert {each.name: each.namespaces for each in made if each.namespaces} == {"box": ("pid",), "dnsmasq": ("pid",)}
+    assert [each.name for each in made if each.inside] == ["dnsmasq"]
 
 
 @needs_dnsmasq
@@ -129,6 +135,57 @@ async def test_the_servers_of_a_lab_start_and_come_back_when_the_port_mapper_fal
                 await asyncio.sleep(0.1)
         assert supervisor.conditions()["dnsmasq"] == before["dnsmasq"]
         assert supervisor.conditions()["lab"] == before["lab"]
+
+
+SUPERVISES = """
+import asyncio, json, sys
+from ipaddress import IPv4Address
+from pathlib import Path
+from boardgrid.adapters.clock import BootClock
+from boardgrid.daemon import config
+from boardgrid.daemon.config import Listen
+from boardgrid.daemon.processes import Farm
+from boardgrid.daemon.sockets import open_tcp
+from boardgrid.daemon.supervisor import Supervisor
+from boardgrid.logs import log_to_stderr
+log_to_stderr()
+farm = Farm.of(config.read(Path(sys.argv[1])))
+farm.layout.make(farm.controller, farm.gateway)
+door = open_tcp("api", Listen(IPv4Address("127.0.0.1"), 20000), key="test")
+servers = [each for each in farm.processes(door, door, door) if each.name not in {"controller", "agent", "gateway"}]
+supervisor = Supervisor(servers, farm.layout.log, BootClock())
+def tell():
+    print(json.dumps({name: condition.pid for name, condition in supervisor.conditions().items()}), flush=True)
+asyncio.run(supervisor.run(asyncio.Event(), ready_within_s=60, on_ready=tell))
+"""
+
+
+@pytest.mark.world
+@pytest.mark.parametrize("nfs", ["knfsd", "ganesha"])
+def test_what_serves_real_boards_ends_with_a_supervisor_that_is_killed(tmp_path: Path, nfs: str) -> None:
+    (state := tmp_path / "farm").mkdir(mode=0o755)
+    (file := state / "boardgrid.toml").write_text(f'{REAL}[agent]\nnfs = "{nfs}"\n')
+    # Not in the machine's own network, where somebody else may give addresses.
+    network = (
+        "ip link set lo up; ip link add eth1 type bridge; ip address add 10.1.0.1/24 dev eth1; ip link set eth1 up"
+    )
+    words = ["unshare", "--net", "--", "sh", "-ec", f'{network}; exec "$@"', "-", sys.executable, "-c", SUPERVISES]
+    with subprocess.Popen([*words, str(file)], stdout=subprocess.PIPE, text=True) as supervisor:
+        try:
+            assert supervisor.stdout is not None
+            pids: dict[str, int] = json.loads(supervisor.stdout.readline())
+            processes = [os.pidfd_open(pid) for pid in pids.values()]
+            # Where the agent looks when it has something to tell dnsmasq.
+            proc = Path(f"/proc/{pids['box']}/root/proc")
+            assert (proc / (state / "run" / "dnsmasq.pid").read_text() / "comm").read_text() == "dnsmasq\n"
+        finally:
+            supervisor.kill()
+        try:
+            for process in processes:
+                await_end(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pids["dnsmasq"], signal.SIGKILL)
 
 
 def _is_back(conditions: dict[str, Condition], those: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Process 1 of namespaces that agent and NFS server share where boards are real: it waits, and buries the dead."""
+"""Process 1 of the namespaces that servers live in where boards are real: it waits, and buries the dead."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,13 @@ from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.daemon.notice import tell_ready
 
 
-async def hold() -> None:
-    """Until SIGTERM. ``/run`` becomes these namespaces' own: NFS server and port mapper have their sockets there."""
+async def hold(own_run: bool) -> None:
+    """Until SIGTERM. With *own_run*, ``/run`` becomes these namespaces' own: servers have sockets there."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    await SubprocessShell().run("mount", "-t", "tmpfs", "-o", "mode=0755,nosuid,nodev", "tmpfs", "/run")
+    if own_run:
+        await SubprocessShell().run("mount", "-t", "tmpfs", "-o", "mode=0755,nosuid,nodev", "tmpfs", "/run")
     loop.add_signal_handler(signal.SIGCHLD, _bury)
     tell_ready()
     _bury()

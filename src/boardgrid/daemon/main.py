@@ -169,15 +169,18 @@ def dnsmasq(file: Path) -> None:
     with _serving(file, "dnsmasq") as config:
         server = Farm.of(config).dnsmasq
         server.prepare()
+        # As the agent sees it in its /proc: dnsmasq would write the number that it has in its own process namespace.
+        server.pid_file.write_text(Path("/proc/self").readlink().name)
         words = server.argv()
         os.execvp(words[0], words)  # noqa: S606 - the one who watches this process watches dnsmasq itself
 
 
-@main.command(hidden=True, help=_("Hold the namespaces that agent and NFS server share."))
+@main.command(hidden=True, help=_("Hold the namespaces that servers live in."))
+@click.option("--own-run", is_flag=True)
 @config_option
-def box(file: Path) -> None:
+def box(file: Path, own_run: bool) -> None:
     with _serving(file, "box"):
-        asyncio.run(holder.hold())
+        asyncio.run(holder.hold(own_run))
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from boardgrid.daemon.config import Config, NfsServer
 from boardgrid.daemon.identity import Identity, identity_of
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import Notice
-from boardgrid.daemon.process import BOX, LAB, Process
+from boardgrid.daemon.process import BOX, LAB, PEN, Process
 from boardgrid.daemon.sockets import Door
 from boardgrid.lab.client import LabClient
 from boardgrid.messages import _
@@ -107,45 +107,42 @@ class Farm:
                 _('{file}: agent.nfs: virtual boards have a network of their own, so they need "ganesha"'),
                 file=self.config.file,
             )
-        servers = [*self._holder(), *(self._ganesha() if self.uses_ganesha else []), self._dnsmasq()]
+        holder = self._lab() if self.config.lab.virtual else self._box()
+        servers = [holder, *(self._ganesha() if self.uses_ganesha else []), self._dnsmasq()]
         return [
             *servers,
             self._controller(api, local, prepared),
-            self._ours("agent", after=(*(each.name for each in servers), "controller"), in_lab=True, stop_s=15.0),
+            self._ours("agent", after=(*(each.name for each in servers), "controller"), by_servers=True, stop_s=15.0),
             self._gateway(ssh),
         ]
 
     @property
     def _holder_name(self) -> str:
-        if self.config.lab.virtual:
-            return "lab"
-        # The kernel's server finds the roots only where the machine mounts them.
-        return "box" if self.uses_ganesha else ""
+        return "lab" if self.config.lab.virtual else "box"
 
     @property
     def _namespaces(self) -> tuple[str, ...]:
-        return {"lab": LAB, "box": BOX, "": ()}[self._holder_name]
+        """
+        Where the servers live. At the least they have a first process, which never becomes another user: the kernel
+        forgets for dnsmasq, which does, that it was to die with the supervisor.
+        """
+        if self.config.lab.virtual:
+            return LAB
+        # The kernel's server finds the roots only where the machine mounts them.
+        return BOX if self.uses_ganesha else PEN
 
-    def _holder(self) -> list[Process]:
-        """Process 1 of the namespaces that agent and servers share."""
-        match self._holder_name:
-            case "lab":
-                return [self._lab()]
-            case "box":
-                notice = Notice(self.config.socket("box.ready"))
-                return [
-                    Process(
-                        name="box",
-                        argv=own_program("box", "--config", str(self.config.file)),
-                        env=notice.environment,
-                        namespaces=self._namespaces,
-                        prepare=notice.listen,
-                        ready=notice.is_ready,
-                        stop_s=5.0,
-                    )
-                ]
-            case _:
-                return []
+    def _box(self) -> Process:
+        notice = Notice(self.config.socket("box.ready"))
+        own_run = ("--own-run",) if "mount" in self._namespaces else ()
+        return Process(
+            name="box",
+            argv=own_program("box", "--config", str(self.config.file), *own_run),
+            env=notice.environment,
+            namespaces=self._namespaces,
+            prepare=notice.listen,
+            ready=notice.is_ready,
+            stop_s=5.0,
+        )
 
     def _lab(self) -> Process:
         site, socket = self.config.site, self.lab_socket
@@ -234,7 +231,7 @@ class Farm:
             argv=own_program("dnsmasq", "--config", str(self.config.file)),
             becomes=identity_of(server.user, self.layout.dhcp, "dnsmasq"),
             needs=(*code(), self.layout.state),
-            inside=self._holder_name,  # the agent signals it by the number that it has written down
+            inside=self._holder_name,
             namespaces=self._namespaces,
             prepare=forget,
             ready=is_ready,
@@ -262,7 +259,7 @@ class Farm:
             doors=(ssh,),
             needs=(*code(), self.config.file, self.layout.gateway, self.layout.run),
             after=("controller",),
-            in_lab=True,
+            by_servers=True,
         )
         return replace(declared, ready=speaks)
 
@@ -274,10 +271,12 @@ class Farm:
         doors: tuple[Door, ...] = (),
         needs: tuple[Path, ...] = (),
         after: tuple[str, ...] = (),
-        in_lab: bool = False,
+        by_servers: bool = False,
         stop_s: float = 5.0,
     ) -> Process:
         notice = Notice(self.config.socket(f"{name}.ready"), identity)
+        # In a pen there is nothing to share, and numbers of processes that are not those of the machine's /proc.
+        is_inside = by_servers and self._namespaces != PEN
         return Process(
             name=name,
             argv=own_program(name, "--config", str(self.config.file)),
@@ -285,8 +284,8 @@ class Farm:
             identity=identity,
             needs=needs,
             doors=doors,
-            inside=self._holder_name if in_lab else "",
-            namespaces=self._namespaces if in_lab else (),
+            inside=self._holder_name if is_inside else "",
+            namespaces=self._namespaces if is_inside else (),
             after=after,
             prepare=notice.listen,
             ready=notice.is_ready,

@@ -18,7 +18,7 @@ OWN = """\
 dnsmasq
 --keep-in-foreground
 --conf-file=/dev/null
---pid-file=/srv/run/dnsmasq.pid
+--pid-file=
 --user=dnsmasq
 --group=nogroup
 --port=0

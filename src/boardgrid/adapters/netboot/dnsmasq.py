@@ -20,8 +20,8 @@ class DnsmasqServer:
     """
     One dnsmasq for the boards' interface: DHCP for boards that the farm knows, TFTP of a board's own folder, no DNS.
 
-    Whoever starts it calls :meth:`prepare` before each start, runs :meth:`argv` in the boards' network, and waits for
-    :meth:`is_ready`. It needs root to start and then becomes *user*.
+    Whoever starts it calls :meth:`prepare` before each start, writes *pid_file*, runs :meth:`argv` in the boards'
+    network, and waits for :meth:`is_ready`. It needs root to start and then becomes *user*.
 
     With ``DhcpMode.OWN`` it gives boards their addresses; tried on virtual boards with U-Boot. With ``DhcpMode.PROXY``
     another server does, and it answers PXE clients beside that one: what those are offered is tried, a board that boots
@@ -34,7 +34,7 @@ class DnsmasqServer:
     opts: Path
     leases: Path
     log: Path
-    pid_file: Path
+    pid_file: Path  # its number, as the agent sees it
     user: str = "dnsmasq"
     group: str = "nogroup"  # its own choice would be "dip", which is given to people
 
@@ -78,7 +78,7 @@ class DnsmasqServer:
             "dnsmasq",
             "--keep-in-foreground",
             "--conf-file=/dev/null",  # the machine's own dnsmasq, if it has one, stays apart
-            f"--pid-file={self.pid_file}",
+            "--pid-file=",  # whoever starts it writes it
             f"--user={self.user}",
             f"--group={self.group}",
             "--port=0",

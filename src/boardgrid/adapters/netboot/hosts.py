@@ -28,7 +28,7 @@ class DhcpHosts:
     """The folder that dnsmasq reads hosts from."""
 
     folder: Path
-    pid_file: Path | None = None  # dnsmasq's own, seen from its process namespace; None: nobody has to be told
+    pid_file: Path | None = None  # dnsmasq's number, as this process sees it; None: nobody has to be told
 
     def all(self) -> Mapping[str, Host]:
         """By board name."""
