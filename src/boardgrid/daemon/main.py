@@ -72,7 +72,12 @@ def up(file: Path, detach: bool, notify_fd: int | None) -> None:
         sys.exit(exit_code_of(error))
 
 
-@main.command(help=_("End the farm that runs here: all processes, mounts and virtual boards."))
+@main.command(
+    help=_(
+        "End the farm that runs here: its processes, and virtual boards. With the kernel's NFS server exports and"
+        " mounted roots stay, and real boards run on."
+    )
+)
 @config_option
 def down(file: Path) -> None:
     config = configs.read(file)
