@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from boardgrid.api.spool import Spool
@@ -68,6 +69,22 @@ def _site_of_gateway(
             protocol=boardgrid_protocol,
         )
     return site
+
+
+async def check_token(request: Request) -> None:
+    """
+    Whether the token of a request opens the door that it knocks at. Its route asks again, once its body is here.
+
+    Raises:
+        NotAllowed: TOKEN_REFUSED.
+    """
+    token, farm, path = await _token(await _bearer(request)), await _farm(request), request.scope["path"]
+    if path.startswith("/api/agent/"):
+        await run_in_threadpool(_site_of_agent, token, farm)
+    elif path.startswith("/api/gateway/"):
+        await run_in_threadpool(_site_of_gateway, token, farm)
+    else:
+        await run_in_threadpool(_asker, token, farm)
 
 
 Asker = Annotated[User, Depends(_asker)]

@@ -20,6 +20,7 @@ STATUS: dict[type[FarmError], int] = {Invalid: 422, NotAllowed: 403, NotFound: 4
 SPECIAL: dict[Code, int] = {
     Code.TOKEN_REFUSED: 401,
     Code.METHOD_UNKNOWN: 405,
+    Code.REQUEST_TOO_SLOW: 408,
     Code.REQUEST_TOO_LARGE: 413,
     Code.IMAGE_TOO_LARGE: 413,
     Code.PROTOCOL_UNSPOKEN: 426,
@@ -28,6 +29,8 @@ SPECIAL: dict[Code, int] = {
     Code.RECORDS_FAILED: 503,
     Code.STORE_FULL: 507,
 }
+
+LAST = {"Connection": "close"}  # an answer to who still sends: of that, no more is read
 
 _METHODS = ("GET", "PUT", "POST", "DELETE")
 _TOLD_ERRORS = 3
@@ -120,13 +123,23 @@ async def _http_error(request: Request, error: Exception) -> ProblemResponse:
             )
             return answer_to(problem, {"Allow": allowed})
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return answer_to(too_large())
+            return answer_to(too_large(), LAST)
+        case HTTPStatus.REQUEST_TIMEOUT:
+            return answer_to(_too_slow(), LAST)
         case _:
             return answer_to(Invalid(Code.REQUEST_INVALID, _("the body cannot be read")))
 
 
 def too_large() -> Invalid:
     return Invalid(Code.REQUEST_TOO_LARGE, _("the body of this request is larger than any that is needed"))
+
+
+def _too_slow() -> Conflict:
+    return Conflict(
+        Code.REQUEST_TOO_SLOW,
+        _("the body of this request did not come in time"),
+        hint=_("send it again, over a faster line"),
+    )
 
 
 def _methods_of(request: Request) -> list[str]:

@@ -65,6 +65,7 @@ class Code(StrEnum):
     PORT_TAKEN = "port.taken"
     PROTOCOL_UNSPOKEN = "protocol.unspoken"
     REQUESTS_TOO_MANY = "request.too_many"
+    REQUEST_TOO_SLOW = "request.too_slow"
 
     # Fault: the world failed us
     PROGRAM_FAILED = "program.failed"
