@@ -31,7 +31,7 @@ def boot_files(file: Path) -> Awaitable[object]:
 
 
 def kernel_exports(file: Path) -> Awaitable[object]:
-    return KernelExports(Exportfs(), mirror=file.parent).all()
+    return KernelExports(Exportfs(), file.parent, mirror=file.parent).all()
 
 
 def sightings(file: Path) -> Awaitable[object]:

@@ -283,7 +283,7 @@ class RunningKernelServer:
     mountd: subprocess.Popen[bytes]
 
     def exports(self) -> KernelExports:
-        return KernelExports(self.box, self.mirror, server=self.box.proc / "fs/nfsd")
+        return KernelExports(self.box, self.box.folder, self.mirror, server=self.box.proc / "fs/nfsd")
 
     def restart(self) -> None:
         self.box.do("sh", "-c", _KERNEL_RESTART)

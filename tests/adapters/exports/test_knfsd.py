@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from boardgrid.adapters.exports.knfsd import KernelExports
+from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.ports import Export
 
 BOARD, OTHER = IPv4Address("10.77.0.21"), IPv4Address("10.77.0.22")
@@ -39,8 +40,9 @@ class Machine:
         (self._nfsd / "threads").write_text("8\n")
         (self._nfsd / "versions").write_text("-2 +3 -4 -4.0 -4.1 -4.2\n")
 
-    def exports(self) -> KernelExports:
-        return KernelExports(self._exportfs, self._mirror, self.top, self._nfsd)
+    def exports(self, store: Path = Path("/store")) -> KernelExports:
+        """As an agent has them that comes to this store."""
+        return KernelExports(self._exportfs, store, self._mirror, self.top, self._nfsd)
 
     @property
     def seen(self) -> set[str]:
@@ -105,3 +107,29 @@ async def test_a_folder_that_became_something_else_meanwhile_keeps_nobody_from_f
     await machine.exports().remove(path)
     assert machine.seen == {"boards"}
     assert machine.kept == []
+
+
+async def test_another_farm_on_this_machine_is_neither_told_of_nor_fenced(machine: Machine) -> None:
+    ours, theirs, path = machine.exports(), machine.exports(Path("/their/store")), PurePosixPath("/r/root/deployment")
+    offered = Export(BOARD, path, Path("/their/store/one"))
+    await theirs.add(offered.tree, offered.board, offered.seen_as)
+    assert await ours.all() == set()
+    await ours.remove(path)
+    assert await theirs.all() == {offered}
+
+
+async def test_a_path_that_another_farm_shows_its_board_is_refused_and_stays_theirs(machine: Machine) -> None:
+    ours, theirs, path = machine.exports(), machine.exports(Path("/their/store")), PurePosixPath("/NFSRoot1")
+    await theirs.add(Path("/their/store/one"), BOARD, path)
+    with pytest.raises(Conflict) as refused:
+        await ours.add(Path("/store/one"), OTHER, path)
+    assert refused.value.code is Code.EXPORT_TAKEN
+    assert (machine.top / "NFSRoot1").readlink() == Path("/their/store/one")
+    assert await theirs.all() == {Export(BOARD, path, Path("/their/store/one"))}
+    assert await ours.all() == set()
+
+
+async def test_what_is_not_in_the_store_is_never_offered_for_nobody_would_fence_it(machine: Machine) -> None:
+    with pytest.raises(Invalid, match="/elsewhere/one"):
+        await machine.exports().add(Path("/elsewhere/one"), BOARD, PurePosixPath("/r/root/deployment"))
+    assert machine.seen == set()

@@ -12,7 +12,7 @@ from boardgrid.adapters.exports.offer import check_mounted, checked, taken
 from boardgrid.adapters.exports.shared import Shared
 from boardgrid.finishing import whole
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Conflict, Fault
+from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 from boardgrid.ports import Export, Shell
 
 log = structlog.get_logger()
@@ -25,17 +25,21 @@ class KernelExports:
     mountd follows a link before it looks the path up, so the tree itself is what is exported, and nothing is mounted
     twice. The links are made on the server's own root, in folders that are made when they are missing; what somebody
     else put at such a path, be it an empty folder, is never touched.
+
+    The machine has one server, and other farms on it offer their trees by it as well: ours are those in *store*.
     """
 
     def __init__(
         self,
         shell: Shell,
+        store: Path,
         mirror: Path = Path("/etc/exports.d"),
         top: Path = Path("/"),
         server: Path = Path("/proc/fs/nfsd"),
     ) -> None:
         self._shell = shell
-        self._mirror = Mirror(mirror)
+        self._store = store.resolve()  # as trees are told
+        self._mirror = Mirror(mirror, self._store)
         self._top = top  # where boards' paths begin
         self._server = server
         self._turn = asyncio.Lock()
@@ -43,6 +47,8 @@ class KernelExports:
 
     async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
         wanted = Export(board, checked(seen_as), checked(tree))
+        if not tree.is_relative_to(self._store):  # it would never be told of again, nor fenced
+            raise Invalid(Code.PATH_FORBIDDEN, _("{tree} is not in the store {store}"), tree=tree, store=self._store)
         async with self._turn:
             self._check_server()
             offered = await self._told.answer()
@@ -79,8 +85,8 @@ class KernelExports:
     async def _ask(self) -> set[Export]:
         # A board may also mount a tree by its own path; so where the mirror was lost, that is what is told.
         seen = {(export.tree, export.board): export.seen_as for export in await whole(self._mirror.all)}
-        printed = await self._shell.run("exportfs", "-s")
-        return {Export(board, seen.get((tree, board), PurePosixPath(tree)), tree) for tree, board in parsed(printed)}
+        ours = parsed(await self._shell.run("exportfs", "-s"), self._store)
+        return {Export(board, seen.get((tree, board), PurePosixPath(tree)), tree) for tree, board in ours}
 
     async def _fence(self, gone: set[Export]) -> None:
         pairs = {(export.tree, export.board) for export in gone}

@@ -33,11 +33,11 @@ def options(tree: Path) -> str:
     return f"{words},fsid={file_system_id(tree)}"
 
 
-def parsed(printed: str) -> Iterator[tuple[Path, IPv4Address]]:
-    """Of what ``exportfs -s`` prints the exports that we made; the machine's other ones are none of our business."""
+def parsed(printed: str, store: Path) -> Iterator[tuple[Path, IPv4Address]]:
+    """Of what ``exportfs -s`` prints the exports of trees in *store*; the machine's others are not our business."""
     for match in _LINE.finditer(printed):
         tree = Path(match["tree"])
-        if str(file_system_id(tree)) == match["id"]:
+        if str(file_system_id(tree)) == match["id"] and tree.is_relative_to(store):
             yield tree, IPv4Address(match["client"])
 
 
@@ -47,13 +47,16 @@ class Mirror:
     A file for each export, beside which exportfs(8) finds those of others. The server takes them up when it starts.
 
     exportfs knows a board's path and a tree as one; the file also tells the path by which the board sees the tree, and
-    how many of the folders that the path ends in were made for it.
+    how many of the folders that the path ends in were made for it. Another farm's files lie here too: what is told is
+    of trees in *store* alone.
     """
 
     folder: Path
+    store: Path
 
     def all(self) -> list[Export]:
-        return [told[0] for file in sorted(self.folder.glob("boardgrid-*.exports")) if (told := _told(file))]
+        told = [one[0] for file in sorted(self.folder.glob("boardgrid-*.exports")) if (one := _told(file))]
+        return [export for export in told if export.tree.is_relative_to(self.store)]
 
     def folders(self, export: Export) -> int:
         """How many were made; of an export that is not kept, none."""

@@ -29,6 +29,7 @@ from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.wiring.door import http_to_controller
+from boardgrid.ports import Shell
 
 log = structlog.get_logger()
 
@@ -77,7 +78,7 @@ async def _take(lock: int, clock: BootClock) -> None:
             return
 
 
-def world_of(config: Config, shell: SubprocessShell, clock: BootClock, controller: AgentDoor) -> World:
+def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDoor) -> World:
     farm = Farm.of(config)
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
@@ -88,7 +89,7 @@ def world_of(config: Config, shell: SubprocessShell, clock: BootClock, controlle
         facts=site,
         images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs),
         roots=roots,
-        exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell),
+        exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
         netboot=NetbootFiles(shell, site, layout.tftp, hosts, config.agent.holding or layout.holding),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
         host_keys=SshHostKeys(),
