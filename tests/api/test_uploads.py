@@ -41,10 +41,10 @@ def spool(tmp_path: Path) -> Spool:
     return made
 
 
-async def awaited(door: Door) -> str:
-    answer = await door.ask("user", "POST", "/api/v1/images", json={"name": "tiny"})
+async def awaited(door: Door, name: str = "tiny") -> str:
+    answer = await door.ask("user", "POST", "/api/v1/images", json={"name": name})
     assert answer.status_code == 201
-    return "/api/v1/images/tiny/content"
+    return f"/api/v1/images/{name}/content"
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
@@ -78,6 +78,36 @@ async def test_a_second_upload_of_the_same_image_comes_too_late(door: Door) -> N
     answer = await door.ask("user", "PUT", path, content=b"other")
     assert (answer.status_code, answer.json()["code"]) == (409, "upload.broken")
     assert files(door.spool.folder) == [SHA256]
+
+
+async def test_there_is_one_upload_of_an_image_at_a_time_so_that_one_name_cannot_fill_the_disk(door: Door) -> None:
+    path, other = await awaited(door), await awaited(door, "other")
+    coming, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield TAR[:3_000_000]
+        coming.set()
+        await go_on.wait()
+        yield TAR[3_000_000:]
+
+    first = asyncio.create_task(door.ask("user", "PUT", path, content=slowly()))
+    await coming.wait()
+    for ref in ("tiny", "tiny:1"):
+        answer = await door.ask("user", "PUT", f"/api/v1/images/{ref}/content", content=pieces())
+        assert (answer.status_code, answer.json()["code"]) == (409, "thing.in_use")
+        assert "tiny:1 is being uploaded already" in answer.json()["detail"]
+    assert len(files(door.spool.folder)) == 1
+    assert (await door.ask("user", "PUT", other, content=b"another image")).status_code == 202
+    go_on.set()
+    assert (await first).status_code == 202
+
+
+async def test_after_an_upload_that_did_not_come_whole_the_next_one_may(door: Door) -> None:
+    path = await awaited(door)
+    headers = {"Content-Length": str(len(TAR))}
+    short = await door.ask("user", "PUT", path, content=pieces(TAR[:3_000_000]), headers=headers)
+    assert (short.status_code, short.json()["code"]) == (409, "upload.broken")
+    assert (await door.ask("user", "PUT", path, content=TAR)).status_code == 202
 
 
 async def test_an_upload_that_is_too_large_is_refused_before_or_while_it_comes(door: Door, tmp_path: Path) -> None:
@@ -207,7 +237,10 @@ async def test_over_a_real_connection_a_sender_that_hangs_up_leaves_nothing(door
         with pytest.raises(ConnectionResetError):
             await http.put(path, content=broken(), headers={"Content-Length": str(len(TAR) + 1)})
         await settled(door.spool, [])
-        assert (await http.put(path, content=TAR)).status_code == 202
+        async with asyncio.timeout(30):  # until the farm has seen that nobody sends any more
+            while (answer := await http.put(path, content=TAR)).status_code == 409:
+                assert answer.json()["code"] == "thing.in_use"
+        assert answer.status_code == 202
 
 
 async def test_over_a_real_connection_a_refusal_arrives_while_the_sender_still_sends(door: Door) -> None:

@@ -117,14 +117,21 @@ def test_what_is_not_there_is_said_before_an_image_is_named(farm: FakeFarm, run:
     assert farm.asked == []
 
 
-def test_an_upload_that_the_farm_refuses_leaves_nothing_behind(farm: FakeFarm, run: Run, archive: Path) -> None:
-    farm.refuse_uploads = Refused(
-        413, "image.too_large", "tiny:1 is larger than 8 GB", "leave out what it need not hold"
-    )
+@pytest.mark.parametrize(
+    ("refused", "code"),
+    [
+        (Refused(413, "image.too_large", "tiny:1 is larger than 8 GB", "leave out what it need not hold"), 2),
+        (Refused(409, "thing.in_use", "the content of tiny:1 is being uploaded already", "wait for its end"), 5),
+    ],
+)
+def test_an_upload_that_the_farm_refuses_leaves_nothing_behind(
+    farm: FakeFarm, run: Run, archive: Path, refused: Refused, code: int
+) -> None:
+    farm.refuse_uploads = refused
     ended = run("image", "import", "tiny", str(archive))
-    assert ended.code == 2
-    assert "tiny:1 is larger than 8 GB (image.too_large)" in ended.err
-    assert "leave out" in ended.err
+    assert ended.code == code
+    assert f"{refused.problem['detail']} ({refused.problem['code']})" in ended.err
+    assert str(refused.problem["hint"]) in ended.err
     assert farm.images == {}
 
 

@@ -40,14 +40,15 @@ def add_image(body: ImageIn, farm: TheFarm, asker: Asker) -> ImageOut:
 
 @router.put("/images/{ref}/content", status_code=202, openapi_extra=_ARCHIVE)
 async def upload_image(ref: str, request: Request, farm: TheFarm, spool: TheSpool, asker: Asker) -> ImageOut:
-    """Bring the content of an image that awaits it, as the body itself."""
+    """Bring the content of an image that awaits it, as the body itself: one upload of it at a time."""
     image = (await run_in_threadpool(farm.catalog.awaited, asker, ref)).image
-    arrived = await spool.receive(request.stream(), _declared_bytes(request))
-    view = await run_in_threadpool(
-        spool.settle,
-        arrived,
-        lambda: farm.catalog.content_arrived(asker, image.id, arrived.sha256, arrived.size_bytes),
-    )
+    with spool.turn(image):
+        arrived = await spool.receive(request.stream(), _declared_bytes(request))
+        view = await run_in_threadpool(
+            spool.settle,
+            arrived,
+            lambda: farm.catalog.content_arrived(asker, image.id, arrived.sha256, arrived.size_bytes),
+        )
     return ImageOut.of(view)
 
 

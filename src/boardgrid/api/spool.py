@@ -5,17 +5,19 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
+from boardgrid.model.image import Image
 
 log = structlog.get_logger(__name__)
 
@@ -56,9 +58,32 @@ class Spool:
         self._upload_bytes = upload_bytes
         self._reserve_bytes, self._reserved_share = reserve_bytes, reserved_share
         self._lock = Lock()
+        self._coming: set[UUID] = set()  # images whose upload is under way
 
     def path(self, sha256: str) -> Path:
         return self.folder / sha256
+
+    @contextmanager
+    def turn(self, image: Image) -> Iterator[None]:
+        """
+        Inside the block this is the upload of *image*, and there is no other: else one name could fill the disk.
+
+        Raises:
+            Conflict: THING_IN_USE.
+        """
+        if image.id in self._coming:
+            raise Conflict(
+                Code.THING_IN_USE,
+                _("the content of {image} is being uploaded already"),
+                hint=_("wait for the end of that upload; where it broke off, the farm knows it after {seconds:g} s"),
+                image=image.ref,
+                seconds=SILENT_S,
+            )
+        self._coming.add(image.id)
+        try:
+            yield
+        finally:
+            self._coming.discard(image.id)
 
     async def receive(self, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> Arrived:
         """
