@@ -130,10 +130,9 @@ class DriverBook:
             # Options travel as JSON: a list stands for a tuple, but no string for a number.
             value: object = TypeAdapter(kind).validate_json(json.dumps(spec.options[key]), strict=True)
         except (ValidationError, TypeError) as error:
+            # Not what it is: that may be an outlet's password, and everybody reads why the agent is in trouble.
             said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            what = _("{key}: {said}, not {value!r}").format(
-                key=key, said=f"{said[:1].lower()}{said[1:]}", value=str(spec.options[key])[:80]
-            )
+            what = _("{key}: {said}").format(key=key, said=f"{said[:1].lower()}{said[1:]}")
             raise self._wrong(board, spec, what) from error
         return value
 
