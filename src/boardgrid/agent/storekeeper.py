@@ -12,7 +12,7 @@ from boardgrid.agent.outbox import Outbox
 from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Conflict, FarmError, Fault
+from boardgrid.model.errors import Code, FarmError, Fault
 from boardgrid.model.image import Manifest, RootSource, Source
 from boardgrid.model.report import ImageReport, RootReport, SiteReport
 from boardgrid.model.wish import Deployed, SiteWishes
@@ -172,10 +172,7 @@ class Storekeeper:
         if (image, False) in self._told:
             return True
         await self._lease.held()
-        try:
-            await self._world.images.remove(image)
-        except Conflict:
-            return False  # a root above it is still mounted
+        await self._world.images.remove(image)
         self._told.add((image, False))
         self._outbox.put(ImageReport(_NO_ID, image))
         return True

@@ -195,14 +195,13 @@ class StoredImages:
 
     async def remove(self, image: UUID) -> None:
         async with self._store.busy(image):
-            above = await self._roots.standing_on(image)
-            if above or self._roots.holds(image):
+            if need := await self._roots.need_of(image):
                 raise Conflict(
                     Code.THING_IN_USE,
-                    _("image {image} cannot be removed: {count} roots stand on it"),
-                    hint=_("discard them first, or keep them as images of their own"),
+                    _("image {image} cannot be removed: {need}"),
+                    hint=_("discard that root first, or keep it as an image of its own"),
                     image=image,
-                    count=max(len(above), 1),
+                    need=need,
                 )
             place = self._places.image(image)
             if str(place.tree) in await self._store.mounted():

@@ -226,9 +226,13 @@ class StoredRoots:
             await self._umount(str(place.tree), root)
         if str(place.disk) in mounted:  # left by a mount that was ended in its middle
             await self._umount(str(place.disk), root)
+        try:
+            meta = await self._meta(root)
+        except (NotFound, Fault):
+            # Nobody knows what a damaged one stood on. It may go; its image rests with the next root that stands on it.
+            return
         # Also where nothing of the root was mounted: one who was killed may have come no further than its image.
-        with contextlib.suppress(NotFound):
-            await self._rest_image(UUID((await self._meta(root)).image))
+        await self._rest_image(UUID(meta.image))
 
     async def _umount(self, point: str, root: UUID) -> None:
         for left in reversed(range(_UMOUNT_TRIES)):
@@ -299,26 +303,22 @@ class StoredRoots:
                 if not was_mounted:
                     await self._unmount(root)
 
-    def holds(self, image: UUID) -> bool:
-        """Whether a root is being made or mounted on this image at this moment."""
-        return bool(self._held[image])
+    async def need_of(self, image: UUID) -> str:
+        """Why this image cannot go: which root would be lost without it, or may be. Empty where none would."""
+        need = await asyncio.to_thread(self._need_of, image)
+        return need or (_("a root is being made or mounted on it") if self._held[image] else "")
 
-    async def standing_on(self, image: UUID) -> list[UUID]:
-        """Roots on the disk that would be lost without this image, and those of which nobody knows whose they are."""
-        return await asyncio.to_thread(self._standing_on, image)
-
-    def _standing_on(self, image: UUID) -> list[UUID]:
-        found = []
+    def _need_of(self, image: UUID) -> str:
         for root in self._places.roots():
             try:
-                if root_files.read(self._places.root(root)).image != str(image):
-                    continue
+                if root_files.read(self._places.root(root)).image == str(image):
+                    return _("root {root} stands on it").format(root=root)
             except FileNotFoundError:
                 continue  # it goes just now
-            except ValueError:
-                pass
-            found.append(root)
-        return found
+            except ValueError as error:
+                sentence = _("root {root} may stand on it, and what is remembered of that root is damaged: {why}")
+                return sentence.format(root=root, why=error)
+        return ""
 
     async def _meta(self, root: UUID) -> Meta:
         try:
