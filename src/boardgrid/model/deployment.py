@@ -31,10 +31,6 @@ class Deployment:
     code: Code | None = None
     hint: str = ""
 
-    @property
-    def is_live(self) -> bool:
-        return self.state in {DeploymentState.PREPARING, DeploymentState.OPEN}
-
 
 class Phase(StrEnum):
     BEGAN = "began"

@@ -18,9 +18,6 @@ class Window:
     start: datetime
     end: datetime
 
-    def overlaps(self, other: "Window") -> bool:
-        return self.start < other.end and other.start < self.end
-
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
