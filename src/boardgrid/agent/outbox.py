@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -13,6 +13,7 @@ from boardgrid.ports import Clock, Controller
 
 log = structlog.get_logger()
 
+NO_ID = UUID(int=0)  # of a report that has not been put here yet
 _BATCH = 200  # reports at once
 _KEPT = 10_000  # reports kept while the controller is silent; then the oldest steps go, never what was reached
 
@@ -25,7 +26,7 @@ class Outbox:
 
     def put(self, report: Report) -> None:
         """
-        Its ``id`` may be anything: each gets one here.
+        Its ``id`` may be anything, so :data:`NO_ID`: each gets one here.
 
         What a board, an image or the site has come to takes the place of what was to be told of it before.
         """

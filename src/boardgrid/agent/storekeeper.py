@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from boardgrid.agent.lease import LeaseGuard
-from boardgrid.agent.outbox import Outbox
+from boardgrid.agent.outbox import NO_ID, Outbox
 from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
@@ -19,7 +19,6 @@ from boardgrid.model.wish import Deployed, SiteWishes
 
 log = structlog.get_logger()
 
-_NO_ID = UUID(int=0)
 # What an upload that broke off is worth trying again for: the controller comes back, and has it all.
 _PASSING = frozenset({Code.CONTROLLER_SILENT, Code.UPLOAD_BROKEN})
 _FETCHES = 8
@@ -128,7 +127,7 @@ class Storekeeper:
                 return False
             await act(root)
         self._told.add((root, False))
-        self._outbox.put(RootReport(_NO_ID, root))
+        self._outbox.put(RootReport(NO_ID, root))
         return True
 
     async def _mounted(self) -> list[UUID]:
@@ -174,7 +173,7 @@ class Storekeeper:
         await self._lease.held()
         await self._world.images.remove(image)
         self._told.add((image, False))
-        self._outbox.put(ImageReport(_NO_ID, image))
+        self._outbox.put(ImageReport(NO_ID, image))
         return True
 
     async def _build(self, image: UUID, source: Source) -> None:
@@ -182,16 +181,16 @@ class Storekeeper:
             async with self._places:
                 async with asyncio.timeout(self._world.pace.build_s):
                     manifest = await self._made(partial(self._world.images.build, image, source))
-            report = ImageReport(_NO_ID, image, manifest)
+            report = ImageReport(NO_ID, image, manifest)
         except TimeoutError:
             late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))
-            report = ImageReport(_NO_ID, image, None, late.code, str(late))
+            report = ImageReport(NO_ID, image, None, late.code, str(late))
         except FarmError as error:
-            report = ImageReport(_NO_ID, image, None, error.code, str(error))
+            report = ImageReport(NO_ID, image, None, error.code, str(error))
         except Exception:
             log.exception("image.bug", image=str(image))
             bug = Fault(Code.BUG, _("the agent has a bug: its log has the whole of it"))
-            report = ImageReport(_NO_ID, image, None, bug.code, str(bug))
+            report = ImageReport(NO_ID, image, None, bug.code, str(bug))
         self._told.add((image, True))
         self._outbox.put(report)
         self._builds.pop(image, None)
@@ -217,5 +216,5 @@ class Storekeeper:
         facts = (self._world.facts, room.total_bytes, room.free_bytes, trouble)
         if facts != self._site_told:
             self._site_told = facts
-            self._outbox.put(SiteReport(_NO_ID, *facts))
+            self._outbox.put(SiteReport(NO_ID, *facts))
         return True

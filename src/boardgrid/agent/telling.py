@@ -6,15 +6,13 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.agent.outbox import Outbox
+from boardgrid.agent.outbox import NO_ID, Outbox
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Blame, FarmError
 from boardgrid.model.report import BoardReport, HealthReport, OrderReport, Power, Reached, StepReport, Voice
 from boardgrid.model.wish import BoardWish, Deployed, Gone, Parked
 
 log = structlog.get_logger()
-
-_NO_ID = UUID(int=0)  # the outbox gives each report its own
 
 
 class Telling:
@@ -32,7 +30,7 @@ class Telling:
 
     def step(self, wished: BoardWish, step: str, phase: Phase, **what: Any) -> None:
         """Of the wish that the step is for, be it the present one or not. *what* are further fields of the report."""
-        report = StepReport(_NO_ID, wished.board.name, wished.generation, step, phase, _deployment(wished))
+        report = StepReport(NO_ID, wished.board.name, wished.generation, step, phase, _deployment(wished))
         self._outbox.put(replace(report, **what))
 
     def reached(self, wished: BoardWish, host_key: str = "") -> None:
@@ -53,13 +51,13 @@ class Telling:
     def health(self, wished: BoardWish, power: Power, voice: Voice) -> None:
         if (power, voice) != self._health:
             self._health = (power, voice)
-            self._outbox.put(HealthReport(_NO_ID, wished.board.name, wished.generation, power, voice))
+            self._outbox.put(HealthReport(NO_ID, wished.board.name, wished.generation, power, voice))
 
     def obeyed(self, wished: BoardWish, order: UUID, reason: str) -> None:
-        self._outbox.put(OrderReport(_NO_ID, wished.board.name, order, reason))
+        self._outbox.put(OrderReport(NO_ID, wished.board.name, order, reason))
 
     def _board(self, wished: BoardWish, reached: Reached, **what: Any) -> None:
-        report = BoardReport(_NO_ID, wished.board.name, wished.generation, reached, _deployment(wished))
+        report = BoardReport(NO_ID, wished.board.name, wished.generation, reached, _deployment(wished))
         self._outbox.put(replace(report, **what))
         log.info("board.reached", board=wished.board.name, reached=reached, why=what.get("reason", ""))
 
