@@ -69,23 +69,12 @@ class Images(Protocol):
             Fault: no room, or the content did not arrive.
         """
 
-    async def all(self) -> Mapping[UUID, Manifest]: ...
-
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
         """
         The files of one of its kernels, as they were copied out of the tree when it was made.
 
         Raises:
             NotFound: there is no such image, or no such kernel in it.
-        """
-
-    async def verify(self, image: UUID) -> None:
-        """
-        Read the stored file whole.
-
-        Raises:
-            NotFound: there is no such image.
-            Fault: it is not what was stored.
         """
 
     async def remove(self, image: UUID) -> None:

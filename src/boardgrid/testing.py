@@ -180,7 +180,6 @@ class FakeImages:
     refuse: dict[UUID, FarmError] = field(default_factory=dict)  # images that cannot be built, and why
     contents: dict[UUID, dict[str, str]] = field(default_factory=dict)
     roots: FakeRoots = field(init=False)
-    damaged: set[UUID] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.roots = FakeRoots(self)
@@ -197,20 +196,11 @@ class FakeImages:
         self.built[image] = a_manifest()
         return self.built[image]
 
-    async def all(self) -> Mapping[UUID, Manifest]:
-        return dict(self.built)
-
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
         if image not in self.built or kernel not in self.built[image].kernels:
             raise NotFound(Code.IMAGE_UNKNOWN, "image {image} has no kernel {kernel}", image=image, kernel=kernel)
         folder = Path("/fake/images") / str(image)
         return BootFiles(folder / kernel.image, folder / kernel.initrd if kernel.initrd else None)
-
-    async def verify(self, image: UUID) -> None:
-        if image not in self.built:
-            raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=image)
-        if image in self.damaged:
-            raise Fault(Code.STORE_DAMAGED, "image {image} is damaged", image=image)
 
     async def remove(self, image: UUID) -> None:
         if any(tree.image == image and tree.is_mounted for tree in self.roots.trees.values()):

@@ -31,7 +31,7 @@ class Manifest:
     """What an image holds, found out once when it is made."""
 
     digest: str  # "sha256:<hex>" over the canonical listing of the tree; see the reference
-    checksum: str  # "sha256:<hex>" of the stored EROFS file, for verify
+    checksum: str  # "sha256:<hex>" of the stored EROFS file
     size_bytes: int  # of the files in the tree
     stored_bytes: int  # of the EROFS file, and of the copies of what boots a board
     files: int  # entries of any type

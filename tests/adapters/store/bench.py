@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.images import StoredImages
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
@@ -59,6 +60,11 @@ class Bench:
         image = uuid4()
         await self.images.build(image, PathSource(str(tree)))
         return image
+
+    def stored(self) -> dict[UUID, Manifest]:
+        """The images that lie in the store whole."""
+        files = (self.folder / "images").glob("[!.]*/manifest.json")
+        return {UUID(file.parent.name): manifests.read(file.read_text()) for file in files}
 
     async def blob(self, archive: bytes) -> Manifest:
         digest = sha256(archive).hexdigest()

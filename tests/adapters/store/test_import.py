@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -130,8 +131,10 @@ async def test_two_imports_of_one_archive_have_one_digest(bench: Bench) -> None:
 
 async def test_the_manifest_tells_what_the_tree_holds(bench: Bench) -> None:
     image = await bench.image()
-    manifest = (await bench.images.all())[image]
+    manifest = bench.stored()[image]
     assert (manifest.arch, manifest.system, manifest.modules) == ("armhf", "Tiny 1", (RELEASE,))
+    erofs = (bench.folder / "images" / str(image) / "tree.erofs").read_bytes()
+    assert manifest.checksum == f"sha256:{sha256(erofs).hexdigest()}"
     files = await bench.images.boot_files(image, manifest.kernels[0])
     assert files.kernel.read_bytes() == b"kernel"
     assert files.initrd is not None
@@ -292,7 +295,7 @@ async def test_attributes_that_take_more_than_was_left_for_them_arrive(bench: Be
         archive.file(f"f{number}", pax_headers={"SCHILY.xattr.user.a": f"{number}-" + "x" * 3000})
     archive.file("large", pax_headers={"SCHILY.xattr.user.a": "x" * 8000})
     manifest, root = await bench.blob(archive.bytes()), uuid4()
-    await bench.roots.clone(root, next(iter(await bench.images.all())), 64 * MIB)
+    await bench.roots.clone(root, next(iter(bench.stored())), 64 * MIB)
     assert manifest.files == 12_002
     assert len(os.getxattr(bench.roots.path(root) / "f11999", "user.a")) == 3006
     assert len(os.getxattr(bench.roots.path(root) / "large", "user.a")) == 8000

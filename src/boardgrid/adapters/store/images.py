@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,6 @@ log = structlog.get_logger()
 
 _ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
 _PRIVATE = ("--propagation", "private")
-_VERIFY_S = 3600.0
 _MEMORY_BYTES = 4 << 30  # of each program that makes an image
 
 
@@ -144,13 +143,6 @@ class StoredImages:
 
     # --- kept
 
-    async def all(self) -> Mapping[UUID, Manifest]:
-        return await asyncio.to_thread(self._all)
-
-    def _all(self) -> dict[UUID, Manifest]:
-        found = {image: self._manifest(image) for image in self._places.images()}
-        return {image: manifest for image, manifest in found.items() if manifest}
-
     def _manifest(self, image: UUID) -> Manifest | None:
         file = self._places.image(image).manifest
         try:
@@ -182,17 +174,6 @@ class StoredImages:
             folder / KERNEL, folder / INITRD if kernel.initrd else None, folder / DTBS if kernel.dtbs else None
         )
 
-    async def verify(self, image: UUID) -> None:
-        manifest = await self._found(image)
-        file = self._places.image(image).erofs
-        try:
-            printed = await self._store.shell.run("sha256sum", "--", str(file), timeout_s=_VERIFY_S)
-        except Fault as error:
-            raise _damaged(image, str(error)) from error
-        # A name with a backslash or a line break in it is printed escaped, after a backslash.
-        if f"sha256:{printed.lstrip(chr(92))[:64]}" != manifest.checksum:
-            raise _damaged(image, _("its checksum is another"))
-
     async def remove(self, image: UUID) -> None:
         async with self._store.busy(image):
             if need := await self._roots.need_of(image):
@@ -209,16 +190,6 @@ class StoredImages:
             self._known.pop(image, None)
             await whole(_remove, place.folder, self._places.image_going(image))
             log.info("image.removed", image=str(image))
-
-
-def _damaged(image: UUID, why: str) -> Fault:
-    return Fault(
-        Code.STORE_DAMAGED,
-        _("the stored file of image {image} is not what was stored: {why}"),
-        hint=_("import it anew; see whether the disk is failing"),
-        image=image,
-        why=why,
-    )
 
 
 # --- files; these run in threads

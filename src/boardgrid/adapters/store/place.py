@@ -81,11 +81,17 @@ class Places:
     def root_going(self, root: UUID) -> RootPlace:
         return RootPlace(self.folder / "roots" / f"{_GOING}{root}")
 
-    def images(self) -> list[UUID]:
-        return _uuids(self.folder / "images")
-
     def roots(self) -> list[UUID]:
-        return _uuids(self.folder / "roots")
+        folder = self.folder / "roots"
+        if not folder.is_dir():
+            return []
+        found = []
+        for entry in folder.iterdir():
+            try:
+                found.append(UUID(entry.name))
+            except ValueError:
+                continue  # a draft, or what is being removed
+        return sorted(found)
 
     def root_folders(self) -> list[RootPlace]:
         """Of all roots, those included that are just being made."""
@@ -97,15 +103,3 @@ class Places:
         if not folder.is_dir():
             return []
         return [entry for entry in folder.iterdir() if entry.name.startswith((_DRAFT, _GOING))]
-
-
-def _uuids(folder: Path) -> list[UUID]:
-    if not folder.is_dir():
-        return []
-    found = []
-    for entry in folder.iterdir():
-        try:
-            found.append(UUID(entry.name))
-        except ValueError:
-            continue  # a draft, or what is being removed
-    return sorted(found)
