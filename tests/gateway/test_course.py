@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from boardgrid.daemon.wiring.controller import keep_expiring
 from boardgrid.gateway.door import public_line, serve
 from boardgrid.model.user import Secret
 from boardgrid.ports import Route
+from boardgrid.services.farm import Farm
 from tests.api.door import Door as Api
 from tests.api.door import served
 from tests.gateway.loopback import Door
@@ -87,27 +89,22 @@ async def test_a_user_is_on_their_board_until_their_time_is_over(course: tuple[D
     async with asyncio.timeout(60):
         assert await ssh.process.stdout.readline() == b"waiting\n"
     end = house.farm.booking.reservation(house.ada, 1).reservation.window.end
+    house.now, was_asked = end - timedelta(seconds=1), threading.Event()
+
+    def now() -> datetime:
+        at = house.now
+        was_asked.set()
+        return at
+
     async with asyncio.TaskGroup() as beside:
-        ticking = beside.create_task(_tick(house, end - timedelta(seconds=1)))
-        expiring = beside.create_task(keep_expiring(house.farm))
-        await asyncio.sleep(0.3)
+        expiring = beside.create_task(keep_expiring(Farm.of(house.records, house.changes, now)))
+        assert await asyncio.to_thread(was_asked.wait, 60)
         assert ssh.process.returncode is None, "the time is not over yet"
+        house.now = end
         status, _out, err = await ssh.said()
-        ended = house.now
-        for task in (ticking, expiring):
-            task.cancel()
+        expiring.cancel()
     assert status == 255
     assert "your time on tk1-1 has ended" in err
-    assert end <= ended < end + timedelta(seconds=10)  # seen: 0.02 to 0.09 s, beside other work
-
-
-async def _tick(house: House, start: datetime) -> None:
-    """Have the farm's clock run, from *start* on."""
-    loop = asyncio.get_running_loop()
-    began_s = loop.time()
-    while True:
-        house.now = start + timedelta(seconds=loop.time() - began_s)
-        await asyncio.sleep(0.005)
 
 
 async def test_a_key_that_is_nobody_s_stays_outside(course: tuple[Door, House]) -> None:
