@@ -6,6 +6,7 @@ import re
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,10 +37,17 @@ Talk = Callable[..., Seen]
 
 @pytest.fixture
 def talk(farm: FakeFarm, tmp_path: Path) -> Talk:
-    """Run a command at a terminal, what it says of errors *into* a file if one is given; *answers* are typed."""
+    """
+    Run a command at a terminal, what it says of errors *into* a file if one is given; *answers* are typed; *watch* is
+    told of what was seen so far.
+    """
 
     def talk(
-        *argv: str, answers: Sequence[tuple[str, Answer]] = (), into: Path | None = None, **environment: str
+        *argv: str,
+        answers: Sequence[tuple[str, Answer]] = (),
+        into: Path | None = None,
+        watch: Callable[[Seen], object] | None = None,
+        **environment: str,
     ) -> Seen:
         mine, theirs = pty.openpty()
         env = {
@@ -61,6 +69,8 @@ def talk(farm: FakeFarm, tmp_path: Path) -> Talk:
                         seen += os.read(mine, 65536).decode()
                     except OSError:  # the other side is closed
                         break
+                if watch is not None:
+                    watch(Seen(0, seen))
                 if waiting and waiting[0][0] in seen:
                     answer = waiting.pop(0)[1]
                     os.write(mine, f"{answer() if callable(answer) else answer}\n".encode())
@@ -139,16 +149,22 @@ def test_who_keeps_what_is_said_in_a_file_cannot_be_asked_and_so_must_say(
 
 
 def test_the_step_that_runs_is_shown_with_its_seconds(farm: FakeFarm, talk: Talk) -> None:
+    has_run_for_seconds = threading.Event()
+
     def slowly(farm: FakeFarm, reservation: dict[str, Any]) -> None:
         farm.tell(reservation["number"], "tk1-1", "boot", "began")
-        time.sleep(1.5)
+        has_run_for_seconds.wait(40)
         farm.opened(reservation)
+
+    def watch(seen: Seen) -> None:
+        if re.search("boot 0:00:0[1-9]", seen.text):
+            has_run_for_seconds.set()
 
     farm.board("tk1-1")
     farm.deploy = slowly
-    seen = talk("reserve", "tk1-1", "--image", "tiny")
+    seen = talk("reserve", "tk1-1", "--image", "tiny", watch=watch)
     assert seen.code == 0, seen.text
-    assert "boot 0:00:01" in seen.text
+    assert has_run_for_seconds.is_set(), seen.text
     assert re.search(r"^  personalise +0\.02 s$", seen.text, re.MULTILINE)
     assert "boardgrid ssh tk1-1" in seen.text
 
