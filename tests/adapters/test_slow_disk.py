@@ -47,23 +47,28 @@ def sightings(file: Path) -> Awaitable[object]:
 async def test_the_loop_goes_on_while_a_file_cannot_be_read(
     tmp_path: Path, name: str, ask: Callable[[Path], Awaitable[object]]
 ) -> None:
-    os.mkfifo(tmp_path / name)  # read, it hangs until somebody writes
-    goes_on, went_on = threading.Event(), []
+    os.mkfifo(tmp_path / name)  # to open it hangs until somebody writes, and to read it until they have written
+    goes_on, was_opened, still_goes_on = threading.Event(), threading.Event(), threading.Event()
+    went_on = []
 
     def answer() -> None:
-        with (tmp_path / name).open("w"):  # hangs as well until somebody reads
-            went_on.append(goes_on.wait(PATIENCE_S))
+        went_on.append(goes_on.wait(PATIENCE_S))
+        with (tmp_path / name).open("w"):
+            was_opened.set()
+            went_on.append(still_goes_on.wait(PATIENCE_S))
 
-    disk = threading.Thread(target=answer)
+    disk = threading.Thread(target=answer, daemon=True)  # where nobody ever reads, it hangs for good
     disk.start()
     asked = asyncio.ensure_future(ask(tmp_path / name))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)  # by now it hangs
     goes_on.set()
+    assert await asyncio.to_thread(was_opened.wait, PATIENCE_S)
+    still_goes_on.set()
     await asyncio.wait([asked], timeout=0.5)  # nothing is seen on the network, so that one has no end of its own
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
-    disk.join()
-    assert went_on == [True]
+    await asyncio.to_thread(disk.join, PATIENCE_S)
+    assert went_on == [True, True]
 
 
 async def test_who_gives_up_waits_for_the_end_of_what_began() -> None:
