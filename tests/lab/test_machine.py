@@ -1,11 +1,20 @@
-"""The words that a virtual board is started with."""
+"""The words that a virtual board is started with, and what its life and the next one have in common: nothing."""
 
+import asyncio
+import json
+import socket
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import pytest
+
+from boardgrid.lab.console import Transcript
 from boardgrid.lab.definition import Definition, Kind
-from boardgrid.lab.machine import Flash, command
+from boardgrid.lab.machine import Flash, Machine, command
+from boardgrid.lab.qmp import ControlLine
+from boardgrid.lab.serial import SerialLine
+from boardgrid.logs import SizedLog
 
 BOARD = Definition(name="tk1-1", kind=Kind.UBOOT, mac="52:54:00:00:00:21", address=IPv4Address("10.77.0.21"))
 FLASH = Flash(Path("/lab/u-boot.flash"), Path("/lab/environment.flash"))
@@ -40,3 +49,41 @@ def test_who_breaks_out_of_the_machine_is_nobody_and_can_start_nothing() -> None
     assert after("-runas", said) == ["nobody"]
     assert after("-chroot", said) == ["/run/nothing"]
     assert "spawn=deny" in after("-sandbox", said)[0]
+
+
+FORMER = b"of a former life\n" * 5000  # more than anybody has heard by the time that the reset is done
+
+
+async def qemu(control: socket.socket, serial: socket.socket, *, tells_event_first: bool) -> None:
+    """The other end of a machine's two lines, as far as a reset goes."""
+    reader, writer = await asyncio.open_connection(sock=control)
+    writer.write(b'{"QMP": {}}\n')
+    prints = {"stop": FORMER, "cont": b"U-Boot\n"}
+    while line := await reader.readline():
+        asked = json.loads(line)
+        await asyncio.get_running_loop().sock_sendall(serial, prints.get(asked["execute"], b""))
+        told: list[object] = [{"return": {}, "id": asked["id"]}]
+        if asked["execute"] == "system_reset":
+            told.insert(0 if tells_event_first else 1, {"event": "RESET", "data": {"guest": False}})
+        writer.write("".join(f"{json.dumps(one)}\n" for one in told).encode())
+    writer.close()
+    serial.close()
+
+
+@pytest.mark.parametrize("tells_event_first", [False, True], ids=["answer first", "event first"])
+async def test_what_is_shown_after_a_reset_was_printed_after_it(tmp_path: Path, tells_event_first: bool) -> None:
+    (control, its_control), (serial, its_serial) = socket.socketpair(), socket.socketpair()
+    its_serial.setblocking(False)
+    transcript = Transcript(SizedLog(tmp_path / "tk1-1.log", 1 << 20))
+    process = await asyncio.create_subprocess_exec("true")
+    machine = Machine("tk1-1", process, ControlLine("tk1-1"), SerialLine(serial, transcript.feed))
+    async with asyncio.timeout(60), asyncio.TaskGroup() as lives:
+        lives.create_task(qemu(its_control, its_serial, tells_event_first=tells_event_first))
+        lives.create_task(machine.serial.hear())
+        await machine.control.greet(control)
+        await machine.reset(lambda: transcript.begin("reset"))
+        machine.control.close()
+    serial.close()
+    await process.wait()
+    assert transcript.tail(1000) == ("U-Boot",)
+    assert transcript.log.path.read_bytes() == FORMER + b"--- reset\nU-Boot\n", "the log keeps all of both"

@@ -154,8 +154,7 @@ class Holder:
                     blame=Blame.BOARD,
                     board=name,
                 )
-            await place.machine.reset()
-            place.transcript.begin(_("reset"))
+            await place.machine.reset(lambda: place.transcript.begin(_("reset")))
 
     def is_on(self, name: str) -> bool:
         return self._board(name).is_on

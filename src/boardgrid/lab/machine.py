@@ -12,6 +12,7 @@ import structlog
 
 from boardgrid.lab.definition import Definition
 from boardgrid.lab.qmp import ControlLine
+from boardgrid.lab.serial import SerialLine
 from boardgrid.messages import _
 from boardgrid.model.errors import Blame, Code, FarmError, Fault
 
@@ -20,7 +21,6 @@ log = structlog.get_logger()
 START_S = 20.0  # until QEMU answers on its control line: it reads the kernel before
 ANSWER_S = 5.0
 QUIT_S = 2.0
-_PACE_S = 0.005  # a flood of 4096 bytes every so often is 70 times a real line's speed; the rest waits in the board
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Machine:
     name: str
     process: asyncio.subprocess.Process
     control: ControlLine
+    serial: SerialLine
     _complaints: deque[bytes] = field(default_factory=lambda: deque(maxlen=20))
     _watch: asyncio.Task[None] | None = None
 
@@ -94,8 +95,8 @@ class Machine:
                 serial.close()
                 control.close()
                 raise _not_on(board.name, error, blame=Blame.SITE) from error
-        machine = cls(board.name, process, ControlLine(board.name))
-        machine._watch = asyncio.create_task(machine._live(serial, printed))
+        machine = cls(board.name, process, ControlLine(board.name), SerialLine(serial, printed))
+        machine._watch = asyncio.create_task(machine._live())
         try:
             async with asyncio.timeout(START_S):
                 await machine.control.greet(control)
@@ -117,9 +118,19 @@ class Machine:
         """What QEMU said of itself."""
         return b"".join(self._complaints).decode("utf-8", "replace").strip()
 
-    async def reset(self) -> None:
-        """Raises: Fault where the machine does not answer."""
-        await self.control.ask("system_reset", within_s=ANSWER_S)
+    async def reset(self, begins: Callable[[], None]) -> None:
+        """
+        Begin a new life; *begins* is called after all that was printed in the former one, and before what is in this.
+
+        Raises:
+            Fault: the machine does not answer. It may be halted then.
+        """
+        # Nothing in what is printed tells one life from another: the board is held where it has ended the one.
+        await self.control.ask("stop", within_s=ANSWER_S)
+        await self.control.ask("system_reset", until="RESET", within_s=ANSWER_S)
+        await self.serial.catch_up()
+        begins()
+        await self.control.ask("cont", within_s=ANSWER_S)
 
     async def off(self) -> None:
         """Returns when the process is gone."""
@@ -139,22 +150,14 @@ class Machine:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
 
-    async def _live(self, serial: socket.socket, printed: Callable[[bytes], None]) -> None:
-        reader, writer = await asyncio.open_connection(sock=serial)
+    async def _live(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._hear(reader, printed))
+            group.create_task(self.serial.hear())
             group.create_task(self._hear_complaints())
         await self.process.wait()
-        writer.close()
+        self.serial.end.close()
         self.control.close()
         log.info("board.switched_off", board=self.name, status=self.process.returncode)
-
-    async def _hear(self, reader: asyncio.StreamReader, printed: Callable[[bytes], None]) -> None:
-        # A connection that was cut is an end like any other.
-        with contextlib.suppress(OSError):
-            while said := await reader.read(4096):
-                printed(said)
-                await asyncio.sleep(_PACE_S)
 
     async def _hear_complaints(self) -> None:
         assert self.process.stderr is not None  # noqa: S101 - asked for above

@@ -32,8 +32,13 @@ class ControlLine:
         await self._hear(lambda said: "QMP" in said)
         await self.ask("qmp_capabilities", within_s=5)
 
-    async def ask(self, what: str, *, within_s: float) -> None:
-        """Raises: Fault where there is no answer in time, or a refusal."""
+    async def ask(self, what: str, *, until: str = "", within_s: float) -> None:
+        """
+        Have QEMU do something; with *until*, it is done when this event is told, before the answer or after.
+
+        Raises:
+            Fault: there is no answer in time, or a refusal.
+        """
         if self._writer is None:
             raise self._silent(_("it is off"))
         try:
@@ -41,7 +46,13 @@ class ControlLine:
                 number = next(self._numbers)
                 self._writer.write(json.dumps({"execute": what, "id": number}).encode() + b"\n")
                 await self._writer.drain()
-                said = await self._hear(lambda said: said.get("id") == number)
+                awaited = {number, until} - {""}
+
+                def is_last(said: dict[str, object]) -> bool:
+                    awaited.difference_update({said.get("id"), said.get("event")})
+                    return not awaited or (said.get("id") == number and "error" in said)
+
+                said = await self._hear(is_last)
         except TimeoutError as error:
             raise self._silent(_("no answer in {seconds:g} s").format(seconds=within_s)) from error
         except OSError as error:
