@@ -46,8 +46,8 @@ def mounts_below(folder: Path) -> list[str]:
 
 def unmount_below(folder: Path) -> None:
     """What a reboot does to a store, and what a test owes to the next one."""
-    for point in reversed(mounts_below(folder)):
-        subprocess.run(["umount", point], check=True)
+    if points := mounts_below(folder):
+        subprocess.run(["umount", *reversed(points)], check=True)
 
 
 def loops_below(folder: Path) -> list[str]:

@@ -1,11 +1,14 @@
 """Imports: what an honest tree keeps, and where a hostile one ends."""
 
 import asyncio
+import contextlib
 import io
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -18,11 +21,15 @@ from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.digest import summary
 from boardgrid.adapters.store.images import StoredImages
+from boardgrid.adapters.store.limits import Limits
+from boardgrid.adapters.store.source import Archive as ArchiveStream
 from boardgrid.adapters.store.tree import TreePath
+from boardgrid.adapters.store.unpack import unpack
+from boardgrid.adapters.store.workroom import Disk
 from boardgrid.model.errors import Code, FarmError, Fault, Invalid, NotFound
 from boardgrid.model.image import BlobSource, PathSource
 from tests.adapters.store.bench import MIB, Bench
-from tests.adapters.store.own_mounts import loops_below, mounts_below
+from tests.adapters.store.own_mounts import loops_below, mounts_below, unmount_below
 from tests.adapters.store.test_archive import REFUSED
 from tests.adapters.store.trees import RELEASE, Archive, a_tree, listing, packed
 
@@ -187,10 +194,7 @@ MEMBERS = st.lists(
 )
 
 
-@pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(members=MEMBERS)
-def test_no_archive_touches_anything_outside(bench: Bench, canary: Path, members: list[tuple[str, ...]]) -> None:
+def an_archive(members: list[tuple[str, ...]], canary: Path) -> bytes:
     archive = Archive()
     for kind, route, word, target, mode in members:
         name, aim = f"{route}{word}", target.format(canary=canary)
@@ -207,31 +211,88 @@ def test_no_archive_touches_anything_outside(bench: Bench, canary: Path, members
                 archive.device(name, 1, 3)
             case _:
                 archive.special(name, tarfile.FIFOTYPE)
+    return archive.bytes()
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(members=MEMBERS)
+def test_no_archive_touches_anything_outside(bench: Bench, canary: Path, members: list[tuple[str, ...]]) -> None:
     before = listing(canary)
     try:
-        asyncio.run(bench.blob(archive.bytes()))
+        asyncio.run(bench.blob(an_archive(members, canary)))
     except FarmError as error:
         assert error.code in {Code.ARCHIVE_REFUSED}
     assert listing(canary) == before
     assert [entry for entry in (bench.folder / "images").iterdir() if entry.name.startswith(".")] == []
 
 
+@pytest.fixture
+def cage(alone: None, canary: Path, tmp_path: Path) -> Iterator[Cage]:
+    """One to unpack in what nobody has judged."""
+    (tmp_path / "work").mkdir()
+    cage = Cage(tmp_path / "cage", tmp_path / "work")
+    cage.build()
+    try:
+        # An archive that names /etc must never be given to a cage in which that is this machine's.
+        look = cage.run(["test", "!", "-e", str(canary)], (), subprocess.DEVNULL)
+        assert look.ended() == 0, "the cage is open"
+        yield cage
+    finally:
+        cage.remove()
+
+
+# What comes after the unpacking in a whole import reads a tree that is there: without it, so many can be tried.
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(members=MEMBERS, trust=st.sampled_from([(), ("--absolute-names",)]))
+def test_no_archive_is_unpacked_to_anything_outside(
+    cage: Cage, canary: Path, tmp_path: Path, members: list[tuple[str, ...]], trust: tuple[str, ...]
+) -> None:
+    archive, before = tmp_path / "archive", listing(canary)
+    archive.write_bytes(an_archive(members, canary))
+    for left in cage.workplace.iterdir():
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+    with a_draft(tmp_path / "draft") as draft, archive.open("rb") as file:
+        stream = ArchiveStream(file.fileno(), "it", ())
+        try:
+            unpack(stream, Limits(1 << 30), Disk(draft, 0), draft)
+        except Invalid as error:
+            assert error.code is Code.ARCHIVE_REFUSED
+        written = {entry.name for entry in draft.iterdir()}
+        assert written <= {"nothing", "reading", "unpacked", "unpacked.ext4", "writing"}
+        assert list((draft / "nothing").iterdir()) == [], "written while it was only judged"
+        assert listing(canary) == before
+
+        # Also where the judge had overlooked something.
+        with stream.opened() as fd:
+            cage.run(["tar", "--extract", *trust, "--file=-"], ("chown", "dac_override", "mknod"), fd).ended()
+        assert listing(canary) == before
+
+
+@contextlib.contextmanager
+def a_draft(folder: Path) -> Iterator[Path]:
+    """As an import has one: nothing of it stays."""
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        unmount_below(folder)
+        shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("trust", [(), ("--absolute-names",)])
 def test_even_an_archive_that_nobody_judged_reaches_nothing_outside(
-    alone: None, canary: Path, tmp_path: Path, trust: tuple[str, ...]
+    cage: Cage, canary: Path, tmp_path: Path, trust: tuple[str, ...]
 ) -> None:
-    work = tmp_path / "work"
-    work.mkdir()
     archive = Archive().file(f"{canary}/new", b"x").file("../" * 20 + f"{canary}/new", b"x")
     archive.link("out", str(canary)).file("out/new", b"x").hard_link("mine", f"{canary}/secret")
     (tmp_path / "a.tar").write_bytes(archive.bytes())
-    cage = Cage(tmp_path / "cage", work)
-    cage.build()
     before = listing(canary)
     with (tmp_path / "a.tar").open("rb") as file:
         run = cage.run(["tar", "--extract", *trust, "--file=-"], ("dac_override", "chown", "mknod"), file.fileno())
         run.ended()
-    subprocess.run(["umount", "--recursive", str(tmp_path / "cage")], check=True)
     assert listing(canary) == before
 
 
