@@ -44,7 +44,7 @@ while line.recv(2048)[20] != 0:
     pass
 print("answered")
 """
-# Prints who sends what comes to eth0, until the server says the word.
+# Prints from whom and to whom is what comes to eth0, until the server says the word.
 SNIFF = """
 import socket
 heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -54,11 +54,11 @@ frame = b""
 while b"that is all" not in frame:
     frame, where = heard.recvfrom(2048)
     if where[2] != socket.PACKET_OUTGOING:
-        print(frame[6:12].hex(":"), flush=True)
+        print(frame[6:12].hex(":"), frame[:6].hex(":"), flush=True)
 """
 SAY = """
 import socket, sys
-socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"that is all", (sys.argv[1], 9999))
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(sys.argv[2].encode(), (sys.argv[1], 9999))
 """
 # Sends frames that are given in hex.
 FRAMES = """
@@ -136,6 +136,25 @@ async def take_over(who: InsideShell, mac: str, address: IPv4Address) -> None:
     await who.run("ip", "address", "flush", "dev", "eth0")
     await who.run("ip", "address", "add", f"{address}/24", "dev", "eth0")
     await who.run("ip", "link", "set", "eth0", "up")
+
+
+async def say(lab: PrivateLab, to: tuple[str, IPv4Address], words: str) -> None:
+    """The server says something to a board, which it need not ask for its MAC."""
+    await lab.shell.run("ip", "neigh", "replace", str(to[1]), "lladdr", to[0], "dev", lab.interface)
+    await lab.shell.run(sys.executable, "-c", SAY, str(to[1]), words)
+
+
+async def heard(
+    lab: PrivateLab, sniffing: asyncio.subprocess.Process, board: tuple[str, IPv4Address]
+) -> set[tuple[str, str]]:
+    """Sender and receiver of all frames that have come to the port of *board* so far; the last one is for it."""
+    await say(lab, board, "that is all")
+    out, _err = await asyncio.wait_for(sniffing.communicate(), 60)
+    return {(sender, receiver) for sender, receiver in map(str.split, out.decode().splitlines())}
+
+
+def is_group(mac: str) -> bool:
+    return bool(int(mac[:2], 16) & 1)
 
 
 async def server_mac(lab: PrivateLab) -> str:
@@ -236,11 +255,36 @@ async def test_what_a_board_sends_to_everybody_comes_to_nobody(lab: PrivateLab) 
     frames.append("0180c2000000" + mac + "0026424203000000")
     sniffing = await started(victim, SNIFF)
     await evil.run(sys.executable, "-c", FRAMES, *frames)
-    await lab.shell.run(sys.executable, "-c", SAY, str(VICTIM[1]))
-    out, _err = await asyncio.wait_for(sniffing.communicate(), 60)
-    senders = set(out.decode().split())
+    senders = {sender for sender, _receiver in await heard(lab, sniffing, VICTIM)}
     assert await server_mac(lab) in senders
     assert EVIL[0] not in senders
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [EVIL, VICTIM, (EVIL[0], VICTIM[1]), (VICTIM[0], EVIL[1])],
+    ids=["nothing", "MAC and address", "address", "MAC"],
+)
+async def test_who_listens_hears_nothing_of_what_server_and_neighbour_say(
+    lab: PrivateLab, taken: tuple[str, IPv4Address]
+) -> None:
+    victim = await lab.neighbour("tk1-1", *VICTIM)
+    evil = await lab.neighbour("evil-1", *EVIL)
+    await started(lab.shell, SERVE, lab.server.ip, 2049)
+    await started(victim, SERVE, VICTIM[1], 22)
+    await take_over(evil, *taken)
+    await evil.run("ip", "link", "set", "eth0", "promisc", "on")
+    sniffing = await started(evil, SNIFF)
+    # So that a bridge that believes it would send on to this port what is for the other.
+    server, packet = await server_mac(lab), ipv4(taken[1], str(lab.server.ip), 700, 111, "00")
+    await evil.run(sys.executable, "-c", FRAMES, (server + taken[0]).replace(":", "") + "0800" + packet)
+    assert await reaches(victim, lab.server.ip, 2049)
+    assert await reaches(lab.shell, VICTIM[1], 22)
+    # And when its board is unplugged, which the server does not know at once.
+    await lab.client.remove("tk1-1")
+    await say(lab, VICTIM, "a secret")
+    receivers = {receiver for _sender, receiver in await heard(lab, sniffing, EVIL)}
+    assert {one for one in receivers if not is_group(one)} == {EVIL[0]}
 
 
 async def test_what_a_board_says_in_a_neighbours_name_does_not_arrive(lab: PrivateLab) -> None:
