@@ -1,5 +1,7 @@
 """The whole farm, with real boards: its users' way from a reservation to a kept image, and what faults do to it."""
 
+import gzip
+import json
 import os
 import shutil
 import signal
@@ -7,8 +9,10 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncssh
 import pytest
 
+from boardgrid.demo.stage import Person
 from boardgrid.model.errors import Fault
 from tests.world.farm import WholeFarm, wait_until, whole_farm
 
@@ -87,6 +91,55 @@ def test_a_board_restarts_when_its_user_reboots_it(farm: WholeFarm) -> None:
 
 
 # --- who may not
+
+
+def test_nothing_that_a_board_boots_from_holds_a_secret(farm: WholeFarm) -> None:
+    layout, stage = farm.stage.layout, farm.stage
+    deployment = farm.deployment(farm.reserve("tk1-1", "--image", "tiny"))["id"]
+    host_key = farm.on_board("tk1-1", "cat /etc/ssh/ssh_host_ed25519_key")
+    secrets = {
+        "the agent's token": forms_of_token(layout.token(layout.agent).read_text()),
+        "the gateway's token": forms_of_token(layout.token(layout.gateway).read_text()),
+        "the agent's key": forms_of_key(layout.agent_key.read_text()),
+        "the board's host key": forms_of_key(host_key),
+        **{f"{one.name}'s token": forms_of_token(token_of(one)) for one in (stage.admin, stage.ada)},
+    }
+    files = [path for folder in (layout.tftp, layout.dhcp) for path in folder.rglob("*") if path.is_file()]
+    told = {str(path): as_booted(path.read_bytes()) for path in files}
+    told["/proc/cmdline"] = farm.on_board("tk1-1", "cat /proc/cmdline").encode()
+
+    # What is known to be there is found, also inside of what is packed.
+    assert {path.name for path in files if path.parent.name == deployment} == {"vmlinuz", "initrd"}
+    public = layout.agent_key.with_suffix(".pub").read_bytes().split()[1]
+    assert any(public in content for path, content in told.items() if path.endswith("/holding/initrd"))
+    assert b"nfsroot=" in told["/proc/cmdline"]
+    assert [
+        (path, secret)
+        for path, content in told.items()
+        for secret, forms in secrets.items()
+        if any(form in content for form in forms)
+    ] == []
+
+
+def forms_of_token(token: str) -> set[bytes]:
+    """The whole of it, and the part that nobody else may know."""
+    _mark, _id, secret = token.strip().split("_", 2)
+    return {token.strip().encode(), secret.encode()}
+
+
+def forms_of_key(text: str) -> set[bytes]:
+    """What OpenSSH's form of a private key is made of, and the 32 bytes themselves, which are in every form."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("-----")]
+    return {*map(str.encode, lines), asyncssh.import_private_key(text).export_private_key("pkcs8-der")[-32:]}
+
+
+def token_of(person: Person) -> str:
+    profiles = json.loads((person.home / "boardgrid/profiles.json").read_text())
+    return str(profiles["default"]["token"])
+
+
+def as_booted(content: bytes) -> bytes:
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
 def test_a_stranger_does_not_get_through_the_gateway(farm: WholeFarm) -> None:
