@@ -218,10 +218,22 @@ class RunningGanesha:
             self.programs[name] = self.box.start(*words[name], log=log)
 
     def signal(self, name: str, number: int) -> None:
-        """To the program itself, before which nsenter stands."""
+        for pid in self._pids(name):
+            os.kill(pid, number)
+
+    def waits_for_disk(self) -> bool:
+        """Whether a thread of ganesha's sleeps so fast that only the disk can wake it."""
+        for pid in self._pids("ganesha"):
+            for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+                with contextlib.suppress(OSError):  # the thread has ended since
+                    if stat.read_text().rpartition(")")[2].split()[0] == "D":
+                        return True
+        return False
+
+    def _pids(self, name: str) -> list[int]:
+        """Of the program itself, before which nsenter stands."""
         nsenter = self.programs[name].pid
-        for child in Path(f"/proc/{nsenter}/task/{nsenter}/children").read_text().split():
-            os.kill(int(child), number)
+        return [int(child) for child in Path(f"/proc/{nsenter}/task/{nsenter}/children").read_text().split()]
 
     def kill(self, name: str) -> None:
         self.signal(name, signal.SIGKILL)

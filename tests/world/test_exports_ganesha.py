@@ -262,7 +262,7 @@ async def test_the_fence_is_not_told_before_what_a_board_began_is_done(site: Sit
     site.box.do("fsfreeze", "--freeze", str(tree.parent / "above"))
     try:
         late = asyncio.create_task(asyncio.to_thread(writer.write, file, b"written before the fence"))
-        await asyncio.sleep(0.5)
+        await asyncio.to_thread(eventually, site.ganesha.waits_for_disk, "the server writes")
         hasty = site.ganesha.hasty_exports(2)
         with pytest.raises(Fault, match="does not finish"):
             await hasty.remove(PATH)
