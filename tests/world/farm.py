@@ -101,6 +101,8 @@ class WholeFarm:
             if one["state"] == "running":
                 self.ada("release", str(one["number"]), "--discard", "--yes")
         self.free("tk1-1", "tk1-2")
+        # A board may be free before the disk is: the next test counts the roots that it finds there.
+        wait_until(lambda: not self.told("root", "list"), BOOT_WITHIN_S, "no root is left")
 
     # --- what befalls the processes
 
