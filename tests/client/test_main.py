@@ -269,6 +269,18 @@ def test_ctrl_c_ends_a_command_quietly(farm: FakeFarm) -> None:
     assert (process.returncode, err.strip()) == (ExitCode.INTERRUPTED, "")
 
 
+def test_ctrl_c_while_a_module_makes_its_classes_ends_as_anywhere_else(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text("""
+import runpy
+from boardgrid.client.commands import version
+version.version.callback = lambda **_words: exec("raise KeyboardInterrupt")  # as when a dataclass is made
+runpy.run_module("boardgrid.client", run_name="__main__")
+""")
+    words = [sys.executable, "-m", "interrupted", "version"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.strip()) == (ExitCode.INTERRUPTED, "")
+
+
 def test_without_any_word_the_help_is_shown(run: Run) -> None:
     ended = run()
     assert "boardgrid reserve --type tk1" in ended.out + ended.err
