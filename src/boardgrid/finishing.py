@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,3 +36,12 @@ async def whole(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     ended.
     """
     return await finished(asyncio.to_thread(work, *args, **kwargs))
+
+
+async def ended(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel them until they have ended: what they run may take one cancellation for a fault of its own."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=1)
+    await asyncio.gather(*tasks, return_exceptions=True)

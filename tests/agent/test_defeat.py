@@ -544,6 +544,10 @@ async def test_another_boards_stale_address_is_no_reason_to_fail() -> None:
     async with mill.agent(site, netboot=_Clashes(site)):
         site.wish(mill.wished(BOARD, mill.PARKED))
         await asyncio.sleep(HOUR_S)
+    assert failures(site) == [], "nobody is blamed"
+    told = [one for one in site.controller.of_kind(StepReport) if one.outcome is Outcome.FAILED]
+    assert [one.detail for one in told] == ["another has its address"], "what only goes on is told once"
+    assert any("another has its address" in one.trouble for one in site.controller.of_kind(SiteReport))
     assert len(site.controller.reports) < 60
 
 
@@ -553,7 +557,7 @@ class _Clashes:
     def __init__(self, site: FakeSite) -> None:
         self._site = site
 
-    async def seen(self, board: Board) -> None:
+    async def seen(self, board: Board, type_: object) -> None:
         return None
 
     async def hold(self, board: Board, type_: object) -> None:

@@ -4,22 +4,23 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import structlog
 
 from boardgrid.agent.bench import Bench, Memory, Superseded
+from boardgrid.agent.blame import blame_of, bug, too_late
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import Outbox
 from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.agent.telling import Telling
 from boardgrid.agent.window import Window
+from boardgrid.finishing import ended
 from boardgrid.messages import _
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
-from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, NotFound
+from boardgrid.model.errors import Blame, Code, FarmError, Fault
 from boardgrid.model.next_step import Seen, Step, next_step
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.wish import BoardWish, Deployed, Gone, PowerOrder
@@ -59,6 +60,9 @@ class Keeper:
         self._wished = wished
         self._bench = Bench(world, window, self._note, self._may_act)
         self._doing: tuple[Step, BoardWish] | None = None
+        self._failing: tuple[Step, str] | None = (
+            None  # what the server side refused last, which is tried again and again
+        )
         self._moved_on = asyncio.Event()
         self._stirred = asyncio.Event()  # something is to be looked at before the next round
         self._turn = asyncio.Lock()  # a board is not acted on from two sides at once
@@ -88,7 +92,7 @@ class Keeper:
         while True:
             self._moved_on.clear()
             self._target = _target(self._wished)
-            self._bench.memory = Memory()
+            self._bench.memory, self._failing = Memory(), None
             self._telling.begin()
             self._be_in_trouble("")
             tasks = [
@@ -136,7 +140,7 @@ class Keeper:
             except Exception:
                 rest_s = pace.pause_most_s
                 log.exception("board.bug", board=self._wished.board.name)
-                self._be_in_trouble(str(_bug()))
+                self._be_in_trouble(str(bug()))
             await self._world.clock.sleep(rest_s)
 
     async def _rest(self, seconds: float) -> None:
@@ -198,39 +202,51 @@ class Keeper:
     # --- one step
 
     async def _perform(self, step: Step, wished: BoardWish) -> None:
-        """Do a step, with its event; raises as :meth:`_one_step` does."""
-        self._doing, began_s, told = (step, wished), self._world.clock.now_s(), step is not Step.GIVE_UP
-        if told:
-            self._telling.step(wished, step, Phase.BEGAN)
+        """Do a step, with its event; raises as :meth:`_one_step` does. A failure that only goes on is told once."""
+        self._doing, began_s, failing = (step, wished), self._world.clock.now_s(), self._failing
+        is_again = failing is not None and failing[0] is step
+        if not is_again:
+            self._tell_begin(step, wished)
 
         def end(outcome: Outcome, detail: str = "", console: tuple[str, ...] = ()) -> None:
+            if step is Step.GIVE_UP:
+                return
+            if is_again:
+                if outcome is Outcome.CANCELLED or (step, detail) == failing:
+                    return
+                self._tell_begin(step, wished)
             took_s = self._world.clock.now_s() - began_s
-            if told:
-                self._telling.step(
-                    wished, step, Phase.ENDED, outcome=outcome, took_s=took_s, detail=detail, console=console
-                )
+            self._telling.step(
+                wished, step, Phase.ENDED, outcome=outcome, took_s=took_s, detail=detail, console=console
+            )
 
         try:
             try:
                 async with asyncio.timeout(self._limit_s(step, wished)):
                     detail = await self._bench.perform(step, wished)
             except TimeoutError as error:
-                raise _too_late(step, wished) from error
+                raise too_late(step, wished) from error
         except (asyncio.CancelledError, Superseded):
             end(Outcome.CANCELLED)
             raise
         except FarmError as error:
             end(Outcome.FAILED, str(error), await self._console(step, wished))
+            self._failing = (step, str(error)) if blame_of(step, error) is Blame.SITE else None
             self._after_failure(step, wished, error)
         except Exception:
-            end(Outcome.FAILED, str(_bug()))
+            end(Outcome.FAILED, str(bug()))
             raise
         else:
             end(Outcome.OK, detail)
+            self._failing = None
             if step is Step.BOOT:
                 self._bench.memory.is_reached = True
         finally:
             self._doing = None
+
+    def _tell_begin(self, step: Step, wished: BoardWish) -> None:
+        if step is not Step.GIVE_UP:
+            self._telling.step(wished, step, Phase.BEGAN)
 
     def _limit_s(self, step: Step, wished: BoardWish) -> float | None:
         pace = self._world.pace
@@ -250,7 +266,7 @@ class Keeper:
         """
         memory = self._bench.memory
         memory.why = error
-        blame = _blame(step, error)
+        blame = blame_of(step, error)
         if step is Step.GIVE_UP:
             self._give_up(wished, error, blame)
         if blame is Blame.SITE:
@@ -344,7 +360,7 @@ class Keeper:
             reason = str(error)
         except Exception:
             log.exception("order.bug", board=wished.board.name)
-            reason = str(_bug())
+            reason = str(bug())
         self._stirred.set()
         self._telling.obeyed(wished, order.id, reason)
 
@@ -356,41 +372,3 @@ def _target(wished: BoardWish) -> object:
         return (wished.board, wished.type, replace(wish, opened=False))
     # Nobody is on the board, so it may be looked at anew: an admin who mended it has the generation raised.
     return (wished.board, wished.type, wish, wished.generation)
-
-
-def _blame(step: Step, error: FarmError) -> Blame:
-    """Whose fault it is where the error does not say: what the farm refused to do, by the thing that it was told of."""
-    match error:
-        case Fault():
-            return error.blame
-        case _ if step in {Step.CLONE, Step.PERSONALISE}:
-            return Blame.IMAGE
-        case NotFound():
-            return Blame.IMAGE  # of the files that are handed to a board, all are an image's
-        case Conflict():
-            return Blame.SITE  # what is in the way is no deployment's: it goes, or is mended by hand
-        case _:
-            return Blame.BOARD  # the record of the board, or of its type
-
-
-def _bug() -> Fault:
-    return Fault(Code.BUG, _("the agent has a bug: its log has the whole of it"))
-
-
-def _too_late(step: Step, wished: BoardWish) -> Fault:
-    return Fault(
-        Code.PROGRAM_TIMEOUT,
-        _("{step} of {board} took too long and was ended"),
-        blame=Blame.BOARD if step is Step.BOOT else Blame.SITE,
-        step=step,
-        board=wished.board.name,
-    )
-
-
-async def ended(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel them until they have ended: what they run may take one cancellation for a fault of its own."""
-    while running := [task for task in tasks if not task.done()]:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running, timeout=1)
-    await asyncio.gather(*tasks, return_exceptions=True)
