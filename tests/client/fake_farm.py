@@ -52,6 +52,7 @@ class FakeFarm:
     portion: int = 3  # how many events one answer holds
     image_state: str = "ready"  # what becomes of an image once its content is here
     image_reason: str = ""
+    roots_in_use: int = 0  # how often a root that is to boot is refused, for it is still being taken from a board
     order_state: str = "done"
     order_reason: str = ""
     deploy: Callable[["FakeFarm", Json], None] = lambda farm, reservation: farm.opened(reservation)
@@ -258,6 +259,9 @@ class FakeFarm:
         wanted = [name for name in free if body.get("board") == name or self.boards[name]["type"] == body.get("type")]
         if not wanted:
             raise Refused(409, "board.taken", "tk1-1 is grace's until 14:00 UTC", "choose another board")
+        if body.get("root") and self.roots_in_use:
+            self.roots_in_use -= 1
+            raise Refused(409, "thing.in_use", "root before is still being taken from tk1-2", "try again in a moment")
         number, start = len(self.reservations) + 7, datetime.now(UTC)
         reservation = {
             "number": number, "user": "ada", "board": wanted[0], "start": stamp(start), "state": "running",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from boardgrid.client.complaint import ExitCode
 from tests.client.conftest import Run
 from tests.client.fake_farm import TOKEN, FakeFarm
 
@@ -160,6 +161,15 @@ def test_half_a_request_is_refused_before_anything_is_reserved(farm: FakeFarm, r
 def test_a_root_kept_aside_boots_again(shelf: FakeFarm, run: Run) -> None:
     assert run("reserve", "tk1-1", "--root", "before").code == 0
     assert shelf.reservations[7]["deployment"]["root"] == "before"
+
+
+def test_a_root_that_is_still_being_taken_from_its_board_is_asked_for_again(shelf: FakeFarm, run: Run) -> None:
+    shelf.roots_in_use = 2
+    refused = run("reserve", "tk1-1", "--root", "before", "--no-wait")
+    assert refused.code == ExitCode.CONFLICT
+    assert "still being taken from tk1-2" in refused.err
+    assert run("reserve", "tk1-1", "--root", "before").code == 0
+    assert shelf.roots_in_use == 0
 
 
 def test_status_tells_what_runs_until_when_and_how_the_board_is(shelf: FakeFarm, run: Run) -> None:

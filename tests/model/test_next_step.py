@@ -34,7 +34,11 @@ def done(step: Step, wish: Wish, seen: Seen) -> Seen:
     """What is seen after a step did its work."""
     match step:
         case Step.CLONE:
-            return replace(seen, tree=replace(seen.tree, is_mounted=True) if seen.tree else Tree(is_mounted=True))
+            assert seen.tree is None, "no root is made anew"
+            return replace(seen, tree=Tree(is_mounted=True))
+        case Step.MOUNT:
+            assert seen.tree is not None
+            return replace(seen, tree=replace(seen.tree, is_mounted=True))
         case Step.PERSONALISE:
             return replace(seen, tree=Tree(is_mounted=True, personal=DEPLOYMENT))
         case Step.EXPORT:

@@ -298,7 +298,7 @@ def test_a_root_boots_on_another_board_only_when_it_was_taken_from_the_first(hou
     house.farm.booking.release(house.ada, number, Fate.ASIDE, "mine")
     with pytest.raises(Conflict, match="root mine is still being taken from tk1-1") as error:
         house.reserve(board="tk1-2", root="mine")
-    assert _code(error) is Code.ROOT_NOT_ASIDE
+    assert _code(error) is Code.THING_IN_USE
     house.reach()
     house.reserve(board="tk1-2", root="mine")
     with pytest.raises(Conflict, match="a deployment runs on root mine"):

@@ -153,7 +153,7 @@ class Bench:
             FarmError: it could not be done; its *blame* tells what that means for the board.
         """
         match step:
-            case Step.CLONE:
+            case Step.CLONE | Step.MOUNT:
                 return await self._clone(wished)
             case Step.PERSONALISE:
                 return await self._personalise(wished)

@@ -31,6 +31,7 @@ DEPLOYMENT_FAILED = "deployment.failed"
 IMAGE_FAILED = "image.failed"
 POWER_FAILED = "power.failed"
 WAIT_TIMEOUT = "wait.timeout"
+THING_IN_USE = "thing.in_use"  # the farm's
 OUTPUT_FAILED = "output.failed"
 CLIENT_BUG = "client.bug"
 PROGRAM_MISSING = "program.missing"

@@ -176,7 +176,7 @@ def _check_address(board: str, address: IPv4Address, site: Site) -> None:
         raise Invalid(
             Code.ADDRESS_INVALID,
             _("{board} cannot have the address {address}: the server of site {site} is {server}"),
-            hint=_("choose a free one between {first} and {last}"),
+            hint=_("choose a free one between {first} and {last}, but the server's own"),
             board=board,
             address=address,
             site=site.name,

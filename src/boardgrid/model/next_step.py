@@ -8,7 +8,8 @@ from boardgrid.model.wish import Deployed, Gone, Parked, Wish
 
 
 class Step(StrEnum):
-    CLONE = "clone"  # make the root from its image, or mount it again
+    CLONE = "clone"  # make the root from its image
+    MOUNT = "mount"  # a root that is there, again
     PERSONALISE = "personalise"  # host name, keys, the deployment's mark
     EXPORT = "export"  # offer the root to the board, and its boot files
     HOLD = "hold"  # make the board known to the network, with the holding entry in the place of boot files
@@ -75,7 +76,7 @@ def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
     if seen.tree is None and wish.must_exist:
         return Step.GIVE_UP  # an empty root in its place would look as if its user had never written anything
     if seen.tree is None or not seen.tree.is_mounted:
-        return Step.CLONE
+        return Step.CLONE if seen.tree is None else Step.MOUNT
     if seen.tree.personal != wish.deployment:
         # Never write on this side into what a board has mounted: it would be served stale attributes.
         return Step.FENCE if wish.root in seen.exported else Step.PERSONALISE

@@ -63,7 +63,7 @@ def _kept_root(records: Snapshot, user: User, name: str) -> Root:
         if tenant is not None and tenant.root == root.id:
             # One root, one board: its export to the old board may still be there.
             raise Conflict(
-                Code.ROOT_NOT_ASIDE,
+                Code.THING_IN_USE,
                 _("root {root} is still being taken from {board}"),
                 hint=_("try again in a moment"),
                 root=root.name,

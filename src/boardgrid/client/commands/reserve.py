@@ -6,7 +6,14 @@ import click
 
 from boardgrid.client.answers import Deployment, Reservation
 from boardgrid.client.command import BOARDS, IMAGES, ROOTS, TYPES, Verb
-from boardgrid.client.complaint import DEPLOYMENT_FAILED, REQUEST_INVALID, WAIT_TIMEOUT, Complaint, ExitCode
+from boardgrid.client.complaint import (
+    DEPLOYMENT_FAILED,
+    REQUEST_INVALID,
+    THING_IN_USE,
+    WAIT_TIMEOUT,
+    Complaint,
+    ExitCode,
+)
 from boardgrid.client.duration import moment, seconds, took
 from boardgrid.client.farm import Farm
 from boardgrid.client.progress import STATES, Steps
@@ -16,6 +23,7 @@ from boardgrid.client.tables import Column, Sheet
 from boardgrid.client.waiting import Deadline
 from boardgrid.messages import _
 
+_TAKEN_WITHIN_S, _AGAIN_S = 60.0, 0.3
 _QUIET_S = 5.0  # how long nothing may happen before the reservation itself is looked at
 
 
@@ -73,7 +81,16 @@ def reserve(
     for_s = seconds(for_)
     timeout_s = None if timeout is None else seconds(timeout)
     farm = seat.farm()
-    mine = farm.reserve(board=board, type_=type_, image=image, root=root, for_s=for_s)
+    ends_s = time.monotonic() + (_TAKEN_WITHIN_S if wait else 0)
+    while True:
+        try:
+            mine = farm.reserve(board=board, type_=type_, image=image, root=root, for_s=for_s)
+            break
+        except Complaint as error:
+            # A root that was kept aside a moment ago is still being taken from its board.
+            if error.code != THING_IN_USE or time.monotonic() > ends_s:
+                raise
+        time.sleep(_AGAIN_S)
     seat.tell(
         _("reservation {number}: {board} with {what} until {end}").format(
             number=mine.number, board=mine.board, what=image or root, end=moment(mine.end)
