@@ -101,6 +101,9 @@ class WholeFarm:
             if one["state"] == "running":
                 self.ada("release", str(one["number"]), "--discard", "--yes")
         self.free("tk1-1", "tk1-2")
+        for root in self.told("root", "list"):
+            if root["state"] == "aside":
+                self.ada("root", "discard", root["name"], "--yes")
         # A board may be free before the disk is: the next test counts the roots that it finds there.
         wait_until(lambda: not self.told("root", "list"), BOOT_WITHIN_S, "no root is left")
 
