@@ -23,6 +23,7 @@ from boardgrid.model.user import User
 from tests.api.door import Door, served
 from tests.services.house import House, a_board, records_with
 
+pytestmark = pytest.mark.slow  # each runs many commands, and each of those starts Python
 NOWHERE = "http://127.0.0.1:1"
 
 
