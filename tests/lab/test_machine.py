@@ -80,7 +80,7 @@ async def test_what_is_shown_after_a_reset_was_printed_after_it(tmp_path: Path, 
     async with asyncio.timeout(60), asyncio.TaskGroup() as lives:
         lives.create_task(qemu(its_control, its_serial, tells_event_first=tells_event_first))
         lives.create_task(machine.serial.hear())
-        await machine.control.greet(control)
+        await machine.control.greet(control, within_s=30)
         await machine.reset(lambda: transcript.begin("reset"))
         machine.control.close()
     serial.close()

@@ -99,7 +99,7 @@ class Machine:
         machine._watch = asyncio.create_task(machine._live())
         try:
             async with asyncio.timeout(START_S):
-                await machine.control.greet(control)
+                await machine.control.greet(control, within_s=START_S)
         except (TimeoutError, FarmError) as error:
             await machine.off()
             raise _not_on(board.name, machine.complaint or error) from error

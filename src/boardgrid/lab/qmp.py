@@ -26,11 +26,11 @@ class ControlLine:
     def is_open(self) -> bool:
         return self._writer is not None
 
-    async def greet(self, end: socket.socket) -> None:
-        """Raises: Fault where QEMU ends instead."""
+    async def greet(self, end: socket.socket, *, within_s: float) -> None:
+        """Raises: Fault where QEMU ends instead, or does not answer."""
         self._reader, self._writer = await asyncio.open_connection(sock=end)
         await self._hear(lambda said: "QMP" in said)
-        await self.ask("qmp_capabilities", within_s=5)
+        await self.ask("qmp_capabilities", within_s=within_s)
 
     async def ask(self, what: str, *, until: str = "", within_s: float) -> None:
         """
