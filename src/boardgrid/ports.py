@@ -520,6 +520,8 @@ class Snapshot(Protocol):
 
     def order(self, order_id: UUID) -> OrderRecord | None: ...
 
+    def waiting_orders(self) -> list[OrderRecord]: ...
+
     def health(self) -> Mapping[str, Health]:
         """By board."""
 

@@ -228,15 +228,16 @@ class Booking:
                     work.save(replace(image, state=ImageState.GONE, reason=_("its content never came")))
                     told = _("the content of {image} never came").format(image=image.ref)
                     work.note_thing("image", told, image.owner)
-            for standing in work.tx.boards():
-                order = _waiting_order(work.tx, standing)
-                if order is not None and order.asked_at + ORDER_WITHIN <= work.now:
+            for order in work.tx.waiting_orders():
+                if order.asked_at + ORDER_WITHIN <= work.now:
                     drop_order(
                         work,
                         order.order.id,
                         _("it was not carried out within five minutes; is its site heard of?"),
                     )
-                    work.save(replace(standing, order=None))
+                    standing = work.tx.board(order.board)
+                    if standing is not None and standing.order == order.order:
+                        work.save(replace(standing, order=None))
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
@@ -247,13 +248,8 @@ def _next_due(records: Snapshot) -> datetime | None:
     times = [one.window.end for one in records.reservations(running=True)]
     times += [one.expires_at for one in records.roots(states={RootState.ASIDE}) if one.expires_at]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
-    orders = (_waiting_order(records, standing) for standing in records.boards())
-    times += [one.asked_at + ORDER_WITHIN for one in orders if one]
+    times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
     return min(times, default=None)
-
-
-def _waiting_order(records: Snapshot, standing: Standing) -> OrderRecord | None:
-    return records.order(standing.order.id) if standing.order else None
 
 
 def _check_may_switch(asker: User, standing: Standing, holder: Reservation | None) -> None:

@@ -148,6 +148,10 @@ class SqlSnapshot:
     def order(self, order_id: UUID) -> OrderRecord | None:
         return self._one(rows.ORDERS, order_id)
 
+    def waiting_orders(self) -> list[OrderRecord]:
+        order = schema.orders.c
+        return self._all(rows.ORDERS, order.id, where=[~order.is_done])
+
     def health(self) -> Mapping[str, Health]:
         return {one.board: one for one in self._all(rows.HEALTH, schema.health.c.board)}
 
