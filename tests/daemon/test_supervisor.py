@@ -44,6 +44,7 @@ async def test_what_never_gets_ready_is_named_with_its_last_words_and_all_is_end
     assert supervisor.conditions()["bus"].pid is None
 
 
+@pytest.mark.slow
 async def test_what_falls_again_and_again_is_not_waited_for(tmp_path: Path) -> None:
     broken = Process(name="lab", argv=python("raise SystemExit('no such program: nft')"), ready=_never)
     supervisor = Supervisor([Process(name="bus", argv=SLEEPS), broken], tmp_path, BootClock())

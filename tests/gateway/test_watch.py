@@ -90,6 +90,7 @@ async def test_a_session_lives_through_a_controller_that_restarts(opened: Opener
     assert (await ssh.said())[0] == 255
 
 
+@pytest.mark.slow
 async def test_a_controller_that_stays_silent_ends_all_sessions_after_the_grace(opened: Opener) -> None:
     # Silence is counted from the last question that was answered: a well controller is asked much oftener than that.
     door = await opened(grace_s=5, poll_s=0.1)
