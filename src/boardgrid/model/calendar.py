@@ -1,0 +1,498 @@
+"""
+The calendar: which board is whose, when. Facts in, plan out.
+
+A *job* is a reservation as the calendar sees it: it asks for so many boards of those that would do, for so long. Each
+job that was accepted has its boards and its window at once, so a predicted start is a promise. Three rules keep it
+honest:
+
+* nothing that is placed moves anybody to a later start: a newcomer takes what is free, and at most has jobs that have
+  not begun change to other boards that do as well;
+* what becomes free is offered to the queue in its order, and each may only move to an earlier start;
+* a job that yields (best effort) stands on no board's line: the others do not see it, but for the grace it has to go.
+
+A calendar is changed in place; who may have to undo that works on a :meth:`Calendar.copy`. Planning touches the jobs
+and boards that it is about and never looks at the whole.
+"""
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from boardgrid.model.window import Window
+
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+_TRIES = 16  # so many boards are looked at for making room: of equal ones the next is as full as the last
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """So many boards of those that would do: each with its place on the shelf, which decides between equal ones."""
+
+    count: int
+    among: Mapping[str, int]
+
+
+def among(*boards: str) -> dict[str, int]:
+    return {board: place for place, board in enumerate(boards)}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    number: int
+    demands: tuple[Demand, ...]
+    window: Window
+    boards: tuple[str, ...] = ()  # the first demand's, then the second's ...
+    has_begun: bool = False  # its boards are its own until it ends
+    is_queued: bool = False  # its start may become an earlier one
+    is_yielding: bool = False  # best effort: gives way to all others
+
+    @property
+    def is_movable(self) -> bool:
+        return not self.has_begun and not self.is_yielding
+
+    def demand_of(self, board: str) -> Demand:
+        """For which of its demands it has this board."""
+        place = self.boards.index(board)
+        for demand in self.demands:
+            if place < demand.count:
+                return demand
+            place -= demand.count
+        return Demand(1, among(board))  # one that it has beyond what it asked for
+
+    def on(self, moves: Mapping[str, str]) -> "Job":
+        return replace(self, boards=tuple(moves.get(board, board) for board in self.boards))
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A job that has not begun changes from one board to another, its window stays."""
+
+    job: int
+    board: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a job fits, and who has to make room by changing to an equal board."""
+
+    window: Window
+    boards: tuple[str, ...]
+    moves: tuple[Move, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One board's jobs in the order of time; none overlaps another."""
+
+    starts: tuple[datetime, ...] = ()
+    ends: tuple[datetime, ...] = ()
+    jobs: tuple[int, ...] = ()
+    idle_since: datetime = EVER  # when the last job that is over had ended
+
+    def is_free(self, window: Window) -> bool:
+        after = bisect_right(self.ends, window.start)
+        return after == len(self.starts) or self.starts[after] >= window.end
+
+    def earliest(self, not_before: datetime, lasting: timedelta) -> datetime:
+        start = not_before
+        for place in range(bisect_right(self.ends, not_before), len(self.starts)):
+            if self.starts[place] - start >= lasting:
+                return start
+            start = self.ends[place]
+        return start
+
+    def next_after(self, at: datetime) -> datetime:
+        """When the next job begins that is not under way at *at*."""
+        after = bisect_right(self.starts, at)
+        return self.starts[after] if after < len(self.starts) else NEVER
+
+    def within(self, window: Window) -> tuple[int, ...]:
+        """The jobs that overlap a window."""
+        first = bisect_right(self.ends, window.start)
+        last = first
+        while last < len(self.starts) and self.starts[last] < window.end:
+            last += 1
+        return self.jobs[first:last]
+
+    def plus(self, job: int, window: Window) -> "Line":
+        place = bisect_right(self.starts, window.start)
+        return replace(
+            self,
+            starts=(*self.starts[:place], window.start, *self.starts[place:]),
+            ends=(*self.ends[:place], window.end, *self.ends[place:]),
+            jobs=(*self.jobs[:place], job, *self.jobs[place:]),
+        )
+
+    def minus(self, job: int, at: datetime | None = None) -> "Line":
+        """Without a job; *at*: it was on the board until then."""
+        place = self.jobs.index(job)
+        return Line(
+            (*self.starts[:place], *self.starts[place + 1 :]),
+            (*self.ends[:place], *self.ends[place + 1 :]),
+            (*self.jobs[:place], *self.jobs[place + 1 :]),
+            self.idle_since if at is None else max(at, self.idle_since),
+        )
+
+
+_EMPTY = Line()
+
+
+@dataclass(slots=True)
+class Calendar:
+    """
+    Boards that are *shut* take nobody new. *closed* are windows in which a board is kept free of jobs that are not
+    there yet: maintenance.
+    """
+
+    lines: dict[str, Line] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)
+    guests: dict[str, int] = field(default_factory=dict)  # by board: the job that yields and is on it now
+    shut: frozenset[str] = frozenset()
+    closed: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
+
+    def copy(self) -> "Calendar":
+        return Calendar(dict(self.lines), dict(self.jobs), dict(self.guests), self.shut, self.closed)
+
+    def line(self, board: str) -> Line:
+        return self.lines.get(board, _EMPTY)
+
+    # --- changing it
+
+    def put(self, job: Job) -> None:
+        """
+        Have a job where it says, in the place of what it was before.
+
+        Raises:
+            ValueError: another has one of its boards then; whoever puts it has looked.
+        """
+        self.drop(job.number)
+        self.jobs[job.number] = job
+        if job.is_yielding:
+            if job.has_begun:
+                self.guests |= dict.fromkeys(job.boards, job.number)
+            return
+        window = _held(job)
+        for board in job.boards:
+            line = self.line(board)
+            if not line.is_free(window):
+                raise ValueError(f"{board} is taken by {line.within(window)} and not free for {job.number}")
+            self.lines[board] = line.plus(job.number, window)
+
+    def drop(self, number: int, at: datetime | None = None) -> Job | None:
+        """Take a job out; *at*: it had begun, and is over then."""
+        job = self.jobs.pop(number, None)
+        if job is None:
+            return None
+        for board in job.boards:
+            if job.is_yielding:
+                if self.guests.get(board) == number:
+                    del self.guests[board]
+            else:
+                self.lines[board] = self.line(board).minus(number, at)
+        return job
+
+    def move(self, moves: Iterable[Move]) -> None:
+        for one in moves:
+            job = self.jobs[one.job]
+            self.put(job.on({one.board: one.to}))
+
+    # --- looking for a place
+
+    def place(self, demands: Sequence[Demand], window: Window, floor: datetime = EVER) -> Placement | None:
+        """
+        Where a job fits into just this window; None: nowhere, whoever made room.
+
+        Args:
+            floor: boards that somebody has who yields come into question from then on only.
+        """
+        boards = self._pick(demands, window, floor)
+        return Placement(window, boards) if boards is not None else self._with_moves(demands, window, floor)
+
+    def earliest(
+        self, demands: Sequence[Demand], lasting: timedelta, now: datetime, grace: timedelta
+    ) -> Placement | None:
+        """The first place from *now* on; None: never, for there are not so many boards."""
+        at_once = self.place(demands, Window(now, now + lasting), now + grace)
+        return at_once or self._first_free(demands, lasting, now, now + grace)
+
+    def _first_free(
+        self, demands: Sequence[Demand], lasting: timedelta, not_before: datetime, floor: datetime
+    ) -> Placement | None:
+        """The first place where nobody has to move."""
+        if self._pick(demands, Window(NEVER, NEVER), floor) is None:
+            return None
+        start = not_before
+        while True:
+            soonest = max(self._soonest(demand, start, lasting, floor) for demand in demands)
+            if soonest > start:
+                start = soonest
+                continue
+            window = Window(start, start + lasting)
+            if boards := self._pick(demands, window, floor):
+                return Placement(window, boards)
+            # Each demand alone has its boards, all together have not: look after the next change.
+            start = self._next_change(demands, start)
+
+    def _soonest(self, demand: Demand, not_before: datetime, lasting: timedelta, floor: datetime) -> datetime:
+        """A time before which this demand alone cannot be met; met then, where it is *not_before*."""
+        times = self._times(demand.among, not_before, lasting, floor)
+        if demand.count == 1:
+            best = NEVER
+            for one in times:
+                if one <= not_before:
+                    return one
+                best = min(best, one)
+            return best
+        found = heapq.nsmallest(demand.count, times)
+        return found[-1] if len(found) == demand.count else NEVER
+
+    def _times(
+        self, among: Collection[str], not_before: datetime, lasting: timedelta, floor: datetime
+    ) -> Iterator[datetime]:
+        lines, guests, shut, closed = self.lines, self.guests, self.shut, self.closed
+        for board in among:
+            if board in shut:
+                continue
+            start = max(not_before, floor) if board in guests else not_before
+            line = lines.get(board)
+            if line is not None:
+                start = line.earliest(start, lasting)
+            if board in closed:
+                start = self._earliest_open(board, start, lasting)
+            yield start
+
+    def _earliest_open(self, board: str, start: datetime, lasting: timedelta) -> datetime:
+        """The same with regard to what is closed."""
+        while True:
+            wanted = Window(start, start + lasting)
+            ends = [one.end for one in self.closed[board] if one.overlaps(wanted)]
+            if not ends:
+                return start
+            start = self.line(board).earliest(max(ends), lasting)
+
+    def _next_change(self, demands: Sequence[Demand], after: datetime) -> datetime:
+        boards = {board for demand in demands for board in demand.among}
+        ends = [end for board in boards for end in self.line(board).ends if end > after]
+        ends += [one.end for board in boards for one in self.closed.get(board, ()) if one.end > after]
+        return min(ends, default=NEVER)
+
+    def _is_free(self, board: str, window: Window, floor: datetime) -> bool:
+        if board in self.shut or (board in self.guests and window.start < floor):
+            return False
+        if any(one.overlaps(window) for one in self.closed.get(board, ())):
+            return False
+        return self.line(board).is_free(window)
+
+    def _pick(self, demands: Sequence[Demand], window: Window, floor: datetime) -> tuple[str, ...] | None:
+        """Boards that are free over a window, none twice: the first demand's, then the second's ..."""
+        free = [[board for board in demand.among if self._is_free(board, window, floor)] for demand in demands]
+        if any(len(boards) < demand.count for boards, demand in zip(free, demands, strict=True)):
+            return None
+        if len(demands) == 1:
+            return tuple(heapq.nsmallest(demands[0].count, free[0], key=self._ranking(demands[0], window)))
+        ranked = zip(demands, free, strict=True)
+        return _matched(demands, [sorted(boards, key=self._ranking(demand, window)) for demand, boards in ranked])
+
+    def _ranking(self, demand: Demand, window: Window) -> Callable[[str], tuple[datetime, datetime, int]]:
+        """
+        Which of several free boards is taken: where the least room is left behind the job, so that wide gaps stay wide;
+        of equal ones the board that rested longest, which is clean and wears evenly.
+        """
+
+        def rank(board: str) -> tuple[datetime, datetime, int]:
+            line = self.line(board)
+            after = bisect_right(line.ends, window.end)
+            following = line.starts[after] if after < len(line.starts) else NEVER
+            return following, line.idle_since, demand.among[board]
+
+        return rank
+
+    # --- making room
+
+    def _with_moves(self, demands: Sequence[Demand], window: Window, floor: datetime) -> Placement | None:
+        """Where it fits when jobs that have not begun change to boards that do as well."""
+        trial, moves = self.copy(), list[Move]()
+        wanted = {board: place for demand in demands for board, place in demand.among.items()}
+        busy = [board for board in wanted if not self._is_free(board, window, floor)]
+        # One board after the other is freed, those with least on them first, until there are enough.
+        for board in heapq.nsmallest(_TRIES, busy, key=lambda one: (len(self.line(one).within(window)), wanted[one])):
+            made = trial._freeing(board, window, floor, wanted)
+            if made is None:
+                continue
+            trial.move(made)
+            moves += made
+            if boards := trial._pick(demands, window, floor):
+                return Placement(window, boards, tuple(moves))
+        return None
+
+    def _freeing(self, board: str, window: Window, floor: datetime, wanted: Collection[str]) -> list[Move] | None:
+        """The moves that make a board free over a window; None: it cannot be."""
+        if board in self.shut or (board in self.guests and window.start < floor):
+            return None
+        if any(one.overlaps(window) for one in self.closed.get(board, ())):
+            return None
+        moves: list[Move] = []
+        for number in self.line(board).within(window):
+            job = self.jobs[number]
+            if not job.is_movable:
+                return None
+            to = next(
+                (
+                    other
+                    for other in job.demand_of(board).among
+                    if other not in job.boards
+                    and self._is_free(other, job.window, floor)
+                    # What is free for whom room is made must stay so.
+                    and not (other in wanted and job.window.overlaps(window) and self._is_free(other, window, floor))
+                    and all(one.to != other or not self.jobs[one.job].window.overlaps(job.window) for one in moves)
+                ),
+                None,
+            )
+            if to is None:
+                return None
+            moves.append(Move(number, board, to))
+        return moves
+
+    # --- what became free, what broke, who wants to stay
+
+    def advance(
+        self, queue: Iterable[int], freed: Collection[str], now: datetime, grace: timedelta
+    ) -> tuple[list[tuple[Job, Placement]], set[str]]:
+        """
+        Offer boards that became free to the *queue*, once through, in its order. Everything is put where it moves to.
+
+        Returns who moved to an earlier start, with where to; and the boards that became free thereby, to be offered in
+        turn. That ends, for starts only become earlier.
+        """
+        moved: list[tuple[Job, Placement]] = []
+        vacated: set[str] = set()
+        for number in queue:
+            job = self.jobs.get(number)
+            if job is None or not job.is_queued or job.has_begun or job.window.start <= now:
+                continue
+            if not self._may_gain(job, freed, now):
+                continue
+            self.drop(number)
+            # One board alone can only become another's earlier where one was freed.
+            few = len(job.boards) == 1 and len(freed) < len(job.demands[0].among)
+            demands = [replace(job.demands[0], among=_both(job.demands[0].among, freed))] if few else job.demands
+            found = self._first_free(demands, job.window.lasting, now, now + grace)
+            if found is None or found.window.start >= job.window.start:
+                self.put(job)
+                continue
+            vacated |= set(job.boards)
+            self.put(replace(job, window=found.window, boards=found.boards))
+            moved.append((job, found))
+        return moved, vacated
+
+    def _may_gain(self, job: Job, freed: Collection[str], now: datetime) -> bool:
+        """Whether one of the freed boards has room for it before it is to begin; a look that costs little."""
+        for demand in job.demands:
+            few, many = sorted((freed, demand.among), key=len)
+            for board in few:
+                if board not in many:
+                    continue
+                # Its own place may stand in the way of an earlier one on the same board.
+                if board in job.boards or self.line(board).earliest(now, job.window.lasting) < job.window.start:
+                    return True
+        return False
+
+    def evicted(self, board: str, now: datetime, grace: timedelta) -> tuple[list[tuple[Job, Placement]], list[Job]]:
+        """
+        Have the jobs that have not begun leave a board that was shut: to an equal one at the same time, else, in the
+        queue, to the next time there is. Everything is put where it moves to.
+
+        Returns who moved, with where to, and who could not: they stay, for the board may be fit again in time.
+        """
+        moved: list[tuple[Job, Placement]] = []
+        stuck: list[Job] = []
+        for number in self.line(board).jobs:
+            job = self.jobs[number]
+            if job.has_begun:
+                continue
+            self.drop(number)
+            found = self.place(job.demands, job.window, now + grace)
+            if found is None and job.is_queued:
+                found = self._first_free(job.demands, job.window.lasting, max(now, job.window.start), now + grace)
+            if found is None:
+                self.put(job)
+                stuck.append(job)
+                continue
+            self.move(found.moves)
+            self.put(replace(job, window=found.window, boards=found.boards))
+            moved.append((job, found))
+        return moved, stuck
+
+    def longest(self, number: int, until: datetime, now: datetime) -> tuple[datetime, tuple[Move, ...]]:
+        """
+        How far a job that has begun may be extended towards *until*, and who changes to another board for it. What is
+        closed begins on time.
+        """
+        job = self.jobs[number]
+        trial, moves, reach = self.copy(), list[Move](), until
+        for board in job.boards:
+            reach = min([reach, *(one.start for one in self.closed.get(board, ()) if one.start >= job.window.end)])
+            for other in trial.line(board).within(Window(job.window.end, reach)):
+                theirs = trial.jobs[other].window
+                made = trial._freeing(board, theirs, now, job.boards)
+                if made is None:
+                    reach = min(reach, theirs.start)
+                    break
+                trial.move(made)
+                moves += made
+        reach = max(reach, job.window.end)
+        return reach, tuple(one for one in moves if self.jobs[one.job].window.start < reach)
+
+    def in_the_way(self, boards: Iterable[str], start: datetime) -> list[Job]:
+        """Who yields and is on one of these boards, and would be still when another is to have it."""
+        found = {self.guests[board] for board in boards if board in self.guests}
+        return [job for number in sorted(found) if (job := self.jobs[number]).window.end > start]
+
+    def idle(
+        self, demands: Sequence[Demand], now: datetime, at_least: timedelta, lasting: timedelta
+    ) -> Placement | None:
+        """For who yields: boards that nobody needs now, until one of them is needed."""
+        window = Window(now, now + at_least)
+        boards = self._pick([replace(one, among=self._without_guests(one.among)) for one in demands], window, NEVER)
+        if boards is None:
+            return None
+        end = min([now + lasting, *(self.line(board).next_after(now) for board in boards)])
+        return Placement(Window(now, end), boards)
+
+    def _without_guests(self, boards: Mapping[str, int]) -> Mapping[str, int]:
+        return {board: place for board, place in boards.items() if board not in self.guests}
+
+
+def _both(boards: Mapping[str, int], freed: Collection[str]) -> dict[str, int]:
+    return {board: boards[board] for board in freed if board in boards}
+
+
+def _held(job: Job) -> Window:
+    # Whoever has begun has the board, also before its own start when the clock was set back.
+    return Window(EVER, job.window.end) if job.has_begun else job.window
+
+
+def _matched(demands: Sequence[Demand], free: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
+    """A board for each, none for two (Kuhn's algorithm: who comes later may have who came before choose another)."""
+    units = [place for place, demand in enumerate(demands) for _one in range(demand.count)]
+    owner: dict[str, int] = {}
+
+    def settle(unit: int, tried: set[str]) -> bool:
+        for board in free[units[unit]]:
+            if board in tried:
+                continue
+            tried.add(board)
+            if board not in owner or settle(owner[board], tried):
+                owner[board] = unit
+                return True
+        return False
+
+    for unit in range(len(units)):
+        if not settle(unit, set()):
+            return None
+    of = {unit: board for board, unit in owner.items()}
+    return tuple(of[unit] for unit in range(len(units)))
