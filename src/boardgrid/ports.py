@@ -16,7 +16,7 @@ from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifes
 from boardgrid.model.next_step import Tree
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import Power, Report, Voice
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import Audience, Token, User
 from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
@@ -445,6 +445,14 @@ class Entry:
     owner: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Which change of the records was the last, of those that planning hangs on. Each rises by one a transaction."""
+
+    reservations: int
+    shelf: int
+
+
 Thing = User | Token | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health
 
 
@@ -499,17 +507,28 @@ class Snapshot(Protocol):
 
     def reservation(self, number: int) -> Reservation | None: ...
 
-    def running_on(self, board: str) -> Reservation | None: ...
+    def holder_of(self, board: str) -> Reservation | None:
+        """The reservation that runs on it."""
 
     def reservations(
         self,
         *,
         user: UUID | None = None,
-        running: bool | None = None,
+        states: Collection[ReservationState] | None = None,
+        since: int | None = None,
         before: int | None = None,
         limit: int | None = None,
     ) -> list[Reservation]:
-        """Newest first; *before* leaves out that number and those above it."""
+        """
+        Newest first.
+
+        Args:
+            user: theirs, and those that are shared with them.
+            since: only those that a later revision than this one changed.
+            before: leaves out that number and those above it.
+        """
+
+    def revisions(self) -> Revisions: ...
 
     def deployment(self, deployment_id: UUID) -> Deployment | None: ...
 
@@ -556,6 +575,9 @@ class Transaction(Snapshot, Protocol):
 
     def tokens_end(self, *, user: UUID | None = None, site: str | None = None, audience: Audience) -> None:
         """Remove every token of this user, or of this site's door."""
+
+    def shelf_changed(self) -> None:
+        """What is planned upon is other than before: which boards there are, what they are, who may have them."""
 
     def next_reservation(self) -> int:
         """A number that no reservation had."""

@@ -17,9 +17,10 @@ from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import Power, Voice
-from boardgrid.model.reservation import Reservation, ReservationState, Window
+from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import Audience, Role, Token, User
+from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, Wish
 from boardgrid.ports import Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
 from tests.services.house import records_with
@@ -49,7 +50,21 @@ MANIFEST = Manifest(
 )
 IMAGE = Image(uuid4(), "tiny", 1, ADA.id, "lab", ImageState.READY, AT, None, MANIFEST, None, True, "no reason")
 ROOT = Root(uuid4(), "mine", ADA.id, "lab", IMAGE.id, RootState.LIVE, 4 << 30, AT, AT + HOUR)
-RESERVATION = Reservation(1, ADA.id, "tk1-1", Window(AT, AT + HOUR), ReservationState.RUNNING, "because")
+RESERVATION = Reservation(
+    1,
+    ADA.id,
+    (Group(board="tk1-1"), Group(2, type="tk1", where="ram_mb >= 2048")),
+    ("tk1-1",),
+    Window(AT, AT + HOUR),
+    ReservationState.RUNNING,
+    AT,
+    IMAGE.id,
+    Kind.QUEUED,
+    ROOT.id,
+    4 << 30,
+    (BOB.id,),
+    "because",
+)
 DEPLOYMENT = Deployment(
     uuid4(),
     1,
@@ -130,7 +145,7 @@ def test_what_is_not_there_is_none(records: Records) -> None:
     assert _read(records) == (None,) * len(EVERYTHING)
     with records.read() as snapshot:
         assert snapshot.user_named("ada") is snapshot.user_with_key("x") is None
-        assert snapshot.running_on("tk1-1") is None
+        assert snapshot.holder_of("tk1-1") is None
         assert not snapshot.users() and not snapshot.boards() and not snapshot.images()
         assert snapshot.events(0, limit=9) == [] and snapshot.last_event() == 0
 
@@ -342,7 +357,7 @@ def test_images_and_roots_are_found_by_what_they_are(full: Records) -> None:
 
 
 def test_reservations_come_newest_first_and_deployments_oldest_first(full: Records) -> None:
-    over = replace(RESERVATION, number=2, board="tk1-2", state=ReservationState.ENDED, user=BOB.id)
+    over = replace(RESERVATION, number=2, boards=("tk1-2",), state=ReservationState.ENDED, user=BOB.id)
     later = replace(DEPLOYMENT, id=UUID(int=(1 << 128) - 1), state=DeploymentState.FAILED)
     earlier = replace(later, id=UUID(int=5), reservation=2)
     with full.write() as tx:
@@ -352,11 +367,12 @@ def test_reservations_come_newest_first_and_deployments_oldest_first(full: Recor
         assert tx.next_reservation() == 3
     with full.read() as snapshot:
         assert snapshot.reservations() == [over, RESERVATION]
-        assert snapshot.reservations(limit=1) == snapshot.reservations(user=BOB.id) == [over]
+        assert snapshot.reservations(limit=1) == [over]
+        assert snapshot.reservations(user=BOB.id) == [over, RESERVATION], "one is his, one is shared with him"
         assert snapshot.reservations(before=over.number) == [RESERVATION]
-        assert snapshot.reservations(running=True) == [RESERVATION]
-        assert snapshot.reservations(running=False) == [over]
-        assert snapshot.running_on("tk1-1") == RESERVATION and snapshot.running_on("tk1-2") is None
+        assert snapshot.reservations(states=LIVE) == [RESERVATION]
+        assert snapshot.reservations(states={ReservationState.ENDED}) == [over]
+        assert snapshot.holder_of("tk1-1") == RESERVATION and snapshot.holder_of("tk1-2") is None
         assert snapshot.deployments(live=True) == [DEPLOYMENT]
         assert snapshot.deployments(reservations=[2]) == [earlier]
         assert snapshot.deployments(reservations=[]) == []

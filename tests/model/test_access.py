@@ -7,9 +7,10 @@ import pytest
 
 from boardgrid.model.access import Owned, Verb, can
 from boardgrid.model.image import Image, ImageState
-from boardgrid.model.reservation import Reservation, ReservationState, Window
+from boardgrid.model.reservation import Group, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import Role, User
+from boardgrid.model.window import Window
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ADA = User(UUID(int=1), "ada", Role.USER)
@@ -18,7 +19,9 @@ ADMIN = User(UUID(int=3), "admin", Role.ADMIN)
 HERS = Root(UUID(int=4), "notes", ADA.id, "lab", UUID(int=5), RootState.ASIDE, 1, NOW)
 PRIVATE = Image(UUID(int=6), "mine", 1, ADA.id, "lab", ImageState.READY, NOW)
 SHARED = Image(UUID(int=7), "debian", 1, ADMIN.id, "lab", ImageState.READY, NOW, shared=True)
-HELD = Reservation(1, ADA.id, "tk1-1", Window(NOW, NOW), ReservationState.RUNNING)
+HELD = Reservation(
+    1, ADA.id, (Group(board="tk1-1"),), ("tk1-1",), Window(NOW, NOW), ReservationState.RUNNING, NOW, UUID(int=8)
+)
 
 
 @pytest.mark.parametrize("verb", ["see", "use", "change", "administer"])

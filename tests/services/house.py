@@ -23,6 +23,7 @@ from boardgrid.model.image import Image, Kernel, Manifest, RootSource
 from boardgrid.model.inventory import BoardDeclared
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import BoardReport, ImageReport, Reached, Report, RootReport
+from boardgrid.model.reservation import Group
 from boardgrid.model.user import Role, User
 from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
 from boardgrid.ports import Records
@@ -158,8 +159,9 @@ class House:
         return self.farm.catalog.image(owner, made.ref).image
 
     def reserve(self, who: User | None = None, for_: timedelta = HOUR, **what: Any) -> ReservationView:
-        if not what.keys() & {"board", "board_type"}:
-            what["board"] = "tk1-1"
+        if "groups" not in what:
+            kind = {"type": what.pop("board_type")} if "board_type" in what else {"board": what.pop("board", "tk1-1")}
+            what["groups"] = (Group(what.pop("count", 1), **kind),)
         if not what.keys() & {"image", "root"}:
             what["image"] = "tiny"
         return self.farm.booking.reserve(who or self.ada, for_=for_, **what)
@@ -167,7 +169,7 @@ class House:
     def opened(self, who: User | None = None, **what: Any) -> ReservationView:
         """A reservation whose board is open."""
         made = self.reserve(who, **what)
-        assert self.reach(made.reservation.board).dropped == ()
+        assert self.reach(made.reservation.boards[0]).dropped == ()
         return self.farm.booking.reservation(who or self.ada, made.reservation.number)
 
     # --- the agent

@@ -17,7 +17,7 @@ from boardgrid.model.errors import Blame, Code, FarmError
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Report, RootReport
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.model.wish import BoardWish, Deployed, SiteWishes
@@ -115,7 +115,7 @@ class Course(RuleBasedStateMachine):
         with self.house.records.read() as records:
             aside = records.roots(states={RootState.ASIDE})
         self.written -= {one.id for one in aside if one.expires_at and one.expires_at <= self.house.now}
-        self.house.farm.booking.expire()
+        self.house.farm.booking.carry_out_due()
 
     # --- the agent
 
@@ -194,7 +194,7 @@ class Course(RuleBasedStateMachine):
         with self.house.records.read() as records:
             scene = Scene(
                 records.boards(),
-                records.reservations(running=True),
+                records.reservations(states={ReservationState.RUNNING}),
                 records.deployments(live=True),
                 records.roots(),
                 records.images(),
@@ -239,11 +239,15 @@ class Scene:
 
 
 def _no_board_is_held_twice(scene: Scene) -> None:
-    assert len({one.board for one in scene.running}) == len(scene.running)
+    boards = [board for one in scene.running for board in one.boards]
+    assert len(set(boards)) == len(boards)
     assert len({one.root for one in scene.live}) == len(scene.live)
-    assert {one.reservation for one in scene.live} == {one.number for one in scene.running}
+    # Whoever holds a board that is still being cleaned has no deployment yet.
+    assert {one.reservation for one in scene.live} <= {one.number for one in scene.running}
     held = {one.board.name for one in scene.boards if isinstance(one.wish, Deployed)}
-    assert held == {one.board for one in scene.running}
+    assert held == {one.board for one in scene.live}
+    waits = {one.board.name for one in scene.boards if not one.is_clean}
+    assert held <= set(boards) <= held | waits
 
 
 def _a_live_root_is_its_users_and_is_never_given_up(scene: Scene, wishes: SiteWishes) -> None:
@@ -260,7 +264,7 @@ def _a_live_root_is_its_users_and_is_never_given_up(scene: Scene, wishes: SiteWi
 
 def _a_wish_names_the_holders_own_root_and_keys(scene: Scene, wishes: SiteWishes, people: set[User]) -> None:
     owners = {one.id: one.owner for one in scene.roots}
-    holders = {one.board: one.user for one in scene.running}
+    holders = {board: one.user for one in scene.running for board in one.boards}
     by_id = {one.id: one for one in people}
     for one in wishes.boards:
         if isinstance(one.wish, Deployed):

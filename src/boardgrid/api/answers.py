@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from boardgrid.model.deployment import DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Manifest
-from boardgrid.model.reservation import ReservationState
+from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.user import NewToken, Role, User
 from boardgrid.services.views import (
@@ -141,27 +141,53 @@ class DeploymentOut(BaseModel):
         )
 
 
+class GroupOut(BaseModel):
+    count: int
+    board: str
+    type: str
+    where: str
+
+    @classmethod
+    def of(cls, group: Group) -> Self:
+        return cls(count=group.count, board=group.board, type=group.type, where=group.where)
+
+
 class ReservationOut(BaseModel):
     number: int
     user: str
-    board: str
-    start: datetime
+    members: tuple[str, ...] = Field(description="With whom it is shared.")
+    groups: tuple[GroupOut, ...] = Field(description="What was asked for.")
+    kind: Kind
+    boards: tuple[str, ...] = Field(description="Until it runs they may change to others that do as well.")
+    board: str = Field(description="The first of them.")
+    created_at: datetime
+    start: datetime = Field(description="Of one that is queued: at the latest. Of best effort that waits: unknown.")
     end: datetime
     state: ReservationState
     ended_because: str
-    deployment: DeploymentOut | None = Field(description="Told to its user and to admins.")
+    image: str | None = Field(description="Told to its user and to admins, as what follows.")
+    deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first.")
+    deployment: DeploymentOut | None = Field(description="The newest.")
 
     @classmethod
     def of(cls, view: ReservationView) -> Self:
         one = view.reservation
+        deployments = tuple(DeploymentOut.of(deployment) for deployment in view.deployments)
         return cls(
             number=one.number,
             user=view.user,
-            board=one.board,
+            members=view.members,
+            groups=tuple(GroupOut.of(group) for group in one.groups),
+            kind=one.kind,
+            boards=one.boards,
+            board=one.boards[0] if one.boards else "",
+            created_at=one.created_at,
             start=one.window.start,
             end=one.window.end,
             state=one.state,
             ended_because=one.ended_because,
+            image=view.image,
+            deployments=deployments,
             deployment=DeploymentOut.of(view.deployment) if view.deployment else None,
         )
 

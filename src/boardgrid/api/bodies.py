@@ -4,10 +4,11 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from boardgrid.model.board import Act, BoardType, Boot, DriverSpec
 from boardgrid.model.inventory import BoardDeclared
+from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role
 from boardgrid.services.booking import Fate
 
@@ -94,14 +95,45 @@ class KeepIn(Body):
     image: Line
 
 
-class ReservationIn(Body):
-    board: Line | None = Field(None, description="This board; or else `type`.")
-    type: Line | None = Field(None, description="Any board of this type.")
+class GroupIn(Body):
+    count: int = Field(1, ge=-(2**31), le=2**31)
+    board: Line | None = Field(None, description="This board; or else `type`, `where` or both.")
+    type: Line | None = Field(None, description="Boards of this type.")
+    where: Line | None = Field(None, description="Boards that this expression fits.")
+
+    def asked(self) -> Group:
+        return Group(self.count, self.board or "", self.type or "", self.where or "")
+
+
+class ReservationIn(GroupIn):
+    groups: tuple[GroupIn, ...] = Field(
+        (), max_length=20, description="Several groups in one reservation; in the place of the four fields above."
+    )
     image: Line | None = Field(None, description="A ref; or else `root`.")
-    root: Line | None = Field(None, description="A root that was kept aside.")
+    root: Line | None = Field(None, description="A root that was kept aside; for one board.")
     for_s: float = Field(strict=True, ge=-1e9, le=1e9)  # what is too short or too long is the booking's to say
+    at: AwareDatetime | None = Field(None, description="When it begins; left out: now. With kind `fixed` alone.")
+    kind: Kind = Field(
+        Kind.FIXED,
+        description="`fixed`: at that time or not at all; `queued`: as soon as its turn comes; `best_effort`: on boards"
+        " that nobody needs, for as long.",
+    )
+
+    def all_groups(self) -> tuple[Group, ...]:
+        alone = self.asked()
+        return tuple(one.asked() for one in self.groups) if alone == Group() and self.groups else (alone,)
+
+
+class ExtensionIn(Body):
+    by_s: float = Field(strict=True, ge=-1e9, le=1e9)
+
+
+class SharingIn(Body):
+    add: tuple[Line, ...] = Field((), max_length=100)
+    remove: tuple[Line, ...] = Field((), max_length=100)
 
 
 class ReleaseIn(Body):
+    board: Line | None = Field(None, description="Of several this one alone.")
     fate: Fate | None = Field(None, description="Left out: aside, or discard where nobody can have written to it.")
     name: Line | None = Field(None, description="Of the image to keep, or of the root kept aside.")

@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 
 from boardgrid.api.answers import DeploymentOut, ReservationOut
 from boardgrid.api.asking import Asker, Number, TheFarm
-from boardgrid.api.bodies import ReleaseIn, ReservationIn
+from boardgrid.api.bodies import ExtensionIn, ReleaseIn, ReservationIn, SharingIn
 
 router = APIRouter(tags=["reservations"])
 
@@ -19,7 +19,7 @@ def list_reservations(
     farm: TheFarm,
     asker: Asker,
     everyone: Annotated[bool, Query(alias="all", description="Those of everyone.")] = False,
-    running: Annotated[bool, Query(description="Only those that run, all of them at once.")] = False,
+    running: Annotated[bool, Query(description="Only those that run or wait, all of them at once.")] = False,
     before: Annotated[int | None, Query(ge=0, le=2**53, description="Only those with a smaller number.")] = None,
 ) -> list[ReservationOut]:
     """Newest first, some hundreds at once; what is older comes when asked for `before` the last of them."""
@@ -35,22 +35,35 @@ def show_reservation(number: Number, farm: TheFarm, asker: Asker) -> Reservation
 
 @router.post("/reservations", status_code=201)
 def reserve(body: ReservationIn, farm: TheFarm, asker: Asker) -> ReservationOut:
-    """Reserve a board, or any one of a type, now; it boots an image, or a root that was kept aside."""
+    """Reserve boards, now, at a date or as soon as may be; they boot an image, or a root that was kept aside."""
     view = farm.booking.reserve(
         asker,
-        board=body.board,
-        board_type=body.type,
+        groups=body.all_groups(),
         image=body.image,
         root=body.root,
         for_=timedelta(seconds=body.for_s),
+        at=body.at,
+        kind=body.kind,
     )
     return ReservationOut.of(view)
 
 
+@router.post("/reservations/{number}/extend")
+def extend(number: Number, body: ExtensionIn, farm: TheFarm, asker: Asker) -> ReservationOut:
+    """Give a reservation that runs more time, while nobody follows on its boards."""
+    return ReservationOut.of(farm.booking.extend(asker, number, timedelta(seconds=body.by_s)))
+
+
+@router.post("/reservations/{number}/share")
+def share(number: Number, body: SharingIn, farm: TheFarm, asker: Asker) -> ReservationOut:
+    """Let others in to its boards, or no longer."""
+    return ReservationOut.of(farm.booking.share(asker, number, body.add, body.remove))
+
+
 @router.post("/reservations/{number}/release", status_code=202)
 def release(number: Number, body: ReleaseIn, farm: TheFarm, asker: Asker) -> ReservationOut:
-    """Give a board back; its root becomes an image, is kept aside for some days, or is discarded."""
-    return ReservationOut.of(farm.booking.release(asker, number, body.fate, body.name or ""))
+    """Give boards back; their roots become an image, are kept aside for some days, or are discarded."""
+    return ReservationOut.of(farm.booking.release(asker, number, body.fate, body.name or "", body.board))
 
 
 @router.get("/deployments/{deployment}")

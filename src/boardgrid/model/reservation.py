@@ -1,42 +1,92 @@
-"""Reservations: who has which board, and when."""
+"""Reservations: who has which boards, and when."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from boardgrid.model.window import Window
+
 
 class ReservationState(StrEnum):
-    RUNNING = "running"  # the user holds the board
-    ENDED = "ended"  # given back, its time ran out, or its deployment failed
+    WAITING = "waiting"  # accepted; its window has not opened
+    RUNNING = "running"  # the user holds the boards
+    ENDED = "ended"  # given back, its time ran out, or its deployments failed
+    CANCELLED = "cancelled"  # withdrawn, or could not be kept, before it began
+
+
+class Kind(StrEnum):
+    """How a reservation comes to its start."""
+
+    FIXED = "fixed"  # at a date, which is kept; now is one
+    QUEUED = "queued"  # as soon as its turn comes: what is predicted only becomes earlier
+    BEST_EFFORT = "best_effort"  # on boards that nobody needs; it gives way to all others
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A span of time, half open: ``start`` is inside, ``end`` is not. Both carry UTC."""
+class Group:
+    """So many boards of one kind: this one by its name, or any of a type, of those that an expression fits, or both."""
 
-    start: datetime
-    end: datetime
+    count: int = 1
+    board: str = ""
+    type: str = ""
+    where: str = ""
+
+    def __str__(self) -> str:
+        words = self.board or " ".join(word for word in (self.type, self.where and f"({self.where})") if word) or "any"
+        return words if self.count == 1 else f"{self.count} {words}"
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
+    """
+    *boards* are those of its groups, one after the other; until it runs they may change to others that do as well. Once
+    it runs, one that is given back before the others is there no more.
+    """
+
     number: int
     user: UUID
-    board: str
-    window: Window
+    groups: tuple[Group, ...]
+    boards: tuple[str, ...]
+    window: Window  # of one that waits: when it will begin; for best effort no more than a guess
     state: ReservationState
+    created_at: datetime
+    image: UUID
+    kind: Kind = Kind.FIXED
+    root: UUID | None = None  # kept aside, and booted again
+    size_bytes: int = 0  # how much may be written on each board
+    members: tuple[UUID, ...] = ()  # with whom its user shares it
     ended_because: str = ""  # a sentence for everybody, when it ended otherwise than by release
 
     @property
     def is_running(self) -> bool:
         return self.state is ReservationState.RUNNING
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.state is ReservationState.WAITING
+
+    @property
+    def is_live(self) -> bool:
+        return self.is_running or self.is_waiting
+
     def holds(self, at: datetime) -> bool:
         """One that nobody has ended yet is over all the same when its time is."""
         return self.is_running and at < self.window.end
 
+    def begun(self) -> "Reservation":
+        return replace(self, state=ReservationState.RUNNING)
+
     def ended(self, at: datetime, because: str = "") -> "Reservation":
+        """Over, or withdrawn where it had not begun."""
+        state = ReservationState.ENDED if self.is_running else ReservationState.CANCELLED
         # A clock that was set back ends none before it began.
         window = Window(self.window.start, max(self.window.start, min(self.window.end, at)))
-        return replace(self, state=ReservationState.ENDED, window=window, ended_because=because)
+        return replace(self, state=state, window=window, ended_because=because)
+
+    def without(self, board: str) -> "Reservation":
+        """One board less."""
+        return replace(self, boards=tuple(one for one in self.boards if one != board))
+
+
+LIVE = frozenset({ReservationState.WAITING, ReservationState.RUNNING})

@@ -14,6 +14,7 @@ from boardgrid.messages import _
 from boardgrid.model.access import can
 from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
 from boardgrid.model.name import checked
+from boardgrid.model.reservation import LIVE
 from boardgrid.model.ssh_key import checked_key
 from boardgrid.model.user import Audience, NewToken, Role, Secret, Token, User
 from boardgrid.ports import Snapshot
@@ -174,14 +175,15 @@ class Accounts:
         check_admin(asker)
         with self.desk.begin(asker) as work:
             user = _seen(asker, work.tx.user_named(name), name)
-            running = work.tx.reservations(user=user.id, running=True)
+            live = work.tx.reservations(user=user.id, states=LIVE)
+            running = [one for one in live if one.user == user.id]
             if running:
                 raise Conflict(
                     Code.THING_IN_USE,
                     _("{user} still holds {boards}"),
                     hint=_("have them released first: boardgrid release {number}"),
                     user=name,
-                    boards=", ".join(sorted(one.board for one in running)),
+                    boards=", ".join(sorted(board for one in running for board in one.boards)),
                     number=running[0].number,
                 )
             admins = [one for one in work.tx.users() if one.is_admin and not one.removed]

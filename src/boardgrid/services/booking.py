@@ -1,7 +1,8 @@
 """Booking: who gets which board, what it boots, and what becomes of the root."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -9,20 +10,23 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.access import Owned, can
 from boardgrid.model.board import Act
+from boardgrid.model.calendar import Placement
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import ImageState
 from boardgrid.model.planning import Standing
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.user import User
+from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, PowerOrder
 from boardgrid.ports import OrderRecord, Snapshot
 from boardgrid.services.desk import Desk
 from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import reservation_of, standing_of
-from boardgrid.services.giving import Wanted, give
-from boardgrid.services.showing import Showing
+from boardgrid.services.placing import Wanted, accept, carry_out_due, make_room, offer
+from boardgrid.services.showing import Showing, as_utc
+from boardgrid.services.timetable import Plan
 from boardgrid.services.views import DeploymentView, OrderState, OrderView, ReservationView
 
 log = structlog.get_logger()
@@ -31,6 +35,8 @@ __all__ = ["Booking", "Fate"]
 
 SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=31)
+LATE = timedelta(minutes=1)  # who says "now" by a clock that is a little behind means now
+AHEAD = timedelta(days=365)
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
 EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: LONGEST is shorter
@@ -47,74 +53,154 @@ class Booking:
         self,
         asker: User,
         *,
-        board: str | None = None,
-        board_type: str | None = None,
+        groups: Sequence[Group],
         image: str | None = None,
         root: str | None = None,
         for_: timedelta,
+        at: datetime | None = None,
+        kind: Kind = Kind.FIXED,
     ) -> ReservationView:
         """
-        Give a board to *asker*, now, and have it boot an image or a root kept aside.
-
-        A board is offered when it is fit and clean: it was never used, or was seen parked since.
+        Promise boards to *asker* and have them boot an image, or a root kept aside, when their time comes.
 
         Args:
-            board: this one; or else
-            board_type: any of this type that is free.
+            groups: how many of which; none of the boards is counted twice.
             image: a ref; or else
-            root: the name of a root that was kept aside.
+            root: the name of a root that was kept aside, for one board.
+            at: of a fixed one: when it begins; None: now.
 
         Raises:
-            Invalid: REQUEST_INVALID (not one of each pair), DURATION_INVALID, IMAGE_MISFIT, KERNEL_MISSING.
+            Invalid: REQUEST_INVALID, DURATION_INVALID, START_INVALID, IMAGE_MISFIT, KERNEL_MISSING.
             NotFound: BOARD_UNKNOWN, TYPE_UNKNOWN, IMAGE_UNKNOWN, ROOT_UNKNOWN.
-            Conflict: BOARD_TAKEN (by whom, until when), BOARD_SET_ASIDE, IMAGE_NOT_READY, ROOT_NOT_ASIDE, STORE_FULL.
+            Conflict: BOARD_TAKEN (by whom, until when; the hint names the earliest time that is free), BOARDS_TOO_FEW,
+                BOARD_SET_ASIDE, IMAGE_NOT_READY, ROOT_NOT_ASIDE, THING_IN_USE, STORE_FULL.
         """
-        if (board is None) == (board_type is None):
-            raise Invalid(Code.REQUEST_INVALID, _("name either a board or a board type, and not both"))
+        _check_groups(groups)
         if (image is None) == (root is None):
             raise Invalid(Code.REQUEST_INVALID, _("name either an image or a root that was kept aside, and not both"))
-        if not SHORTEST <= for_ <= LONGEST:
+        if root is not None and sum(one.count for one in groups) > 1:
+            raise Invalid(Code.REQUEST_INVALID, _("one root boots on one board"), hint=_("ask for one board"))
+        _check_lasting(for_)
+        if at is not None and kind is not Kind.FIXED:
             raise Invalid(
-                Code.DURATION_INVALID,
-                _("a board cannot be reserved for {asked} s"),
-                hint=_("ask for something between one minute and {longest} days"),
-                asked=f"{for_.total_seconds():.6f}".rstrip("0").rstrip("."),
-                longest=LONGEST.days,
+                Code.START_INVALID,
+                _("what waits for its turn has no date of its own"),
+                hint=_("leave out either the date or the waiting"),
             )
         with self.desk.begin(asker) as work:
+            carry_out_due(work)
+            at = None if at is None else _checked_start(at, work.now)
             # As the records have them: a key may have been added since they came in.
             user = work.tx.user(asker.id) or asker
-            wanted = Wanted(user, board, board_type, image, root, for_, self.root_bytes)
-            return Showing(work.tx, user, work.now).reservation(give(work, wanted))
+            wanted = Wanted(user, tuple(groups), image, root, for_, at, kind, self.root_bytes)
+            return Showing(work.tx, user, work.now).reservation(accept(work, wanted))
 
-    def release(self, asker: User, number: int, fate: Fate | None = None, name: str = "") -> ReservationView:
+    def extend(self, asker: User, number: int, by: timedelta) -> ReservationView:
         """
-        Give a board back.
-
-        Args:
-            fate: None: aside, or discard where nobody can have written to the root and no name was given.
-            name: with KEEP the image's, needed; with ASIDE the root's new one, may be left out.
+        Give a reservation more time, as far as nobody follows who cannot be given an equal board.
 
         Raises:
             NotFound: RESERVATION_UNKNOWN.
             NotAllowed: it is another's.
-            Invalid: NAME_INVALID, or REQUEST_INVALID: no name to keep it under.
+            Invalid: DURATION_INVALID.
+            Conflict: RESERVATION_OVER, RESERVATION_WAITING; BOARD_FOLLOWED, the sentence says how far it can go.
+        """
+        with self.desk.begin(asker) as work:
+            carry_out_due(work)
+            mine = self._changeable(work.tx, asker, number)
+            if not mine.is_running or mine.kind is Kind.BEST_EFFORT:
+                raise Conflict(
+                    Code.RESERVATION_WAITING,
+                    _("reservation {number} has not begun")
+                    if mine.is_waiting
+                    else _("reservation {number} runs on what nobody needs, and cannot be extended"),
+                    hint=_("release it and reserve for longer"),
+                    number=number,
+                )
+            until = mine.window.end + by
+            if by <= timedelta(0):
+                raise Invalid(Code.DURATION_INVALID, _("an extension is longer than nothing"))
+            _check_lasting(until - mine.window.start)
+            reach, moves = work.plan.calendar.longest(number, until, work.now)
+            if reach < until:
+                raise _followed(work.tx, mine, reach)
+            make_room(work, Placement(Window(mine.window.end, until), (), moves))
+            longer = replace(mine, window=Window(mine.window.start, until))
+            work.save(longer)
+            for board in longer.boards:
+                if standing := work.tx.board(board):
+                    told = _("{user} holds it until {until}").format(user=asker.name, until=as_utc(until))
+                    work.note_board(standing, "reservation", Phase.NOTED, told, reservation=number, owner=longer.user)
+            log.info("reservation.extended", reservation=number, until=until.isoformat(), by=asker.name)
+            return Showing(work.tx, asker, work.now).reservation(longer)
+
+    def release(
+        self, asker: User, number: int, fate: Fate | None = None, name: str = "", board: str | None = None
+    ) -> ReservationView:
+        """
+        Give boards back: all of a reservation, or one of them. One that has not begun is withdrawn.
+
+        Args:
+            fate: None: aside, or discard where nobody can have written to the root and no name was given.
+            name: with KEEP the image's, needed; with ASIDE the root's new one, may be left out. For one board.
+
+        Raises:
+            NotFound: RESERVATION_UNKNOWN; BOARD_UNKNOWN, it has no such board.
+            NotAllowed: it is another's.
+            Invalid: NAME_INVALID, or REQUEST_INVALID: no name to keep it under, or one name for several roots.
             Conflict: RESERVATION_OVER; NAME_TAKEN; BOARD_NOT_OPEN, there is nothing yet to keep.
         """
         with self.desk.begin(asker) as work:
-            mine = reservation_of(work.tx, asker, number)
-            if not can(asker, "change", mine):
-                raise NotAllowed(
-                    Code.ACT_FORBIDDEN,
-                    _("reservation {number} is another user's"),
-                    hint=_("its user or an admin can release it"),
-                    number=number,
+            mine = self._changeable(work.tx, asker, number)
+            given = mine.boards if board is None else (board,)
+            _check_has(mine, given)
+            if len(given) > 1 and (name or fate is Fate.KEEP):
+                raise Invalid(
+                    Code.REQUEST_INVALID,
+                    _("the roots of {boards} cannot all be called {name}"),
+                    hint=_("give them back one by one: boardgrid release {first}"),
+                    boards=", ".join(given),
+                    name=name or "-",
+                    first=given[0],
                 )
-            if not mine.is_running:
-                raise _over(mine)
             because = "" if mine.user == asker.id else _("{user} released it").format(user=asker.name)
-            ended = end(work, mine, because=because, fate=fate, name=name)
+            ended = end(work, mine, boards=given, because=because, fate=fate, name=name)
+            offer(work, given)
             return Showing(work.tx, asker, work.now).reservation(ended)
+
+    def share(self, asker: User, number: int, add: Sequence[str] = (), remove: Sequence[str] = ()) -> ReservationView:
+        """
+        Let others in to a reservation, or no longer. They enter its boards; they do not give them back.
+
+        Raises:
+            NotFound: RESERVATION_UNKNOWN, USER_UNKNOWN.
+            NotAllowed: it is another's.
+            Conflict: RESERVATION_OVER.
+        """
+        with self.desk.begin(asker) as work:
+            mine = self._changeable(work.tx, asker, number)
+            added = [_person(work.tx, name) for name in add]
+            gone = {_person(work.tx, name).id for name in remove}
+            members = dict.fromkeys([*mine.members, *(one.id for one in added)])
+            kept = tuple(one for one in members if one not in gone and one != mine.user)
+            shared = replace(mine, members=kept)
+            work.save(shared)
+            work.admitted(shared)
+            log.info("reservation.shared", reservation=number, members=len(kept), by=asker.name)
+            return Showing(work.tx, asker, work.now).reservation(shared)
+
+    def _changeable(self, records: Snapshot, asker: User, number: int) -> Reservation:
+        mine = reservation_of(records, asker, number)
+        if not can(asker, "change", mine):
+            raise NotAllowed(
+                Code.ACT_FORBIDDEN,
+                _("reservation {number} is another user's"),
+                hint=_("its user or an admin can change it"),
+                number=number,
+            )
+        if not mine.is_live:
+            raise _over(mine)
+        return mine
 
     def reservations(
         self, asker: User, *, everyone: bool = False, ended: bool = True, before: int | None = None, limit: int = 200
@@ -123,13 +209,13 @@ class Booking:
         Newest first: the asker's own or everyone's.
 
         Args:
-            ended: False: only those that run, and all of them, for there are no more than boards.
+            ended: False: only those that run or wait, and all of them.
             before: with a smaller number than this; the next portion begins before the last of this one.
         """
         with self.desk.records.read() as records:
             user = None if everyone else asker.id
             found = records.reservations(
-                user=user, running=None if ended else True, before=before, limit=limit if ended else None
+                user=user, states=None if ended else LIVE, before=before, limit=limit if ended else None
             )
             seen = [one for one in found if can(asker, "see", one)]
             return Showing(records, asker, self.desk.now()).reservations(seen)
@@ -169,7 +255,7 @@ class Booking:
         """
         with self.desk.begin(asker) as work:
             standing = standing_of(work.tx, board)
-            holder = work.tx.running_on(board)
+            holder = work.tx.holder_of(board)
             is_held = holder is not None and holder.holds(work.now)
             _check_may_switch(asker, standing, holder if is_held else None)
             if standing.order is not None:
@@ -204,24 +290,24 @@ class Booking:
             )
         return _order_view(found)
 
-    def expire(self) -> datetime | None:
+    def carry_out_due(self) -> datetime | None:
         """
-        End what has had its time: reservations (their roots go aside), roots kept aside, uploads that never came, power
-        orders that no agent carried out.
+        Do what is due: end and begin reservations, and give up what nobody came for: roots kept aside, uploads that
+        never came, power orders that no agent carried out.
 
         Returns when the next such thing is due, for whoever calls this to wait; a reservation made meanwhile may be due
         before that, which the topic EVENTS tells.
         """
         with self.desk.records.read() as records:
-            due = _next_due(records)
+            due = _next_due(records, self.desk.timetable.draft(records), self.desk.now())
         if due is None or due > self.desk.now():
             return due  # looked at often, so that nothing is written where nothing is due
         with self.desk.begin() as work:
-            for reservation in work.tx.reservations(running=True):
-                if reservation.window.end <= work.now:
-                    end(work, reservation, because=_("its time was over"))
+            carry_out_due(work)
+            offer(work, ())
+            awaited = {one.root for one in work.tx.reservations(states={ReservationState.WAITING})}
             for root in work.tx.roots(states={RootState.ASIDE}):
-                if root.expires_at is not None and root.expires_at <= work.now:
+                if root.expires_at is not None and root.expires_at <= work.now and root.id not in awaited:
                     discard(work, root)
             for image in work.tx.images(states={ImageState.AWAITED}):
                 if image.created_at + UPLOAD_WITHIN <= work.now:
@@ -241,15 +327,105 @@ class Booking:
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
-            return _next_due(work.tx)
+            return _next_due(work.tx, work.plan, work.now)
 
 
-def _next_due(records: Snapshot) -> datetime | None:
-    times = [one.window.end for one in records.reservations(running=True)]
-    times += [one.expires_at for one in records.roots(states={RootState.ASIDE}) if one.expires_at]
+def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
+    awaited = {one.root for one in records.reservations(states={ReservationState.WAITING})}
+    times = [plan.next_due(), now if plan.vacated else None]
+    times += [one.expires_at for one in records.roots(states={RootState.ASIDE}) if one.id not in awaited]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
-    return min(times, default=None)
+    return min((one for one in times if one is not None), default=None)
+
+
+def _check_groups(groups: Sequence[Group]) -> None:
+    if not groups:
+        raise Invalid(Code.REQUEST_INVALID, _("no board was asked for"), hint=_("name a board or a board type"))
+    for group in groups:
+        if group.count < 1:
+            raise Invalid(
+                Code.REQUEST_INVALID,
+                _("{count} boards cannot be reserved"),
+                hint=_("ask for one or more"),
+                count=group.count,
+            )
+        if bool(group.board) == bool(group.type or group.where) or (group.board and group.count > 1):
+            raise Invalid(
+                Code.REQUEST_INVALID,
+                _("name either a board, or what would do: a type, an expression, or both"),
+            )
+    named = [group.board for group in groups if group.board]
+    if len(set(named)) < len(named):
+        raise Invalid(Code.REQUEST_INVALID, _("a board was asked for twice: {boards}"), boards=", ".join(named))
+
+
+def _check_lasting(for_: timedelta) -> None:
+    if SHORTEST <= for_ <= LONGEST:
+        return
+    raise Invalid(
+        Code.DURATION_INVALID,
+        _("a board cannot be reserved for {asked} s"),
+        hint=_("ask for something between one minute and {longest} days"),
+        asked=f"{for_.total_seconds():.6f}".rstrip("0").rstrip("."),
+        longest=LONGEST.days,
+    )
+
+
+def _checked_start(at: datetime, now: datetime) -> datetime | None:
+    """None: that is now."""
+    if at < now - LATE:
+        raise Invalid(
+            Code.START_INVALID,
+            _("{at} is over: the farm's clock says {now}"),
+            hint=_("name a time to come, or leave it out to begin now"),
+            at=as_utc(at),
+            now=as_utc(now),
+        )
+    if at > now + AHEAD:
+        raise Invalid(
+            Code.START_INVALID,
+            _("{at} is too far ahead"),
+            hint=_("reserve at most {days} days ahead"),
+            at=as_utc(at),
+            days=AHEAD.days,
+        )
+    return at.astimezone(UTC) if at > now else None
+
+
+def _check_has(mine: Reservation, given: Sequence[str]) -> None:
+    for board in given:
+        if board not in mine.boards:
+            raise NotFound(
+                Code.BOARD_UNKNOWN,
+                _("reservation {number} has no board {board}"),
+                hint=_("it has {boards}"),
+                number=mine.number,
+                board=board,
+                boards=", ".join(mine.boards) or "-",
+            )
+
+
+def _person(records: Snapshot, name: str) -> User:
+    if found := records.user_named(name):
+        return found
+    raise NotFound(Code.USER_UNKNOWN, _("there is no user {user}"), user=name)
+
+
+def _followed(records: Snapshot, mine: Reservation, reach: datetime) -> Conflict:
+    if reach > mine.window.end:
+        hint = _("it can be extended until {reach}: boardgrid extend {number} +{minutes}m")
+    else:
+        hint = _("it ends as it was reserved; keep what you wrote with boardgrid release --keep NAME or --aside")
+    return Conflict(
+        Code.BOARD_FOLLOWED,
+        _("somebody else has {boards} after you, from {reach} on"),
+        hint=hint,
+        boards=", ".join(mine.boards),
+        reach=as_utc(reach),
+        number=mine.number,
+        minutes=int((reach - mine.window.end) / timedelta(minutes=1)),
+    )
 
 
 def _check_may_switch(asker: User, standing: Standing, holder: Reservation | None) -> None:
@@ -292,6 +468,6 @@ def _over(reservation: Reservation) -> Conflict:
         else _("reservation {number} of {board} has ended"),
         hint=_("reserve a board again; what became of your root is in boardgrid root list"),
         number=reservation.number,
-        board=reservation.board,
+        board=", ".join(reservation.boards) or "-",
         because=reservation.ended_because,
     )

@@ -12,6 +12,7 @@ from boardgrid.model.access import can
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import BlobSource, Image, ImageState, PathSource
 from boardgrid.model.name import checked
+from boardgrid.model.reservation import ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
@@ -206,6 +207,15 @@ def _check_unused(records: Snapshot, asker: User, image: Image) -> None:
             hint=_("wait until it is ready or has failed"),
             image=image.ref,
         )
+    for one in records.reservations(states={ReservationState.WAITING}):
+        if one.image == image.id:
+            raise Conflict(
+                Code.THING_IN_USE,
+                _("reservation {number} is to boot {image}"),
+                hint=_("wait until it is over, or have it withdrawn: boardgrid release {number}"),
+                number=one.number,
+                image=image.ref,
+            )
     above = [one for one in records.roots(image=image.id) if one.state is not RootState.GONE]
     if not above:
         return

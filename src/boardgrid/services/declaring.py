@@ -143,7 +143,7 @@ def _check_may_change(records: Snapshot, recorded: Standing, board: Board) -> No
 
 
 def check_not_held(records: Snapshot, board: str) -> None:
-    holder = records.running_on(board)
+    holder = records.holder_of(board)
     if holder is None:
         return
     user = records.user(holder.user)

@@ -13,10 +13,12 @@ from boardgrid.model.deployment import Event, Outcome, Phase
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing, image_wish, root_wish
+from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.user import Token, User
 from boardgrid.model.uuid7 import uuid7
 from boardgrid.ports import EVENTS, Changes, Entry, Records, Thing, Transaction, wishes_of
+from boardgrid.services.timetable import Plan, Timetable, is_shut
 
 
 @dataclass(slots=True)
@@ -30,17 +32,41 @@ class Work:
 
     tx: Transaction
     now: datetime
+    timetable: Timetable = field(default_factory=Timetable)
     topics: set[str] = field(default_factory=set)  # told when all of it is recorded
     _sites: set[str] = field(default_factory=set)  # whose agent or gateway is to hear of it
+    _plan: Plan | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The calendar as this use case leaves it so far: what is saved is in it."""
+        if self._plan is None:
+            self._plan = self.timetable.draft(self.tx)
+        return self._plan
 
     def save(self, thing: Thing) -> None:
         self._look(thing)
         self.tx.save(thing)
+        if self._plan is not None and isinstance(thing, Reservation):
+            self._plan.put(self.tx, [thing])
+
+    def save_planned(self, reservation: Reservation) -> None:
+        """One that the plan has as it is saved already."""
+        self._look(reservation)
+        self.tx.save(reservation)
 
     def remove(self, thing: Token | BoardType | Standing) -> None:
         if isinstance(thing, Standing):
             self._sites.add(thing.board.site)
+        if isinstance(thing, Standing | BoardType):
+            self._shelf_changed()
         self.tx.remove(thing)
+
+    def admitted(self, reservation: Reservation) -> None:
+        """Others than before are let in to its boards: the gateways are to hear of it."""
+        for board in reservation.boards:
+            if standing := self.tx.board(board):
+                self._sites.add(standing.board.site)
 
     def new_id(self) -> UUID:
         return uuid7(self.now)
@@ -76,11 +102,23 @@ class Work:
                 self.tx.save(replace(state, version=state.version + 1))
                 self.topics.add(wishes_of(name))
 
+    def keep_plan(self) -> Plan | None:
+        """The plan with the revisions that it is recorded under; None: nobody looked at it."""
+        if self._plan is not None:
+            self._plan.revisions = self.tx.revisions()
+        return self._plan
+
+    def _shelf_changed(self) -> None:
+        self.tx.shelf_changed()
+        self._plan = None
+
     def _look(self, thing: Thing) -> None:
         match thing:
             case Standing():
-                if not _is_same_wish(self.tx.board(thing.board.name), thing):
+                stood = self.tx.board(thing.board.name)
+                if not _is_same_wish(stood, thing):
                     self._sites.add(thing.board.site)
+                self._look_at_shelf(stood, thing)
             case Image():
                 before = self.tx.image(thing.id)
                 if (before and image_wish(before)) != image_wish(thing):
@@ -91,6 +129,7 @@ class Work:
                     self._sites.add(thing.site)
             case BoardType():
                 if self.tx.board_type(thing.name) != thing:
+                    self._shelf_changed()
                     self._sites |= {one.board.site for one in self.tx.boards(board_type=thing.name)}
             case User():
                 known = self.tx.user(thing.id)
@@ -99,6 +138,14 @@ class Work:
                     self._sites |= {one.site.name for one in self.tx.sites()}
             case _:
                 pass
+
+    def _look_at_shelf(self, before: Standing | None, after: Standing) -> None:
+        if before is None or replace(before.board, set_aside="") != replace(after.board, set_aside=""):
+            self._shelf_changed()
+        elif is_shut(before) is not is_shut(after):
+            self.tx.shelf_changed()
+            if self._plan is not None:
+                self._plan.calendar.shut ^= {after.board.name}
 
 
 def _is_same_wish(before: Standing | None, after: Standing) -> bool:
@@ -113,6 +160,7 @@ class Desk:
     records: Records
     changes: Changes
     now: Callable[[], datetime]  # carries UTC
+    timetable: Timetable = field(default_factory=Timetable)
 
     @contextmanager
     def begin(self, asker: User | None = None) -> Iterator[Work]:
@@ -125,10 +173,12 @@ class Desk:
         with self.records.write() as tx:
             if asker is not None:
                 _check_account(tx.user(asker.id))
-            work = Work(tx, self.now())
+            work = Work(tx, self.now(), self.timetable)
             yield work
             work.raise_versions()
-            topics = work.topics
+            topics, plan = work.topics, work.keep_plan()
+        if plan is not None:
+            self.timetable.keep(plan)
         if topics:
             self.changes.tell(*sorted(topics))
 

@@ -14,7 +14,7 @@ from boardgrid.model.ssh_key import checked_key
 from boardgrid.model.wish import Deployed
 from boardgrid.ports import Holdings, Route, SiteState, Snapshot
 from boardgrid.services.desk import Desk
-from boardgrid.services.finding import site_for
+from boardgrid.services.finding import running_by_board, site_for
 
 log = structlog.get_logger()
 
@@ -65,8 +65,8 @@ class Doors:
             state = records.site(site)
             standing = _board_called(records, state, board) if state else None
             person = records.user_with_key(_plain(key))
-            holder = self._holders(records, [standing]).get(standing.board.name) if standing else None
-        if standing is None or person is None or holder is None or holder != person.id:
+            holders = self._holders(records, [standing]).get(standing.board.name) if standing else None
+        if standing is None or person is None or holders is None or person.id not in holders:
             raise NotFound(
                 Code.ROUTE_UNKNOWN,
                 _("this key opens no board {board}"),
@@ -86,12 +86,12 @@ class Doors:
             state = site_for(records, site)
             keys = {one.id: one.ssh_keys for one in records.users() if not one.removed}
             holders = self._holders(records, records.boards(site=site))
-        pairs = {(key, board) for board, user in holders.items() for key in keys.get(user, ())}
+        pairs = {(key, board) for board, users in holders.items() for user in users for key in keys.get(user, ())}
         return Holdings(state.version, frozenset(pairs))
 
-    def _holders(self, records: Snapshot, standings: Sequence[Standing]) -> Mapping[str, UUID]:
-        """Of these boards, those that are open at this moment, and whose each is."""
-        running = {one.board: one for one in records.reservations(running=True)}
+    def _holders(self, records: Snapshot, standings: Sequence[Standing]) -> Mapping[str, frozenset[UUID]]:
+        """Of these boards, those that are open at this moment, and who may enter each."""
+        running = running_by_board(records)
         live = {one.id: one for one in records.deployments(live=True)}
         holders = {}
         for standing in standings:
@@ -101,7 +101,7 @@ class Doors:
             if holder is None or deployment is None or deployment.reservation != holder.number:
                 continue
             if deployment.state is DeploymentState.OPEN and holder.holds(self.desk.now()):
-                holders[standing.board.name] = holder.user
+                holders[standing.board.name] = frozenset({holder.user, *holder.members})
         return holders
 
 

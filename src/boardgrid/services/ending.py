@@ -1,5 +1,6 @@
 """How a reservation ends, whoever ends it, and what then becomes of its root."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from enum import StrEnum
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.deployment import Deployment, DeploymentState, Outcome, Phase
+from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.name import checked
@@ -32,47 +33,70 @@ def end(
     work: Work,
     reservation: Reservation,
     *,
+    boards: Collection[str] | None = None,
     because: str = "",
     fate: Fate | None = None,
     name: str = "",
     failure: Deployment | None = None,
 ) -> Reservation:
     """
-    End a running reservation: its board is wished parked, its deployment ends, its root meets its fate.
+    End a reservation, or take some of its *boards* from it: they are wished parked, their deployments end, their roots
+    meet their fate. One that has not begun is withdrawn.
 
     Args:
         because: a sentence for everybody, where it was not its user who ended it.
         fate: None: aside where somebody may have written to the root or named it, else discard.
         name: with KEEP the image's, with ASIDE the root's new one or nothing.
-        failure: its deployment as it is recorded when it failed; None: it did not.
+        failure: a deployment as it is recorded when it failed; None: none did.
 
     Raises:
         Invalid, Conflict: as ``Booking.release`` says; then nothing is changed.
     """
-    ended = reservation.ended(work.now, because)
+    given = [one for one in reservation.boards if boards is None or one in boards]
     for deployment in work.tx.deployments(reservations=[reservation.number], live=True):
+        if deployment.board not in given:
+            continue
         if root := work.tx.root(deployment.root):
             _meet(work, root, deployment, fate, name)
-        over = failure or replace(deployment, state=DeploymentState.ENDED)
+        has_failed = failure is not None and failure.id == deployment.id
+        over = failure if failure is not None and has_failed else replace(deployment, state=DeploymentState.ENDED)
         work.save(replace(over, ended_at=work.now))
-    standing = work.tx.board(reservation.board)
-    if standing is not None:
-        if standing.order is not None:
-            drop_order(work, standing.order.id, _("the reservation ended before it was carried out"))
-        told = because or _("reservation {number} was released").format(number=reservation.number)
-        work.note_board(
-            standing,
-            "reservation",
-            Phase.ENDED,
-            told,
-            outcome=Outcome.FAILED if failure else Outcome.OK,
-            reservation=reservation.number,
-            owner=reservation.user,
-        )
-        work.save(standing.parked())
+    told = because or _("reservation {number} was released").format(number=reservation.number)
+    if reservation.is_running:
+        for board in given:
+            _take_back(work, reservation, board, told, Outcome.FAILED if failure else Outcome.OK)
+    is_over = boards is None or set(given) == set(reservation.boards)
+    if not is_over:
+        rest = reservation
+        for board in given:
+            rest = rest.without(board)
+        work.save(rest)
+        return rest
+    ended = reservation.ended(work.now, because)
     work.save(ended)
-    log.info("reservation.ended", reservation=reservation.number, board=reservation.board, because=because)
+    if not reservation.is_running:
+        event = Event(0, work.now, "", 0, "reservation", Phase.ENDED, outcome=Outcome.CANCELLED, detail=told)
+        work.note(event, reservation=reservation.number, owner=reservation.user)
+    log.info("reservation.ended", reservation=reservation.number, boards=reservation.boards, because=because)
     return ended
+
+
+def _take_back(work: Work, reservation: Reservation, board: str, told: str, outcome: Outcome) -> None:
+    standing = work.tx.board(board)
+    if standing is None:
+        return
+    if standing.order is not None:
+        drop_order(work, standing.order.id, _("the reservation ended before it was carried out"))
+    work.note_board(
+        standing,
+        "reservation",
+        Phase.ENDED,
+        told,
+        outcome=outcome,
+        reservation=reservation.number,
+        owner=reservation.user,
+    )
+    work.save(standing.parked())
 
 
 def _meet(work: Work, root: Root, deployment: Deployment, fate: Fate | None, name: str) -> None:

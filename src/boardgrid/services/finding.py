@@ -8,7 +8,7 @@ from boardgrid.model.board import BoardType
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.ports import SiteState, Snapshot
@@ -80,6 +80,12 @@ def reservation_of(records: Snapshot, asker: User, number: int) -> Reservation:
             number=number,
         )
     return found
+
+
+def running_by_board(records: Snapshot) -> dict[str, Reservation]:
+    """Who holds what, in one look."""
+    running = records.reservations(states={ReservationState.RUNNING})
+    return {board: one for one in running for board in one.boards}
 
 
 def image_versions(records: Snapshot, asker: User, ref: str, verb: Verb = "see") -> list[Image]:

@@ -31,6 +31,7 @@ from boardgrid.model.wish import Deployed, Gone, Parked
 from boardgrid.ports import Health
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import discard, end, put_aside
+from boardgrid.services.placing import evict, hand_on, offer
 
 # A board or an image may make the agent tell anything: what is recorded of it is bounded.
 _WORDS_MOST = 2000
@@ -135,12 +136,13 @@ def _parked(work: Work, standing: Standing) -> None:
     clean = standing.reached()
     work.save(clean)
     work.note_board(clean, "board", Phase.ENDED, _("it is parked"), outcome=Outcome.OK)
+    hand_on(work, clean)
 
 
 def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
     """The deployment was given up. Whose fault it was decides what else comes of it."""
     deployment = work.tx.deployment(standing.tenant) if standing.tenant else None
-    reservation = work.tx.running_on(standing.board.name)
+    reservation = work.tx.holder_of(standing.board.name)
     reason = report.reason[:_WORDS_MOST] or _("it failed, and nobody knows why")
     was_open = deployment is not None and deployment.state is not DeploymentState.PREPARING
     if deployment is None or reservation is None or was_open or report.blame in {None, Blame.SITE}:
@@ -155,11 +157,15 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
         hint=report.hint[:_WORDS_MOST],
     )
     _note_owned(work, standing, failed, reason, Outcome.FAILED)
+    board = standing.board.name
     if report.blame is Blame.BOARD:
         standing = standing.set_aside(reason)
         work.save(standing)
     # Everybody reads why a reservation ended; what exactly failed is in its deployment, for its user and admins.
-    end(work, reservation, because=_("its deployment failed"), failure=failed)
+    end(work, reservation, boards={board}, because=_("its deployment failed"), failure=failed)
+    if report.blame is Blame.BOARD:
+        evict(work, board)
+    offer(work, {board})
 
 
 def _not_parked(work: Work, standing: Standing, report: BoardReport) -> None:
@@ -168,6 +174,8 @@ def _not_parked(work: Work, standing: Standing, report: BoardReport) -> None:
     if report.blame is not Blame.SITE:
         work.save(standing.set_aside(reason))
     work.note_board(standing, "board", Phase.NOTED, reason, outcome=Outcome.FAILED)
+    if report.blame is not Blame.SITE:
+        evict(work, standing.board.name)
 
 
 def _health(work: Work, site: str, report: HealthReport) -> bool:
@@ -194,7 +202,7 @@ def _order(work: Work, site: str, report: OrderReport) -> bool:
     work.save(replace(record, is_done=True, reason=reason))
     if standing is not None:
         told = reason or _("power {act} was carried out").format(act=record.order.act)
-        holder = work.tx.running_on(report.board)
+        holder = work.tx.holder_of(report.board)
         work.note_board(
             standing,
             "power",

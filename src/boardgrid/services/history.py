@@ -7,6 +7,7 @@ from boardgrid.model.access import Owned, can
 from boardgrid.model.deployment import DeploymentState, Event
 from boardgrid.model.errors import Code, NotFound
 from boardgrid.model.next_step import Step
+from boardgrid.model.reservation import ReservationState
 from boardgrid.model.user import User
 from boardgrid.ports import Entry, Snapshot
 from boardgrid.services.desk import Desk
@@ -66,7 +67,7 @@ class History:
         """Lines for OpenSSH's known_hosts: the open boards that *asker* holds, by name and host name."""
         lines = []
         with self.desk.records.read() as records:
-            running = records.reservations(user=asker.id, running=True)
+            running = records.reservations(user=asker.id, states={ReservationState.RUNNING})
             mine = {one.number for one in running if one.holds(self.desk.now())}
             for deployment in records.deployments(reservations=mine, live=True):
                 standing = records.board(deployment.board)

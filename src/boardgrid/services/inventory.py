@@ -17,6 +17,7 @@ from boardgrid.services.declaring import Declaring, check_not_held
 from boardgrid.services.desk import Desk, check_admin
 from boardgrid.services.ending import drop_order
 from boardgrid.services.finding import board_type, standing_of
+from boardgrid.services.placing import evict, hand_on, offer
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import BoardView, SiteView
 
@@ -120,6 +121,7 @@ class Inventory:
             if only_new and work.tx.board(declared.name) is not None:
                 raise Conflict(Code.NAME_TAKEN, _("there is a board {name} already"), name=declared.name)
             self._declaring(work.tx, (), (declared,)).write(work)
+            offer(work, {declared.name})
             return _shown(work.tx, self.desk, asker, declared.name)
 
     def boards(self, asker: User) -> list[BoardView]:
@@ -154,6 +156,7 @@ class Inventory:
                 work.remove(standing)  # no agent ever came to this site, so none would ever say that it is gone
             else:
                 work.save(standing.leaving())
+            evict(work, name)
             work.note_board(standing, "board", Phase.NOTED, _("{user} removes it").format(user=asker.name))
         log.info("board.removed", board=name, by=asker.name)
 
@@ -169,10 +172,13 @@ class Inventory:
         with self.desk.begin(asker) as work:
             standing = standing_of(work.tx, name)
             if not standing.board.is_fit:
-                work.save(standing.fit())
+                fit = standing.fit()
+                work.save(fit)
                 told = _("{user} says that it is fit").format(user=asker.name)
                 work.note_board(standing, "board", Phase.NOTED, told)
                 log.info("board.fit", board=name, by=asker.name)
+                hand_on(work, fit)
+                offer(work, {name})
             return _shown(work.tx, self.desk, asker, name)
 
     # --- both at once
@@ -194,6 +200,7 @@ class Inventory:
         with self.desk.begin(asker) as work:
             declaring = self._declaring(work.tx, types, boards)
             declaring.write(work)
+            offer(work, {one.name for one in declaring.changes if one.kind == "board"})
         if declaring.changes:
             log.info("inventory.applied", changes=len(declaring.changes), by=asker.name)
         return tuple(declaring.changes)

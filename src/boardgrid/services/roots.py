@@ -7,12 +7,14 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.access import can
 from boardgrid.model.errors import Code, Conflict
+from boardgrid.model.reservation import ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
+from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk
 from boardgrid.services.ending import capture, discard
 from boardgrid.services.finding import root_of
-from boardgrid.services.showing import Showing
+from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.views import ImageView, RootView
 
 log = structlog.get_logger()
@@ -52,11 +54,12 @@ class Roots:
         Raises:
             NotFound: ROOT_UNKNOWN.
             Invalid: NAME_INVALID.
-            Conflict: ROOT_NOT_ASIDE; NAME_TAKEN by another user's image.
+            Conflict: ROOT_NOT_ASIDE; THING_IN_USE, a reservation waits for it; NAME_TAKEN by another user's image.
         """
         with self.desk.begin(asker) as work:
             root = root_of(work.tx, asker, name)
             check_aside(root)
+            check_unpromised(work.tx, root)
             made = capture(work, root, image)
             log.info("root.kept", root=root.name, image=made.ref, by=asker.name)
             return Showing(work.tx, asker, work.now).image(made)
@@ -67,12 +70,13 @@ class Roots:
 
         Raises:
             NotFound: ROOT_UNKNOWN.
-            Conflict: ROOT_NOT_ASIDE, a deployment or a capture has it.
+            Conflict: ROOT_NOT_ASIDE, a deployment or a capture has it; THING_IN_USE, a reservation waits for it.
         """
         with self.desk.begin(asker) as work:
             root = root_of(work.tx, asker, name)
             if root.state is not RootState.GOING:
                 check_aside(root)
+                check_unpromised(work.tx, root)
                 root = discard(work, root)
                 log.info("root.discarded", root=root.name, by=asker.name)
             return Showing(work.tx, asker, work.now).root(root)
@@ -96,3 +100,20 @@ def check_aside(root: Root) -> None:
             why = _("root {root} was given up")
             hint = ""
     raise Conflict(Code.ROOT_NOT_ASIDE, why, hint=hint, root=root.name)
+
+
+def check_unpromised(records: Snapshot, root: Root) -> None:
+    """
+    Raises:
+        Conflict: THING_IN_USE, a reservation that waits is to boot it.
+    """
+    for one in records.reservations(user=root.owner, states={ReservationState.WAITING}):
+        if one.root == root.id:
+            raise Conflict(
+                Code.THING_IN_USE,
+                _("reservation {number} is to boot root {root} from {start} on"),
+                hint=_("withdraw it first: boardgrid release {number}"),
+                number=one.number,
+                root=root.name,
+                start=as_utc(one.window.start),
+            )

@@ -15,6 +15,7 @@ from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed, Gone
 from boardgrid.ports import Health, SiteState, Snapshot
+from boardgrid.services.finding import running_by_board
 from boardgrid.services.views import (
     BoardState,
     BoardView,
@@ -45,7 +46,7 @@ class Showing:
         return SiteView(state.site, seen_s, state.store_bytes, state.free_bytes, state.trouble, gateway)
 
     def boards(self, standings: Sequence[Standing]) -> list[BoardView]:
-        running = {one.board: one for one in self.records.reservations(running=True)}
+        running = running_by_board(self.records)
         health = self.records.health()
         return [self._board(one, running.get(one.board.name), health.get(one.board.name)) for one in standings]
 
@@ -79,16 +80,19 @@ class Showing:
 
     def reservations(self, reservations: Sequence[Reservation]) -> list[ReservationView]:
         seen = [one.number for one in reservations if can(self.asker, "change", one)]
-        # Oldest first, so that of several the newest stays.
-        newest = {one.reservation: one for one in self.records.deployments(reservations=seen)}
-        return [self._reservation(one, newest.get(one.number)) for one in reservations]
+        found: dict[int, list[Deployment]] = {}
+        for deployment in self.records.deployments(reservations=seen) if seen else ():
+            found.setdefault(deployment.reservation, []).append(deployment)
+        return [self._reservation(one, found.get(one.number, ())) for one in reservations]
 
     def reservation(self, reservation: Reservation) -> ReservationView:
         return self.reservations([reservation])[0]
 
-    def _reservation(self, reservation: Reservation, deployment: Deployment | None) -> ReservationView:
-        shown = self.deployment(deployment) if deployment else None
-        return ReservationView(reservation, self.user_name(reservation.user), shown)
+    def _reservation(self, reservation: Reservation, deployments: Sequence[Deployment]) -> ReservationView:
+        members = tuple(self.user_name(one) for one in reservation.members)
+        image = self.image_ref(reservation.image) if can(self.asker, "change", reservation) else None
+        shown = tuple(self.deployment(one) for one in deployments)
+        return ReservationView(reservation, self.user_name(reservation.user), members, image, shown)
 
     def user_name(self, user: UUID) -> str:
         if not self._users:

@@ -87,11 +87,18 @@ class DeploymentView:
 
 @dataclass(frozen=True, slots=True)
 class ReservationView:
-    """Everyone sees who has a board until when; *deployment* is told to its user and to admins alone."""
+    """Everyone sees who has a board until when; what it boots is told to its user and to admins alone."""
 
     reservation: Reservation
     user: str
-    deployment: DeploymentView | None
+    members: tuple[str, ...]
+    image: str | None  # ref
+    deployments: tuple[DeploymentView, ...]  # oldest first
+
+    @property
+    def deployment(self) -> DeploymentView | None:
+        """The newest."""
+        return self.deployments[-1] if self.deployments else None
 
 
 class OrderState(StrEnum):

@@ -42,7 +42,7 @@ def _user(name: str) -> User:
 
 def _expire(house: House) -> None:
     house.now += HOUR
-    house.farm.booking.expire()
+    house.farm.booking.carry_out_due()
 
 
 def _apply(house: House) -> None:

@@ -37,10 +37,10 @@ def _told(path: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def _parts(path: Path) -> dict[str, list[str]]:
-    """What each table and index is made of; in which order its parts were written down does not matter."""
+    """What each table and index is made of; their order and needless quotes do not matter."""
     query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     return {
-        str(name): sorted(line.strip().rstrip(",") for line in str(sql).splitlines())
+        str(name): sorted(line.strip().rstrip(",").replace('"', "") for line in str(sql).splitlines())
         for name, sql in _told(path, query)
         if name != "alembic_version"
     }

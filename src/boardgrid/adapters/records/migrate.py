@@ -1,8 +1,8 @@
 """The schema of the records: told from its revision, and brought to this release's."""
 
 import os
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Engine, create_engine, inspect
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict
@@ -65,12 +65,33 @@ def bring_to_head(engine: Engine, path: Path, folder: Path, *, upgrade: bool, no
     if has is not None:
         _copy(engine, path, has, now())
     # One transaction for all of it: killed half way, the old schema is still there.
-    with engine.connect() as plain:
+    with engine.connect() as plain, _unreferred(plain):
         connection = plain.execution_options(is_writer=True)
         with connection.begin():
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            _check_references(connection)
     log.info("schema.upgraded", was=has, now=wants)
+
+
+@contextmanager
+def _unreferred(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by writing it anew, and refuses to drop the old one while others refer to it."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    # Not possible inside a transaction, so not by way of the engine.
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield
+        finally:
+            cursor.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite" and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+        raise ValueError(f"the migration left references to nothing: {broken[:5]}")
 
 
 def _looked_at(path: Path) -> tuple[list[str], str | None]:

@@ -11,9 +11,10 @@ from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing
-from boardgrid.model.reservation import Reservation, Window
+from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.user import Token, User
+from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
 from boardgrid.ports import Entry, Health, OrderRecord, SiteState
 

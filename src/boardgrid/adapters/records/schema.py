@@ -1,11 +1,13 @@
 """
-The tables. What must never be stands here too: one running reservation a board, one live deployment a board and a root.
+The tables. What must never be stands here too: two reservations of a board at once, two live deployments of a board or
+a root.
 
 A change here needs a migration beside it, in ``migrations/versions``; a test compares the two.
 """
 
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import PurePosixPath
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -23,13 +25,14 @@ from sqlalchemy import (
     text,
 )
 
+from boardgrid.adapters.records import guards
 from boardgrid.adapters.records.columns import Moment, Told, Worded
 from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Manifest, Source
 from boardgrid.model.report import Power, Voice
-from boardgrid.model.reservation import ReservationState
+from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.user import Audience, Role
 from boardgrid.model.wish import Wish
@@ -157,19 +160,47 @@ reservations = Table(
     metadata,
     Column("number", Integer, primary_key=True),
     Column("user", Uuid, ForeignKey("users.id"), nullable=False, index=True),
-    Column("board", Text, nullable=False),
+    Column("groups", Told(tuple[Group, ...]), nullable=False),
+    Column("boards", Told(tuple[str, ...]), nullable=False),
     Column("start", Moment, nullable=False),
     Column("end", Moment, nullable=False),
-    Column("state", Worded(ReservationState), nullable=False),
+    Column("state", Worded(ReservationState), nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    Column("image", Uuid, ForeignKey("images.id"), nullable=False),
+    Column("kind", Worded(Kind), nullable=False),
+    Column("root", Uuid, ForeignKey("roots.id")),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("members", Told(tuple[UUID, ...]), nullable=False),
     Column("ended_because", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),  # which change of the calendar it last took part in
     sqlite_autoincrement=True,
 )
-Index(
-    "uq_reservations_running",
-    reservations.c.board,
-    unique=True,
-    sqlite_where=text("state = 'running'"),
-    postgresql_where=text("state = 'running'"),
+
+# What follows is told from the reservations above whenever one is saved.
+members = Table(
+    "members",
+    metadata,
+    Column("reservation", Integer, ForeignKey("reservations.number"), primary_key=True),
+    Column("user", Uuid, ForeignKey("users.id"), primary_key=True, index=True),
+)
+
+# Those that live, and have a board: one that runs has it from ever, for nobody may have it before its end. That no two
+# have one at once is not looked for but impossible: see guards.py.
+slots = Table(
+    "slots",
+    metadata,
+    Column("board", Text, primary_key=True),
+    Column("start", Moment, primary_key=True),
+    Column("end", Moment, nullable=False),
+    Column("reservation", Integer, ForeignKey("reservations.number"), nullable=False, index=True),
+)
+
+# How often what is planned upon has changed: whoever keeps a copy of it in memory sees by this what is new.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("of", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
 )
 
 deployments = Table(
@@ -269,3 +300,5 @@ reports = Table(
     Column("id", Uuid, primary_key=True),
     Column("at", Moment, nullable=False, index=True),
 )
+
+guards.install(metadata)

@@ -10,22 +10,25 @@ from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, func,
 from boardgrid.adapters.records import rows, schema
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.model.board import BoardType
+from boardgrid.model.calendar import EVER
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import Token, User
-from boardgrid.ports import Entry, Health, OrderRecord, SiteState
+from boardgrid.ports import Entry, Health, OrderRecord, Revisions, SiteState
 
 T = TypeVar("T")
 
+RESERVATIONS, SHELF = "reservations", "shelf"  # what has revisions
 _LIVE = (DeploymentState.PREPARING, DeploymentState.OPEN)
 
 
 class SqlSnapshot:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._revisions: dict[str, int] = {}  # those that this transaction has raised
 
     # --- people
 
@@ -110,28 +113,36 @@ class SqlSnapshot:
     def reservation(self, number: int) -> Reservation | None:
         return self._one(rows.RESERVATIONS, number)
 
-    def running_on(self, board: str) -> Reservation | None:
-        reservation = schema.reservations.c
-        where = [reservation.board == board, reservation.state == ReservationState.RUNNING]
-        found = self._all(rows.RESERVATIONS, reservation.number, where=where)
-        return found[0] if found else None
+    def holder_of(self, board: str) -> Reservation | None:
+        slot = schema.slots.c
+        # One that runs has its board from ever, so it is the first.
+        first = select(slot.reservation).where(slot.board == board, slot.start == EVER)
+        number = self._connection.scalar(first)
+        return None if number is None else self.reservation(number)
 
     def reservations(
         self,
         *,
         user: UUID | None = None,
-        running: bool | None = None,
+        states: Collection[ReservationState] | None = None,
+        since: int | None = None,
         before: int | None = None,
         limit: int | None = None,
     ) -> list[Reservation]:
-        reservation = schema.reservations.c
-        where = _equal((reservation.user, user))
-        if running is not None:
-            is_running = reservation.state == ReservationState.RUNNING
-            where.append(is_running if running else ~is_running)
+        reservation, member = schema.reservations.c, schema.members.c
+        where = _among((reservation.state, states))
+        if user is not None:
+            shared = select(member.reservation).where(member.user == user)
+            where.append(or_(reservation.user == user, reservation.number.in_(shared)))
+        if since is not None:
+            where.append(reservation.revision > since)
         if before is not None:
             where.append(reservation.number < before)
         return self._all(rows.RESERVATIONS, reservation.number.desc(), where=where, limit=limit)
+
+    def revisions(self) -> Revisions:
+        found = {row.of: row.number for row in self._connection.execute(select(schema.revisions))}
+        return Revisions(found.get(RESERVATIONS, 0), found.get(SHELF, 0))
 
     def deployment(self, deployment_id: UUID) -> Deployment | None:
         return self._one(rows.DEPLOYMENTS, deployment_id)

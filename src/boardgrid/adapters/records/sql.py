@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
+from boardgrid.adapters.records import guards
 from boardgrid.adapters.records.migrate import bring_up
 from boardgrid.adapters.records.snapshot import SqlSnapshot
 from boardgrid.adapters.records.transaction import SqlTransaction
@@ -61,6 +62,7 @@ class SqlRecords:
         try:
             with _told(path):
                 bring_up(engine, path, upgrade=upgrade, now=now)
+                _check_guards(engine, path)
         except BaseException:
             engine.dispose()
             raise
@@ -99,6 +101,19 @@ class SqlRecords:
     @property
     def _path(self) -> Path:
         return Path(self._engine.url.database or "")
+
+
+def _check_guards(engine: Engine, path: Path) -> None:
+    with engine.connect() as connection, connection.begin():
+        lost = guards.missing(connection)
+    if lost:
+        raise Conflict(
+            Code.SCHEMA_FOREIGN,
+            _("the database {path} has lost what keeps two reservations from having one board: {lost}"),
+            hint=_("bring back a copy from before; it was changed by another program than this"),
+            path=path,
+            lost=", ".join(lost),
+        )
 
 
 def _engine(path: Path, busy_s: float) -> Engine:

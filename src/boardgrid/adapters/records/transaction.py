@@ -3,12 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from boardgrid.adapters.records import rows, schema
-from boardgrid.adapters.records.snapshot import SqlSnapshot
+from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
 from boardgrid.model.board import BoardType
+from boardgrid.model.calendar import EVER
 from boardgrid.model.planning import Standing
+from boardgrid.model.reservation import Reservation
 from boardgrid.model.user import Audience, Token, User
 from boardgrid.ports import Entry, Thing
 
@@ -17,16 +19,46 @@ class SqlTransaction(SqlSnapshot):
     def save(self, thing: Thing) -> None:
         shelf = rows.SHELVES[type(thing)]
         row = shelf.pack(thing)
+        if isinstance(thing, Reservation):
+            row["revision"] = self._revised(RESERVATIONS)
         # Not "insert or replace", which would delete the old row and with it what refers to it.
         if not self._connection.execute(shelf.change, row | {"_key": row[shelf.key]}).rowcount:
             self._connection.execute(shelf.add, row)
         if isinstance(thing, User):
             self._save_keys(thing)
+        if isinstance(thing, Reservation):
+            self._save_slots(thing)
 
     def _save_keys(self, user: User) -> None:
         self._connection.execute(delete(schema.user_keys).where(schema.user_keys.c.user == user.id))
         for place, key in enumerate(user.ssh_keys):
             self._connection.execute(insert(schema.user_keys).values(key=key, user=user.id, place=place))
+
+    def _save_slots(self, reservation: Reservation) -> None:
+        slot, member, number = schema.slots.c, schema.members.c, reservation.number
+        self._connection.execute(delete(schema.slots).where(slot.reservation == number))
+        self._connection.execute(delete(schema.members).where(member.reservation == number))
+        if reservation.members:
+            rows_of = [{"reservation": number, "user": user} for user in reservation.members]
+            self._connection.execute(insert(schema.members), rows_of)
+        if not reservation.is_live or not reservation.boards:
+            return
+        start = EVER if reservation.is_running else reservation.window.start
+        taken = {"reservation": number, "start": start, "end": reservation.window.end}
+        self._connection.execute(insert(schema.slots), [taken | {"board": board} for board in reservation.boards])
+
+    def shelf_changed(self) -> None:
+        self._revised(SHELF)
+
+    def _revised(self, of: str) -> int:
+        """The revision of this transaction, which differs from all before."""
+        if of not in self._revisions:
+            revision = schema.revisions.c
+            raised = update(schema.revisions).where(revision.of == of).values(number=revision.number + 1)
+            self._connection.execute(raised)
+            found = self._connection.scalar(select(revision.number).where(revision.of == of))
+            self._revisions[of] = found or 0
+        return self._revisions[of]
 
     def remove(self, thing: Token | BoardType | Standing) -> None:
         match thing:
