@@ -19,6 +19,7 @@ class Code(StrEnum):
     DRIVER_INVALID = "driver.invalid"
     DURATION_INVALID = "duration.invalid"
     INVENTORY_INVALID = "inventory.invalid"
+    WHERE_INVALID = "where.invalid"
     CONFIG_INVALID = "config.invalid"
     PATH_FORBIDDEN = "path.forbidden"
     ARCHIVE_REFUSED = "archive.refused"

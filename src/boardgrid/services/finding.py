@@ -11,6 +11,7 @@ from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
+from boardgrid.model.where import Where
 from boardgrid.ports import SiteState, Snapshot
 
 
@@ -64,6 +65,19 @@ def standing_of(records: Snapshot, name: str) -> Standing:
     raise NotFound(
         Code.BOARD_UNKNOWN, _("there is no board {board}"), hint=_("boardgrid board list shows them"), board=name
     )
+
+
+def where_for(records: Snapshot, text: str) -> Where:
+    """
+    The expression *text*, if it asks for what boards of this farm have.
+
+    Raises:
+        Invalid: WHERE_INVALID, it is none, or asks for a property that no board has.
+    """
+    where = Where.parsed(text)
+    known = {name for one in records.board_types() for name in one.properties}
+    where.check_names(known.union(*(one.board.properties for one in records.boards())))
+    return where
 
 
 def reservation_of(records: Snapshot, asker: User, number: int) -> Reservation:

@@ -1,6 +1,6 @@
 """Inventory: sites, board types and boards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -9,6 +9,7 @@ from boardgrid.messages import _
 from boardgrid.model.board import BoardType, DriverSpec, Site
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict
+from boardgrid.model.facts import facts_of
 from boardgrid.model.inventory import BoardDeclared, Change
 from boardgrid.model.name import checked
 from boardgrid.model.user import User
@@ -16,7 +17,7 @@ from boardgrid.ports import SiteState, Snapshot
 from boardgrid.services.declaring import Declaring, check_not_held
 from boardgrid.services.desk import Desk, check_admin
 from boardgrid.services.ending import drop_order
-from boardgrid.services.finding import board_type, standing_of
+from boardgrid.services.finding import board_type, site_for, standing_of, where_for
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import BoardView, SiteView
 
@@ -122,9 +123,33 @@ class Inventory:
             self._declaring(work.tx, (), (declared,)).write(work)
             return _shown(work.tx, self.desk, asker, declared.name)
 
-    def boards(self, asker: User) -> list[BoardView]:
+    def boards(
+        self,
+        asker: User,
+        *,
+        where: str | None = None,
+        type_: str | None = None,
+        site: str | None = None,
+        tags: Collection[str] = (),
+    ) -> list[BoardView]:
+        """
+        Those boards to which all applies that is given.
+
+        Raises:
+            Invalid: WHERE_INVALID.
+            NotFound: TYPE_UNKNOWN, SITE_UNKNOWN.
+        """
         with self.desk.records.read() as records:
-            return Showing(records, asker, self.desk.now()).boards(records.boards())
+            if type_ is not None:
+                board_type(records, type_)
+            if site is not None:
+                site = site_for(records, site).site.name
+            found = [one for one in records.boards(site=site, board_type=type_) if one.board.tags.issuperset(tags)]
+            if where is not None:
+                expression = where_for(records, where)
+                types = {one.name: one for one in records.board_types()}
+                found = [one for one in found if expression.fits(facts_of(one.board, types[one.board.type]))]
+            return Showing(records, asker, self.desk.now()).boards(found)
 
     def board(self, asker: User, name: str) -> BoardView:
         """
