@@ -31,6 +31,19 @@ async def test_a_value_that_is_none_is_refused_in_one_sentence(door: Door, value
     assert answer.json()["detail"].startswith("tk1-7: properties.x cannot be")
 
 
+async def test_some_of_what_a_board_is_chosen_by_is_changed_and_the_rest_stays(door: Door) -> None:
+    body = {**BOARD, "properties": {"panel": "hdmi", "ram_mb": 1024}, "tags": ["can", "camera"]}
+    await door.ask("admin", "PUT", "/api/v1/boards/tk1-7", json=body)
+    changes = {
+        "properties": {"ram_mb": 2048, "panel": None, "new": True, "absent": None},
+        "tags": {"can": False, "x": 1},
+    }
+    shown = (await door.ask("admin", "POST", "/api/v1/boards/tk1-7/describe", json=changes)).json()
+    assert (shown["properties"], shown["tags"]) == ({"ram_mb": 2048, "new": True}, ["camera", "x"])
+    answer = await door.ask("admin", "POST", "/api/v1/boards/tk1-7/describe", json={"tags": {"A": True}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "inventory.invalid")
+
+
 async def test_what_differs_is_told_as_it_was_declared(door: Door) -> None:
     body = {"boards": {"tk1-7": {**BOARD, "properties": {"x": 1}, "tags": ["b", "a"]}}}
     [change] = (await door.ask("admin", "PUT", "/api/v1/inventory?dry_run=true", json=body)).json()["changes"]

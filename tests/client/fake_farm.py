@@ -195,6 +195,8 @@ class FakeFarm:
                 order = str(uuid4())
                 self.orders[order] = {"id": order, "board": name, **body, "state": "waiting", "reason": ""}
                 return 202, {"order": order}
+            case ("POST", "boards", name, "describe"):
+                return 200, self.board(name, description=body)
             case ("GET", "boards", _name, "power", order):
                 self.orders[order], told = (
                     self.orders[order] | {"state": self.order_state, "reason": self.order_reason},

@@ -88,6 +88,16 @@ def test_a_board_shows_what_it_can_be_chosen_by_and_a_list_stays_narrow(farm: Fa
     assert "camera-0 camera-1 cam..." in run("board", "list").out and "ram_mb" not in run("board", "list").out
 
 
+def test_some_of_what_a_board_is_chosen_by_is_changed(farm: FakeFarm, run: Run) -> None:
+    farm.board("tk1-1")
+    words = ["--property", "ram_mb=2048", "--no-property", "panel", "--tag", "camera", "--no-tag", "can"]
+    assert run("board", "describe", "tk1-1", *words).code == 0
+    assert farm.boards["tk1-1"]["description"] == {
+        "properties": {"ram_mb": 2048, "panel": None}, "tags": {"camera": True, "can": False}
+    }  # fmt: skip
+    assert "say what to change" in run("board", "describe", "tk1-1").err
+
+
 def test_an_expression_with_a_mistake_is_shown_with_a_caret_under_it(farm: FakeFarm, run: Run) -> None:
     hint = "'\u00e9' == panell\n       ^\ndid you mean panel?\x1b[2J"
     farm.refuse_where = Refused(422, "where.invalid", "no board has a property panell", hint)

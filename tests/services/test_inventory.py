@@ -142,6 +142,7 @@ def test_only_admins_change_the_inventory(house: House) -> None:
         lambda: inventory.remove_board(house.ada, "tk1-1"),
         lambda: inventory.remove_type(house.ada, "tk1"),
         lambda: inventory.fit(house.ada, "tk1-1"),
+        lambda: inventory.describe(house.ada, "tk1-1", {}, {}),
         lambda: inventory.apply(house.ada, (), (), dry_run=True),
     ):
         with pytest.raises(NotAllowed) as error:
@@ -388,6 +389,7 @@ def test_its_agent_is_told_nothing_of_what_a_board_is_chosen_by_and_its_user_kee
     assert board_change.fields == {"properties": ({}, {"panel": "hdmi"}), "tags": ({"camera", "can"}, frozenset())}
     assert house.wish() == before.boards[0]
     version = house.wishes.version
+    house.farm.inventory.describe(house.admin, "tk1-1", {"panel": "dp"}, {"can": True})
     house.farm.inventory.put_board(house.admin, a_board(1, tags=frozenset({"camera"})))
     house.farm.inventory.put_type(house.admin, TYPES[0])
     assert house.wishes.version == version, "nor is it woken"

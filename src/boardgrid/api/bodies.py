@@ -81,6 +81,11 @@ class BoardIn(Body):
         )
 
 
+class DescriptionIn(Body):
+    properties: dict[str, PropertyIn | None] = Field({}, description="To be set; null takes one away.")
+    tags: dict[str, bool] = Field({}, description="To be given with true, to be taken away with false.")
+
+
 class InventoryIn(Body):
     board_types: dict[Line, BoardTypeIn] = Field(default_factory=dict)
     boards: dict[Line, BoardIn] = Field(default_factory=dict)

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from boardgrid.api.asking import Asker, TheFarm
-from boardgrid.api.bodies import BoardIn, BoardTypeIn, InventoryIn, PowerIn
+from boardgrid.api.bodies import BoardIn, BoardTypeIn, DescriptionIn, InventoryIn, PowerIn
 from boardgrid.api.shelf_answers import BoardOut, BoardTypeOut, ChangeOut, ChangesOut, OrderedOut, OrderOut, SiteOut
 
 router = APIRouter(tags=["shelf"])
@@ -78,6 +78,12 @@ def remove_board(name: str, farm: TheFarm, asker: Asker) -> Response:
     """Have a board leave the farm: its record goes when its agent has parked it. Admins may."""
     farm.inventory.remove_board(asker, name)
     return Response(status_code=202)
+
+
+@router.post("/boards/{name}/describe")
+def describe_board(name: str, body: DescriptionIn, farm: TheFarm, asker: Asker) -> BoardOut:
+    """Change some of what a board is chosen by; whoever has it keeps it. Admins may."""
+    return BoardOut.of(farm.inventory.describe(asker, name, body.properties, body.tags))
 
 
 @router.post("/boards/{name}/fit")

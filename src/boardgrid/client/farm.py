@@ -168,6 +168,14 @@ class Farm:
         answer = self._call("PUT", "boards", name, json=facts, params=_only(new=only_new))
         return decoded_or_foreign(answers.Board, answer)
 
+    def describe_board(
+        self, name: str, properties: Mapping[str, object] | None = None, tags: Mapping[str, bool] | None = None
+    ) -> answers.Board:
+        """Change some of what a board is chosen by: None and False take away."""
+        return self._post(
+            answers.Board, {"properties": properties or {}, "tags": tags or {}}, "boards", name, "describe"
+        )
+
     def remove_board(self, name: str) -> None:
         self._call("DELETE", "boards", name)
 

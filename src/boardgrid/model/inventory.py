@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Literal
@@ -150,6 +150,20 @@ def checked_board(declared: BoardDeclared, site: Site) -> Board:
         properties=declared.properties,
         tags=declared.tags,
     )
+
+
+def described(board: Board, properties: Mapping[str, Property | None], tags: Mapping[str, bool]) -> Board:
+    """
+    The board with these *properties*, without those that are None; with the *tags* that are true, without the others.
+
+    Raises:
+        Invalid: they cannot be; the sentence names one.
+    """
+    left = {name: value for name, value in {**board.properties, **properties}.items() if value is not None}
+    kept = frozenset(tag for tag, has in {**dict.fromkeys(board.tags, True), **tags}.items() if has)
+    _check_properties(board.name, left)
+    _check_tags(board.name, kept)
+    return replace(board, properties=left, tags=kept)
 
 
 def _check_properties(what: str, properties: Mapping[str, object]) -> None:

@@ -4,9 +4,9 @@ Where: an expression that asks for boards by their facts, ``ram_mb >= 2048 and t
 It is a small part of Python's expressions, so Python's own parser reads it; nothing is ever compiled or run. What was
 read becomes functions of ours.
 
-Logic has three values. What a board does not have, and what cannot be compared, is *unknown*; the opposite of unknown
-is unknown; and a board fits where the whole is true. So a board never fits because of what it does not have, however
-the expression is turned.
+Logic has three values. A property that a board does not have, and what cannot be compared, is *unknown*; the opposite
+of unknown is unknown; and a board fits where the whole is true. So a board never fits because of a property that it
+does not have, however the expression is turned.
 """
 
 import ast

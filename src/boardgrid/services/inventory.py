@@ -1,16 +1,16 @@
 """Inventory: sites, board types and boards."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.board import BoardType, DriverSpec, Site
+from boardgrid.model.board import BoardType, DriverSpec, Property, Site
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict
 from boardgrid.model.facts import facts_of
-from boardgrid.model.inventory import BoardDeclared, Change
+from boardgrid.model.inventory import BoardDeclared, Change, described
 from boardgrid.model.name import checked
 from boardgrid.model.user import User
 from boardgrid.ports import SiteState, Snapshot
@@ -158,6 +158,23 @@ class Inventory:
         """
         with self.desk.records.read() as records:
             return _shown(records, self.desk, asker, name)
+
+    def describe(
+        self, asker: User, name: str, properties: Mapping[str, Property | None], tags: Mapping[str, bool]
+    ) -> BoardView:
+        """
+        Change some of what a board is chosen by, at any time: None and False take away.
+
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: BOARD_UNKNOWN.
+            Invalid: a property or a tag that cannot be.
+        """
+        check_admin(asker)
+        with self.desk.begin(asker) as work:
+            standing = standing_of(work.tx, name)
+            work.save(standing.declared(described(standing.board, properties, tags)))
+            return _shown(work.tx, self.desk, asker, name)
 
     def remove_board(self, asker: User, name: str) -> None:
         """

@@ -73,7 +73,7 @@ property_option = click.option(
 
 @click.group(cls=Noun)
 def board() -> None:
-    """Add, show and remove boards, and return them to service."""
+    """Add, describe, show and remove boards, and return them to service."""
 
 
 @board.command("add")
@@ -139,6 +139,36 @@ def add(
     with taken_names_explained():
         added = seat.farm().put_board(name, facts, only_new=not replace)
     SHEET.show(added, seat.output)
+
+
+@board.command("describe")
+@click.argument("name", shell_complete=BOARDS)
+@property_option
+@click.option("--tag", multiple=True, help="Give it this tag; may be given again.")
+@click.option("--no-property", multiple=True, metavar="NAME", help="Take this property away; may be given again.")
+@click.option("--no-tag", multiple=True, metavar="TAG", help="Take this tag away; may be given again.")
+@pass_seat
+def describe(
+    seat: Seat,
+    *,
+    name: str,
+    property_: tuple[str, ...],
+    tag: tuple[str, ...],
+    no_property: tuple[str, ...],
+    no_tag: tuple[str, ...],
+) -> None:
+    """
+    Change what a board is chosen by (for admins). Whoever has it keeps it.
+
+    \b
+    Example:
+      boardgrid board describe tk1-1 --property panel=hdmi --tag camera --no-tag broken
+    """
+    wanted = dict.fromkeys(no_property) | properties(property_)
+    tags = dict.fromkeys(no_tag, False) | dict.fromkeys(tag, True)
+    if not (wanted or tags):
+        raise Complaint(REQUEST_INVALID, _("say what to change: --property, --tag, --no-property or --no-tag"))
+    SHEET.show(seat.farm().describe_board(name, wanted, tags), seat.output)
 
 
 @board.command("list")
