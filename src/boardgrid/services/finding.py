@@ -1,5 +1,6 @@
 """How things are found by what people call them. What the asker may not see is answered as if it were not there."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from boardgrid.messages import _
@@ -67,16 +68,20 @@ def standing_of(records: Snapshot, name: str) -> Standing:
     )
 
 
-def where_for(records: Snapshot, text: str) -> Where:
+def where_for(text: str, types: Iterable[BoardType], standings: Iterable[Standing]) -> Where:
     """
     The expression *text*, if it asks for what boards of this farm have.
+
+    Args:
+        types: all of the farm.
+        standings: all of the farm.
 
     Raises:
         Invalid: WHERE_INVALID, it is none, or asks for a property that no board has.
     """
     where = Where.parsed(text)
-    known = {name for one in records.board_types() for name in one.properties}
-    where.check_names(known.union(*(one.board.properties for one in records.boards())))
+    known = {name for one in types for name in one.properties}
+    where.check_names(known.union(*(one.board.properties for one in standings)))
     return where
 
 

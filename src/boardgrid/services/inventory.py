@@ -144,11 +144,18 @@ class Inventory:
                 board_type(records, type_)
             if site is not None:
                 site = site_for(records, site).site.name
-            found = [one for one in records.boards(site=site, board_type=type_) if one.board.tags.issuperset(tags)]
+            found = records.boards()
             if where is not None:
-                expression = where_for(records, where)
                 types = {one.name: one for one in records.board_types()}
+                expression = where_for(where, types.values(), found)
                 found = [one for one in found if expression.fits(facts_of(one.board, types[one.board.type]))]
+            found = [
+                one
+                for one in found
+                if type_ in {None, one.board.type}
+                and site in {None, one.board.site}
+                and one.board.tags.issuperset(tags)
+            ]
             return Showing(records, asker, self.desk.now()).boards(found)
 
     def board(self, asker: User, name: str) -> BoardView:
