@@ -72,6 +72,7 @@ MATRIX = {
     "GET /api/v1/boards/{name}": to("/boards/tk1-1", 200, 200),
     "PUT /api/v1/boards/{name}": to("/boards/tk1-7", 403, 200, json=BOARD),
     "DELETE /api/v1/boards/{name}": to("/boards/tk1-3", 403, 202),
+    "POST /api/v1/boards/{name}/describe": to("/boards/tk1-1/describe", 403, 200, json={"tags": {"camera": True}}),
     "POST /api/v1/boards/{name}/fit": to("/boards/tk1-1/fit", 403, 200),
     "POST /api/v1/boards/{name}/power": to("/boards/tk1-2/power", 403, 202, json={"act": "reset"}),
     "GET /api/v1/boards/{name}/power/{order}": to(f"/boards/tk1-1/power/{uuid4()}", NOT_THERE, NOT_THERE),

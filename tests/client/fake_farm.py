@@ -57,6 +57,7 @@ class FakeFarm:
     order_reason: str = ""
     deploy: Callable[["FakeFarm", Json], None] = lambda farm, reservation: farm.opened(reservation)
     refuse_uploads: Refused | None = None
+    refuse_where: Refused | None = None
     cut_streams_after: int | None = None  # end each event stream after so many events
     asked: list[tuple[str, str]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -180,6 +181,8 @@ class FakeFarm:
                 defaults = {"name": name, "console": "", "cmdline": "", "fdt": "", "boot_s": 300.0}
                 return self.thing(method, self.types, name, "board type", body and defaults | body)
             case ("GET", "boards"):
+                if self.refuse_where and "where" in query:
+                    raise self.refuse_where
                 return 200, list(self.boards.values())
             case ("PUT", "boards", name):
                 return 200, self.board(name, **body)
@@ -192,6 +195,8 @@ class FakeFarm:
                 order = str(uuid4())
                 self.orders[order] = {"id": order, "board": name, **body, "state": "waiting", "reason": ""}
                 return 202, {"order": order}
+            case ("POST", "boards", name, "describe"):
+                return 200, self.board(name, description=body)
             case ("GET", "boards", _name, "power", order):
                 self.orders[order], told = (
                     self.orders[order] | {"state": self.order_state, "reason": self.order_reason},

@@ -30,6 +30,7 @@ CALLS: dict[str, list[str]] = {
     "root keep": ["root", "keep", "before", "mine"],
     "root discard": ["root", "discard", "before", "--yes"],
     "board add": ["board", "add", "tk1-3", "--mac", "02:00:00:00:00:03", "--address", "10.20.0.13"],
+    "board describe": ["board", "describe", "tk1-1", "--tag", "camera"],
     "board list": ["board", "list"],
     "board show": ["board", "show", "tk1-1"],
     "board remove": ["board", "remove", "tk1-2", "--yes"],

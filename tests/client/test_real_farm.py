@@ -265,6 +265,8 @@ async def test_every_list_and_every_form_of_output(furnished: Played) -> None:
         assert (await farm.ok(noun, "show", name, "-o", "json")).json["name"]
     root = (await farm.ok("root", "list", "-o", "name", who="grace")).out.strip()
     assert (await farm.ok("root", "show", root, "-o", "json", who="grace")).json["board"] == "rpi4-1"
+    like = ("--where", 'number == 2 and arch == "armhf"', "--type", "rpi4")
+    assert (await farm.ok("board", "list", *like, "-o", "name")).out == "rpi4-2\n"
     events = (await farm.ok("events", "-o", "json")).json
     assert events == sorted(events, key=lambda event: event["number"])
     assert len((await farm.ok("events", "--board", "rpi4-1")).out.splitlines()) > 3
@@ -293,7 +295,9 @@ async def test_refusals_are_sentences_with_their_exit_codes(furnished: Played) -
     cases: list[tuple[int, str, list[str]]] = [
         (2, "name.invalid", ["image", "import", "No Good", str(farm.folder / "tiny.tar")]),
         (2, "duration.invalid", ["reserve", "rpi4-2", "--image", "tiny", "--for", "9999d"]),
+        (2, "where.invalid", ["board", "list", "--where", "ram_mb = 2048"]),
         (3, "board.unknown", ["board", "show", "rpi4-9"]),
+        (3, "type.unknown", ["board", "list", "--type", "rpi5"]),
         (3, "image.unknown", ["reserve", "rpi4-2", "--image", "nothing"]),
         (3, "reservation.unknown", ["status", "99"]),
         (4, "act.forbidden", ["user", "add", "linus"]),

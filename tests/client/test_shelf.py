@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.conftest import Run
-from tests.client.fake_farm import FakeFarm
+from tests.client.fake_farm import FakeFarm, Refused
 
 INVENTORY = """
 [board_types.tk1]
@@ -56,6 +56,65 @@ def test_adding_what_is_there_changes_nothing_unless_it_is_said(farm: FakeFarm, 
     assert farm.boards["tk1-1"]["mac"] == "02:00:00:00:00:01"
     run("board", "add", "tk1-1", "--mac", "02:00:00:00:00:ff", "--address", "10.20.0.11", "--replace")
     assert farm.boards["tk1-1"]["mac"] == "02:00:00:00:00:ff"
+
+
+def test_a_board_is_described_as_an_inventory_would(farm: FakeFarm, run: Run) -> None:
+    words = ["ram_mb=2048", "load = 1.5", "usb3=true", "panel=hdmi", 'rev="1.0"', "from=2026-01-01", "url=a=b", "n=nan"]
+    given = [part for word in words for part in ("--property", word)]
+    ended = run("board", "add", "tk1-1", "--mac", "x", "--address", "y", *given, "--tag", "camera", "--tag", "can")
+    assert ended.code == 0
+    assert farm.boards["tk1-1"]["tags"] == ["camera", "can"]
+    assert farm.boards["tk1-1"]["properties"] == {
+        "ram_mb": 2048, "load": 1.5, "usb3": True, "panel": "hdmi", "rev": "1.0", "from": "2026-01-01", "url": "a=b",
+        "n": "nan",
+    }  # fmt: skip
+    run("board-type", "add", "tk1", "--arch", "armhf", "--property", "ram_mb=2048")
+    assert farm.types["tk1"]["properties"] == {"ram_mb": 2048}
+
+
+@pytest.mark.parametrize("text", ["", "ram_mb", "ram_mb=", "=1", " = "])
+def test_what_is_no_property_is_refused_with_an_example(run: Run, text: str) -> None:
+    ended = run("board", "add", "tk1-1", "--mac", "x", "--address", "y", "--property", text)
+    assert ended.code == 2
+    assert "is no property" in ended.err and "it looks like ram_mb=2048" in ended.err
+
+
+def test_a_board_shows_what_it_can_be_chosen_by_and_a_list_stays_narrow(farm: FakeFarm, run: Run) -> None:
+    tags = [f"camera-{n}" for n in range(9)]
+    farm.board("tk1-1", tags=tags, facts={"type": "tk1", "ram_mb": 2048, "usb3": True, "panel": "hd\x1bmi"})
+    shown = run("board", "show", "tk1-1").out
+    assert " ".join(tags) in shown
+    assert 'panel="hd\\u001bmi" ram_mb=2048 type="tk1" usb3=true' in shown
+    assert "camera-0 camera-1 cam..." in run("board", "list").out and "ram_mb" not in run("board", "list").out
+
+
+def test_some_of_what_a_board_is_chosen_by_is_changed(farm: FakeFarm, run: Run) -> None:
+    farm.board("tk1-1")
+    words = ["--property", "ram_mb=2048", "--no-property", "panel", "--tag", "camera", "--no-tag", "can"]
+    assert run("board", "describe", "tk1-1", *words).code == 0
+    assert farm.boards["tk1-1"]["description"] == {
+        "properties": {"ram_mb": 2048, "panel": None}, "tags": {"camera": True, "can": False}
+    }  # fmt: skip
+    assert "say what to change" in run("board", "describe", "tk1-1").err
+
+
+def test_an_expression_with_a_mistake_is_shown_with_a_caret_under_it(farm: FakeFarm, run: Run) -> None:
+    hint = "'\u00e9' == panell\n       ^\ndid you mean panel?\x1b[2J"
+    farm.refuse_where = Refused(422, "where.invalid", "no board has a property panell", hint)
+    ended = run("board", "list", "--where", "'\u00e9' == panell")
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        "error: no board has a property panell (where.invalid)",
+        "  '\u00e9' == panell",
+        "         ^",
+        "  did you mean panel?\N{REPLACEMENT CHARACTER}[2J",
+    ]
+    assert json.loads(run("board", "list", "--where", "x", "-o", "json").err)["hint"] == hint
+
+
+def test_an_empty_list_says_whether_there_is_no_board_or_no_such_board(run: Run) -> None:
+    assert "there is no board yet" in run("board", "list").err
+    assert "there is no such board" in run("board", "list", "--tag", "camera").err
 
 
 def test_a_board_that_was_set_aside_is_made_fit(farm: FakeFarm, run: Run) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Site
+from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Property, Site
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
@@ -43,7 +43,16 @@ LAB = SiteState(
     gateway_port=2222,
     gateway_key="ssh-ed25519 CCCC",
 )
-TK1 = BoardType("tk1", "armhf", "ttyS0,115200n8", "quiet", "tegra124.dtb", 120.5)
+PROPERTIES: dict[str, Property] = {
+    "text": "7in \u00e9",
+    "count": 1 << 53,
+    "load": 1.0,
+    "minus": -2,
+    "on": True,
+    "one": 1,
+    "word": "1",
+}
+TK1 = BoardType("tk1", "armhf", "ttyS0,115200n8", "quiet", "tegra124.dtb", 120.5, PROPERTIES)
 KERNEL = Kernel("6.1", "boot/vmlinuz", "boot/initrd.img", "usr/lib/dtbs")
 MANIFEST = Manifest(
     "sha256:1", "sha256:2", 1 << 40, 5, 6, "armhf", (KERNEL, replace(KERNEL, release="5")), ("6.1",), "D"
@@ -92,6 +101,8 @@ BOARD = Board(
     "3.10",
     (DriverSpec("pdu", {"url": "http://pdu", "outlet": 7, "argv": ["a", "b"]}), DriverSpec("wol")),
     "it smokes",
+    PROPERTIES,
+    frozenset({"camera", "rack.2"}),
 )
 STANDING = Standing(BOARD, 5, WISH, True, DEPLOYMENT.id, PowerOrder(uuid4(), Act.CYCLE))
 ORDER = OrderRecord(PowerOrder(uuid4(), Act.RESET), "tk1-1", ADA.id, AT, True, "the outlet is dead")

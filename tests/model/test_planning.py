@@ -35,6 +35,7 @@ STEPS: dict[str, Callable[[Standing], Standing]] = {
     "set aside": lambda one: one.set_aside("it smokes"),
     "fit": lambda one: one.set_aside(""),
     "declared": lambda one: one.declared(replace(one.board, kernel=one.board.kernel + "x")),
+    "described": lambda one: one.declared(replace(one.board, tags=one.board.tags ^ {"camera"})),
 }
 
 
@@ -44,7 +45,10 @@ def test_the_generation_rises_with_every_change_of_the_wish_and_never_falls(step
     for step in steps:
         before, standing = standing, STEPS[step](standing)
         assert standing.generation >= before.generation
-        if (before.wish, replace(before.board, set_aside="")) != (standing.wish, replace(standing.board, set_aside="")):
+        is_same = (before.wish, before.board.plain) == (standing.wish, standing.board.plain)
+        assert step != "described" or (standing.board.tags != before.board.tags and is_same)
+        assert step != "described" or standing.generation == before.generation
+        if not is_same:
             assert standing.generation > before.generation
             assert not standing.is_reached or step == "reached"
 
@@ -90,9 +94,11 @@ def test_a_board_that_leaves_is_not_called_back() -> None:
     assert Standing(BOARD).leaving().parked().wish == Gone()
 
 
-def test_the_agent_is_not_told_that_a_board_is_set_aside() -> None:
+def test_the_agent_is_not_told_whether_people_may_have_a_board_nor_what_they_choose_it_by() -> None:
     fit, unfit = Standing(BOARD), Standing(BOARD).set_aside("it smokes")
-    assert fit.as_wish(TYPE) == unfit.as_wish(TYPE)
+    described = Standing(replace(BOARD, properties={"ram_mb": 2048}, tags=frozenset({"camera"})))
+    type_ = replace(TYPE, properties={"usb3": True})
+    assert fit.as_wish(TYPE) == unfit.as_wish(TYPE) == described.as_wish(type_)
 
 
 def test_a_new_standing_is_parked_and_clean() -> None:

@@ -142,6 +142,7 @@ def test_only_admins_change_the_inventory(house: House) -> None:
         lambda: inventory.remove_board(house.ada, "tk1-1"),
         lambda: inventory.remove_type(house.ada, "tk1"),
         lambda: inventory.fit(house.ada, "tk1-1"),
+        lambda: inventory.describe(house.ada, "tk1-1", {}, {}),
         lambda: inventory.apply(house.ada, (), (), dry_run=True),
     ):
         with pytest.raises(NotAllowed) as error:
@@ -323,6 +324,110 @@ def test_an_inventory_does_not_return_a_board_to_service(house: House) -> None:
         tx.save(house.standing().set_aside("it smokes"))
     assert house.farm.inventory.apply(house.admin, TYPES[:1], (a_board(1),), dry_run=False) == ()
     assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.SET_ASIDE
+
+
+# --- what boards are chosen by
+
+
+def _described(house: House) -> None:
+    """Three boards: two with 2 GB, one of them with a camera, and one with 1 GB and a camera."""
+    house.farm.inventory.put_type(house.admin, replace(TYPES[0], properties={"ram_mb": 2048}))
+    house.farm.inventory.put_board(house.admin, a_board(1, tags=frozenset({"camera", "can"})))
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    house.farm.inventory.put_board(house.admin, a_board(3, properties={"ram_mb": 1024}, tags=frozenset({"camera"})))
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, "tk1-1 tk1-2 tk1-3"),
+        ({"where": 'ram_mb >= 2048 and tag("camera")'}, "tk1-1"),
+        ({"where": "ram_mb < 2048 or number == 2"}, "tk1-2 tk1-3"),
+        ({"tags": ["camera"]}, "tk1-1 tk1-3"),
+        ({"tags": ["camera", "can"]}, "tk1-1"),
+        ({"tags": ["dog"]}, ""),
+        ({"type_": "tk1", "site": "lab", "where": "not tag('camera')"}, "tk1-2"),
+    ],
+)
+def test_boards_are_found_by_their_properties_and_tags(house: House, asked: dict[str, Any], found: str) -> None:
+    _described(house)
+    assert [one.board.name for one in house.farm.inventory.boards(house.ada, **asked)] == found.split()
+
+
+def test_what_the_farm_does_not_have_is_not_asked_for(house: House) -> None:
+    _described(house)
+    with pytest.raises(Invalid, match="no board has a property rom_mb") as error:
+        house.farm.inventory.boards(house.ada, where="rom_mb >= 2048")
+    assert error.value.code is Code.WHERE_INVALID and "did you mean ram_mb?" in error.value.hint
+    with pytest.raises(NotFound) as unknown:
+        house.farm.inventory.boards(house.ada, type_="rpi5")
+    assert unknown.value.code is Code.TYPE_UNKNOWN
+    with pytest.raises(NotFound) as nowhere:
+        house.farm.inventory.boards(house.ada, site="moon")
+    assert nowhere.value.code is Code.SITE_UNKNOWN
+
+
+def test_a_board_is_shown_with_all_that_an_expression_sees_of_it(house: House) -> None:
+    _described(house)
+    view = house.farm.inventory.board(house.ada, "tk1-3")
+    assert view.facts.properties == {
+        "arch": "armhf", "board": "tk1-3", "number": 3, "ram_mb": 1024, "site": "lab", "type": "tk1"
+    }  # fmt: skip
+    assert view.facts.tags == {"camera"}
+    assert house.farm.inventory.type_named(house.ada, "tk1").properties == {"ram_mb": 2048}
+
+
+def test_its_agent_is_told_nothing_of_what_a_board_is_chosen_by_and_its_user_keeps_it(house: House) -> None:
+    house.image()
+    house.opened()
+    before = house.wishes
+    _described(house)
+    types = [replace(TYPES[0], properties={"ram_mb": 4096})]
+    boards = [a_board(1, properties={"panel": "hdmi"})]
+    [type_change, board_change] = house.farm.inventory.apply(house.admin, types, boards, dry_run=False)
+    assert type_change.fields == {"properties": ({"ram_mb": 2048}, {"ram_mb": 4096})}
+    assert board_change.fields == {"properties": ({}, {"panel": "hdmi"}), "tags": ({"camera", "can"}, frozenset())}
+    assert house.wish() == before.boards[0]
+    version = house.wishes.version
+    house.farm.inventory.describe(house.admin, "tk1-1", {"panel": "dp"}, {"can": True})
+    house.farm.inventory.put_board(house.admin, a_board(1, tags=frozenset({"camera"})))
+    house.farm.inventory.put_type(house.admin, TYPES[0])
+    assert house.wishes.version == version, "nor is it woken"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"properties": {"Ram": 1}}, "properties cannot be 'Ram'"),
+        ({"properties": {"1st": 1}}, "properties cannot be '1st'"),
+        ({"properties": {"a" * 41: 1}}, "properties cannot be"),
+        ({"properties": {"type": "tk2"}}, "no property can be called type"),
+        ({"properties": {"tag": 1}}, "no property can be called tag"),
+        ({"properties": {"in": 1}}, "no property can be called in"),
+        ({"properties": {"x": None}}, r"properties\.x cannot be 'None'"),
+        ({"properties": {"x": [1]}}, r"properties\.x cannot be"),
+        ({"properties": {"x": float("nan")}}, r"properties\.x cannot be 'nan'"),
+        ({"properties": {"x": float("-inf")}}, r"properties\.x cannot be '-inf'"),
+        ({"properties": {"x": (1 << 53) + 1}}, r"properties\.x cannot be"),
+        ({"properties": {"x": 10**400}}, r"properties\.x cannot be"),
+        ({"properties": {"x": "a" * 201}}, r"properties\.x cannot be"),
+        ({"properties": {"x": "a\nb"}}, r"properties\.x cannot be"),
+        ({"properties": {"x": "\ud800"}}, r"properties\.x cannot be"),
+        ({"properties": {f"x{n}": n for n in range(51)}}, "tk1-2 has 51 properties, and 50 are the most"),
+        ({"tags": {"Camera"}}, "tags cannot be 'Camera'"),
+        ({"tags": {"-x"}}, "tags cannot be '-x'"),
+        ({"tags": {""}}, "tags cannot be ''"),
+        ({"tags": {f"x{n}" for n in range(51)}}, "tk1-2 has 51 tags, and 50 are the most"),
+    ],
+)
+def test_what_nobody_could_ask_for_is_refused(house: House, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence) as error:
+        house.farm.inventory.put_board(house.admin, a_board(2, **changes))
+    assert error.value.code is Code.INVENTORY_INVALID
+    error.value.detail.encode()
+    if "properties" in changes:
+        with pytest.raises(Invalid):
+            house.farm.inventory.put_type(house.admin, BoardType("rpi4", "arm64", properties=changes["properties"]))
 
 
 # --- sites

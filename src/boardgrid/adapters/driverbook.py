@@ -62,7 +62,7 @@ class DriverBook:
     def of(self, board: Board) -> Sequence[object]:
         before = self._made.get(board.name)
         # Whether a board is fit is nothing to its drivers: they keep their connections.
-        plain = replace(board, set_aside="")
+        plain = board.plain
         if before is not None and before.board == plain:
             return before.drivers
         kept: list[tuple[DriverSpec, object]] = []

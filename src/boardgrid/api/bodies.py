@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from boardgrid.model.board import Act, BoardType, Boot, DriverSpec
 from boardgrid.model.inventory import BoardDeclared
@@ -14,6 +14,8 @@ from boardgrid.services.booking import Fate
 
 Line = Annotated[str, StringConstraints(max_length=1000)]
 Key = Annotated[str, StringConstraints(max_length=16384)]
+# What is none, the inventory says more clearly than four complaints about what it is not.
+PropertyIn = Annotated[Any, WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "number", "boolean")]})]
 
 
 class Body(BaseModel):
@@ -36,9 +38,10 @@ class BoardTypeIn(Body):
     cmdline: Line = ""
     fdt: Line = ""
     boot_s: float = 300.0
+    properties: dict[str, PropertyIn] = Field({}, description="Of all boards of this type.")
 
     def declared(self, name: str) -> BoardType:
-        return BoardType(name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s)
+        return BoardType(name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties)
 
 
 class DriverIn(BaseModel):
@@ -61,6 +64,8 @@ class BoardIn(Body):
     nfs_path: Line | None = None
     kernel: Line = ""
     power: tuple[DriverIn, ...] = Field((), max_length=20)
+    properties: dict[str, PropertyIn] = Field({}, description="Its own; they win over its type's.")
+    tags: frozenset[str] = frozenset()
 
     def declared(self, name: str) -> BoardDeclared:
         return BoardDeclared(
@@ -72,7 +77,14 @@ class BoardIn(Body):
             nfs_path=PurePosixPath(self.nfs_path) if self.nfs_path else None,
             kernel=self.kernel,
             power=tuple(driver.declared() for driver in self.power),
+            properties=self.properties,
+            tags=self.tags,
         )
+
+
+class DescriptionIn(Body):
+    properties: dict[str, PropertyIn | None] = Field({}, description="To be set; null takes one away.")
+    tags: dict[str, bool] = Field({}, description="To be given with true, to be taken away with false.")
 
 
 class InventoryIn(Body):

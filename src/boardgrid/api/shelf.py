@@ -1,11 +1,12 @@
 """What stands on the shelf: sites, board types, boards and their power, and the inventory that declares them."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from boardgrid.api.asking import Asker, TheFarm
-from boardgrid.api.bodies import BoardIn, BoardTypeIn, InventoryIn, PowerIn
+from boardgrid.api.bodies import BoardIn, BoardTypeIn, DescriptionIn, InventoryIn, PowerIn
 from boardgrid.api.shelf_answers import BoardOut, BoardTypeOut, ChangeOut, ChangesOut, OrderedOut, OrderOut, SiteOut
 
 router = APIRouter(tags=["shelf"])
@@ -42,9 +43,18 @@ def remove_board_type(name: str, farm: TheFarm, asker: Asker) -> None:
 
 
 @router.get("/boards")
-def list_boards(farm: TheFarm, asker: Asker) -> list[BoardOut]:
-    """All boards: who has them, and how they are."""
-    return [BoardOut.of(view) for view in farm.inventory.boards(asker)]
+def list_boards(
+    farm: TheFarm,
+    asker: Asker,
+    *,
+    where: Annotated[str | None, Query(description="An expression that they fit: `ram_mb >= 2048`.")] = None,
+    type_: Annotated[str | None, Query(alias="type", description="Of this type.")] = None,
+    site: Annotated[str | None, Query(description="At this site.")] = None,
+    tag: Annotated[tuple[str, ...], Query(description="With this tag; of several, with all.")] = (),
+) -> list[BoardOut]:
+    """Boards, all or those that are asked for: who has them, and how they are."""
+    found = farm.inventory.boards(asker, where=where, type_=type_, site=site, tags=tag)
+    return [BoardOut.of(view) for view in found]
 
 
 @router.get("/boards/{name}")
@@ -68,6 +78,12 @@ def remove_board(name: str, farm: TheFarm, asker: Asker) -> Response:
     """Have a board leave the farm: its record goes when its agent has parked it. Admins may."""
     farm.inventory.remove_board(asker, name)
     return Response(status_code=202)
+
+
+@router.post("/boards/{name}/describe")
+def describe_board(name: str, body: DescriptionIn, farm: TheFarm, asker: Asker) -> BoardOut:
+    """Change some of what a board is chosen by; whoever has it keeps it. Admins may."""
+    return BoardOut.of(farm.inventory.describe(asker, name, body.properties, body.tags))
 
 
 @router.post("/boards/{name}/fit")

@@ -1,6 +1,6 @@
 """What the API answers about the shelf: sites, boards, their power, and the inventory's changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Interface
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, PlainSerializer
 
-from boardgrid.model.board import BoardType, Boot, DhcpMode, DriverSpec
+from boardgrid.model.board import BoardType, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.inventory import Change
 from boardgrid.model.report import Power, Voice
 from boardgrid.services.views import BoardState, BoardView, GatewayView, OrderState, OrderView, SiteView
@@ -62,6 +62,7 @@ class BoardTypeOut(BaseModel):
     cmdline: str
     fdt: str
     boot_s: float
+    properties: dict[str, Property] = Field(description="Of all boards of this type.")
 
     @classmethod
     def of(cls, kind: BoardType) -> Self:
@@ -91,6 +92,11 @@ class BoardOut(BaseModel):
     kernel: str
     power: list[dict[str, Any]] = Field(description="A ladder, politest first; drivers' options are shown to admins.")
     state: BoardState
+    properties: dict[str, Property] = Field(description="Its own; they win over its type's.")
+    tags: list[str]
+    facts: dict[str, Property] = Field(
+        description="What `where` sees of it beside its tags: its properties, its type's, and what each board has."
+    )
     set_aside: str = Field(description="Why it is not offered to anyone; empty: it is fit.")
     reservation: HolderOut | None
     health: HealthOut | None
@@ -109,6 +115,9 @@ class BoardOut(BaseModel):
             kernel=board.kernel,
             power=[_driver(spec) for spec in board.power],
             state=view.state,
+            properties=dict(board.properties),
+            tags=sorted(board.tags),
+            facts=dict(view.facts.properties),
             set_aside=board.set_aside,
             reservation=HolderOut(number=held.number, user=held.user, until=held.until) if held else None,
             health=HealthOut(power=health.power, voice=health.voice, ago_s=health.ago_s) if health else None,
@@ -147,6 +156,8 @@ def _declared(value: object) -> Any:
             return {str(key): _declared(one) for key, one in value.items()}
         case str():
             return str(value)
+        case Set():
+            return sorted(value)
         case Sequence():
             return [_declared(one) for one in value]
         case _:

@@ -54,6 +54,7 @@ class BoardType:
     cmdline: str = ""
     fdt: str = ""
     boot_s: float = 0.0
+    properties: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,9 @@ class Board:
     nfs_path: str | None = None
     kernel: str = ""
     power: tuple[Mapping[str, Any], ...] = ()
+    properties: Mapping[str, Any] | None = None  # its own
+    tags: tuple[str, ...] = ()
+    facts: Mapping[str, Any] | None = None  # what an expression sees of it beside its tags
     set_aside: str = ""
     reservation: Holder | None = None
     health: Health | None = None

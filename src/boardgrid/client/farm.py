@@ -144,8 +144,18 @@ class Farm:
     def remove_board_type(self, name: str) -> None:
         self._call("DELETE", "board-types", name)
 
-    def boards(self) -> tuple[answers.Board, ...]:
-        return self._list(answers.Board, "boards")
+    def boards(
+        self,
+        *,
+        where: str | None = None,
+        type_: str | None = None,
+        site: str | None = None,
+        tags: Iterable[str] = (),
+    ) -> tuple[answers.Board, ...]:
+        """All boards, or those that fit the expression *where*, are of this type, at this site, and have all *tags*."""
+        wanted = {"where": where, "type": type_, "site": site, "tag": list(tags)}
+        asked = {key: value for key, value in wanted.items() if value is not None}
+        return self._list(answers.Board, "boards", params=asked)
 
     def board(self, name: str) -> answers.Board:
         return self._get(answers.Board, "boards", name)
@@ -157,6 +167,14 @@ class Farm:
         """
         answer = self._call("PUT", "boards", name, json=facts, params=_only(new=only_new))
         return decoded_or_foreign(answers.Board, answer)
+
+    def describe_board(
+        self, name: str, properties: Mapping[str, object] | None = None, tags: Mapping[str, bool] | None = None
+    ) -> answers.Board:
+        """Change some of what a board is chosen by: None and False take away."""
+        return self._post(
+            answers.Board, {"properties": properties or {}, "tags": tags or {}}, "boards", name, "describe"
+        )
 
     def remove_board(self, name: str) -> None:
         self._call("DELETE", "boards", name)
@@ -322,7 +340,7 @@ class Farm:
     def _post(self, kind: type[T], body: Mapping[str, object], *path: str) -> T:
         return decoded_or_foreign(kind, self._call("POST", *path, json=body))
 
-    def _list(self, kind: type[T], *path: str, params: Mapping[str, str] | None = None) -> tuple[T, ...]:
+    def _list(self, kind: type[T], *path: str, params: Mapping[str, str | list[str]] | None = None) -> tuple[T, ...]:
         answer = self._call("GET", *path, params=params)
         if not isinstance(answer, list):
             raise foreign(_("a list was asked for, and something else came"))

@@ -141,8 +141,8 @@ def _show(complaint: Complaint, seat: Seat, color: bool | None) -> None:
         return
     error = click.style(_("error:"), fg="red", bold=True)
     click.echo(f"{error} {plain(complaint.detail)} ({plain(complaint.code)})", err=True, color=color)
-    if hint:
-        click.echo(f"  {plain(hint)}", err=True)
+    for line in hint.split("\n") if hint else ():  # of an expression with a mistake, a caret stands under the place
+        click.echo(f"  {plain(line)}", err=True)
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

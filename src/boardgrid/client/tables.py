@@ -41,6 +41,7 @@ class Column(Generic[T]):
     of: Callable[[T], object]
     is_state: bool = False  # shown in the colour of its word
     is_detail: bool = False  # left out where many things are listed
+    most: int = 1000  # characters, where many things are listed
 
     @property
     def heading(self) -> str:
@@ -63,7 +64,7 @@ class Sheet(Generic[T]):
                     click.echo(plain(self.name(thing)))
             case Output.TABLE if things:
                 columns = [column for column in self.columns if not column.is_detail]
-                rows = [[_cell(column, thing) for column in columns] for thing in things]
+                rows = [[_cut(_cell(column, thing), column.most) for column in columns] for thing in things]
                 widths = [
                     max(len(row[at]) for row in [[c.heading for c in columns], *rows]) for at in range(len(columns))
                 ]
@@ -115,6 +116,10 @@ def _cell(column: Column[T], thing: T) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return plain(value)
+
+
+def _cut(cell: str, most: int) -> str:
+    return cell if len(cell) <= most else cell[: most - 3] + "..."
 
 
 def _painted(column: Column[T], cell: str, shown: str | None = None) -> str:

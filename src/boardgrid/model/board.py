@@ -1,10 +1,16 @@
 """Boards: what stands on the shelf, how it boots and who can switch it."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import PurePosixPath
+
+Property = str | int | float | bool  # of a board, as its admin describes it: ram_mb = 2048
+
+PROPERTY = re.compile(r"[a-z][a-z0-9_]{0,39}")  # its name
+TAG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 
 
 class DhcpMode(StrEnum):
@@ -40,6 +46,12 @@ class BoardType:
     cmdline: str = ""  # further words for the kernel command line
     fdt: str = ""  # device tree file, relative to the image's dtb folder; empty: the firmware brings its own
     boot_s: float = 300.0  # a board that is not up after this long is restarted harder
+    properties: Mapping[str, Property] = field(default_factory=dict)  # of all its boards
+
+    @property
+    def plain(self) -> "BoardType":
+        """As the agent knows it."""
+        return replace(self, properties={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +76,17 @@ class Board:
     kernel: str = ""  # the release that a flashed board always boots: "3.10.40-gdacac96"; empty: not known
     power: tuple[DriverSpec, ...] = ()
     set_aside: str = ""  # why it is not offered to anyone; empty: it is fit
+    properties: Mapping[str, Property] = field(default_factory=dict)  # its own; they win over its type's
+    tags: frozenset[str] = frozenset()
 
     @property
     def is_fit(self) -> bool:
         return not self.set_aside
+
+    @property
+    def plain(self) -> "Board":
+        """As the agent knows it: whether people may have it, and by what they choose it, is no business of its."""
+        return replace(self, set_aside="", properties={}, tags=frozenset())
 
 
 class Act(StrEnum):

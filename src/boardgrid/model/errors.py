@@ -20,6 +20,7 @@ class Code(StrEnum):
     DURATION_INVALID = "duration.invalid"
     START_INVALID = "start.invalid"
     INVENTORY_INVALID = "inventory.invalid"
+    WHERE_INVALID = "where.invalid"
     CONFIG_INVALID = "config.invalid"
     PATH_FORBIDDEN = "path.forbidden"
     ARCHIVE_REFUSED = "archive.refused"

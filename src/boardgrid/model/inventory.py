@@ -2,15 +2,16 @@
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Literal
 
 from boardgrid.messages import _
-from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
+from boardgrid.model.board import PROPERTY, TAG, Board, BoardType, Boot, DriverSpec, Property, Site
 from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.facts import RESERVED
 from boardgrid.model.name import checked, type_of
 
 
@@ -26,6 +27,8 @@ class BoardDeclared:
     nfs_path: PurePosixPath | None = None
     kernel: str = ""
     power: tuple[DriverSpec, ...] = ()
+    properties: Mapping[str, Property] = field(default_factory=dict)
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # no text: half of a character
 _LONGEST = 1000
 _DEEPEST = 4  # tables and lists in an option of a driver
 _BOOT_MOST_S = 3600
+_LABELS_MOST = 50  # properties, or tags
+_TEXT_MOST = 200
+_NUMBER_MOST = 1 << 53  # JSON's integers end there for many programs
 
 
 def checked_type(declared: BoardType) -> BoardType:
@@ -97,6 +103,7 @@ def checked_type(declared: BoardType) -> BoardType:
         _check(what, "fdt", declared.fdt, _FDT, "nvidia/tegra124-jetson-tk1.dtb")
     if not 1 <= declared.boot_s <= _BOOT_MOST_S:
         raise _refused(what, "boot_s", declared.boot_s, "120")
+    _check_properties(what, declared.properties)
     return declared
 
 
@@ -128,6 +135,8 @@ def checked_board(declared: BoardDeclared, site: Site) -> Board:
         for option, value in spec.options.items():
             _check(declared.name, "power", option, _OPTION, "outlet")
             _check_option(declared.name, option, value)
+    _check_properties(declared.name, declared.properties)
+    _check_tags(declared.name, declared.tags)
     return Board(
         name=declared.name,
         type=type_of(declared.name),
@@ -138,7 +147,65 @@ def checked_board(declared: BoardDeclared, site: Site) -> Board:
         nfs_path=declared.nfs_path,
         kernel=declared.kernel,
         power=declared.power,
+        properties=declared.properties,
+        tags=declared.tags,
     )
+
+
+def described(board: Board, properties: Mapping[str, Property | None], tags: Mapping[str, bool]) -> Board:
+    """
+    The board with these *properties*, without those that are None; with the *tags* that are true, without the others.
+
+    Raises:
+        Invalid: they cannot be; the sentence names one.
+    """
+    left = {name: value for name, value in {**board.properties, **properties}.items() if value is not None}
+    kept = frozenset(tag for tag, has in {**dict.fromkeys(board.tags, True), **tags}.items() if has)
+    _check_properties(board.name, left)
+    _check_tags(board.name, kept)
+    return replace(board, properties=left, tags=kept)
+
+
+def _check_properties(what: str, properties: Mapping[str, object]) -> None:
+    _check_count(what, "properties", len(properties))
+    for name, value in properties.items():
+        if name in RESERVED:
+            raise Invalid(
+                Code.INVENTORY_INVALID,
+                _("{what}: no property can be called {name}: in an expression that word has its meaning already"),
+                hint=_("choose another name"),
+                what=what,
+                name=name,
+            )
+        _check(what, "properties", name, PROPERTY, "ram_mb")
+        match value:
+            case str() if len(value) <= _TEXT_MOST and value.isprintable():
+                pass
+            case float() if math.isfinite(value):
+                pass
+            case int() if abs(value) <= _NUMBER_MOST:  # a bool is one, too
+                pass
+            case _:
+                example = _("2048, 1.5, true, or a text of at most {most} characters").format(most=_TEXT_MOST)
+                raise _refused(what, f"properties.{name}", ascii(value), example)
+
+
+def _check_tags(what: str, tags: Collection[str]) -> None:
+    _check_count(what, "tags", len(tags))
+    for tag in sorted(tags):
+        _check(what, "tags", tag, TAG, "camera")
+
+
+def _check_count(what: str, field_name: str, count: int) -> None:
+    if count > _LABELS_MOST:
+        raise Invalid(
+            Code.INVENTORY_INVALID,
+            _("{what} has {count} {field}, and {most} are the most"),
+            what=what,
+            count=count,
+            field=field_name,
+            most=_LABELS_MOST,
+        )
 
 
 def _check_option(board: str, option: str, value: object) -> None:

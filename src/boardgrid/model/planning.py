@@ -3,7 +3,7 @@ Planning: what each board is wished to be, and whom it may be given to.
 
 A board's wish changes by the methods of :class:`Standing` alone, so these rules hold for every use case:
 
-* the generation rises with each change of the wish or of the board's declaration, and never falls;
+* the generation rises with each change of the wish or of what the agent knows of the board, and never falls;
 * only :meth:`Standing.deployed` names a new deployment, so nothing else restarts a board: a wish that is merely
   *opened* asks for no step (see ``next_step``);
 * a board has a *tenant* from its deployment until it was seen parked. While it has one it is given to nobody, and that
@@ -75,8 +75,8 @@ class Standing:
         return self if isinstance(self.wish, Gone) else replace(self._wished(Gone()), order=None)
 
     def declared(self, board: Board) -> "Standing":
-        """Its declaration changed: the agent looks at it anew."""
-        return self if board == self.board else replace(self._wished(self.wish), board=board)
+        """Its declaration changed: where that is more than what people choose it by, the agent looks at it anew."""
+        return replace(self if board.plain == self.board.plain else self._wished(self.wish), board=board)
 
     def set_aside(self, why: str) -> "Standing":
         """Not offered from now on; empty: fit again. The agent need not know."""
@@ -92,9 +92,7 @@ class Standing:
         return replace(self, is_reached=True, tenant=self.tenant if isinstance(self.wish, Deployed) else None)
 
     def as_wish(self, type_: BoardType) -> BoardWish:
-        # Whether people may have the board is no business of the agent's.
-        fit = replace(self.board, set_aside="")
-        return BoardWish(fit, type_, self.generation, self.wish, self.order, self.is_reached)
+        return BoardWish(self.board.plain, type_.plain, self.generation, self.wish, self.order, self.is_reached)
 
     def _wished(self, wish: Wish) -> "Standing":
         return replace(self, wish=wish, generation=self.generation + 1, is_reached=False)

@@ -128,8 +128,10 @@ class Work:
                 if (had and root_wish(had)) != root_wish(thing):
                     self._sites.add(thing.site)
             case BoardType():
-                if self.tx.board_type(thing.name) != thing:
+                known_type = self.tx.board_type(thing.name)
+                if known_type != thing:
                     self._shelf_changed()
+                if known_type is None or known_type.plain != thing.plain:
                     self._sites |= {one.board.site for one in self.tx.boards(board_type=thing.name)}
             case User():
                 known = self.tx.user(thing.id)

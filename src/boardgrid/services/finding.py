@@ -1,16 +1,18 @@
 """How things are found by what people call them. What the asker may not see is answered as if it were not there."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from boardgrid.messages import _
 from boardgrid.model.access import Verb, can
-from boardgrid.model.board import BoardType
+from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
+from boardgrid.model.where import Where
 from boardgrid.ports import SiteState, Snapshot
 
 
@@ -64,6 +66,23 @@ def standing_of(records: Snapshot, name: str) -> Standing:
     raise NotFound(
         Code.BOARD_UNKNOWN, _("there is no board {board}"), hint=_("boardgrid board list shows them"), board=name
     )
+
+
+def where_for(text: str, types: Iterable[BoardType], boards: Iterable[Board]) -> Where:
+    """
+    The expression *text*, if it asks for what boards of this farm have.
+
+    Args:
+        types: all of the farm.
+        boards: all of the farm.
+
+    Raises:
+        Invalid: WHERE_INVALID, it is none, or asks for a property that no board has.
+    """
+    where = Where.parsed(text)
+    known = {name for one in types for name in one.properties}
+    where.check_names(known.union(*(one.properties for one in boards)))
+    return where
 
 
 def reservation_of(records: Snapshot, asker: User, number: int) -> Reservation:

@@ -1,22 +1,23 @@
 """Inventory: sites, board types and boards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.board import BoardType, DriverSpec, Site
+from boardgrid.model.board import BoardType, DriverSpec, Property, Site
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict
-from boardgrid.model.inventory import BoardDeclared, Change
+from boardgrid.model.facts import facts_of
+from boardgrid.model.inventory import BoardDeclared, Change, described
 from boardgrid.model.name import checked
 from boardgrid.model.user import User
 from boardgrid.ports import SiteState, Snapshot
 from boardgrid.services.declaring import Declaring, check_not_held
 from boardgrid.services.desk import Desk, check_admin
 from boardgrid.services.ending import drop_order
-from boardgrid.services.finding import board_type, standing_of
+from boardgrid.services.finding import board_type, site_for, standing_of, where_for
 from boardgrid.services.placing import evict, hand_on, offer
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import BoardView, SiteView
@@ -124,9 +125,40 @@ class Inventory:
             offer(work, {declared.name})
             return _shown(work.tx, self.desk, asker, declared.name)
 
-    def boards(self, asker: User) -> list[BoardView]:
+    def boards(
+        self,
+        asker: User,
+        *,
+        where: str | None = None,
+        type_: str | None = None,
+        site: str | None = None,
+        tags: Collection[str] = (),
+    ) -> list[BoardView]:
+        """
+        Those boards to which all applies that is given.
+
+        Raises:
+            Invalid: WHERE_INVALID.
+            NotFound: TYPE_UNKNOWN, SITE_UNKNOWN.
+        """
         with self.desk.records.read() as records:
-            return Showing(records, asker, self.desk.now()).boards(records.boards())
+            if type_ is not None:
+                board_type(records, type_)
+            if site is not None:
+                site = site_for(records, site).site.name
+            found = records.boards()
+            if where is not None:
+                types = {one.name: one for one in records.board_types()}
+                expression = where_for(where, types.values(), [one.board for one in found])
+                found = [one for one in found if expression.fits(facts_of(one.board, types[one.board.type]))]
+            found = [
+                one
+                for one in found
+                if type_ in {None, one.board.type}
+                and site in {None, one.board.site}
+                and one.board.tags.issuperset(tags)
+            ]
+            return Showing(records, asker, self.desk.now()).boards(found)
 
     def board(self, asker: User, name: str) -> BoardView:
         """
@@ -135,6 +167,23 @@ class Inventory:
         """
         with self.desk.records.read() as records:
             return _shown(records, self.desk, asker, name)
+
+    def describe(
+        self, asker: User, name: str, properties: Mapping[str, Property | None], tags: Mapping[str, bool]
+    ) -> BoardView:
+        """
+        Change some of what a board is chosen by, at any time: None and False take away.
+
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: BOARD_UNKNOWN.
+            Invalid: a property or a tag that cannot be.
+        """
+        check_admin(asker)
+        with self.desk.begin(asker) as work:
+            standing = standing_of(work.tx, name)
+            work.save(standing.declared(described(standing.board, properties, tags)))
+            return _shown(work.tx, self.desk, asker, name)
 
     def remove_board(self, asker: User, name: str) -> None:
         """

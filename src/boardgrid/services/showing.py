@@ -8,6 +8,7 @@ from uuid import UUID
 from boardgrid.model.access import can
 from boardgrid.model.board import DriverSpec
 from boardgrid.model.deployment import Deployment
+from boardgrid.model.facts import Facts, facts_of
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
@@ -48,12 +49,21 @@ class Showing:
     def boards(self, standings: Sequence[Standing]) -> list[BoardView]:
         running = running_by_board(self.records)
         health = self.records.health()
-        return [self._board(one, running.get(one.board.name), health.get(one.board.name)) for one in standings]
+        types = {one.name: one for one in self.records.board_types()}
+        return [
+            self._board(
+                one,
+                facts_of(one.board, types[one.board.type]),
+                running.get(one.board.name),
+                health.get(one.board.name),
+            )
+            for one in standings
+        ]
 
     def board(self, standing: Standing) -> BoardView:
         return self.boards([standing])[0]
 
-    def _board(self, standing: Standing, holder: Reservation | None, health: Health | None) -> BoardView:
+    def _board(self, standing: Standing, facts: Facts, holder: Reservation | None, health: Health | None) -> BoardView:
         state = state_of(standing)
         board = standing.board
         if not can(self.asker, "administer"):
@@ -63,7 +73,7 @@ class Showing:
         # What was seen under the user before tells nothing of this one's system.
         if health and holder and state is BoardState.OPEN and health.at >= holder.window.start:
             seen = HealthView(health.power, health.voice, self._ago_s(health.at))
-        return BoardView(board, state, held, seen)
+        return BoardView(board, facts, state, held, seen)
 
     def image(self, image: Image) -> ImageView:
         parent = self.image_ref(image.parent) if image.parent else None

@@ -10,13 +10,14 @@ from uuid import UUID
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.calendar import Calendar, Demand, Job
-from boardgrid.model.choosing import would_do
 from boardgrid.model.errors import Code, Invalid, NotFound
+from boardgrid.model.facts import facts_of
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing, kernel_for
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation
 from boardgrid.model.wish import Gone
 from boardgrid.ports import Revisions, Snapshot
+from boardgrid.services.finding import where_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,11 @@ class Shelf:
                 hint=_("boardgrid board-type list shows them"),
                 type=group.type,
             )
+        where = where_for(group.where, self.types.values(), self.boards.values()) if group.where else None
         names = {
             name: place
             for place, (name, board) in enumerate(self.boards.items())
-            if would_do(group, board, self.types[board.type])
+            if group.type in {"", board.type} and (where is None or where.fits(facts_of(board, self.types[board.type])))
         }
         if names:
             return names
@@ -142,7 +144,7 @@ class Plan:
         """
         Raises:
             NotFound: BOARD_UNKNOWN, TYPE_UNKNOWN.
-            Invalid: IMAGE_MISFIT, KERNEL_MISSING; or there are not so many boards.
+            Invalid: IMAGE_MISFIT, KERNEL_MISSING, WHERE_INVALID.
         """
         return tuple(Demand(group.count, self.shelf.among(group, image)) for group in groups)
 

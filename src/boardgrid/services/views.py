@@ -7,6 +7,7 @@ from uuid import UUID
 
 from boardgrid.model.board import Board, Site
 from boardgrid.model.deployment import Deployment
+from boardgrid.model.facts import Facts
 from boardgrid.model.image import Image
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Reservation
@@ -58,6 +59,7 @@ class BoardView:
     """Options of power drivers may be passwords of outlets: for all but admins they are left out of *board*."""
 
     board: Board
+    facts: Facts
     state: BoardState
     held: HeldView | None
     health: HealthView | None

@@ -1,20 +1,25 @@
 """The schema of the records: known from its revision, brought up to date in one piece, after a copy was made."""
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import URL, create_engine
 
 from boardgrid.adapters.records.migrate import MIGRATIONS, bring_to_head
 from boardgrid.adapters.records.schema import metadata
 from boardgrid.adapters.records.sql import SqlRecords
-from boardgrid.model.board import BoardType
+from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
+from boardgrid.model.planning import Standing
 from boardgrid.model.user import Role, User
 from boardgrid.model.uuid7 import uuid7
 
@@ -37,10 +42,11 @@ def _told(path: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def _parts(path: Path) -> dict[str, list[str]]:
-    """What each table and index is made of; their order and needless quotes do not matter."""
+    """What each table and index is made of; how and in which order its parts were written down does not matter."""
     query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     return {
-        str(name): sorted(line.strip().rstrip(",").replace('"', "") for line in str(sql).splitlines())
+        # At each comma that lies in no brackets of its own: SQLite writes an added column behind another, on its line.
+        str(name): sorted(re.split(r", (?![^(]*\))", " ".join(str(sql).replace('"', "").split()).removesuffix(" )")))
         for name, sql in _told(path, query)
         if name != "alembic_version"
     }
@@ -81,17 +87,43 @@ def test_each_commit_is_synced_and_readers_do_not_wait(tmp_path: Path) -> None:
 # --- another release's
 
 
+def test_what_lay_in_the_first_schema_is_there_and_boards_have_no_properties_yet(tmp_path: Path) -> None:
+    folder, path = tmp_path / "migrations", tmp_path / "farm.db"
+    _copied(folder, "0001*.py")
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(folder))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.exec_driver_sql("INSERT INTO sites VALUES ('lab','','',NULL,'own',0,0,NULL,NULL,0,0,'','',0,'')")
+        connection.exec_driver_sql("INSERT INTO board_types VALUES ('tk1','armhf','','','',300)")
+        connection.exec_driver_sql(
+            "INSERT INTO boards VALUES ('tk1-1','tk1','lab','52:54:00:00:00:01','10.20.0.11','pxelinux',NULL,'','[]',"
+            """'',1,'{"kind": "parked"}',0,NULL,NULL,NULL)"""
+        )
+    engine.dispose()
+    with closing(_open(path)) as records, records.read() as snapshot:
+        assert snapshot.board_types() == [BoardType("tk1", "armhf")]
+        address = IPv4Address("10.20.0.11")
+        assert snapshot.boards() == [Standing(Board("tk1-1", "tk1", "lab", "52:54:00:00:00:01", address))]
+
+
 @pytest.fixture
 def later(tmp_path: Path) -> Path:
     """The migrations of a release after this one."""
     folder = tmp_path / "migrations"
+    _copied(folder, "*.py")
+    _migration(folder, "op.add_column('users', sa.Column('note', sa.Text()))")
+    return folder
+
+
+def _copied(folder: Path, versions: str) -> None:
     (folder / "versions").mkdir(parents=True)
     ours = Path(str(MIGRATIONS))
     (folder / "env.py").write_text((ours / "env.py").read_text())
-    for version in (ours / "versions").glob("*.py"):
+    for version in (ours / "versions").glob(versions):
         (folder / "versions" / version.name).write_text(version.read_text())
-    _migration(folder, "op.add_column('users', sa.Column('note', sa.Text()))")
-    return folder
 
 
 def _migration(folder: Path, *acts: str) -> None:

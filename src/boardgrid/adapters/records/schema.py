@@ -5,6 +5,7 @@ a root.
 A change here needs a migration beside it, in ``migrations/versions``; a test compares the two.
 """
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -27,7 +28,7 @@ from sqlalchemy import (
 
 from boardgrid.adapters.records import guards
 from boardgrid.adapters.records.columns import Moment, Told, Worded
-from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec
+from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Manifest, Source
@@ -110,6 +111,7 @@ board_types = Table(
     Column("cmdline", Text, nullable=False),
     Column("fdt", Text, nullable=False),
     Column("boot_s", Float, nullable=False),
+    Column("properties", Told(Mapping[str, Property]), nullable=False, server_default="{}"),
 )
 
 images = Table(
@@ -248,6 +250,8 @@ boards = Table(
     Column("tenant", Uuid, ForeignKey("deployments.id")),
     Column("order", Uuid),
     Column("order_act", Worded(Act)),
+    Column("properties", Told(Mapping[str, Property]), nullable=False, server_default="{}"),
+    Column("tags", Told(frozenset[str]), nullable=False, server_default="[]"),
     UniqueConstraint("site", "address"),
     UniqueConstraint("site", "nfs_path"),
 )

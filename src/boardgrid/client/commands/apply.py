@@ -35,11 +35,13 @@ def apply(seat: Seat, file: str, yes: bool, dry_run: bool) -> None:
       [board_types.tk1]
       arch = "armhf"
       console = "ttyS0,115200n8"
+      properties = { ram_mb = 2048 }
     \b
       [boards.tk1-1]
       mac = "02:00:00:00:00:01"
       address = "10.20.0.11"
       power = [{ driver = "ssh" }, { driver = "wol" }]
+      tags = ["camera"]
     """
     inventory = _read(file)
     farm = seat.farm()
@@ -99,7 +101,7 @@ def _lines(change: Change) -> list[str]:
     for name, told in change.fields.items():
         was, will = (*told, None, None)[:2]
         if change.act == "add":
-            if will not in (None, "", [], ()):
+            if will not in (None, "", [], (), {}):
                 lines.append(f"    {name}: {_value(will)}")
         else:
             lines.append(f"    {name}: {_value(was)} -> {_value(will)}")

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from boardgrid.client.answers import Board
-from boardgrid.client.command import BOARDS, Noun
+from boardgrid.client.command import BOARDS, TYPES, Noun
 from boardgrid.client.complaint import NAME_TAKEN, REQUEST_INVALID, Complaint
 from boardgrid.client.duration import moment, span
+from boardgrid.client.labels import properties, properties_text
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
@@ -54,14 +55,25 @@ SHEET: Sheet[Board] = Sheet(
         Column("KERNEL", lambda board: board.kernel, is_detail=True),
         Column("POWER", _power, is_detail=True),
         Column("HEALTH", _health, is_detail=True),
+        Column("TAGS", lambda board: " ".join(board.tags), most=24),
+        Column("PROPERTIES", lambda board: properties_text(board.facts), is_detail=True),
         Column("SET ASIDE", lambda board: board.set_aside),
     ),
 )
 
 
+property_option = click.option(
+    "--property",
+    "property_",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What boards can be chosen by: ram_mb=2048, usb3=true, panel=hdmi; may be given again.",
+)
+
+
 @click.group(cls=Noun)
 def board() -> None:
-    """Add, show and remove boards, and return them to service."""
+    """Add, describe, show and remove boards, and return them to service."""
 
 
 @board.command("add")
@@ -83,6 +95,8 @@ def board() -> None:
     help="A way to act on its power, politest first; may be given again. A driver's name, or its TOML: "
     "'driver = \"wol\"' with the driver's own keys.",
 )
+@property_option
+@click.option("--tag", multiple=True, help="Another thing to choose it by, a mere word: camera; may be given again.")
 @click.option("--replace", is_flag=True, help="Change one that is there to just what is given here.")
 @pass_seat
 def add(
@@ -96,6 +110,8 @@ def add(
     nfs_path: str | None,
     kernel: str | None,
     power: tuple[str, ...],
+    property_: tuple[str, ...],
+    tag: tuple[str, ...],
     replace: bool,
 ) -> None:
     """
@@ -103,7 +119,8 @@ def add(
 
     \b
     Examples:
-      boardgrid board add tk1-1 --mac 02:00:00:00:00:01 --address 10.20.0.11 --power ssh --power wol
+      boardgrid board add tk1-1 --mac 02:00:00:00:00:01 --address 10.20.0.11 --power ssh --power wol \\
+          --property panel=hdmi --tag camera
       boardgrid board add tk1-2 --mac 02:00:00:00:00:02 --address 10.20.0.12 --boot flashed \\
           --nfs-path /NFSRoot1 --power '{driver = "command", on = ["outlet", "on", "2"]}'
     """
@@ -115,6 +132,8 @@ def add(
         "nfs_path": nfs_path,
         "kernel": kernel,
         "power": [driver_spec(text) for text in power] or None,
+        "properties": properties(property_) or None,
+        "tags": tag or None,
     }
     facts = {key: value for key, value in given.items() if value is not None}
     with taken_names_explained():
@@ -122,12 +141,55 @@ def add(
     SHEET.show(added, seat.output)
 
 
-@board.command("list")
+@board.command("describe")
+@click.argument("name", shell_complete=BOARDS)
+@property_option
+@click.option("--tag", multiple=True, help="Give it this tag; may be given again.")
+@click.option("--no-property", multiple=True, metavar="NAME", help="Take this property away; may be given again.")
+@click.option("--no-tag", multiple=True, metavar="TAG", help="Take this tag away; may be given again.")
 @pass_seat
-def list_(seat: Seat) -> None:
-    """List the boards: which are free, and who has the others until when."""
-    boards = seat.farm().boards()
-    if not boards:
+def describe(
+    seat: Seat,
+    *,
+    name: str,
+    property_: tuple[str, ...],
+    tag: tuple[str, ...],
+    no_property: tuple[str, ...],
+    no_tag: tuple[str, ...],
+) -> None:
+    """
+    Change what a board is chosen by (for admins). Whoever has it keeps it.
+
+    \b
+    Example:
+      boardgrid board describe tk1-1 --property panel=hdmi --tag camera --no-tag broken
+    """
+    wanted = dict.fromkeys(no_property) | properties(property_)
+    tags = dict.fromkeys(no_tag, False) | dict.fromkeys(tag, True)
+    if not (wanted or tags):
+        raise Complaint(REQUEST_INVALID, _("say what to change: --property, --tag, --no-property or --no-tag"))
+    SHEET.show(seat.farm().describe_board(name, wanted, tags), seat.output)
+
+
+@board.command("list")
+@click.option("--where", metavar="EXPR", help="Those that fit an expression: 'ram_mb >= 2048 and tag(\"camera\")'.")
+@click.option("--type", "-t", "type_", metavar="TYPE", shell_complete=TYPES, help="Those of this type.")
+@click.option("--tag", multiple=True, help="Those with this tag; given again, with all of them.")
+@click.option("--site", help="Those at this site.")
+@pass_seat
+def list_(seat: Seat, *, where: str | None, type_: str | None, tag: tuple[str, ...], site: str | None) -> None:
+    """
+    List the boards: which are free, and who has the others until when.
+
+    \b
+    Examples:
+      boardgrid board list --type tk1 --tag camera
+      boardgrid board list --where 'ram_mb >= 2048 and panel in ("hdmi", "dp")'
+    """
+    boards = seat.farm().boards(where=where, type_=type_, site=site, tags=tag)
+    if not boards and any((where, type_, tag, site)):
+        seat.tell(_("there is no such board"))
+    elif not boards:
         seat.tell(
             _("there is no board yet; an admin adds one with `boardgrid board add`, or many with `boardgrid apply`")
         )

@@ -4,7 +4,8 @@ import click
 
 from boardgrid.client.answers import BoardType
 from boardgrid.client.command import TYPES, Noun
-from boardgrid.client.commands.board import taken_names_explained
+from boardgrid.client.commands.board import property_option, taken_names_explained
+from boardgrid.client.labels import properties, properties_text
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
@@ -18,6 +19,7 @@ SHEET: Sheet[BoardType] = Sheet(
         Column("CMDLINE", lambda kind: kind.cmdline),
         Column("FDT", lambda kind: kind.fdt),
         Column("BOOT S", lambda kind: f"{kind.boot_s:g}"),
+        Column("PROPERTIES", lambda kind: properties_text(kind.properties), most=40),
     ),
 )
 
@@ -34,6 +36,7 @@ def board_type() -> None:
 @click.option("--cmdline", help="Further words for the kernel command line.")
 @click.option("--fdt", help="Device tree file, relative to the image's folder of them.")
 @click.option("--boot-s", type=float, help="A board that is not up after so many seconds is restarted harder.")
+@property_option
 @click.option("--replace", is_flag=True, help="Change one that is there to just what is given here.")
 @pass_seat
 def add(
@@ -45,6 +48,7 @@ def add(
     cmdline: str | None,
     fdt: str | None,
     boot_s: float | None,
+    property_: tuple[str, ...],
     replace: bool,
 ) -> None:
     """
@@ -52,9 +56,16 @@ def add(
 
     \b
     Example:
-      boardgrid board-type add tk1 --arch armhf --console ttyS0,115200n8
+      boardgrid board-type add tk1 --arch armhf --console ttyS0,115200n8 --property ram_mb=2048
     """
-    given = {"arch": arch, "console": console, "cmdline": cmdline, "fdt": fdt, "boot_s": boot_s}
+    given = {
+        "arch": arch,
+        "console": console,
+        "cmdline": cmdline,
+        "fdt": fdt,
+        "boot_s": boot_s,
+        "properties": properties(property_) or None,
+    }
     facts = {key: value for key, value in given.items() if value is not None}
     with taken_names_explained():
         added = seat.farm().put_board_type(name, facts, only_new=not replace)

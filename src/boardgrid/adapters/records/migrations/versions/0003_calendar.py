@@ -8,7 +8,7 @@ from alembic import op
 from boardgrid.adapters.records import guards
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
