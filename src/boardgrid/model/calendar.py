@@ -16,7 +16,7 @@ and boards that it is about and never looks at the whole.
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -289,27 +289,35 @@ class Calendar:
 
     def _pick(self, demands: Sequence[Demand], window: Window, floor: datetime) -> tuple[str, ...] | None:
         """Boards that are free over a window, none twice: the first demand's, then the second's ..."""
-        free = [[board for board in demand.among if self._is_free(board, window, floor)] for demand in demands]
+        free = [self._free(demand, window, floor) for demand in demands]
         if any(len(boards) < demand.count for boards, demand in zip(free, demands, strict=True)):
             return None
         if len(demands) == 1:
-            return tuple(heapq.nsmallest(demands[0].count, free[0], key=self._ranking(demands[0], window)))
-        ranked = zip(demands, free, strict=True)
-        return _matched(demands, [sorted(boards, key=self._ranking(demand, window)) for demand, boards in ranked])
+            best = heapq.nsmallest(demands[0].count, free[0]) if demands[0].count > 1 else [min(free[0])]
+            return tuple(board for *_rank, board in best)
+        return _matched(demands, [[board for *_rank, board in sorted(boards)] for boards in free])
 
-    def _ranking(self, demand: Demand, window: Window) -> Callable[[str], tuple[datetime, datetime, int]]:
+    def _free(self, demand: Demand, window: Window, floor: datetime) -> list[tuple[datetime, datetime, int, str]]:
         """
-        Which of several free boards is taken: where the least room is left behind the job, so that wide gaps stay wide;
-        of equal ones the board that rested longest, which is clean and wears evenly.
+        The boards that are free over a window, each with its rank: least room left behind the job first, so that wide
+        gaps stay wide; of equal ones the board that rested longest, which is clean and wears evenly.
         """
-
-        def rank(board: str) -> tuple[datetime, datetime, int]:
-            line = self.line(board)
-            after = bisect_right(line.ends, window.end)
+        # One pass without calls, for it is made over a thousand boards.
+        lines, guests, shut, closed, start, end = (
+            self.lines, self.guests, self.shut, self.closed, window.start, window.end
+        )  # fmt: skip
+        found = []
+        for board, place in demand.among.items():
+            if board in shut or (board in guests and start < floor):
+                continue
+            if board in closed and any(one.overlaps(window) for one in closed[board]):
+                continue
+            line = lines.get(board, _EMPTY)
+            after = bisect_right(line.ends, start)
             following = line.starts[after] if after < len(line.starts) else NEVER
-            return following, line.idle_since, demand.among[board]
-
-        return rank
+            if following >= end:
+                found.append((following, line.idle_since, place, board))
+        return found
 
     # --- making room
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from boardgrid.messages import _
 from boardgrid.model.access import can
 from boardgrid.model.board import BoardType
-from boardgrid.model.deployment import Event, Outcome, Phase
+from boardgrid.model.deployment import Deployment, Event, Outcome, Phase
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing, image_wish, root_wish
@@ -46,9 +46,21 @@ class Work:
 
     def save(self, thing: Thing) -> None:
         self._look(thing)
+        plan = self._plan_for(thing)
         self.tx.save(thing)
-        if self._plan is not None and isinstance(thing, Reservation):
-            self._plan.put(self.tx, [thing])
+        if plan is not None and isinstance(thing, Reservation):
+            plan.put(self.tx, [thing])
+
+    def add(self, thing: Root | Deployment | Reservation) -> None:
+        """A thing that is new, and changes no wish by itself."""
+        plan = self._plan_for(thing)
+        self.tx.add(thing)
+        if plan is not None and isinstance(thing, Reservation):
+            plan.put(self.tx, [thing])
+
+    def _plan_for(self, thing: Thing) -> Plan | None:
+        """Drafted before that is saved: else it would be read once more."""
+        return self.plan if isinstance(thing, Reservation) else None
 
     def save_planned(self, reservation: Reservation) -> None:
         """One that the plan has as it is saved already."""

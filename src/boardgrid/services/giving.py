@@ -81,8 +81,11 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
     if standing.order is not None:
         drop_order(work, standing.order.id, _("{board} was given to a user first").format(board=board.name))
     given = standing.deployed(wish)
-    work.save(root)
-    work.save(deployment)
+    if kept is None:
+        work.add(root)
+    else:
+        work.save(root)
+    work.add(deployment)
     work.save(given)
     told = _("{user} holds it until {until}").format(user=user.name, until=as_utc(reservation.window.end))
     work.note_board(given, "reservation", Phase.BEGAN, told, reservation=reservation.number, owner=reservation.user)

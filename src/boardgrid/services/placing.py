@@ -70,7 +70,6 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         root=kept.id if kept else None,
         size_bytes=wanted.root_bytes,
     )
-    work.save(reservation)
     log.info(
         "reservation.made",
         reservation=reservation.number,
@@ -79,7 +78,8 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         start=reservation.window.start.isoformat(),
     )
     if begins_now and found.boards:
-        return begin(work, reservation)
+        return _begun_at_once(work, reservation)
+    work.add(reservation)
     _note(work, reservation, Phase.NOTED, _foretold(work.tx, reservation))
     return reservation
 
@@ -282,6 +282,17 @@ def _cut(work: Work, job: Job, at: datetime) -> None:
 # --- beginning
 
 
+def _begun_at_once(work: Work, asked: Reservation) -> Reservation:
+    """What cannot be is told to who asks, and nothing is recorded."""
+    running = asked.begun()
+    work.add(running)
+    for board in running.boards:
+        if standing := work.tx.board(board):
+            hand_over(work, running, standing)
+    log.info("reservation.began", reservation=running.number, boards=running.boards)
+    return running
+
+
 def begin(work: Work, waiting: Reservation) -> Reservation:
     """Its window has opened. Where it cannot have what it was promised, it ends and says why."""
     try:
@@ -293,11 +304,8 @@ def begin(work: Work, waiting: Reservation) -> Reservation:
             if standing := work.tx.board(board):
                 hand_over(work, running, standing)
     except FarmError as error:
-        if work.now <= waiting.created_at:
-            raise  # who asks for it is told at once
         return end(work, work.tx.reservation(waiting.number) or waiting, because=str(error))
-    if work.now > waiting.created_at:
-        _note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
+    _note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
     log.info("reservation.began", reservation=running.number, boards=running.boards)
     return running
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Insert, RowMapping, Select, Table, Update, bindparam, insert, select, update
@@ -23,7 +24,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shelf(Generic[T]):
     """
     The table that things of one kind lie in.
@@ -35,6 +36,7 @@ class Shelf(Generic[T]):
     key: str
     pack: Callable[[T], Row]
     unpack: Callable[[RowMapping], T]
+    key_of: Callable[[T], object]
     find: Select[Any] = field(init=False)  # where the key is :_key
     change: Update = field(init=False)  # where the key is :_key
     add: Insert = field(init=False)
@@ -46,17 +48,26 @@ class Shelf(Generic[T]):
         object.__setattr__(self, "add", insert(self.table))
 
 
+_NAMES: dict[Any, tuple[str, ...]] = {}
+
+
+def _names(kind: Any) -> tuple[str, ...]:
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(one.name for one in fields(kind))
+    return _NAMES[kind]
+
+
 def _flat(thing: Any, *leave_out: str) -> Row:
-    return {one.name: getattr(thing, one.name) for one in fields(thing) if one.name not in leave_out}
+    return {name: getattr(thing, name) for name in _names(type(thing)) if name not in leave_out}
 
 
 def _picked(row: RowMapping, kind: type[Any]) -> Row:
-    return {one.name: row[one.name] for one in fields(kind) if one.name in row}
+    return {name: row[name] for name in _names(kind) if name in row}
 
 
 def _same(table: Table, kind: type[T], key: str) -> Shelf[T]:
     """Things whose fields are the columns."""
-    return Shelf(table, key, _flat, lambda row: kind(**_picked(row, kind)))
+    return Shelf(table, key, _flat, lambda row: kind(**_picked(row, kind)), attrgetter(key))
 
 
 def _pack_site(state: SiteState) -> Row:
@@ -108,17 +119,23 @@ def unpack_entry(row: RowMapping) -> Entry:
 
 # A user's keys lie in a table of their own, so that no two users have the same.
 USERS: Shelf[User] = Shelf(
-    schema.users, "id", lambda user: _flat(user, "ssh_keys"), lambda row: User(**_picked(row, User))
+    schema.users,
+    "id",
+    lambda user: _flat(user, "ssh_keys"),
+    lambda row: User(**_picked(row, User)),
+    attrgetter("id"),
 )
 TOKENS = _same(schema.tokens, Token, "id")
-SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site)
+SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site, attrgetter("site.name"))
 BOARD_TYPES = _same(schema.board_types, BoardType, "name")
-BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing)
+BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing, attrgetter("board.name"))
 IMAGES = _same(schema.images, Image, "id")
 ROOTS = _same(schema.roots, Root, "id")
-RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_reservation, _unpack_reservation)
+RESERVATIONS: Shelf[Reservation] = Shelf(
+    schema.reservations, "number", _pack_reservation, _unpack_reservation, attrgetter("number")
+)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
-ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order)
+ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, attrgetter("order.id"))
 HEALTH = _same(schema.health, Health, "board")
 
 SHELVES: dict[type[Any], Shelf[Any]] = {
