@@ -30,6 +30,7 @@ from boardgrid.model.image import Kernel, Manifest, RootSource
 from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Reached, Report, RootReport, StepReport
 from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
 from boardgrid.services.farm import Farm
+from boardgrid.testing import FakePasswords
 from tests.client.conftest import Ended
 
 pytestmark = pytest.mark.slow
@@ -187,7 +188,7 @@ async def farm(tmp_path: Path) -> AsyncIterator[Played]:
     with capture_logs():
         records = SqlRecords.open(tmp_path / "farm.db", upgrade=True, now=now)
         try:
-            farm = Played(Farm.of(records, InProcessChanges(), now), tmp_path)
+            farm = Played(Farm.of(records, InProcessChanges(), now, passwords=FakePasswords()), tmp_path)
             farm.farm.inventory.put_site(Site("lab", server=IPv4Interface("10.20.0.1/24")))
             farm.tokens["root"] = farm.farm.accounts.create_admin("root").clear.reveal()
             listening = socket.create_server(("127.0.0.1", 0))

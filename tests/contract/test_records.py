@@ -377,17 +377,16 @@ def test_a_removed_thing_is_gone_and_removing_it_again_changes_nothing(full: Rec
         assert snapshot.reservation(1) == RESERVATION, "what happened on a board stays"
 
 
-def test_the_tokens_of_a_user_or_a_door_end_and_no_others(full: Records) -> None:
+def test_the_tokens_of_a_door_end_and_no_others(full: Records) -> None:
     agent = Token("a" * 16, "1", Audience.AGENT, site="lab")
     gateway = Token("b" * 16, "2", Audience.GATEWAY, site="lab")
     bobs = Token("c" * 16, "3", Audience.PERSON, BOB.id)
     with full.write() as tx:
         for token in (agent, gateway, bobs):
             tx.save(token)
-        tx.tokens_end(user=ADA.id, audience=Audience.PERSON)
-        tx.tokens_end(site="lab", audience=Audience.AGENT)
+        tx.site_tokens_end("lab", Audience.AGENT)
     with full.read() as snapshot:
-        assert [snapshot.token(one.id) for one in (TOKEN, agent, gateway, bobs)] == [None, None, gateway, bobs]
+        assert [snapshot.token(one.id) for one in (TOKEN, agent, gateway, bobs)] == [TOKEN, None, gateway, bobs]
 
 
 # --- events and reports

@@ -21,6 +21,7 @@ from boardgrid.gateway.door import public_line, serve
 from boardgrid.model.user import Secret
 from boardgrid.ports import Route
 from boardgrid.services.farm import Farm
+from boardgrid.testing import FakePasswords
 from tests.api.door import Door as Api
 from tests.api.door import served
 from tests.gateway.loopback import Door
@@ -97,7 +98,8 @@ async def test_a_user_is_on_their_board_until_their_time_is_over(course: tuple[D
         return at
 
     async with asyncio.TaskGroup() as beside:
-        expiring = beside.create_task(keep_expiring(Farm.of(house.records, house.changes, now)))
+        farm = Farm.of(house.records, house.changes, now, passwords=FakePasswords())
+        expiring = beside.create_task(keep_expiring(farm))
         assert await asyncio.to_thread(was_asked.wait, 60)
         assert ssh.process.returncode is None, "the time is not over yet"
         house.now = end

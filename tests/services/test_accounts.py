@@ -23,7 +23,7 @@ def test_a_token_is_handed_out_once_and_only_its_sha_256_is_kept(house: House) -
     user, token = house.farm.accounts.add(house.admin, "eve", Role.USER)
     clear = token.clear.reveal()
     assert re.fullmatch(r"bg_[0-9a-f]{16}_[A-Za-z0-9_-]{43}", clear)
-    assert house.farm.accounts.user_of(clear) == user
+    assert house.farm.tokens.asker(clear).id == user.id
     with house.records.read() as records:
         stored = records.token(token.token.id)
     assert stored is not None and len(stored.digest) == 64
@@ -33,14 +33,14 @@ def test_a_token_is_handed_out_once_and_only_its_sha_256_is_kept(house: House) -
 @pytest.mark.parametrize("token", ["", "bg_", "bg_0123456789abcdef_" + "a" * 43, "x" * 10_000, "bg_\ud800_" + "a" * 43])
 def test_what_is_no_token_opens_no_door(house: House, token: str) -> None:
     with pytest.raises(NotAllowed) as error:
-        house.farm.accounts.user_of(token)
+        house.farm.tokens.asker(token)
     assert error.value.code is Code.TOKEN_REFUSED
 
 
 def test_a_token_with_another_secret_opens_no_door(house: House) -> None:
     clear = house.farm.accounts.create_admin("root", again=True).clear.reveal()
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(clear[:-1] + ("a" if clear[-1] != "a" else "b"))
+        house.farm.tokens.asker(clear[:-1] + ("a" if clear[-1] != "a" else "b"))
 
 
 def test_each_token_opens_its_own_door_alone(house: House) -> None:
@@ -51,7 +51,7 @@ def test_each_token_opens_its_own_door_alone(house: House) -> None:
         with pytest.raises(NotAllowed):
             house.farm.accounts.site_of(token, audience)
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(agent)
+        house.farm.tokens.asker(agent)
 
 
 def test_a_new_token_of_a_site_ends_the_one_before_and_not_that_of_the_other_door(house: House) -> None:
@@ -68,7 +68,7 @@ def test_a_new_token_of_a_site_ends_the_one_before_and_not_that_of_the_other_doo
 
 def test_an_admin_is_made_once_unless_another_token_is_wanted(bare: House) -> None:
     first = bare.farm.accounts.create_admin("root", again=True).clear.reveal()
-    assert bare.farm.accounts.user_of(first).role is Role.ADMIN
+    assert bare.farm.tokens.asker(first).role is Role.ADMIN
     with pytest.raises(Conflict) as error:
         bare.farm.accounts.create_admin("root")
     assert error.value.code is Code.NAME_TAKEN
@@ -107,7 +107,7 @@ def test_a_removed_user_comes_in_no_more_and_their_name_and_key_are_free(house: 
     user, token = house.farm.accounts.add(house.admin, "eve", Role.USER)
     house.farm.accounts.remove(house.admin, "eve")
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(token.clear.reveal())
+        house.farm.tokens.asker(token.clear.reveal())
     with pytest.raises(NotAllowed, match="this account was closed"):
         house.farm.catalog.open(user, "mine")
     house.farm.accounts.remove(house.admin, "ada")
@@ -208,23 +208,23 @@ def test_whatever_is_given_as_a_key_is_taken_or_refused(line: str) -> None:
 
 def test_a_new_token_ends_the_old_ones_and_keeps_what_is_the_users(house: House) -> None:
     house.image("mine", house.ada)
-    _ada, lost = house.farm.accounts.new_token(house.admin, "ada")
-    ada, found = house.farm.accounts.new_token(house.admin, "ada")
-    assert ada == house.farm.accounts.user_of(found.clear.reveal()) == house.ada
+    _ada, lost = house.farm.tokens.renew(house.admin, "ada")
+    ada, found = house.farm.tokens.renew(house.admin, "ada")
+    assert ada.id == house.farm.tokens.asker(found.clear.reveal()).id == house.ada.id
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(lost.clear.reveal())
+        house.farm.tokens.asker(lost.clear.reveal())
     assert [one.image.name for one in house.farm.catalog.images(ada)] == ["mine"]
     with pytest.raises(NotAllowed, match="ada is no admin"):
-        house.farm.accounts.new_token(ada, "ada")
+        house.farm.tokens.renew(ada, "ada")
     with pytest.raises(NotFound):
-        house.farm.accounts.new_token(house.admin, "eve")
+        house.farm.tokens.renew(house.admin, "eve")
 
 
 def test_an_admin_whose_token_is_made_again_comes_in_by_the_old_one_no_more(house: House) -> None:
     lost = house.farm.accounts.create_admin("root", again=True).clear.reveal()
     house.farm.accounts.create_admin("root", again=True)
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(lost)
+        house.farm.tokens.asker(lost)
 
 
 def test_nobody_comes_in_by_a_key_that_was_replaced(house: House) -> None:
@@ -249,4 +249,4 @@ def test_nobody_comes_in_by_a_key_that_was_replaced(house: House) -> None:
 def test_a_token_is_good_however_late_it_is(house: House) -> None:
     clear = house.farm.accounts.create_admin("root", again=True).clear.reveal()
     house.now += timedelta(days=400)
-    assert house.farm.accounts.user_of(clear) == house.admin
+    assert house.farm.tokens.asker(clear).id == house.admin.id

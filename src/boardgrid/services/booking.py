@@ -18,7 +18,7 @@ from boardgrid.model.root import RootState
 from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed, PowerOrder
 from boardgrid.ports import OrderRecord, Snapshot
-from boardgrid.services.desk import Desk
+from boardgrid.services.desk import Desk, check_no_guest
 from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import reservation_of, standing_of
 from boardgrid.services.giving import Wanted, give
@@ -81,7 +81,8 @@ class Booking:
                 asked=f"{for_.total_seconds():.6f}".rstrip("0").rstrip("."),
                 longest=LONGEST.days,
             )
-        with self.desk.begin(asker) as work:
+        check_no_guest(asker)
+        with self.desk.begin(asker, "reservation.begin") as work:
             # As the records have them: a key may have been added since they came in.
             user = work.tx.user(asker.id) or asker
             wanted = Wanted(user, board, board_type, image, root, for_, self.root_bytes)
@@ -101,7 +102,7 @@ class Booking:
             Invalid: NAME_INVALID, or REQUEST_INVALID: no name to keep it under.
             Conflict: RESERVATION_OVER; NAME_TAKEN; BOARD_NOT_OPEN, there is nothing yet to keep.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "reservation.release") as work:
             mine = reservation_of(work.tx, asker, number)
             if not can(asker, "change", mine):
                 raise NotAllowed(
@@ -167,7 +168,7 @@ class Booking:
             Invalid: POWER_UNABLE, it has no power driver.
             Conflict: BOARD_NOT_OPEN, its deployment is being prepared.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "board.power") as work:
             standing = standing_of(work.tx, board)
             holder = work.tx.running_on(board)
             is_held = holder is not None and holder.holds(work.now)

@@ -54,7 +54,7 @@ class Roots:
             Invalid: NAME_INVALID.
             Conflict: ROOT_NOT_ASIDE; NAME_TAKEN by another user's image.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "root.keep") as work:
             root = root_of(work.tx, asker, name)
             check_aside(root)
             made = capture(work, root, image)
@@ -69,7 +69,7 @@ class Roots:
             NotFound: ROOT_UNKNOWN.
             Conflict: ROOT_NOT_ASIDE, a deployment or a capture has it.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "root.discard") as work:
             root = root_of(work.tx, asker, name)
             if root.state is not RootState.GOING:
                 check_aside(root)

@@ -1,5 +1,6 @@
 """The schema of the records: known from its revision, brought up to date in one piece, after a copy was made."""
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -39,11 +40,13 @@ def _told(path: Path, query: str) -> list[tuple[object, ...]]:
 def _parts(path: Path) -> dict[str, list[str]]:
     """What each table and index is made of; in which order its parts were written down does not matter."""
     query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
-    return {
-        str(name): sorted(line.strip().rstrip(",") for line in str(sql).splitlines())
-        for name, sql in _told(path, query)
-        if name != "alembic_version"
-    }
+    return {str(name): _split(str(sql)) for name, sql in _told(path, query) if name != "alembic_version"}
+
+
+def _split(sql: str) -> list[str]:
+    """A column that was added later stands behind the constraints, on the line of the last of them."""
+    head, _bracket, rest = " ".join(sql.split()).partition("(")
+    return [head.strip(), *sorted(part.strip(" )") for part in re.split(r",(?![^()]*\))", rest))]
 
 
 def test_a_migrated_database_has_the_schema_of_a_fresh_one(tmp_path: Path) -> None:

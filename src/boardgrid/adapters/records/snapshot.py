@@ -5,17 +5,18 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, UnaryExpression, func, or_, select
 
 from boardgrid.adapters.records import rows, schema
 from boardgrid.adapters.records.rows import Shelf
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.user import Token, User
+from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.ports import Entry, Health, OrderRecord, SiteState
 
 T = TypeVar("T")
@@ -48,6 +49,20 @@ class SqlSnapshot:
 
     def token(self, token_id: str) -> Token | None:
         return self._one(rows.TOKENS, token_id)
+
+    def tokens(self, user: UUID) -> list[Token]:
+        token = schema.tokens.c
+        where = [token.user == user, token.audience == Audience.PERSON]
+        return self._all(rows.TOKENS, token.created_at, token.id, where=where)
+
+    def password(self, user: UUID) -> Password | None:
+        return self._one(rows.PASSWORDS, user)
+
+    def invitation(self, invitation_id: str) -> Invitation | None:
+        return self._one(rows.INVITATIONS, invitation_id)
+
+    def invitations(self) -> list[Invitation]:
+        return self._all(rows.INVITATIONS, schema.invitations.c.created_at, schema.invitations.c.id)
 
     # --- the inventory
 
@@ -179,11 +194,21 @@ class SqlSnapshot:
     def last_event(self) -> int:
         return self._connection.scalar(select(func.max(schema.events.c.number))) or 0
 
+    def audit(
+        self, after: int, *, limit: int, who: str | None = None, thing: str | None = None, newest: bool = False
+    ) -> list[AuditEntry]:
+        entry = schema.audit.c
+        where = [entry.number > after, *_equal((entry.name, who), (entry.thing, thing))]
+        order = entry.number.desc() if newest else entry.number
+        query = select(schema.audit).where(*where).order_by(order).limit(limit)
+        found = [rows.unpack_audit(row) for row in self._connection.execute(query).mappings()]
+        return found[::-1] if newest else found
+
     # --- how
 
     def _one(self, shelf: Shelf[T], key: object) -> T | None:
         row = self._connection.execute(shelf.find, {"_key": key}).mappings().first()
-        return None if row is None else shelf.unpack(row)
+        return None if row is None else self._thing(shelf, row)
 
     def _all(
         self,
@@ -193,7 +218,10 @@ class SqlSnapshot:
         limit: int | None = None,
     ) -> list[T]:
         query: Select[Any] = select(shelf.table).where(*where).order_by(*order).limit(limit)
-        return [shelf.unpack(row) for row in self._connection.execute(query).mappings()]
+        return [self._thing(shelf, row) for row in self._connection.execute(query).mappings()]
+
+    def _thing(self, shelf: Shelf[T], row: RowMapping) -> T:
+        return shelf.unpack(row)
 
     def _with_keys(self, where: ColumnElement[bool]) -> User | None:
         row = self._connection.execute(select(schema.users).where(where)).mappings().first()
