@@ -91,8 +91,8 @@ RELEASED = {"operator": 202, "worker": 403}
 ALL_NEEDED = {"worker": 403, "reader": 403}
 BAD_FOR_ALL = {"worker": 422, "reader": 422}  # seen to be none before anything else is looked at
 
-# ada holds tk1-1 (reservation 2) and has a root aside; root, the admin, holds tk1-2 (reservation 4). Who comes first gets
-# what can be had once: the worker before the user, and the admin last.
+# ada holds tk1-1 (reservation 2) and has a root aside; root, the admin, holds tk1-2 (reservation 4). What is there
+# once gets who comes first: the worker before the user, and the admin last.
 MATRIX = {
     "GET /healthz": for_all("/healthz"),
     "GET /readyz": for_all("/readyz"),

@@ -92,7 +92,7 @@ def held(farm: FakeFarm, eventually: Callable[[Callable[[], bool]], None]) -> Fa
 
 
 def test_the_token_is_asked_for_and_not_shown(farm: FakeFarm, talk: Talk, tmp_path: Path) -> None:
-    seen = talk("login", farm.url, answers=[("Token: ", TOKEN)], BOARDGRID_URL="", BOARDGRID_TOKEN="")
+    seen = talk("login", farm.url, "--token", answers=[("Token: ", TOKEN)], BOARDGRID_URL="", BOARDGRID_TOKEN="")
     assert seen.code == 0
     assert TOKEN not in seen.raw
     assert "logged in" in seen.text

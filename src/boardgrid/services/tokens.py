@@ -94,7 +94,8 @@ class Tokens:
 
     def create(self, asker: User, label: str, *, scope: Scope | None = None, for_: timedelta | None = None) -> NewToken:
         """
-        Make a token of one's own, good for no more than the one that is asked with, and for no longer.
+        Make a token of one's own, good for no more than the one that is asked with, and for no longer: none lengthens
+        its own life. A login is no such bound, for whoever made it knows the password and could log in again.
 
         Args:
             scope: None: as the asker's.
@@ -117,7 +118,7 @@ class Tokens:
                     count=_TOKENS_MOST,
                 )
             latest = work.now + LONGEST
-            if own is not None and own.expires_at is not None:
+            if own is not None and own.expires_at is not None and not own.is_login:
                 latest = min(latest, own.expires_at)
             expires_at = min(work.now + TOKEN_FOR, latest) if for_ is None else _end(work.now, for_, latest)
             token = new_token(work, asker, label=label, scope=scope or wide, expires_at=expires_at)
