@@ -113,3 +113,21 @@ async def test_a_key_that_is_nobody_s_stays_outside(course: tuple[Door, House]) 
     door, _house = course
     with pytest.raises(asyncssh.PermissionDenied):
         await door.connect("bob")
+
+
+async def test_a_user_is_put_out_within_a_second_when_they_are_suspended(course: tuple[Door, House]) -> None:
+    door, house = course
+    ssh = await door.ssh("-J", "door", "root@tk1-1", "wait")
+    assert ssh.process.stdout is not None
+    async with asyncio.timeout(60):
+        assert await ssh.process.stdout.readline() == b"waiting\n"
+    await asyncio.to_thread(house.farm.accounts.suspend, house.admin, "ada")
+    async with asyncio.timeout(1):
+        status, _out, err = await ssh.said()
+    assert status == 255
+    assert "this key is not ada's any more" in err
+    with pytest.raises(asyncssh.PermissionDenied):
+        await door.connect("ada")
+    await asyncio.to_thread(house.farm.accounts.restore, house.admin, "ada")
+    async with await door.connect("ada"):
+        pass

@@ -1,6 +1,7 @@
 """Who may come in, as what, with which key."""
 
 import base64
+import hashlib
 import re
 import struct
 from datetime import timedelta
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardgrid.model.errors import Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
-from boardgrid.model.ssh_key import checked_key
+from boardgrid.model.ssh_key import checked_key, fingerprint_of
 from boardgrid.model.user import Audience, Role
 from boardgrid.model.wish import Deployed
 from boardgrid.services.booking import Fate
@@ -250,3 +251,71 @@ def test_a_token_is_good_however_late_it_is(house: House) -> None:
     clear = house.farm.accounts.create_admin("root", again=True).clear.reveal()
     house.now += timedelta(days=400)
     assert house.farm.tokens.asker(clear).id == house.admin.id
+
+
+def test_one_adds_and_removes_ones_own_keys(house: House) -> None:
+    assert house.farm.accounts.add_key(house.ada, f"{KEY_C} new laptop").ssh_keys == (KEY_A, KEY_C)
+    assert house.farm.accounts.add_key(house.ada, KEY_C).ssh_keys == (KEY_A, KEY_C)
+    with pytest.raises(Conflict):
+        house.farm.accounts.add_key(house.ada, KEY_B)
+    version = house.farm.doors.holdings("lab").version
+    assert house.farm.accounts.remove_key(house.ada, fingerprint_of(KEY_A)).ssh_keys == (KEY_C,)
+    assert house.farm.doors.holdings("lab").version > version
+    with pytest.raises(NotFound) as error:
+        house.farm.accounts.remove_key(house.ada, fingerprint_of(KEY_A))
+    assert error.value.code is Code.KEY_UNKNOWN
+
+
+def test_a_fingerprint_is_as_ssh_keygen_shows_it() -> None:
+    assert (
+        fingerprint_of(KEY_A)
+        == "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(KEY_A[12:])).digest())[:-1].decode()
+    )
+
+
+def test_a_suspended_user_is_out_at_once_and_is_told_why_and_comes_back_as_they_were(house: House) -> None:
+    house.image()
+    clear = house.farm.tokens.create(house.ada, "x").clear.reveal()
+    before = house.farm.accounts.user(house.admin, "ada")
+    house.farm.accounts.suspend(house.admin, "ada")
+    with pytest.raises(NotAllowed, match="the account of ada is suspended") as error:
+        house.farm.tokens.asker(clear)
+    assert error.value.code is Code.ACCOUNT_SUSPENDED
+    with pytest.raises(NotAllowed):
+        house.reserve(house.ada)
+    assert house.farm.accounts.restore(house.admin, "ada") == before
+    assert house.farm.tokens.asker(clear).id == house.ada.id
+
+
+def test_what_a_suspended_user_reserved_goes_on_and_an_operator_may_release_it(house: House) -> None:
+    house.image()
+    house.opened()
+    house.farm.accounts.suspend(house.admin, "ada")
+    assert house.farm.booking.reservation(house.admin, 1).reservation.is_running
+    operator = house.farm.accounts.add(house.admin, "opal", Role.OPERATOR)[0]
+    house.farm.booking.release(operator, 1)
+    house.farm.accounts.remove(house.admin, "ada")
+
+
+def test_the_last_admin_who_may_come_in_is_neither_suspended_nor_demoted(house: House) -> None:
+    house.farm.accounts.add(house.admin, "grace", Role.ADMIN)
+    house.farm.accounts.suspend(house.admin, "grace")
+    for act in (
+        lambda: house.farm.accounts.suspend(house.admin, "root"),
+        lambda: house.farm.accounts.give_role(house.admin, "root", Role.OPERATOR),
+        lambda: house.farm.accounts.remove(house.admin, "root"),
+    ):
+        with pytest.raises(Conflict) as error:
+            act()
+        assert error.value.code is Code.LAST_ADMIN
+    house.farm.accounts.restore(house.admin, "grace")
+    assert house.farm.accounts.give_role(house.admin, "root", Role.USER).role is Role.USER
+
+
+def test_who_has_the_machine_gets_a_shut_out_admin_in_again(house: House) -> None:
+    house.farm.accounts.add(house.admin, "grace", Role.ADMIN)
+    house.farm.accounts.suspend(house.admin, "grace")
+    house.farm.accounts.create_admin_with("correct horse battery", "grace", again=True)
+    assert house.farm.logins.login("grace", "correct horse battery", origin="unix")[0].role is Role.ADMIN
+    with pytest.raises(Invalid):
+        house.farm.accounts.create_admin_with("short", "hopper")

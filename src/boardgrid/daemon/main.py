@@ -123,9 +123,13 @@ def create(name: str, again: bool, password_stdin: bool, file: Path) -> None:
     logs.log_to_stderr(logging.WARNING)  # what is printed is for a person, or a pipe
     password = Secret(sys.stdin.readline().rstrip("\r\n")) if password_stdin else None
     token = records.create_admin(config, name, again=again, password=password)
+    how = ""
     if token is not None:
         click.echo(token.reveal())
-    click.echo(_("log in with it: boardgrid login http://{api}").format(api=local.api_of(config)), err=True)
+        how = " --token"
+    click.echo(
+        _("log in with it: boardgrid login http://{api}{how}").format(api=local.api_of(config), how=how), err=True
+    )
 
 
 @main.command(help=_("Records, API and calendar, as one process."))
