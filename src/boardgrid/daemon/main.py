@@ -123,13 +123,10 @@ def create(name: str, again: bool, password_stdin: bool, file: Path) -> None:
     logs.log_to_stderr(logging.WARNING)  # what is printed is for a person, or a pipe
     password = Secret(sys.stdin.readline().rstrip("\r\n")) if password_stdin else None
     token = records.create_admin(config, name, again=again, password=password)
-    how = ""
     if token is not None:
         click.echo(token.reveal())
-        how = " --token"
-    click.echo(
-        _("log in with it: boardgrid login http://{api}{how}").format(api=local.api_of(config), how=how), err=True
-    )
+    login = f"boardgrid login http://{local.api_of(config)}{' --token' if token else ''}"
+    click.echo(_("log in with it: {login}").format(login=login), err=True)
 
 
 @main.command(help=_("Records, API and calendar, as one process."))

@@ -20,6 +20,8 @@ from boardgrid.model.uuid7 import uuid7
 from boardgrid.ports import EVENTS, Changes, Entry, Records, Thing, Transaction, wishes_of
 from boardgrid.services.auditing import name_of, told
 
+_LOOKED_AT = (Standing, Image, Root, BoardType, User)  # a change of them is told to others
+
 
 @dataclass(slots=True)
 class Work:
@@ -42,7 +44,8 @@ class Work:
     _acts: list[str] = field(default_factory=list)  # things that were acted on, and did not change
 
     def save(self, thing: Thing) -> None:
-        before = self.tx.recorded(thing)
+        # What agents tell all the time, of which nobody hears but who looks, is not looked up first.
+        before = self.tx.recorded(thing) if self._is_audited or isinstance(thing, _LOOKED_AT) else None
         self._look(before, thing)
         self.tx.save(thing)
         self._audit(before, thing)
@@ -97,6 +100,10 @@ class Work:
                 self.topics.add(wishes_of(name))
 
     @property
+    def _is_audited(self) -> bool:
+        return self.asker is not None or bool(self.act)
+
+    @property
     def from_where(self) -> str:
         return self.asker.origin if isinstance(self.asker, Asker) else self.origin
 
@@ -133,7 +140,7 @@ class Work:
 
     def _audit(self, before: Thing | None, after: Thing | None) -> None:
         thing = after or before
-        if thing is None or (self.asker is None and not self.act):
+        if thing is None or not self._is_audited:
             return
         if name := name_of(self.tx, thing):
             first, _last = self._changed.get((type(thing), name), (before, None))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 
 LOGIN_FOR = timedelta(days=30)
 LOGINS_MOST = 50  # of one user; the oldest ends
+_NOBODY = UUID(int=0)
 _FORGOTTEN_AFTER = timedelta(days=7)  # a login that is over for so long is nobody's to be told of
 
 
@@ -39,8 +41,10 @@ class Logins:
         """
         with self.desk.records.read() as records:
             user = records.user_named(name)
-            stored = records.password(user.id) if user else None
-            is_familiar = user is not None and _came_from(records, user, origin)
+            # As much is looked up for a name that is nobody's.
+            whose = user.id if user else _NOBODY
+            stored = records.password(whose)
+            is_familiar = _came_from(records, whose, origin)
         self.attempts.begin(name, origin, is_familiar=is_familiar)
         if not self.passwords.is_right(as_typed(password), stored.hash if stored else None) or user is None:
             self._note_failure(name, origin)
@@ -99,8 +103,8 @@ class Logins:
         log.info("login.failed", user=name[:80], origin=origin)
 
 
-def _came_from(records: Snapshot, user: User, origin: str) -> bool:
-    return any(one.is_login and one.origin == origin for one in records.tokens(user.id))
+def _came_from(records: Snapshot, user: UUID, origin: str) -> bool:
+    return any(one.is_login and one.origin == origin for one in records.tokens(user))
 
 
 def _is_long_over(token: Token, work: Work) -> bool:
