@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 from uuid import uuid4
 
 from benchmarks.fleet import CONFIG, Usage, daemon, running, wait_for
@@ -40,6 +41,14 @@ class Measured:
     rss_mib: float
 
 
+class Seen(TypedDict):
+    """What the clients saw."""
+
+    took: list[float]
+    refused: int
+    over_s: float
+
+
 class Caller:
     """One client's connection: as little of its own as can be, for it runs on the same cores as what is measured."""
 
@@ -59,11 +68,16 @@ def cycle(caller: Caller) -> float | None:
     status, body = caller.call("POST", "/api/v1/reservations", {"type": "tk1", "image": "tiny", "for_s": 3600.0})
     if status == 409:
         return None
-    assert status == 201, body
+    _expect(201, status, body)
     number = json.loads(body)["number"]
     status, body = caller.call("POST", f"/api/v1/reservations/{number}/release", {"fate": "discard"})
-    assert status == 202, body
+    _expect(202, status, body)
     return time.perf_counter() - began_s
+
+
+def _expect(wanted: int, status: int, body: bytes) -> None:
+    if status != wanted:
+        raise RuntimeError(f"{status} in the place of {wanted}: {body[:300]!r}")
 
 
 def client(port: int, token: str, for_s: float) -> None:
@@ -115,7 +129,7 @@ def keep_parking(port: int, token: str, is_over: Callable[[], bool]) -> None:
         reports += [{"kind": "root", "id": str(uuid4()), "root": one["root"]} for one in wishes["discard"]]
         if reports:
             status, body = caller.call("POST", "/api/agent/v1/reports", {"epoch": epoch, "reports": reports})
-            assert status == 200, body
+            _expect(200, status, body)
         time.sleep(0.5)
 
 
@@ -182,11 +196,9 @@ def measure(boards: int, database: str = "") -> Measured:
     )
 
 
-def _clients(port: int, token: str, for_s: float) -> dict[str, list[float] | int | float]:
+def _clients(port: int, token: str, for_s: float) -> Seen:
     argv = [sys.executable, "-m", "benchmarks.leases", "client", str(port), token, str(for_s)]
-    answer: dict[str, list[float] | int | float] = json.loads(
-        subprocess.run(argv, check=True, capture_output=True).stdout
-    )
+    answer: Seen = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
     return answer
 
 

@@ -74,7 +74,8 @@ def _log_to(stream: Any, level: int) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     rendered: list[structlog.typing.Processor] = [
-        structlog.processors.dict_tracebacks,
+        # Without what variables held: passwords and tokens are among them.
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
         structlog.processors.JSONRenderer(default=str),
     ]
     structlog.configure(

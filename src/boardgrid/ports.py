@@ -7,9 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
@@ -18,7 +19,7 @@ from boardgrid.model.planning import Standing
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.user import Audience, Token, User
+from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
 
 # --- the machine
@@ -42,6 +43,15 @@ class Shell(Protocol):
         Raises:
             Fault: it could not start, ended with a non-zero status, took over *timeout_s*, or printed too much.
         """
+
+
+class Passwords(Protocol):
+    """Slow on purpose, and hungry for memory: a few at a time, in threads of their own."""
+
+    def hashed(self, password: str) -> str: ...
+
+    def is_right(self, password: str, hashed: str | None) -> bool:
+        """Takes as long where there is nothing to compare with (None), and is False then."""
 
 
 # --- the store: images and roots on the disk of the site
@@ -453,7 +463,11 @@ class Revisions:
     shelf: int
 
 
-Thing = User | Token | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health
+Thing = (
+    User | Password | Token | Invitation | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment
+    | OrderRecord | Health
+)  # fmt: skip
+T = TypeVar("T", bound=Thing)
 
 
 class Snapshot(Protocol):
@@ -474,6 +488,16 @@ class Snapshot(Protocol):
         """Removed ones too: others' things still name them."""
 
     def token(self, token_id: str) -> Token | None: ...
+
+    def tokens(self, user: UUID) -> list[Token]:
+        """A person's, oldest first."""
+
+    def password(self, user: UUID) -> Password | None: ...
+
+    def invitation(self, invitation_id: str) -> Invitation | None: ...
+
+    def invitations(self) -> list[Invitation]:
+        """Oldest first."""
 
     def site(self, name: str) -> SiteState | None: ...
 
@@ -563,6 +587,11 @@ class Snapshot(Protocol):
     def last_event(self) -> int:
         """0: there is none."""
 
+    def audit(
+        self, after: int, *, limit: int, who: str | None = None, thing: str | None = None, newest: bool = False
+    ) -> list[AuditEntry]:
+        """Oldest first; of more than *limit* the oldest, or the *newest*."""
+
 
 class Transaction(Snapshot, Protocol):
     """One writer at a time: what was read still holds when it is saved. All of it is recorded, or nothing."""
@@ -573,11 +602,20 @@ class Transaction(Snapshot, Protocol):
     def add(self, thing: Thing) -> None:
         """Record a new thing. Costs less than to save it."""
 
-    def remove(self, thing: Token | BoardType | Standing) -> None:
+    def recorded(self, thing: T) -> T | None:
+        """What is recorded under its key; costs nothing where this transaction has read it."""
+
+    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
         """Forget it; what is not there is as good as forgotten."""
 
-    def tokens_end(self, *, user: UUID | None = None, site: str | None = None, audience: Audience) -> None:
-        """Remove every token of this user, or of this site's door."""
+    def site_tokens_end(self, site: str, audience: Audience) -> None:
+        """Remove every token of this site's door."""
+
+    def tokens_used(self, at: Mapping[str, datetime]) -> None:
+        """When tokens were last used, by their id; those that are gone are passed over."""
+
+    def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Record them under the next numbers, whatever numbers they carry. They are never changed or removed."""
 
     def shelf_changed(self) -> None:
         """What is planned upon is other than before: which boards there are, what they are, who may have them."""

@@ -7,6 +7,7 @@ real: inside :func:`patiently` time passes only when nothing is left to do.
 
 import asyncio
 import functools
+import hashlib
 import selectors
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -484,6 +485,20 @@ class FakeController:
 
     def of_kind(self, kind: type[Any]) -> list[Any]:
         return [report for report in self.reports if isinstance(report, kind)]
+
+
+@dataclass
+class FakePasswords:
+    """Quick, and as safe as that."""
+
+    compared: list[str | None] = field(default_factory=list)  # with what, in order
+
+    def hashed(self, password: str) -> str:
+        return f"fake${hashlib.sha256(password.encode()).hexdigest()}"
+
+    def is_right(self, password: str, hashed: str | None) -> bool:
+        self.compared.append(hashed)
+        return hashed == self.hashed(password)
 
 
 @dataclass

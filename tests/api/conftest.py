@@ -11,13 +11,22 @@ import pytest
 
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.api.spool import Spool
+from boardgrid.model.user import Role, Scope
 from boardgrid.services.booking import Fate
 from tests.api.door import Door
 from tests.services.house import House, a_board, records_with
 
 
-def _move_in(house: House) -> None:
-    """ada holds tk1-1 (reservation 2), root, the admin, tk1-2 (reservation 4); each has a root aside."""
+def _move_in(door: Door) -> None:
+    """
+    ada holds tk1-1 (reservation 2), root, the admin, tk1-2 (reservation 4); each has a root aside. A user of each role
+    has nothing, and the admin has tokens that are good for less.
+    """
+    house = door.house
+    for role in (Role.GUEST, Role.USER, Role.OPERATOR):
+        door.user(f"some-{role}", role, role=role)
+    for token, scope in (("reader", Scope.READ), ("worker", Scope.USE)):
+        door.narrow("admin", scope, token)
     for number in (2, 3):
         house.farm.inventory.put_board(house.admin, a_board(number))
     house.image("tiny")
@@ -41,7 +50,7 @@ def _furnished(*, is_lived_in: bool) -> tuple[sqlite3.Connection, dict[str, str]
     with records_with() as records:
         door = Door.made(House.bare(records), Spool(Path("/nowhere")))
         if is_lived_in:
-            _move_in(door.house)
+            _move_in(door)
         memory = sqlite3.connect(":memory:", check_same_thread=False)
         _copy(records, memory, back=False)
         return memory, door.tokens

@@ -30,6 +30,7 @@ from boardgrid.ports import Records
 from boardgrid.services.farm import Farm
 from boardgrid.services.fleet import Taken
 from boardgrid.services.views import ReservationView
+from boardgrid.testing import FakePasswords
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -120,7 +121,7 @@ class House:
     bob: User = field(init=False)
 
     def __post_init__(self) -> None:
-        self.farm = Farm.of(self.records, self.changes, lambda: self.now)
+        self.farm = Farm.of(self.records, self.changes, lambda: self.now, passwords=FakePasswords())
         with self.records.read() as records:
             people = {one.name: one for one in records.users()}
             site = records.site("lab")
@@ -133,7 +134,7 @@ class House:
     def bare(cls, records: Records) -> "House":
         house = cls(records)
         token = house.farm.accounts.create_admin("root")
-        house.admin = house.farm.accounts.user_of(token.clear.reveal())
+        house.admin = house.farm.tokens.asker(token.clear.reveal())
         return house
 
     @classmethod

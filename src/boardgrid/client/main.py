@@ -18,7 +18,12 @@ from boardgrid.messages import _
 _COMMANDS = "boardgrid.client.commands"
 LEAVES = {
     "login": f"{_COMMANDS}.account:login",
+    "logout": f"{_COMMANDS}.account:logout",
+    "accept": f"{_COMMANDS}.account:accept",
     "whoami": f"{_COMMANDS}.account:whoami",
+    "password": f"{_COMMANDS}.account:password",
+    "key": f"{_COMMANDS}.key:key",
+    "token": f"{_COMMANDS}.token:token",
     "reserve": f"{_COMMANDS}.reserve:reserve",
     "status": f"{_COMMANDS}.status:status",
     "ssh": f"{_COMMANDS}.ssh:ssh",
@@ -31,6 +36,7 @@ LEAVES = {
     "board-type": f"{_COMMANDS}.board_type:board_type",
     "site": f"{_COMMANDS}.site:site",
     "user": f"{_COMMANDS}.user:user",
+    "audit": f"{_COMMANDS}.audit:audit",
     "apply": f"{_COMMANDS}.apply:apply",
     "version": f"{_COMMANDS}.version:version",
     "up": f"{_COMMANDS}.server:up",
@@ -41,7 +47,7 @@ LEAVES = {
     "gateway": f"{_COMMANDS}.server:gateway",
 }
 _HINTS = {
-    "token.refused": "`boardgrid login URL` stores a token that an admin of the farm gives you",
+    "token.refused": "`boardgrid login URL` logs in again, with --token by one that an admin of the farm gives you",
 }
 
 

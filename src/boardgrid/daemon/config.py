@@ -99,6 +99,7 @@ class ControllerConfig(_Strict):
 
     listen: ListenKey = Listen(IPv4Address("127.0.0.1"), 8470)
     user: str = ""  # the system user it runs as; empty: a number that belongs to nobody else
+    login_days: Annotated[int, Field(ge=1, le=366)] = 30  # how long a login by password is good
     root_mib: Annotated[int, Field(ge=64, le=1 << 24)] = 4096  # what a user may write on a board
 
 

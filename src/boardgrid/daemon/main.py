@@ -24,6 +24,7 @@ from boardgrid.daemon.state import StateFolder
 from boardgrid.daemon.up import Up, check_is_root
 from boardgrid.messages import _
 from boardgrid.model.errors import FarmError
+from boardgrid.model.user import Secret
 
 DEFAULT_CONFIG = Path("/etc/boardgrid/boardgrid.toml")
 _NOT_RUNNING = 3  # as init scripts have it
@@ -110,16 +111,22 @@ def admin() -> None: ...
 @admin.command(help=_("Make an admin, and print their token: once, it is stored nowhere."))
 @click.argument("name")
 @click.option("--again", is_flag=True, help=_("A new token for an admin who is there; their old ones end."))
+@click.option(
+    "--password-stdin", is_flag=True, help=_("Read a password for them from standard input, in the place of a token.")
+)
 @config_option
-def create(name: str, again: bool, file: Path) -> None:
+def create(name: str, again: bool, password_stdin: bool, file: Path) -> None:
     from boardgrid.daemon.wiring import records  # noqa: PLC0415 - as below
 
     config = configs.read(file)
     local.become_controller(config, sys.argv[1:])
     logs.log_to_stderr(logging.WARNING)  # what is printed is for a person, or a pipe
-    token = records.create_admin(config, name, again=again)
-    click.echo(token.reveal())
-    click.echo(_("log in with it: boardgrid login http://{api}").format(api=local.api_of(config)), err=True)
+    password = Secret(sys.stdin.readline().rstrip("\r\n")) if password_stdin else None
+    token = records.create_admin(config, name, again=again, password=password)
+    if token is not None:
+        click.echo(token.reveal())
+    login = f"boardgrid login http://{local.api_of(config)}{' --token' if token else ''}"
+    click.echo(_("log in with it: {login}").format(login=login), err=True)
 
 
 @main.command(help=_("Records, API and calendar, as one process."))

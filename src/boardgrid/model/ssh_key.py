@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
@@ -44,6 +45,12 @@ def checked_key(line: str) -> str:
     if kind == "ssh-rsa" and int.from_bytes(fields[2], "big").bit_length() < _RSA_BITS:
         raise _refused(_("this RSA key has fewer than 2048 bits and is too weak: {start!r}"), line)
     return f"{kind} {base64.b64encode(blob).decode()}"  # one way to write it, for keys are compared as text
+
+
+def fingerprint_of(key: str) -> str:
+    """As ``ssh-keygen -l`` shows it: "SHA256:..."."""
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def _is_whole(kind: str, fields: list[bytes]) -> bool:

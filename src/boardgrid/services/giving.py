@@ -71,7 +71,7 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
         image=image.id,
         size_bytes=root.size_bytes,
         hostname=f"{board.name}.{board.site}.{site.site.domain if site else 'boardgrid'}",
-        keys=tuple(dict.fromkeys(key for one in (user, *members) if one and not one.removed for key in one.ssh_keys)),
+        keys=tuple(dict.fromkeys(key for one in (user, *members) if one and one.is_active for key in one.ssh_keys)),
         kernel=kernel,
         user=user.name,
         image_ref=image.ref,

@@ -20,7 +20,7 @@ from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.model.planning import Standing
-from boardgrid.model.user import Role, User
+from boardgrid.model.user import Audience, Role, Token, User
 from boardgrid.model.uuid7 import uuid7
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
@@ -45,11 +45,14 @@ def _parts(path: Path) -> dict[str, list[str]]:
     """What each table and index is made of; how and in which order its parts were written down does not matter."""
     query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     return {
-        # At each comma that lies in no brackets of its own: SQLite writes an added column behind another, on its line.
-        str(name): sorted(re.split(r", (?![^(]*\))", " ".join(str(sql).replace('"', "").split()).removesuffix(" )")))
-        for name, sql in _told(path, query)
-        if name != "alembic_version"
+        str(name): _split(str(sql).replace('"', "")) for name, sql in _told(path, query) if name != "alembic_version"
     }
+
+
+def _split(sql: str) -> list[str]:
+    """A column that was added later stands behind the constraints, on the line of the last of them."""
+    head, _bracket, rest = " ".join(sql.split()).partition("(")
+    return [head.strip(), *sorted(part.strip(" )") for part in re.split(r",(?![^()]*\))", rest))]
 
 
 def test_a_migrated_database_has_the_schema_of_a_fresh_one(tmp_path: Path) -> None:
@@ -204,6 +207,40 @@ def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path, up
     with pytest.raises(Conflict, match="is no database of a farm"):
         _open(path, upgrade=upgrade)
     assert path.read_bytes() == before
+
+
+def test_what_is_in_a_database_of_the_first_schema_is_there_afterwards(tmp_path: Path, later: Path) -> None:
+    path = tmp_path / "farm.db"
+    for version in (later / "versions").glob("*.py"):
+        if not version.name.startswith("0001"):
+            version.unlink()
+    path.touch()
+    engine = create_engine(f"sqlite:///{path}")
+    bring_to_head(engine, path, later, upgrade=True, now=lambda: AT)
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO users VALUES (?, 'ada', 'admin', 0)", (ADA.id.hex,))
+        connection.execute("INSERT INTO tokens VALUES ('0123', 'f', 'person', ?, NULL)", (ADA.id.hex,))
+        connection.commit()
+    with closing(_open(path)) as records, records.read() as snapshot:
+        assert snapshot.user_named("ada") == User(ADA.id, "ada", Role.ADMIN)
+        assert snapshot.tokens(ADA.id) == [Token("0123", "f", Audience.PERSON, ADA.id)]
+
+
+@pytest.mark.parametrize("act", ["UPDATE audit SET name = 'eve'", "DELETE FROM audit"])
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_the_audit_log_is_only_added_to(tmp_path: Path, act: str, is_fresh: bool) -> None:
+    path = tmp_path / "farm.db"
+    if is_fresh:
+        engine = create_engine(f"sqlite:///{path}")
+        metadata.create_all(engine)
+        engine.dispose()
+    else:
+        _made(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO audit VALUES (1, 0, NULL, 'ada', '', '', 'user.add', 'user:bob', '{}', '{}')")
+        with pytest.raises(sqlite3.IntegrityError, match="only added to"):
+            connection.execute(act)
 
 
 def test_what_was_recorded_before_the_power_failed_is_there(tmp_path: Path) -> None:

@@ -23,11 +23,15 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    event,
+    false,
     text,
 )
 
 from boardgrid.adapters.records import guards
+from boardgrid.adapters.records.append_only import APPEND_ONLY
 from boardgrid.adapters.records.columns import Moment, Told, Worded
+from boardgrid.model.audit import Facts
 from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
 from boardgrid.model.errors import Code
@@ -35,7 +39,7 @@ from boardgrid.model.image import ImageState, Manifest, Source
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
-from boardgrid.model.user import Audience, Role
+from boardgrid.model.user import Audience, Role, Scope
 from boardgrid.model.wish import Wish
 
 metadata = MetaData(
@@ -55,6 +59,7 @@ users = Table(
     Column("name", Text, nullable=False),
     Column("role", Worded(Role), nullable=False),
     Column("removed", Boolean, nullable=False),
+    Column("suspended", Boolean, nullable=False, server_default=false()),
 )
 Index(
     "uq_users_name",
@@ -100,7 +105,56 @@ tokens = Table(
     Column("audience", Worded(Audience), nullable=False),
     Column("user", Uuid, ForeignKey("users.id"), index=True),
     Column("site", Text, ForeignKey("sites.name")),
+    Column("scope", Worded(Scope), nullable=False, server_default=Scope.ALL),
+    Column("label", Text, nullable=False, server_default=""),
+    Column("origin", Text, nullable=False, server_default=""),
+    Column("is_login", Boolean, nullable=False, server_default=false()),
+    Column("created_at", Moment),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
 )
+
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("user", Uuid, ForeignKey("users.id"), primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("made_by", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("role", Worded(Role), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("user", Uuid, ForeignKey("users.id")),
+)
+
+# Names of users and things as they were then: nothing here changes when they do, so it refers to no other table.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", Uuid),
+    Column("name", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("thing", Text, nullable=False),
+    Column("before", Told(Facts), nullable=False),
+    Column("after", Told(Facts), nullable=False),
+    Index("ix_audit_name_number", "name", "number"),
+    Index("ix_audit_thing_number", "thing", "number"),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+for _ddl in APPEND_ONLY:
+    event.listen(audit, "after_create", _ddl)
 
 board_types = Table(
     "board_types",

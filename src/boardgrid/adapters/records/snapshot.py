@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func
 
 from boardgrid.adapters.records import rows, schema
 from boardgrid.adapters.records.rows import Shelf
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.deployment import Deployment, DeploymentState
@@ -17,7 +18,7 @@ from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.user import Token, User
+from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.ports import Entry, Health, OrderRecord, Revisions, SiteState
 
 T = TypeVar("T")
@@ -65,6 +66,18 @@ class SqlSnapshot:
 
     def token(self, token_id: str) -> Token | None:
         return self._one(rows.TOKENS, token_id)
+
+    def tokens(self, user: UUID) -> list[Token]:
+        return self._all(rows.TOKENS, "created_at", "id", equal={"user": user, "audience": Audience.PERSON})
+
+    def password(self, user: UUID) -> Password | None:
+        return self._one(rows.PASSWORDS, user)
+
+    def invitation(self, invitation_id: str) -> Invitation | None:
+        return self._one(rows.INVITATIONS, invitation_id)
+
+    def invitations(self) -> list[Invitation]:
+        return self._all(rows.INVITATIONS, "created_at", "id")
 
     # --- the inventory
 
@@ -195,6 +208,20 @@ class SqlSnapshot:
 
     def last_event(self) -> int:
         return self._connection.scalar(select(func.max(schema.events.c.number))) or 0
+
+    def audit(
+        self, after: int, *, limit: int, who: str | None = None, thing: str | None = None, newest: bool = False
+    ) -> list[AuditEntry]:
+        entry = schema.audit.c
+        where = [entry.number > after]
+        if who is not None:
+            where.append(entry.name == who)
+        if thing is not None:
+            where.append(entry.thing == thing)
+        order = entry.number.desc() if newest else entry.number
+        query = select(schema.audit).where(*where).order_by(order).limit(limit)
+        found = [rows.unpack_audit(row) for row in self._connection.execute(query).mappings()]
+        return found[::-1] if newest else found
 
     # --- how
 

@@ -1,21 +1,27 @@
 """What is written to the records, all at once or not at all."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
 from boardgrid.adapters.records import rows, schema
+from boardgrid.adapters.records.rows import Shelf
 from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
-from boardgrid.model.user import Audience, Token, User
+from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.ports import Entry, Thing
 
-_EVENT, _SLOT, _MEMBER = insert(schema.events), insert(schema.slots), insert(schema.members)
+T = TypeVar("T", bound=Thing)
+
+_EVENT, _SLOT, _MEMBER, _AUDIT = (insert(one) for one in (schema.events, schema.slots, schema.members, schema.audit))
 _SLOTS_GO = delete(schema.slots).where(schema.slots.c.reservation == bindparam("_key"))
 _MEMBERS_GO = delete(schema.members).where(schema.members.c.reservation == bindparam("_key"))
 _REVISE = update(schema.revisions).where(schema.revisions.c.of == bindparam("_key"))
@@ -35,6 +41,12 @@ class SqlTransaction(SqlSnapshot):
         super().__init__(connection)
         self._raised: dict[str, int] = {}  # the revisions of this transaction
 
+    def recorded(self, thing: T) -> T | None:
+        if isinstance(thing, User):
+            return self.user(thing.id)  # type: ignore[return-value]  # as much a User as it was given
+        shelf: Shelf[T] = rows.SHELVES[type(thing)]
+        return self._one(shelf, shelf.key_of(thing))
+
     def save(self, thing: Thing) -> None:
         self._save(thing, is_new=False)
 
@@ -46,6 +58,7 @@ class SqlTransaction(SqlSnapshot):
         row = shelf.pack(thing)
         at = shelf.table, row[shelf.key]
         before = self._known.get(at)
+        is_new = is_new or (at in self._known and before is None)
         if isinstance(thing, Reservation):
             row["revision"] = self._revised(RESERVATIONS)
         # Not "insert or replace", which would delete the old row and with it what refers to it.
@@ -89,25 +102,29 @@ class SqlTransaction(SqlSnapshot):
             self._raised[of] = number
         return self._raised[of]
 
-    def remove(self, thing: Token | BoardType | Standing) -> None:
+    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
         shelf = rows.SHELVES[type(thing)]
-        self._known.pop((shelf.table, shelf.key_of(thing)), None)
-        match thing:
-            case Token():
-                self._connection.execute(delete(schema.tokens).where(schema.tokens.c.id == thing.id))
-            case BoardType():
-                self._connection.execute(delete(schema.board_types).where(schema.board_types.c.name == thing.name))
-            case Standing():
-                name = thing.board.name
-                self._connection.execute(delete(schema.boards).where(schema.boards.c.name == name))
-                self._connection.execute(delete(schema.health).where(schema.health.c.board == name))
+        key = shelf.key_of(thing)
+        self._connection.execute(delete(shelf.table).where(shelf.table.c[shelf.key] == key))
+        if isinstance(thing, Standing):
+            self._connection.execute(delete(schema.health).where(schema.health.c.board == key))
+            self._known.pop((schema.health, key), None)
+        self._known[shelf.table, key] = None
 
-    def tokens_end(self, *, audience: Audience, user: UUID | None = None, site: str | None = None) -> None:
+    def site_tokens_end(self, site: str, audience: Audience) -> None:
         token = schema.tokens.c
+        self._connection.execute(delete(schema.tokens).where(token.audience == audience, token.site == site))
         self._known.clear()
-        self._connection.execute(
-            delete(schema.tokens).where(token.audience == audience, token.user == user, token.site == site)
-        )
+
+    def tokens_used(self, at: Mapping[str, datetime]) -> None:
+        token = schema.tokens.c
+        used = update(schema.tokens).where(token.id == bindparam("_id")).values(last_used_at=bindparam("_at"))
+        if at:
+            self._connection.execute(used, [{"_id": token_id, "_at": when} for token_id, when in at.items()])
+            self._known.clear()
+
+    def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        self._connection.execute(_AUDIT, [rows.pack_audit(entry) for entry in entries])
 
     def next_reservation(self) -> int:
         # One writer at a time, and no reservation is ever removed.
@@ -131,8 +148,8 @@ class SqlTransaction(SqlSnapshot):
 
     def forget_orders(self, before: datetime) -> None:
         order = schema.orders.c
-        self._known.clear()
         self._connection.execute(delete(schema.orders).where(order.is_done, order.asked_at < before))
+        self._known.clear()
 
     def forget_events(self, before: datetime) -> None:
         self._connection.execute(delete(schema.events).where(schema.events.c.at < before))

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from boardgrid.adapters.changes import InProcessChanges
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.driverbook import DriverBook
+from boardgrid.adapters.passwords import ArgonPasswords
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.daemon.config import Config
@@ -33,6 +34,8 @@ def services(config: Config, *, upgrade: bool) -> Iterator[Farm]:
             records,
             InProcessChanges(),
             now,
+            passwords=ArgonPasswords(),
+            login_for=timedelta(days=config.controller.login_days),
             root_bytes=config.controller.root_mib << 20,
             check_driver=_driver_check(config),
         )
@@ -65,6 +68,10 @@ def prepare(config: Config) -> dict[str, str]:
         }
 
 
-def create_admin(config: Config, name: str, *, again: bool) -> Secret:
+def create_admin(config: Config, name: str, *, again: bool, password: Secret | None) -> Secret | None:
+    """Their token; None where they have a *password*."""
     with services(config, upgrade=False) as farm:
+        if password is not None:
+            farm.accounts.create_admin_with(password.reveal(), name, again=again)
+            return None
         return farm.accounts.create_admin(name, again=again).clear
