@@ -128,9 +128,10 @@ class Desk:
             work = Work(tx, self.now())
             yield work
             work.raise_versions()
-            topics = work.topics
+            if topics := sorted(work.topics):
+                tx.announce(*topics)
         if topics:
-            self.changes.tell(*sorted(topics))
+            self.changes.tell(*topics)
 
 
 def _check_account(user: User | None) -> None:

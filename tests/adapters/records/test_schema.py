@@ -10,9 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from boardgrid.adapters.records.migrate import MIGRATIONS, bring_to_head
+from boardgrid.adapters.records.migrate import bring_to_head
+from boardgrid.adapters.records.revisions import MIGRATIONS, Revisions
 from boardgrid.adapters.records.schema import metadata
 from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.model.board import BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.model.user import Role, User
@@ -23,7 +25,7 @@ ADA = User(uuid7(AT), "ada", Role.USER)
 
 
 def _open(path: Path, *, upgrade: bool = True) -> SqlRecords:
-    return SqlRecords.open(path, upgrade=upgrade, now=lambda: AT)
+    return SqlRecords.open(SqliteFile(path), upgrade=upgrade, now=lambda: AT)
 
 
 def _made(path: Path) -> None:
@@ -108,8 +110,11 @@ def _migration(folder: Path, *acts: str) -> None:
 
 
 def _upgrade(path: Path, folder: Path, *, upgrade: bool = True) -> None:
-    with closing(_open(path)) as records:
-        bring_to_head(records.engine, path, folder, upgrade=upgrade, now=lambda: AT)
+    database = SqliteFile(path)
+    try:
+        bring_to_head(database, Revisions(folder), upgrade=upgrade, now=lambda: AT)
+    finally:
+        database.engine.dispose()
 
 
 def test_an_older_database_is_copied_and_then_brought_up_to_date(tmp_path: Path, later: Path) -> None:

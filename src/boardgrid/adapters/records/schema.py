@@ -44,6 +44,9 @@ metadata = MetaData(
     }
 )
 
+# Of reservations and events. SQLite counts up only what it calls an integer, whose width it does not limit.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
 users = Table(
     "users",
     metadata,
@@ -155,7 +158,7 @@ Index(
 reservations = Table(
     "reservations",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("user", Uuid, ForeignKey("users.id"), nullable=False, index=True),
     Column("board", Text, nullable=False),
     Column("start", Moment, nullable=False),
@@ -176,7 +179,7 @@ deployments = Table(
     "deployments",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("reservation", Integer, ForeignKey("reservations.number"), nullable=False, index=True),
+    Column("reservation", Number, ForeignKey("reservations.number"), nullable=False, index=True),
     Column("board", Text, nullable=False),
     Column("image", Uuid, ForeignKey("images.id"), nullable=False),
     Column("root", Uuid, ForeignKey("roots.id"), nullable=False, index=True),
@@ -245,7 +248,7 @@ health = Table(
 events = Table(
     "events",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("board", Text, nullable=False),
     Column("generation", BigInteger, nullable=False),
@@ -256,7 +259,7 @@ events = Table(
     Column("took_s", Float),
     Column("detail", Text, nullable=False),
     Column("console", Told(tuple[str, ...]), nullable=False),
-    Column("reservation", Integer),
+    Column("reservation", Number),
     Column("owner", Uuid),
     Index("ix_events_board_number", "board", "number"),
     Index("ix_events_reservation_number", "reservation", "number"),

@@ -3,9 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy import Connection, delete, exists, func, insert, select
 
 from boardgrid.adapters.records import rows, schema
+from boardgrid.adapters.records.database import Database
 from boardgrid.adapters.records.snapshot import SqlSnapshot
 from boardgrid.model.board import BoardType
 from boardgrid.model.planning import Standing
@@ -14,6 +15,10 @@ from boardgrid.ports import Entry, Thing
 
 
 class SqlTransaction(SqlSnapshot):
+    def __init__(self, connection: Connection, database: Database) -> None:
+        super().__init__(connection)
+        self._database = database
+
     def save(self, thing: Thing) -> None:
         shelf = rows.SHELVES[type(thing)]
         row = shelf.pack(thing)
@@ -55,6 +60,9 @@ class SqlTransaction(SqlSnapshot):
 
     def add_event(self, entry: Entry) -> None:
         self._connection.execute(insert(schema.events).values(rows.pack_entry(entry)))
+
+    def announce(self, *topics: str) -> None:
+        self._database.announce(self._connection, topics)
 
     def is_new(self, report: UUID, at: datetime) -> bool:
         if self._connection.scalar(select(exists().where(schema.reports.c.id == report))):
