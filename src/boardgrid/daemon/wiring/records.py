@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from boardgrid.adapters.changes.in_process import InProcessChanges
 from boardgrid.adapters.changes.postgresql import PostgresChanges
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.driverbook import DriverBook
+from boardgrid.adapters.records.backup import back_up, restore
 from boardgrid.adapters.records.database import Database
 from boardgrid.adapters.records.postgresql import PostgresDatabase
+from boardgrid.adapters.records.revisions import Revisions
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.adapters.shell import SubprocessShell
@@ -104,3 +107,17 @@ def prepare(config: Config) -> dict[str, str]:
 def create_admin(config: Config, name: str, *, again: bool) -> Secret:
     with services(config, upgrade=False) as farm:
         return farm.accounts.create_admin(name, again=again).clear
+
+
+def back_up_to(config: Config, file: Path) -> None:
+    database = database_of(config)
+    database.prepare(make=False)
+    with Revisions.ours() as revisions:
+        back_up(database, file, revisions)
+
+
+def restore_from(config: Config, file: Path, *, called: str, replace: bool) -> Path | None:
+    with Revisions.ours() as revisions:
+        return restore(
+            SqliteFile(file, called=called), database_of(config), revisions=revisions, replace=replace, at=now()
+        )
