@@ -1,6 +1,6 @@
 """What the farm needs from the world, on one page. Adapters and drivers answer it; ``boardgrid.testing`` fakes it."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -629,6 +629,9 @@ class Transaction(Snapshot, Protocol):
     def add_event(self, entry: Entry) -> None:
         """Record it under the next number, whatever number it carries."""
 
+    def announce(self, *topics: str) -> None:
+        """Once it is recorded, and only then, have other controllers tell those who wait there."""
+
     def is_new(self, report: UUID, at: datetime) -> bool:
         """Note a report's id; False: it was noted before."""
 
@@ -675,10 +678,26 @@ class Changes(Protocol):
     """
 
     def tell(self, *topics: str) -> None:
-        """From any thread, after the records were written. Never waits."""
+        """
+        Wake this controller's own, from any thread, after the records were written. Never waits.
+
+        Those of other controllers are told by :meth:`Transaction.announce`, which is not lost with whoever called it.
+        """
 
     def mark(self, topic: str) -> int:
-        """Rises with every call of :meth:`tell` for this topic. From any thread."""
+        """Rises with every change of this topic that is heard of. From any thread."""
 
     async def wait(self, topic: str, mark: int, timeout_s: float) -> int:
         """Return the topic's mark as soon as it is above *mark*, or when *timeout_s* have passed."""
+
+
+class Turn(Protocol):
+    """Whose turn it is, of the controllers on the same records, to do what one of them does for the whole farm."""
+
+    async def keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        """
+        Wait for this controller's turn, and do *work* in it; when that ends, the turn is given back.
+
+        Work is cancelled where the turn is lost (the database was restarted), and begun anew in the next one. For a
+        moment another's may be under way then: it must be of a kind that two may do.
+        """

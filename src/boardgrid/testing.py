@@ -9,7 +9,7 @@ import asyncio
 import functools
 import hashlib
 import selectors
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path, PurePosixPath
@@ -90,6 +90,34 @@ class FakeShell:
         if isinstance(answer, FarmError):
             raise answer
         return answer
+
+
+# --- controllers
+
+
+class FakeTurn:
+    """The turn of one controller; those that are made with the same *lock* are on the same records."""
+
+    def __init__(self, lock: asyncio.Lock | None = None) -> None:
+        self._lock, self._lost = lock or asyncio.Lock(), asyncio.Event()
+
+    def lose(self) -> None:
+        self._lost.set()
+
+    async def keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            async with self._lock:
+                self._lost.clear()
+                working = asyncio.ensure_future(work())
+                losing = asyncio.ensure_future(self._lost.wait())
+                try:
+                    await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in (working, losing):
+                        task.cancel()
+                    await asyncio.gather(working, losing, return_exceptions=True)
+            if not working.cancelled():
+                return working.result()
 
 
 # --- the store

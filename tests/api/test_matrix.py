@@ -89,6 +89,7 @@ RESERVED = {"guest": 403, "worker": 201}
 RELEASED = {"operator": 202, "worker": 403}
 EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
+LONGER, SHARED = {"by_s": 60}, {"add": ["bob"]}
 ALL_NEEDED = {"worker": 403, "reader": 403}
 BAD_FOR_ALL = {"worker": 422, "reader": 422}  # seen to be none before anything else is looked at
 
@@ -152,8 +153,8 @@ MATRIX = {
     "GET /api/v1/reservations": to("/reservations?all=true", 200, 200),
     "GET /api/v1/reservations/{number}": to("/reservations/3", 200, 200),
     "POST /api/v1/reservations": to("/reservations", TOO_LATE, TOO_LATE, but=RESERVED, json=WANTED),
-    "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json={"by_s": 60}),
-    "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json={"add": ["bob"]}),
+    "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json=LONGER),
+    "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
     "POST /api/v1/reservations/{number}/release": to("/reservations/2/release", 403, 409, but=RELEASED, json=DISCARD),
     "GET /api/v1/deployments/{deployment}": to(f"/deployments/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/events": to("/events?board=tk1-1", 200, 200),

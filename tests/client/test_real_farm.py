@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from boardgrid.adapters.changes import InProcessChanges
+from boardgrid.adapters.changes.in_process import InProcessChanges
 from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.api.app import create
 from boardgrid.api.spool import Spool
 from boardgrid.api.streams import Streams
@@ -186,7 +187,7 @@ async def farm(tmp_path: Path) -> AsyncIterator[Played]:
 
     # What the farm logs would mix with what the commands print: they run in this process.
     with capture_logs():
-        records = SqlRecords.open(tmp_path / "farm.db", upgrade=True, now=now)
+        records = SqlRecords.open(SqliteFile(tmp_path / "farm.db"), upgrade=True, now=now)
         try:
             farm = Played(Farm.of(records, InProcessChanges(), now, passwords=FakePasswords()), tmp_path)
             farm.farm.inventory.put_site(Site("lab", server=IPv4Interface("10.20.0.1/24")))

@@ -1,8 +1,6 @@
 """What is recorded comes back as it was, all of it or nothing, and what must never be is not recorded."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Interface
@@ -24,7 +22,7 @@ from boardgrid.model.user import Audience, Invitation, Password, Role, Scope, To
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, Wish
 from boardgrid.ports import Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
-from tests.services.house import records_with
+from tests.databases import records_of
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123457, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -121,11 +119,9 @@ EVERYTHING: tuple[Thing, ...] = (
 )  # fmt: skip
 
 
-@pytest.fixture(params=[records_with], ids=["sqlite"])
-def records(request: pytest.FixtureRequest) -> Iterator[Records]:
-    make: Callable[[], AbstractContextManager[Records]] = request.param
-    with make() as made:
-        yield made
+@pytest.fixture
+def records(engine: str) -> Records:
+    return records_of(engine)
 
 
 @pytest.fixture
@@ -223,12 +219,21 @@ def test_times_keep_their_microseconds(full: Records, at: datetime) -> None:
 
 
 def test_words_of_any_language_are_kept(full: Records) -> None:
-    words = "Größe, 板, \"'; DROP TABLE users; -- \x00"
-    with full.write() as tx:
+    words = "Größe, 板, \"'; DROP TABLE users; -- "
+    assert _kept(full, words) == words
+
+
+def test_a_nul_that_a_board_printed_hinders_no_record(full: Records) -> None:
+    assert _kept(full, "it said \0") in {"it said \0", "it said \N{SYMBOL FOR NULL}"}
+
+
+def _kept(records: Records, words: str) -> str:
+    with records.write() as tx:
         tx.save(STANDING.set_aside(words))
-    with full.read() as snapshot:
+    with records.read() as snapshot:
         standing = snapshot.board("tk1-1")
-    assert standing is not None and standing.board.set_aside == words
+    assert standing is not None
+    return standing.board.set_aside
 
 
 # --- all or nothing
@@ -323,6 +328,16 @@ def test_nothing_refers_to_what_is_not_there(full: Records) -> None:
     _refused(full, replace(ROOT, image=uuid4()))
     _refused(full, replace(RESERVATION, user=uuid4()))
     _refused(full, Standing(replace(BOARD, type="rpi4")))
+
+
+@pytest.mark.parametrize("number", [0, 2**31, 2**53])
+def test_a_number_that_was_never_given_is_nothings(full: Records, number: int) -> None:
+    with full.read() as snapshot:
+        assert snapshot.reservation(number) is None
+        assert snapshot.reservations(before=number) == ([RESERVATION] if number else [])
+        assert snapshot.deployments(reservations=[number]) == []
+        assert snapshot.events(number, limit=9) == []
+        assert snapshot.events(0, limit=9, reservation=number) == []
 
 
 def test_a_number_that_no_database_can_hold_is_refused(full: Records) -> None:

@@ -42,6 +42,8 @@ LEAVES = {
     "up": f"{_COMMANDS}.server:up",
     "down": f"{_COMMANDS}.server:down",
     "admin": f"{_COMMANDS}.server:admin",
+    "backup": f"{_COMMANDS}.server:backup",
+    "restore": f"{_COMMANDS}.server:restore",
     "agent": f"{_COMMANDS}.server:agent",
     "controller": f"{_COMMANDS}.server:controller",
     "gateway": f"{_COMMANDS}.server:gateway",

@@ -263,11 +263,13 @@ class Desk:
             yield work
             work.raise_versions()
             work.write_audit()
-            topics, plan = work.topics, work.keep_plan()
+            plan = work.keep_plan()
+            if topics := sorted(work.topics):
+                tx.announce(*topics)
         if plan is not None:
             self.timetable.keep(plan)
         if topics:
-            self.changes.tell(*sorted(topics))
+            self.changes.tell(*topics)
 
 
 def check_account(user: User | None) -> None:

@@ -23,13 +23,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    event,
     false,
     text,
 )
 
-from boardgrid.adapters.records import guards
-from boardgrid.adapters.records.append_only import APPEND_ONLY
 from boardgrid.adapters.records.columns import Moment, Told, Worded
 from boardgrid.model.audit import Facts
 from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
@@ -51,6 +48,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+# Of reservations and events. SQLite counts up only what it calls an integer, whose width it does not limit.
+Number = BigInteger().with_variant(Integer, "sqlite")
 
 users = Table(
     "users",
@@ -139,7 +139,7 @@ invitations = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("who", Uuid),
     Column("name", Text, nullable=False),
@@ -153,8 +153,6 @@ audit = Table(
     Index("ix_audit_thing_number", "thing", "number"),
     sqlite_autoincrement=True,  # a number is never given twice
 )
-for _ddl in APPEND_ONLY:
-    event.listen(audit, "after_create", _ddl)
 
 board_types = Table(
     "board_types",
@@ -214,7 +212,7 @@ Index(
 reservations = Table(
     "reservations",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("user", Uuid, ForeignKey("users.id"), nullable=False, index=True),
     Column("groups", Told(tuple[Group, ...]), nullable=False),
     Column("boards", Told(tuple[str, ...]), nullable=False),
@@ -236,7 +234,7 @@ reservations = Table(
 members = Table(
     "members",
     metadata,
-    Column("reservation", Integer, ForeignKey("reservations.number"), primary_key=True),
+    Column("reservation", Number, ForeignKey("reservations.number"), primary_key=True),
     Column("user", Uuid, ForeignKey("users.id"), primary_key=True, index=True),
 )
 
@@ -248,7 +246,7 @@ slots = Table(
     Column("board", Text, primary_key=True),
     Column("start", Moment, primary_key=True),
     Column("end", Moment, nullable=False),
-    Column("reservation", Integer, ForeignKey("reservations.number"), nullable=False, index=True),
+    Column("reservation", Number, ForeignKey("reservations.number"), nullable=False, index=True),
 )
 
 # How often what is planned upon has changed: whoever keeps a copy of it in memory sees by this what is new.
@@ -263,7 +261,7 @@ deployments = Table(
     "deployments",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("reservation", Integer, ForeignKey("reservations.number"), nullable=False, index=True),
+    Column("reservation", Number, ForeignKey("reservations.number"), nullable=False, index=True),
     Column("board", Text, nullable=False),
     Column("image", Uuid, ForeignKey("images.id"), nullable=False),
     Column("root", Uuid, ForeignKey("roots.id"), nullable=False, index=True),
@@ -334,7 +332,7 @@ health = Table(
 events = Table(
     "events",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("board", Text, nullable=False),
     Column("generation", BigInteger, nullable=False),
@@ -345,7 +343,7 @@ events = Table(
     Column("took_s", Float),
     Column("detail", Text, nullable=False),
     Column("console", Told(tuple[str, ...]), nullable=False),
-    Column("reservation", Integer),
+    Column("reservation", Number),
     Column("owner", Uuid),
     Index("ix_events_board_number", "board", "number"),
     Index("ix_events_reservation_number", "reservation", "number"),
@@ -358,5 +356,3 @@ reports = Table(
     Column("id", Uuid, primary_key=True),
     Column("at", Moment, nullable=False, index=True),
 )
-
-guards.install(metadata)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
 from boardgrid.adapters.records import rows, schema
+from boardgrid.adapters.records.database import Database
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
 from boardgrid.model.audit import AuditEntry
@@ -37,8 +38,9 @@ def _slots(reservation: Reservation) -> list[dict[str, object]]:
 
 
 class SqlTransaction(SqlSnapshot):
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, database: Database) -> None:
         super().__init__(connection)
+        self._database = database
         self._raised: dict[str, int] = {}  # the revisions of this transaction
 
     def recorded(self, thing: T) -> T | None:
@@ -136,6 +138,9 @@ class SqlTransaction(SqlSnapshot):
 
     def add_event(self, entry: Entry) -> None:
         self._connection.execute(_EVENT, rows.pack_entry(entry))
+
+    def announce(self, *topics: str) -> None:
+        self._database.announce(self._connection, topics)
 
     def is_new(self, report: UUID, at: datetime) -> bool:
         if self._connection.scalar(select(exists().where(schema.reports.c.id == report))):

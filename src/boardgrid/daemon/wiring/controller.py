@@ -16,7 +16,7 @@ from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
 from boardgrid.daemon.wiring.connection import Connection
-from boardgrid.daemon.wiring.records import services
+from boardgrid.daemon.wiring.records import serving_services
 from boardgrid.model.errors import FarmError
 from boardgrid.ports import EVENTS
 from boardgrid.services.farm import Farm
@@ -46,7 +46,7 @@ async def serve(config: Config) -> None:
     """Until cancelled."""
     descriptors.use_all()
     doors = sockets.inherited(os.environ) or _own_doors(config)
-    with services(config, upgrade=False) as farm:
+    with serving_services(config) as (farm, turn):
         server = _Server(
             uvicorn.Config(
                 app.create(farm, Spool(Layout(config.state).spool)),
@@ -59,7 +59,7 @@ async def serve(config: Config) -> None:
             )
         )
         serving = asyncio.create_task(server.serve(sockets=list(doors.values())))
-        expiring = asyncio.create_task(keep_expiring(farm))
+        expiring = asyncio.create_task(turn.keep(lambda: keep_expiring(farm)))
         writing = asyncio.create_task(_keep_writing_uses(farm))
         try:
             await asyncio.wait({serving, expiring}, return_when=asyncio.FIRST_COMPLETED)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 revision = "0004"
 down_revision = "0003"
 
@@ -41,7 +43,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit",
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", _NUMBER, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("who", sa.Uuid(), nullable=True),
         sa.Column("name", sa.Text(), nullable=False),
@@ -56,23 +58,3 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_name_number", "audit", ["name", "number"], unique=False)
     op.create_index("ix_audit_thing_number", "audit", ["thing", "number"], unique=False)
-    for statement in _APPEND_ONLY[op.get_bind().dialect.name]:
-        op.execute(statement)
-
-
-_SQLITE = """\
-CREATE TRIGGER audit_is_never_{act}d BEFORE {word} ON audit
-BEGIN
-  SELECT RAISE(ABORT, 'the audit log is only added to');
-END"""
-_APPEND_ONLY = {
-    "sqlite": (_SQLITE.format(act="change", word="UPDATE"), _SQLITE.format(act="remove", word="DELETE")),
-    "postgresql": (
-        """\
-CREATE FUNCTION audit_refuses() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION 'the audit log is only added to' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
-        """\
-CREATE TRIGGER audit_is_only_added_to BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
-FOR EACH STATEMENT EXECUTE FUNCTION audit_refuses()""",
-    ),
-}
