@@ -61,9 +61,10 @@ _SEQUENCES = text(
 )
 _SET_SEQUENCE = text(
     """
-    SELECT setval(pg_get_serial_sequence(quote_ident(:table), attname), :number) FROM pg_attribute
-     WHERE attrelid = quote_ident(:table)::regclass AND attnum > 0
-       AND pg_get_serial_sequence(quote_ident(:table), attname) IS NOT NULL
+    SELECT setval(sequence, :number)
+      FROM (SELECT CASE WHEN NOT attisdropped THEN pg_get_serial_sequence(quote_ident(:table), attname) END AS sequence
+              FROM pg_attribute WHERE attrelid = quote_ident(:table)::regclass AND attnum > 0) AS found
+     WHERE sequence IS NOT NULL
     """
 )
 
