@@ -105,6 +105,15 @@ class Line:
             start = self.ends[place]
         return start
 
+    def gaps(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """When it is free from *now* on; the last gap has no end."""
+        start = now
+        for place in range(bisect_right(self.ends, now), len(self.starts)):
+            if self.starts[place] > start:
+                yield start, self.starts[place]
+            start = self.ends[place]
+        yield start, NEVER
+
     def next_after(self, at: datetime) -> datetime:
         """When the next job begins that is not under way at *at*."""
         after = bisect_right(self.starts, at)
@@ -378,11 +387,10 @@ class Calendar:
         """
         moved: list[tuple[Job, Placement]] = []
         vacated: set[str] = set()
+        holes = _Holes(self.lines, freed, now)
         for number in queue:
             job = self.jobs.get(number)
-            if job is None or not job.is_queued or job.has_begun or job.window.start <= now:
-                continue
-            if not self._may_gain(job, freed, now):
+            if job is None or not job.is_queued or job.has_begun or not holes.may_take(job, now):
                 continue
             self.drop(number)
             # One board alone can only become another's earlier where one was freed.
@@ -394,20 +402,9 @@ class Calendar:
                 continue
             vacated |= set(job.boards)
             self.put(replace(job, window=found.window, boards=found.boards))
+            holes.look_again(found.boards)
             moved.append((job, found))
         return moved, vacated
-
-    def _may_gain(self, job: Job, freed: Collection[str], now: datetime) -> bool:
-        """Whether one of the freed boards has room for it before it is to begin; a look that costs little."""
-        for demand in job.demands:
-            few, many = sorted((freed, demand.among), key=len)
-            for board in few:
-                if board not in many:
-                    continue
-                # Its own place may stand in the way of an earlier one on the same board.
-                if board in job.boards or self.line(board).earliest(now, job.window.lasting) < job.window.start:
-                    return True
-        return False
 
     def evicted(self, board: str, now: datetime, grace: timedelta) -> tuple[list[tuple[Job, Placement]], list[Job]]:
         """
@@ -473,6 +470,44 @@ class Calendar:
 
     def _without_guests(self, boards: Mapping[str, int]) -> Mapping[str, int]:
         return {board: place for board, place in boards.items() if board not in self.guests}
+
+
+class _Holes:
+    """Where boards that became free are free, to see at a glance whom they are of no use to."""
+
+    def __init__(self, lines: Mapping[str, Line], freed: Collection[str], now: datetime) -> None:
+        self._lines, self._now = lines, now
+        self._gaps: dict[str, list[tuple[datetime, datetime]]] = {board: [] for board in freed}
+        self.look_again(freed)
+
+    def look_again(self, boards: Iterable[str]) -> None:
+        for board in boards:
+            if board in self._gaps:
+                self._gaps[board] = list(self._lines.get(board, _EMPTY).gaps(self._now))
+        self._longest = max(
+            (end - start for gaps in self._gaps.values() for start, end in gaps if end < NEVER), default=timedelta(0)
+        )
+        self._open = min((gaps[-1][0] for gaps in self._gaps.values()), default=NEVER)
+
+    def may_take(self, job: Job, now: datetime) -> bool:
+        start, lasting = job.window.start, job.window.lasting
+        if start <= now:
+            return False
+        # Its own place may stand in the way of an earlier one on the same board.
+        if any(board in self._gaps for board in job.boards):
+            return True
+        if lasting > self._longest and start <= self._open:
+            return False
+        for demand in job.demands:
+            few, many = sorted((self._gaps, demand.among), key=len)
+            for board in few:
+                if board in many:
+                    for begins, ends in self._gaps[board]:
+                        if begins >= start:
+                            break
+                        if ends - begins >= lasting:
+                            return True
+        return False
 
 
 def _both(boards: Mapping[str, int], freed: Collection[str]) -> dict[str, int]:

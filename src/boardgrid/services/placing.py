@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 GRACE = timedelta(minutes=5)  # so long a best-effort reservation may go on when its board is wanted
 WORTH = timedelta(minutes=10)  # for less than this none is begun
-ROUNDS = 3  # so often what became free is offered to the queue at once; the rest follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,13 +341,10 @@ def offer(work: Work, boards: Iterable[str]) -> None:
     if not freed:
         return
     queue = plan.queue()
-    for _round in range(ROUNDS):
-        if not freed or not queue:
-            break
-        moved, freed = plan.calendar.advance(queue, freed, now, GRACE)
-        for job, found in moved:
-            _advanced(work, job.number, found)
-    plan.vacated = freed if queue else set()
+    # Once through the queue. What those leave who move up is offered next, in a transaction of its own.
+    moved, plan.vacated = plan.calendar.advance(queue, freed, now, GRACE) if queue else ([], set())
+    for job, found in moved:
+        _advanced(work, job.number, found)
     for number in plan.patient():
         _fill(work, number)
 
