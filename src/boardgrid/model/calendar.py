@@ -24,7 +24,7 @@ from boardgrid.model.window import Window
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_TRIES = 16  # so many boards are looked at for making room: of equal ones the next is as full as the last
+_TRIES = 4  # so many boards are looked at for making room: of equal ones the next is as full as the last
 
 
 @dataclass(frozen=True, slots=True)

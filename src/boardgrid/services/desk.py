@@ -196,9 +196,9 @@ class Work:
         if before is None or replace(before.board, set_aside="") != replace(after.board, set_aside=""):
             self._shelf_changed()
         elif is_shut(before) is not is_shut(after):
+            plan = self.plan  # drafted before that: else all of it would be read anew
             self.tx.shelf_changed()
-            if self._plan is not None:
-                self._plan.calendar.shut ^= {after.board.name}
+            plan.calendar.shut ^= {after.board.name}
 
     def _audit(self, before: Thing | None, after: Thing | None) -> None:
         thing = after or before
