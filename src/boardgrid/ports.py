@@ -261,6 +261,20 @@ class HostKeys(Protocol):
         """
 
 
+class Admission(Protocol):
+    async def admit(self, board: IPv4Address, host_key: str, keys: Collection[str], timeout_s: float = 10) -> None:
+        """
+        Have just these keys log in as root on a board that runs, beside those that its user put there by hand. May be
+        called twice.
+
+        Args:
+            host_key: what the board has to prove to have.
+
+        Raises:
+            Fault: SSH_SILENT, it did not answer in time, or not as it should.
+        """
+
+
 # --- drivers: what can be done to a board. A driver is any object that answers one or more of these.
 
 

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import hashlib
 import selectors
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,19 @@ from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Sour
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
-from boardgrid.ports import BootEntry, BootFiles, BootSeen, Export, Holdings, Persona, Room, Route, Sighting, Sign
+from boardgrid.ports import (
+    BootEntry,
+    BootFiles,
+    BootSeen,
+    Export,
+    Holdings,
+    HostKeys,
+    Persona,
+    Room,
+    Route,
+    Sighting,
+    Sign,
+)
 
 P = ParamSpec("P")
 
@@ -338,6 +350,17 @@ class FakeHostKeys:
         return key
 
 
+@dataclass
+class FakeAdmission:
+    keys: HostKeys
+    admitted: dict[IPv4Address, tuple[str, ...]] = field(default_factory=dict)
+
+    async def admit(self, board: IPv4Address, host_key: str, keys: Collection[str], timeout_s: float = 10) -> None:
+        if await self.keys.of(board, timeout_s) != host_key:
+            raise Fault(Code.SSH_SILENT, "{board} has another host key", blame=Blame.BOARD, board=board)
+        self.admitted[board] = tuple(keys)
+
+
 # --- boards
 
 
@@ -633,11 +656,13 @@ class FakeSite:
     netboot: FakeNetboot = field(default_factory=FakeNetboot)
     sightings: FakeSightings = field(default_factory=FakeSightings)
     host_keys: FakeHostKeys = field(default_factory=FakeHostKeys)
+    admission: FakeAdmission = field(init=False, compare=False)
     controller: FakeController = field(default_factory=FakeController)
     shelf: dict[str, FakeBoard] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.admission = FakeAdmission(self.host_keys)
         self.controller.on_report = self._heard
 
     @property

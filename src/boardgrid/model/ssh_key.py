@@ -16,6 +16,7 @@ _KINDS = {
     "sk-ecdsa-sha2-nistp256@openssh.com",
     "ssh-rsa",
 }
+GIVEN = "boardgrid"  # the comment of a key that the farm wrote into authorized_keys, and may take from there
 _RSA_BITS = 2048  # fewer can be broken
 _LONGEST = 16384
 

@@ -24,6 +24,7 @@ from boardgrid.ports import OrderRecord, Snapshot
 from boardgrid.services.desk import Desk, check_no_guest
 from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import reservation_of, standing_of
+from boardgrid.services.giving import keys_of
 from boardgrid.services.placing import Wanted, accept, carry_out_due, make_room, offer
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
@@ -187,6 +188,9 @@ class Booking:
             kept = tuple(one for one in members if one not in gone and one != mine.user)
             shared = replace(mine, members=kept)
             work.save(shared)
+            for board in shared.boards:
+                if (standing := work.tx.board(board)) is not None:
+                    work.save(standing.admitting(keys_of(work.tx, shared)))
             work.admitted(shared)
             log.info("reservation.shared", reservation=number, members=len(kept), by=asker.name)
             return Showing(work.tx, asker, work.now).reservation(shared)
