@@ -13,6 +13,7 @@ from uuid import UUID
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
 from boardgrid.model.next_step import Tree
 from boardgrid.model.planning import Standing
@@ -52,6 +53,42 @@ class Passwords(Protocol):
 
     def is_right(self, password: str, hashed: str | None) -> bool:
         """Takes as long where there is nothing to compare with (None), and is False then."""
+
+
+class Directory(Protocol):
+    """A directory of people that the farm does not keep itself. Calls block, so they belong in a thread."""
+
+    def check(self, name: str, password: str) -> Person | None:
+        """
+        Who has this name and this password there; None: nobody, whichever is wrong, after as many questions.
+
+        Raises:
+            Fault: DIRECTORY_FAILED, it did not answer.
+        """
+
+
+class IdentityProvider(Protocol):
+    """A server that people show who they are, in their browser (OpenID Connect). Calls block, as above."""
+
+    def login_url(self, state: str, nonce: str, verifier: str) -> str:
+        """
+        Where somebody logs in. It sends them back to the farm with a code, and with *state*.
+
+        Args:
+            verifier: a secret of the farm's that makes the code good for nobody else (RFC 7636).
+
+        Raises:
+            Fault: PROVIDER_FAILED, it did not answer.
+        """
+
+    def person(self, code: str, nonce: str, verifier: str) -> Person:
+        """
+        Who came back with *code*.
+
+        Raises:
+            NotAllowed: LOGIN_REFUSED, the code, or what the provider signed for it, is not of this login.
+            Fault: PROVIDER_FAILED.
+        """
 
 
 # --- the store: images and roots on the disk of the site
@@ -478,9 +515,10 @@ class Revisions:
 
 
 Thing = (
-    User | Password | Token | Invitation | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment
-    | OrderRecord | Health
+    User | Password | Token | Invitation | ExternalIdentity | PendingLogin | SiteState | BoardType | Standing
+    | Image | Root | Reservation | Deployment | OrderRecord | Health
 )  # fmt: skip
+Removable = Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing
 T = TypeVar("T", bound=Thing)
 
 
@@ -512,6 +550,16 @@ class Snapshot(Protocol):
 
     def invitations(self) -> list[Invitation]:
         """Oldest first."""
+
+    def external_identity(self, key: str) -> ExternalIdentity | None: ...
+
+    def external_identities(self, user: UUID) -> list[ExternalIdentity]:
+        """By their key."""
+
+    def pending_login(self, login_id: str) -> PendingLogin | None: ...
+
+    def pending_logins(self) -> list[PendingLogin]:
+        """Those that end first come first."""
 
     def site(self, name: str) -> SiteState | None: ...
 
@@ -619,7 +667,7 @@ class Transaction(Snapshot, Protocol):
     def recorded(self, thing: T) -> T | None:
         """What is recorded under its key; costs nothing where this transaction has read it."""
 
-    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
+    def remove(self, thing: Removable) -> None:
         """Forget it; what is not there is as good as forgotten."""
 
     def site_tokens_end(self, site: str, audience: Audience) -> None:

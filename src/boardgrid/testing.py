@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path, PurePosixPath
 from typing import Any, ParamSpec
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
-from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotFound
+from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
+from boardgrid.model.federation import Person
 from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Source
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
@@ -550,6 +552,58 @@ class FakePasswords:
     def is_right(self, password: str, hashed: str | None) -> bool:
         self.compared.append(hashed)
         return hashed == self.hashed(password)
+
+
+@dataclass
+class FakeDirectory:
+    """Knows people by name, with their passwords."""
+
+    people: dict[str, tuple[str, Person]] = field(default_factory=dict)
+    is_away: bool = False
+    asked: list[str] = field(default_factory=list)  # for whom, in order
+
+    def put(self, name: str, password: str, *groups: str, external_id: str = "") -> Person:
+        person = Person("ldap", external_id or f"id-of-{name}", name, frozenset(groups))
+        self.people[name] = (password, person)
+        return person
+
+    def check(self, name: str, password: str) -> Person | None:
+        self.asked.append(name)
+        if self.is_away:
+            raise Fault(Code.DIRECTORY_FAILED, "the directory does not answer")
+        known, person = self.people.get(name, ("", None))
+        return person if password and password == known else None
+
+
+@dataclass
+class FakeProvider:
+    """Lets in whoever :meth:`browse` is told to, and tells of them once."""
+
+    issuer: str = "https://sso.example.org"
+    is_away: bool = False
+    codes: dict[str, tuple[Person, str, str]] = field(default_factory=dict)  # whose, with nonce and challenge
+
+    def login_url(self, state: str, nonce: str, verifier: str) -> str:
+        if self.is_away:
+            raise Fault(Code.PROVIDER_FAILED, "the identity provider does not answer")
+        challenge = hashlib.sha256(verifier.encode()).hexdigest()
+        return f"{self.issuer}/authorize?{urlencode({'state': state, 'nonce': nonce, 'challenge': challenge})}"
+
+    def browse(self, url: str, sub: str, name: str = "", *groups: str) -> tuple[str, str]:
+        """Log in as *sub*, and return the state and the code that a browser takes back."""
+        asked = dict(parse_qsl(urlsplit(url).query))
+        code = f"code-{len(self.codes)}"
+        person = Person(self.issuer, sub, name or sub, frozenset(groups))
+        self.codes[code] = (person, asked["nonce"], asked["challenge"])
+        return asked["state"], code
+
+    def person(self, code: str, nonce: str, verifier: str) -> Person:
+        if self.is_away:
+            raise Fault(Code.PROVIDER_FAILED, "the identity provider does not answer")
+        known = self.codes.pop(code, None)
+        if known is None or known[1:] != (nonce, hashlib.sha256(verifier.encode()).hexdigest()):
+            raise NotAllowed(Code.LOGIN_REFUSED, "this code is of another login")
+        return known[0]
 
 
 @dataclass

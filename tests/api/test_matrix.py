@@ -101,6 +101,10 @@ MATRIX = {
     "GET /api/v1/healthz": for_all("/api/v1/healthz"),
     "GET /api/v1/readyz": for_all("/api/v1/readyz"),
     "POST /api/v1/login": for_all("/api/v1/login", 403, json={"name": "ada", "password": "not this one"}),
+    "GET /api/v1/login": for_all("/api/v1/login"),
+    "POST /api/v1/login/oidc": for_all("/api/v1/login/oidc", NOT_THERE, json={"challenge": "c" * 43}),
+    "GET /api/v1/login/oidc/callback": for_all("/api/v1/login/oidc/callback?state=x&code=y", NOT_THERE),
+    "POST /api/v1/login/oidc/token": for_all("/api/v1/login/oidc/token", 403, json={"code": "x", "verifier": "y"}),
     "POST /api/v1/invitations/accept": for_all("/api/v1/invitations/accept", 403, json={"code": "bgi_x"}),
     "GET /api/v1/me": to("/me", 200, 200),
     "PUT /api/v1/me/password": to("/me/password", 422, 422, but=ALL_NEEDED, json={"new": "short"}),
@@ -120,6 +124,10 @@ MATRIX = {
     "POST /api/v1/users/{name}/reset": administered("/users/bob/reset", 201),
     "POST /api/v1/users/{name}/token": administered("/users/bob/token", 201),
     "PUT /api/v1/users/{name}/ssh-keys": administered("/users/bob/ssh-keys", 200, json={"ssh_keys": [KEY]}),
+    "GET /api/v1/users/{name}/external-identities": administered("/users/bob/external-identities", 200),
+    "PUT /api/v1/users/{name}/external-identities": administered(
+        "/users/bob/external-identities", 200, json={"keys": ["ldap x"]}
+    ),
     "DELETE /api/v1/users/{name}": administered("/users/bob", 204),
     "GET /api/v1/invitations": administered("/invitations", 200),
     "POST /api/v1/invitations": administered("/invitations", 201, json={"role": "guest"}),

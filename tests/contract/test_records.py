@@ -13,6 +13,7 @@ from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Property, Site
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid
+from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import Power, Voice
@@ -111,11 +112,13 @@ TOKEN = Token(
 )
 PASSWORD = Password(ADA.id, "$argon2id$...", AT)
 INVITATION = Invitation("0123456789abcdef", "e" * 64, BOB.id, AT, AT + HOUR, Role.GUEST, "eve", ADA.id)
+IDENTITY = ExternalIdentity("https://sso.example.org 4711", ADA.id, AT)
+PENDING = PendingLogin("fedcba9876543210", "f" * 64, "192.0.2.1", "c", "http://", "laptop", "v", AT, ADA.id)
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER, HEALTH, TOKEN, PASSWORD,
-    INVITATION,
+    INVITATION, IDENTITY, PENDING,
 )  # fmt: skip
 
 
@@ -149,6 +152,8 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.token(TOKEN.id),
             snapshot.password(ADA.id),
             snapshot.invitation(INVITATION.id),
+            snapshot.external_identity(IDENTITY.key),
+            snapshot.pending_login(PENDING.id),
         )
 
 
@@ -415,16 +420,20 @@ def test_reservations_come_newest_first_and_deployments_oldest_first(full: Recor
 
 def test_a_removed_thing_is_gone_and_removing_it_again_changes_nothing(full: Records) -> None:
     with full.write() as tx:
+        assert tx.external_identities(ADA.id) == [IDENTITY] and tx.pending_logins() == [PENDING]
         for _ in range(2):
             tx.remove(TOKEN)
             tx.remove(PASSWORD)
             tx.remove(INVITATION)
+            tx.remove(IDENTITY)
+            tx.remove(PENDING)
             tx.remove(STANDING)
             tx.remove(TK1)
     with full.read() as snapshot:
         assert snapshot.token(TOKEN.id) is None and snapshot.tokens(ADA.id) == []
         assert snapshot.password(ADA.id) is None
         assert snapshot.invitation(INVITATION.id) is None and snapshot.invitations() == []
+        assert snapshot.external_identities(ADA.id) == [] and snapshot.pending_logins() == []
         assert snapshot.board("tk1-1") is None
         assert snapshot.board_type("tk1") is None
         assert snapshot.health() == {}

@@ -16,6 +16,8 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
+LDAP = '[login.ldap]\nurl = "ldaps://ldap.example.org"\n'
+OIDC = '[login.oidc]\nissuer = "https://sso.example.org"\n'
 REAL = '[site]\ninterface = "eth1"\nserver = "10.1.0.1/24"\n'
 
 
@@ -107,6 +109,19 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         ('[site]\ninterface = "eth0"', "site.server: should be this machine's address"),
         ('[site]\ninterface = "eth0"\nserver = "10.0.0.0/24"', "site.server: should be this machine's address"),
         ('[site]\ninterface = "eth0"\nserver = "10.0.0.1/33"', "site.server: "),
+        ('[controller]\npublic = "farm.example.org"', "controller.public: should be a URL"),
+        ('[controller]\npublic = "https://u:p@farm.example.org"', "controller.public: should be a URL"),
+        ('[login.ldap]\nurl = "http://ldap.example.org"', "login.ldap.url: should be a URL"),
+        ('[login.ldap]\nurl = "ldaps://ldap.example.org:x"', "login.ldap.url: should be a URL"),
+        (f"{LDAP}[lab]\nvirtual = true", "login.ldap.base: is missing"),
+        (f'{LDAP}base = "x"\nfilter = "(uid=ada)"', "login.ldap.filter: should have {name} in it"),
+        (f'{LDAP}base = "x"\nbind_dn = "cn=x"', "login.ldap.bind_dn: comes together with"),
+        (f'{LDAP}rol = "none"', "login.ldap.rol: there is no such key, did you mean role?"),
+        (f'{LDAP}role = "admin"', "login.ldap.role: input should be 'user', 'guest' or 'none'"),
+        ('[login.oidc]\nissuer = "http://sso.example.org"', "login.oidc.issuer: should be a URL"),
+        ('[login.oidc]\nissuer = "http://127.0.0.1:9400"', "login.oidc.client_id: is missing"),
+        (f'{OIDC}client_id = "b"', "login.oidc.client_secret_file: is missing"),
+        (f'{OIDC}client_id = "b"\nclient_secret_file = "/s"', "controller.public: is missing"),
     ],
 )
 def test_each_complaint_names_file_and_key(tmp_path: Path, text: str, complaint: str) -> None:
@@ -124,6 +139,24 @@ def test_a_password_is_in_no_complaint(tmp_path: Path, url: str) -> None:
         config.read(written(tmp_path, f'[controller]\ndatabase = "{url}"\n{REAL}'))
     assert "controller.database" in str(caught.value)
     assert "hush" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "is_encrypted_later"),
+    [
+        ("ldap://ldap.example.org", True),
+        ("ldap://10.0.0.1:3389", True),
+        ("ldap://localhost.example.org", True),
+        ("ldap://127.0.0.1.example.org", True),
+        ("ldap://127.0.0.1:389", False),
+        ("ldap://localhost", False),
+        ("ldap://[::1]", False),
+        ("ldaps://ldap.example.org", False),
+        ("ldapi://%2Frun%2Fslapd%2Fldapi", False),
+    ],
+)
+def test_passwords_leave_this_machine_encrypted(url: str, is_encrypted_later: bool) -> None:
+    assert config.LdapConfig(url=url).starttls is is_encrypted_later
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from boardgrid.adapters.changes.in_process import InProcessChanges
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.model.board import BoardType, DriverSpec, Site
 from boardgrid.model.errors import Blame, Code
+from boardgrid.model.federation import Enrolment
 from boardgrid.model.image import Image, Kernel, Manifest, RootSource
 from boardgrid.model.inventory import BoardDeclared
 from boardgrid.model.planning import Standing
@@ -20,7 +21,7 @@ from boardgrid.model.report import BoardReport, ImageReport, Reached, Report, Ro
 from boardgrid.model.reservation import Group
 from boardgrid.model.user import Role, User
 from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
-from boardgrid.ports import Records
+from boardgrid.ports import Directory, IdentityProvider, Records
 from boardgrid.services.farm import Farm
 from boardgrid.services.fleet import Taken
 from boardgrid.services.views import ReservationView
@@ -79,6 +80,8 @@ class House:
     records: Records
     now: datetime = START
     changes: InProcessChanges = field(default_factory=InProcessChanges)
+    directory: tuple[Directory, Enrolment] | None = None
+    provider: tuple[IdentityProvider, Enrolment] | None = None
     epoch: int = 0
     instance: UUID = field(default_factory=uuid4)
     admin: User = field(init=False)
@@ -86,7 +89,14 @@ class House:
     bob: User = field(init=False)
 
     def __post_init__(self) -> None:
-        self.farm = Farm.of(self.records, self.changes, lambda: self.now, passwords=FakePasswords())
+        self.farm = Farm.of(
+            self.records,
+            self.changes,
+            lambda: self.now,
+            passwords=FakePasswords(),
+            directory=self.directory,
+            provider=self.provider,
+        )
         with self.records.read() as records:
             people = {one.name: one for one in records.users()}
             site = records.site("lab")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.deployment import DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code
+from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.image import ImageState, Manifest
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
@@ -75,6 +76,23 @@ class NewTokenOut(TokenOut):
     @classmethod
     def of_new(cls, new: NewToken) -> Self:
         return cls(**TokenOut.of(new.token).model_dump(), token=new.clear.reveal())
+
+
+class LoginWaysOut(BaseModel):
+    sso: bool = Field(description="Whether one may log in at an identity provider, in a browser.")
+
+
+class SsoBegunOut(BaseModel):
+    url: str = Field(description="Where a browser is to go.")
+
+
+class ExternalIdentityOut(BaseModel):
+    key: str = Field(description="Who knows them, and as whom: `ldap 1b4e28ba-...`.")
+    linked_at: datetime
+
+    @classmethod
+    def of(cls, identity: ExternalIdentity) -> Self:
+        return cls(key=identity.key, linked_at=identity.linked_at)
 
 
 class InvitationOut(BaseModel):

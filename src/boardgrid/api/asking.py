@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 # A password takes a tenth of a second and 64 MiB to look at: so many at once, and no more may wait for their turn.
 _HASHING = CapacityLimiter(2)
-_HASHING_MOST_WAIT = 50
+_MOST_WAIT = 50
+# Who asks an identity provider waits for it: in few threads of many.
+_ELSEWHERE = CapacityLimiter(4)
 
 _bearer = HTTPBearer(auto_error=False, description="A token `bg_<id>_<secret>`, as it was shown once.")
 
@@ -111,11 +113,25 @@ async def hashing(work: Callable[[], T]) -> T:
     Raises:
         Conflict: LOGINS_TOO_MANY, so many wait already.
     """
-    if _HASHING.statistics().tasks_waiting >= _HASHING_MOST_WAIT:
+    return await _in_turn(work, _HASHING)
+
+
+async def elsewhere(work: Callable[[], T]) -> T:
+    """
+    Run what asks an identity provider, in a thread.
+
+    Raises:
+        Conflict: LOGINS_TOO_MANY, so many wait already.
+    """
+    return await _in_turn(work, _ELSEWHERE)
+
+
+async def _in_turn(work: Callable[[], T], limiter: CapacityLimiter) -> T:
+    if limiter.statistics().tasks_waiting >= _MOST_WAIT:
         raise Conflict(
             Code.LOGINS_TOO_MANY, _("too many people log in at this moment"), hint=_("try again in some seconds")
         )
-    return await to_thread.run_sync(work, limiter=_HASHING)
+    return await to_thread.run_sync(work, limiter=limiter)
 
 
 Asker = Annotated[Person, Depends(_asker)]

@@ -45,6 +45,23 @@ class LoginIn(Body):
     label: Label = ""
 
 
+class SsoBeginIn(Body):
+    challenge: Line = Field(description="The SHA-256 of a secret, as `code_challenge` of RFC 7636 (S256).")
+    return_to: Line = Field(
+        "", description="`http://127.0.0.1:PORT/WORD`, where the asker waits for the code; left out: it is shown."
+    )
+    label: Label = ""
+
+
+class SsoFinishIn(Body):
+    code: Line
+    verifier: Line = Field(description="The secret that the challenge was made of.")
+
+
+class ExternalIdentitiesIn(Body):
+    keys: tuple[Line, ...] = Field(max_length=100)
+
+
 class PasswordIn(Body):
     old: Password | None = Field(None, description="May be left out while there is none.")
     new: Password

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from boardgrid.api.answers import InvitationOut, NewInvitationOut, NewUserOut, TokenOut, UserOut
+from boardgrid.api.answers import ExternalIdentityOut, InvitationOut, NewInvitationOut, NewUserOut, TokenOut, UserOut
 from boardgrid.api.asking import Asker, TheFarm
-from boardgrid.api.bodies import InvitationIn, KeysIn, RoleIn, UserIn
+from boardgrid.api.bodies import ExternalIdentitiesIn, InvitationIn, KeysIn, RoleIn, UserIn
 
 router = APIRouter(tags=["people"])
 
@@ -67,6 +67,18 @@ def restore_user(name: str, farm: TheFarm, asker: Asker) -> UserOut:
 def reset_password(name: str, farm: TheFarm, asker: Asker) -> NewInvitationOut:
     """A code by which a user chooses a new password: good once, for three days. Admins may."""
     return NewInvitationOut.of_new(farm.invitations.reset(asker, name))
+
+
+@router.get("/users/{name}/external-identities")
+def list_external_identities(name: str, farm: TheFarm, asker: Asker) -> list[ExternalIdentityOut]:
+    """As whom a user comes in by a directory or an identity provider. Admins may."""
+    return [ExternalIdentityOut.of(one) for one in farm.accounts.external_identities(asker, name)]
+
+
+@router.put("/users/{name}/external-identities")
+def link(name: str, body: ExternalIdentitiesIn, farm: TheFarm, asker: Asker) -> list[ExternalIdentityOut]:
+    """Let these people from elsewhere come into a user's account, and no others. Admins may."""
+    return [ExternalIdentityOut.of(one) for one in farm.accounts.link(asker, name, body.keys)]
 
 
 @router.delete("/users/{name}", status_code=204)

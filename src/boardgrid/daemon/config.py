@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, ip_address
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
@@ -17,8 +17,9 @@ from pydantic_core import ErrorDetails
 from boardgrid.messages import _
 from boardgrid.model.board import DhcpMode, Site
 from boardgrid.model.errors import Code, FarmError, Invalid
+from boardgrid.model.federation import Enrolment
 from boardgrid.model.name import checked
-from boardgrid.model.user import Secret
+from boardgrid.model.user import Role, Secret
 from boardgrid.socketpath import check_socket_path
 
 
@@ -105,10 +106,53 @@ def _database(value: object) -> object:
     return Secret(said)
 
 
+def _web_url(value: object) -> object:
+    return _url(value, {"https", "http"}, _('should be a URL like "https://farm.example.org"'))
+
+
+def _issuer(value: object) -> object:
+    url = _url(value, {"https", "http"}, should := _('should be a URL like "https://sso.example.org/realms/lab"'))
+    # Whoever sits on the way could say that anybody is anybody.
+    if urlsplit(url).scheme == "http" and not _is_loopback(urlsplit(url).hostname):
+        raise ValueError(should)
+    return url
+
+
+def _ldap_url(value: object) -> object:
+    return _url(
+        value,
+        {"ldaps", "ldap", "ldapi"},
+        _('should be a URL like "ldaps://ldap.example.org", or "ldapi://%2Frun%2Fslapd%2Fldapi"'),
+    )
+
+
+def _url(value: object, schemes: set[str], should: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(should)
+    try:
+        parts = urlsplit(value)
+        is_one = parts.port != 0 and not (parts.username or parts.query or parts.fragment)
+    except ValueError as error:
+        raise ValueError(should) from error
+    if not is_one or parts.scheme not in schemes or not parts.hostname or not value.isascii() or " " in value:
+        raise ValueError(should)
+    return value
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
 ListenKey = Annotated[Listen, BeforeValidator(_listen)]
 PublicKey = Annotated[Public, BeforeValidator(_public)]
 DatabaseKey = Annotated[InstanceOf[Secret], BeforeValidator(_database)]
 PathKey = Annotated[Path, BeforeValidator(_absolute)]
+WebUrlKey = Annotated[str, BeforeValidator(_web_url)]
+IssuerKey = Annotated[str, BeforeValidator(_issuer)]
+LdapUrlKey = Annotated[str, BeforeValidator(_ldap_url)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +160,7 @@ class ControllerConfig(_Strict):
     """Records, API, calendar."""
 
     listen: ListenKey = Listen(IPv4Address("127.0.0.1"), 8470)
+    public: WebUrlKey | None = None  # where people's browsers reach it
     user: str = ""  # the system user it runs as; empty: a number that belongs to nobody else
     database: DatabaseKey | None = None  # on a PostgreSQL server; None: an SQLite file in the state folder
     login_days: Annotated[int, Field(ge=1, le=366)] = 30  # how long a login by password is good
@@ -161,6 +206,67 @@ class LabConfig(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Elsewhere(_Strict):
+    """Whom of people from elsewhere the farm takes in, and as what."""
+
+    create: bool = False
+    role: Literal["user", "guest", "none"] = "user"  # who is in none of the groups
+    admins: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    guests: tuple[str, ...] = ()
+
+    @property
+    def enrolment(self) -> Enrolment:
+        named = {
+            Role.ADMIN: self.admins, Role.OPERATOR: self.operators, Role.USER: self.users, Role.GUEST: self.guests
+        }  # fmt: skip
+        groups = {role: frozenset(names) for role, names in named.items() if names}
+        return Enrolment(self.create, None if self.role == "none" else Role(self.role), groups)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LdapConfig(_Elsewhere):
+    """A directory whose passwords are good here."""
+
+    url: LdapUrlKey | None = None  # None: there is none
+    base: str = ""
+    filter: str = "(uid={name})"
+    bind_dn: str = ""
+    bind_password_file: PathKey | None = None
+    name_attribute: str = "uid"
+    id_attribute: str = "entryUUID"
+    ca: PathKey | None = None
+
+    @property
+    def starttls(self) -> bool:
+        """Passwords leave this machine encrypted or not at all."""
+        url = urlsplit(self.url or "")
+        return url.scheme == "ldap" and not _is_loopback(url.hostname)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcConfig(_Elsewhere):
+    """An identity provider that people log in at."""
+
+    issuer: IssuerKey | None = None  # None: there is none
+    client_id: str = ""
+    client_secret_file: PathKey | None = None
+    scopes: tuple[str, ...] = ("openid", "profile")
+    name_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    ca: PathKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginConfig(_Strict):
+    """How people come in besides by the farm's own passwords."""
+
+    ldap: LdapConfig = field(default_factory=LdapConfig)
+    oidc: OidcConfig = field(default_factory=OidcConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _File(_Strict):
     state: PathKey | None = None
     controller: ControllerConfig = field(default_factory=ControllerConfig)
@@ -168,6 +274,7 @@ class _File(_Strict):
     agent: AgentConfig = field(default_factory=AgentConfig)
     site: SiteConfig = field(default_factory=SiteConfig)
     lab: LabConfig = field(default_factory=LabConfig)
+    login: LoginConfig = field(default_factory=LoginConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +288,7 @@ class Config:
     agent: AgentConfig
     site: Site
     lab: LabConfig
+    login: LoginConfig
 
     @property
     def run(self) -> Path:
@@ -231,11 +339,34 @@ def read(file: Path) -> Config:
     state = said.state or file.parent
     if state.resolve().is_relative_to("/run") or state.resolve().is_relative_to("/sys"):
         raise _complaint(file, _("state: cannot lie below /run or /sys, which the NFS server has for itself"))
-    config = Config(file, state, said.controller, said.gateway, said.agent, _site(file, said), said.lab)
+    _check_login(file, said)
+    config = Config(file, state, said.controller, said.gateway, said.agent, _site(file, said), said.lab, said.login)
     # What cannot be is told now, not when the first process starts.
     config.socket("controller.sock")
     config.told(str(config.gateway.listen.host), config.gateway.listen.port)
     return config
+
+
+def _check_login(file: Path, said: _File) -> None:
+    ldap, oidc = said.login.ldap, said.login.oidc
+    if ldap.url and not ldap.base:
+        raise _complaint(file, _('login.ldap.base: is missing: where people are, like "ou=people,dc=example,dc=org"'))
+    if "{name}" not in ldap.filter:
+        raise _complaint(file, _('login.ldap.filter: should have {name} in it, like "(uid={name})"'))
+    if bool(ldap.bind_dn) is not bool(ldap.bind_password_file):
+        raise _complaint(
+            file, _("login.ldap.bind_dn: comes together with login.ldap.bind_password_file, or not at all")
+        )
+    if oidc.issuer:
+        for key, value in (
+            ("login.oidc.client_id", oidc.client_id),
+            ("login.oidc.client_secret_file", oidc.client_secret_file),
+            ("controller.public", said.controller.public),
+        ):
+            if not value:
+                raise _complaint(file, _("{key}: is missing: login.oidc.issuer needs it").format(key=key))
+        if "openid" not in oidc.scopes:
+            raise _complaint(file, _('login.oidc.scopes: should have "openid" among them'))
 
 
 def _site(file: Path, said: _File) -> Site:

@@ -92,7 +92,10 @@ class Farm:
 
     @property
     def controller_needs(self) -> tuple[Path, ...]:
-        return (*code(), self.config.file, self.layout.controller, self.layout.run)
+        login = self.config.login
+        files = (login.ldap.bind_password_file, login.ldap.ca, login.oidc.client_secret_file, login.oidc.ca)
+        told = (file for file in files if file is not None and file.exists())
+        return (*code(), self.config.file, *told, self.layout.controller, self.layout.run)
 
     def processes(self, api: Door, local: Door, ssh: Door, prepared: Waits = _nothing) -> list[Process]:
         """

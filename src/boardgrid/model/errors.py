@@ -35,7 +35,9 @@ class Code(StrEnum):
     TOKEN_EXPIRED = "token.expired"  # noqa: S105 - as above
     TOKEN_NARROW = "token.narrow"  # noqa: S105 - as above
     LOGIN_REFUSED = "login.refused"
+    LOGIN_EXPIRED = "login.expired"
     INVITATION_REFUSED = "invitation.refused"
+    ACCOUNT_MISSING = "account.missing"
     ACCOUNT_SUSPENDED = "account.suspended"
     ACT_FORBIDDEN = "act.forbidden"
 
@@ -52,6 +54,7 @@ class Code(StrEnum):
     RESERVATION_UNKNOWN = "reservation.unknown"
     DEPLOYMENT_UNKNOWN = "deployment.unknown"
     ORDER_UNKNOWN = "order.unknown"
+    PROVIDER_UNKNOWN = "provider.unknown"
     ROUTE_UNKNOWN = "route.unknown"
     METHOD_UNKNOWN = "route.method_unknown"
     PATH_UNKNOWN = "path.unknown"
@@ -102,6 +105,8 @@ class Code(StrEnum):
     EXPORTS_FAILED = "exports.failed"
     NETBOOT_FAILED = "netboot.failed"
     CONTROLLER_SILENT = "controller.silent"
+    DIRECTORY_FAILED = "directory.failed"
+    PROVIDER_FAILED = "provider.failed"
     RECORDS_FAILED = "records.failed"
     BUG = "farm.bug"
 

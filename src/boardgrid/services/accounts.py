@@ -9,6 +9,7 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.access import can
 from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
+from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.name import checked
 from boardgrid.model.password import checked_password
 from boardgrid.model.reservation import LIVE
@@ -238,6 +239,51 @@ class Accounts:
         log.info("user.restored", user=name, by=asker.name)
         return user
 
+    def external_identities(self, asker: User, name: str) -> list[ExternalIdentity]:
+        """
+        As whom a user comes in by a directory or an identity provider.
+
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: USER_UNKNOWN.
+        """
+        check_admin(asker)
+        with self.desk.records.read() as records:
+            return records.external_identities(user_named(records, asker, name).id)
+
+    def link(self, asker: User, name: str, keys: Sequence[str]) -> list[ExternalIdentity]:
+        """
+        Let these people from elsewhere come into a user's account, and no others.
+
+        Args:
+            keys: as the farm tells whom it does not let in: "ldap 1b4e28ba-...".
+
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: USER_UNKNOWN.
+            Conflict: KEY_TAKEN, one of them comes into another account.
+        """
+        check_admin(asker)
+        with self.desk.begin(asker, "user.link") as work:
+            user = user_named(work.tx, asker, name)
+            before = {one.key: one for one in work.tx.external_identities(user.id)}
+            for key in dict.fromkeys(keys):
+                known = work.tx.external_identity(key)
+                if known is not None and known.user != user.id:
+                    raise Conflict(
+                        Code.KEY_TAKEN,
+                        _("{key!r} comes into another account"),
+                        hint=_("take it from there first: boardgrid user link NAME --none"),
+                        key=key[:200],
+                    )
+                if known is None:
+                    work.save(ExternalIdentity(key, user.id, work.now))
+            for gone in before.keys() - set(keys):
+                work.remove(before[gone])
+            linked = work.tx.external_identities(user.id)
+        log.info("user.linked", user=name, by=asker.name)
+        return linked
+
     def remove(self, asker: User, name: str) -> None:
         """
         Close an account: tokens, password and keys end at once. Roots kept aside stay until their date, images stay.
@@ -265,6 +311,8 @@ class Accounts:
             end_tokens(work, user)
             if password := work.tx.password(user.id):
                 work.remove(password)
+            for identity in work.tx.external_identities(user.id):
+                work.remove(identity)
             for invitation in work.tx.invitations():
                 if invitation.user == user.id:
                     work.remove(invitation)
@@ -305,9 +353,12 @@ def _own(work: Work, asker: User) -> User:
     return work.tx.user(asker.id) or asker
 
 
+def is_last_admin(records: Snapshot, user: User) -> bool:
+    return [one.id for one in records.users() if one.is_admin and one.is_active] == [user.id]
+
+
 def _check_not_last(records: Snapshot, user: User) -> None:
-    admins = [one for one in records.users() if one.is_admin and one.is_active]
-    if [one.id for one in admins] == [user.id]:
+    if is_last_admin(records, user):
         raise Conflict(
             Code.LAST_ADMIN,
             _("{user} is the last admin of this farm"),

@@ -52,12 +52,14 @@ class Attempts:
 
     def succeeded(self, name: str, origin: str) -> None:
         """It was no failure."""
+        name = name.casefold()
         with self._lock:
             self._limiter.clear(self._both, name, origin)
             self._storage.decr(self._address.key_for(origin))
             self._storage.decr(self._name.key_for(name))
 
     def _counted(self, name: str, origin: str) -> tuple[tuple[RateLimitItem, tuple[str, ...]], ...]:
+        name = name.casefold()  # for a directory ada and ADA are one
         return (self._both, (name, origin)), (self._address, (origin,)), (self._name, (name,))
 
     def _too_many(self, limit: RateLimitItem, of: tuple[str, ...]) -> Conflict:

@@ -3,6 +3,7 @@
 from boardgrid.model.audit import Facts, difference, facts_of
 from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Deployment
+from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
@@ -21,7 +22,7 @@ def name_of(records: Snapshot, thing: Thing) -> str:
     match thing:
         case User():
             return f"user:{thing.name}"
-        case Password():
+        case Password() | ExternalIdentity():
             user = records.user(thing.user)
             return f"user:{user.name if user else ''}"
         case Token():
@@ -40,7 +41,7 @@ def name_of(records: Snapshot, thing: Thing) -> str:
             return f"root:{thing.id}"
         case Reservation():
             return f"reservation:{thing.number}"
-        case Deployment() | SiteState() | Health():
+        case Deployment() | SiteState() | Health() | PendingLogin():
             return ""
 
 

@@ -16,9 +16,9 @@ from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing, image_wish, root_wish
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
-from boardgrid.model.user import Asker, Invitation, Password, Scope, Token, User, scope_of
+from boardgrid.model.user import Asker, Scope, Token, User, scope_of
 from boardgrid.model.uuid7 import uuid7
-from boardgrid.ports import EVENTS, Changes, Entry, Records, Thing, Transaction, wishes_of
+from boardgrid.ports import EVENTS, Changes, Entry, Records, Removable, Thing, Transaction, wishes_of
 from boardgrid.services.auditing import name_of, told
 from boardgrid.services.timetable import Plan, Timetable, is_shut
 
@@ -83,7 +83,7 @@ class Work:
         """Drafted before that is saved: else it would be read once more."""
         return self.plan if isinstance(thing, Reservation) else None
 
-    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
+    def remove(self, thing: Removable) -> None:
         match thing:
             case Standing():
                 self._sites.add(thing.board.site)

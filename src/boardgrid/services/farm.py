@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from boardgrid.model.board import DriverSpec
-from boardgrid.ports import Changes, Passwords, Records
+from boardgrid.model.federation import Enrolment
+from boardgrid.ports import Changes, Directory, IdentityProvider, Passwords, Records
 from boardgrid.services.accounts import Accounts
 from boardgrid.services.attempts import Attempts
 from boardgrid.services.audit import Audit
@@ -19,6 +20,7 @@ from boardgrid.services.inventory import Inventory
 from boardgrid.services.invitations import Invitations
 from boardgrid.services.logins import LOGIN_FOR, Logins
 from boardgrid.services.roots import Roots
+from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.tokens import Tokens, Uses
 
 
@@ -27,6 +29,7 @@ class Farm:
     accounts: Accounts
     tokens: Tokens
     logins: Logins
+    sso: SingleSignOn
     invitations: Invitations
     audit: Audit
     inventory: Inventory
@@ -46,16 +49,19 @@ class Farm:
         now: Callable[[], datetime],
         *,
         passwords: Passwords,
+        directory: tuple[Directory, Enrolment] | None = None,
+        provider: tuple[IdentityProvider, Enrolment] | None = None,
         login_for: timedelta = LOGIN_FOR,
         root_bytes: int = 4 << 30,
         check_driver: Callable[[DriverSpec], None] | None = None,
     ) -> "Farm":
         desk = Desk(records, changes, now)
-        logins = Logins(desk, passwords, Attempts(), login_for)
+        logins = Logins(desk, passwords, Attempts(), login_for, *(directory or ()))
         return cls(
             Accounts(desk, passwords),
             Tokens(desk, Uses()),
             logins,
+            SingleSignOn(desk, logins, *(provider or ())),
             Invitations(desk, passwords, logins),
             Audit(desk),
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),

@@ -1,6 +1,6 @@
 """Logins: how a password becomes a token, and how it is changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,12 +8,14 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.access import can
-from boardgrid.model.errors import Code, NotAllowed
+from boardgrid.model.errors import Code, FarmError, NotAllowed
+from boardgrid.model.federation import Enrolment, Person
 from boardgrid.model.password import as_typed, checked_password
 from boardgrid.model.user import Asker, NewToken, Password, Scope, Token, User
-from boardgrid.ports import Passwords, Snapshot
+from boardgrid.ports import Directory, Passwords, Snapshot
 from boardgrid.services.attempts import Attempts
 from boardgrid.services.desk import Desk, Work, check_account, too_narrow
+from boardgrid.services.enrolling import enrolled
 from boardgrid.services.tokens import end_tokens, new_token
 
 log = structlog.get_logger()
@@ -30,14 +32,19 @@ class Logins:
     passwords: Passwords
     attempts: Attempts
     login_for: timedelta = LOGIN_FOR
+    directory: Directory | None = None
+    enrolment: Enrolment = field(default_factory=Enrolment)  # of its people
 
     def login(self, name: str, password: str, *, origin: str, label: str = "") -> tuple[User, NewToken]:
         """
-        A token for whoever knows the password. Takes as long, and answers the same, whatever was wrong.
+        A token for whoever knows the password: the farm's own, else the directory's. Takes as long, and answers the
+        same, whatever was wrong.
 
         Raises:
-            NotAllowed: LOGIN_REFUSED; ACCOUNT_SUSPENDED, told to nobody who does not know the password.
-            Conflict: LOGINS_TOO_MANY.
+            NotAllowed: LOGIN_REFUSED; ACCOUNT_SUSPENDED and ACCOUNT_MISSING, told to nobody who does not know it.
+            Invalid: NAME_INVALID, somebody of the directory cannot be called so here.
+            Conflict: LOGINS_TOO_MANY; NAME_TAKEN, as above.
+            Fault: DIRECTORY_FAILED; who has a password here comes in all the same.
         """
         with self.desk.records.read() as records:
             user = records.user_named(name)
@@ -47,8 +54,13 @@ class Logins:
             is_familiar = _came_from(records, whose, origin)
         self.attempts.begin(name, origin, is_familiar=is_familiar)
         if not self.passwords.is_right(as_typed(password), stored.hash if stored else None) or user is None:
-            self._note_failure(name, origin)
-            raise _refused()
+            # Asked for every name, also for one that has a password here: else it could be told which have.
+            person = self.directory.check(name, as_typed(password)) if self.directory else None
+            if person is None:
+                self.note_failure(name, origin)
+                raise _refused()
+            self.attempts.succeeded(name, origin)
+            return self._let_in(person, origin, label)
         self.attempts.succeeded(name, origin)
         check_account(user)
         with self.desk.begin(_at(user, origin), "login") as work:
@@ -56,6 +68,17 @@ class Logins:
                 raise _refused()  # it was changed meanwhile
             token = self.begun(work, user, label)
         log.info("login.made", user=name, origin=origin)
+        return user, token
+
+    def _let_in(self, person: Person, origin: str, label: str) -> tuple[User, NewToken]:
+        try:
+            with self.desk.begin(act="login", origin=origin) as work:
+                user = work.asker = enrolled(work, person, self.enrolment)
+                token = self.begun(work, user, label)
+        except FarmError:
+            self.note_failure(person.name, origin)
+            raise
+        log.info("login.made", user=user.name, origin=origin)
         return user, token
 
     def begun(self, work: Work, user: User, label: str = "") -> NewToken:
@@ -83,7 +106,7 @@ class Logins:
         if stored is not None:
             self.attempts.begin(asker.name, origin, is_familiar=True)
             if not self.passwords.is_right(as_typed(old or ""), stored.hash):
-                self._note_failure(asker.name, origin)
+                self.note_failure(asker.name, origin)
                 raise NotAllowed(
                     Code.LOGIN_REFUSED, _("the old password is wrong"), hint=_("an admin can reset it: user reset")
                 )
@@ -97,7 +120,8 @@ class Logins:
             work.save(Password(asker.id, hashed, work.now))
         log.info("password.changed", user=asker.name)
 
-    def _note_failure(self, name: str, origin: str) -> None:
+    def note_failure(self, name: str, origin: str) -> None:
+        """Into the audit log; the name may be nobody's, or none."""
         with self.desk.begin(act="login.fail", origin=origin) as work:
             work.note_act(f"user:{name[:80]}")
         log.info("login.failed", user=name[:80], origin=origin)

@@ -11,6 +11,7 @@ from boardgrid.adapters.records import schema
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
@@ -139,6 +140,8 @@ USERS: Shelf[User] = Shelf(
 TOKENS = _same(schema.tokens, Token, "id")
 PASSWORDS = _same(schema.passwords, Password, "user")
 INVITATIONS = _same(schema.invitations, Invitation, "id")
+EXTERNAL_IDENTITIES = _same(schema.external_identities, ExternalIdentity, "key")
+PENDING_LOGINS = _same(schema.pending_logins, PendingLogin, "id")
 SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site, "site.name")
 BOARD_TYPES = _same(schema.board_types, BoardType, "name")
 BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing, "board.name")
@@ -154,6 +157,8 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Token: TOKENS,
     Password: PASSWORDS,
     Invitation: INVITATIONS,
+    ExternalIdentity: EXTERNAL_IDENTITIES,
+    PendingLogin: PENDING_LOGINS,
     SiteState: SITES,
     BoardType: BOARD_TYPES,
     Standing: BOARDS,

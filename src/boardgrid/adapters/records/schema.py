@@ -135,6 +135,28 @@ invitations = Table(
     Column("user", Uuid, ForeignKey("users.id")),
 )
 
+external_identities = Table(
+    "external_identities",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("user", Uuid, ForeignKey("users.id"), nullable=False, index=True),
+    Column("linked_at", Moment, nullable=False),
+)
+
+pending_logins = Table(
+    "pending_logins",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("challenge", Text, nullable=False),
+    Column("return_to", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("verifier", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("user", Uuid, ForeignKey("users.id")),
+)
+
 # Names of users and things as they were then: nothing here changes when they do, so it refers to no other table.
 audit = Table(
     "audit",

@@ -14,6 +14,7 @@ from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.deployment import Deployment, DeploymentState
+from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation, ReservationState
@@ -78,6 +79,18 @@ class SqlSnapshot:
 
     def invitations(self) -> list[Invitation]:
         return self._all(rows.INVITATIONS, "created_at", "id")
+
+    def external_identity(self, key: str) -> ExternalIdentity | None:
+        return self._one(rows.EXTERNAL_IDENTITIES, key)
+
+    def external_identities(self, user: UUID) -> list[ExternalIdentity]:
+        return self._all(rows.EXTERNAL_IDENTITIES, "key", equal={"user": user})
+
+    def pending_login(self, login_id: str) -> PendingLogin | None:
+        return self._one(rows.PENDING_LOGINS, login_id)
+
+    def pending_logins(self) -> list[PendingLogin]:
+        return self._all(rows.PENDING_LOGINS, "expires_at", "id")
 
     # --- the inventory
 

@@ -13,12 +13,11 @@ from boardgrid.adapters.records.database import Database
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
 from boardgrid.model.audit import AuditEntry
-from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
-from boardgrid.model.user import Audience, Invitation, Password, Token, User
-from boardgrid.ports import Entry, Thing
+from boardgrid.model.user import Audience, User
+from boardgrid.ports import Entry, Removable, Thing
 
 T = TypeVar("T", bound=Thing)
 
@@ -104,7 +103,7 @@ class SqlTransaction(SqlSnapshot):
             self._raised[of] = number
         return self._raised[of]
 
-    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
+    def remove(self, thing: Removable) -> None:
         shelf = rows.SHELVES[type(thing)]
         key = shelf.key_of(thing)
         self._connection.execute(delete(shelf.table).where(shelf.table.c[shelf.key] == key))

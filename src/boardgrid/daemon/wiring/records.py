@@ -22,6 +22,7 @@ from boardgrid.adapters.turn.alone import AlwaysOurs
 from boardgrid.adapters.turn.postgresql import PostgresTurn
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
+from boardgrid.daemon.wiring import federation
 from boardgrid.messages import _
 from boardgrid.model.board import Board, DriverSpec
 from boardgrid.model.user import Audience, Secret
@@ -58,26 +59,32 @@ def serving_services(config: Config) -> Iterator[tuple[Farm, Turn]]:
 
     Raises:
         Conflict: SCHEMA_FOREIGN; STATE_LOCKED, another controller has the file.
+        Invalid: the config names secrets that cannot be read, or are read by others.
     """
+    elsewhere = federation.Elsewhere.of(config)
     url = config.controller.database
     if url is None:
         file = SqliteFile(Layout(config.state).database)
         with closing(SqlRecords.open(file, upgrade=False, now=now)) as records, file.alone():
-            yield _farm(config, records, InProcessChanges()), AlwaysOurs()
+            yield _farm(config, records, InProcessChanges(), elsewhere), AlwaysOurs()
         return
     postgres = Postgres(url)
     changes = PostgresChanges(postgres)
     database = PostgresDatabase(postgres, Layout(config.state).controller)
     with closing(SqlRecords.open(database, upgrade=False, now=now)) as records, changes.listening():
-        yield _farm(config, records, changes), PostgresTurn(postgres)
+        yield _farm(config, records, changes, elsewhere), PostgresTurn(postgres)
 
 
-def _farm(config: Config, records: Records, changes: Changes) -> Farm:
+def _farm(
+    config: Config, records: Records, changes: Changes, elsewhere: federation.Elsewhere = federation.NOWHERE
+) -> Farm:
     return Farm.of(
         records,
         changes,
         now,
         passwords=ArgonPasswords(),
+        directory=elsewhere.directory,
+        provider=elsewhere.provider,
         login_for=timedelta(days=config.controller.login_days),
         root_bytes=config.controller.root_mib << 20,
         check_driver=_driver_check(config),
