@@ -55,6 +55,7 @@ class FakeFarm:
     keys: list[Json] = field(default_factory=list)
     tokens: dict[str, Json] = field(default_factory=dict)
     invitations: dict[str, Json] = field(default_factory=dict)
+    identities: list[Json] = field(default_factory=list)
     audit: list[Json] = field(default_factory=list)
     accepted: list[Json] = field(default_factory=list)
     passwords: list[tuple[str | None, str]] = field(default_factory=list)  # old and new, as they were given
@@ -242,6 +243,11 @@ class FakeFarm:
                 return 201, {"user": body, "token": f"bg_fedcba9876543210_{body['name']}"}
             case ("POST", "users", name, "token"):
                 return 201, {"user": self.thing("GET", self.users, name, "user", None)[1], "token": f"bg_new_{name}"}
+            case ("GET", "users", _, "external-identities"):
+                return 200, self.identities
+            case ("PUT", "users", _, "external-identities"):
+                self.identities = [{"key": key, "linked_at": stamp(datetime.now(UTC))} for key in body["keys"]]
+                return 200, self.identities
             case ("PUT", "users", name, "ssh-keys"):
                 self.thing("GET", self.users, name, "user", None)[1].update(body)
                 return 200, self.users[name]

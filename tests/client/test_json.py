@@ -54,6 +54,7 @@ CALLS: dict[str, list[str]] = {
     "user show": ["user", "show", "ada"],
     "user token": ["user", "token", "ada"],
     "user keys": ["user", "keys", "ada", "--none"],
+    "user link": ["user", "link", "ada", "ldap one"],
     "user invite": ["user", "invite"],
     "user invitations": ["user", "invitations"],
     "user uninvite": ["user", "uninvite", "0123456789abcdef"],

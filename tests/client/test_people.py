@@ -52,6 +52,14 @@ def test_a_user_is_suspended_restored_and_given_a_role(farm: FakeFarm, run: Run)
     assert run("user", "add", "hopper", "--role", "guest", "--admin").code == 2
 
 
+def test_people_from_elsewhere_are_linked_listed_and_cut_off(farm: FakeFarm, run: Run) -> None:
+    assert "ldap one" in run("user", "link", "ada", "ldap one").out
+    run("user", "link", "ada", "https://sso two")
+    assert run("user", "link", "ada", "-o", "name").out == "ldap one\nhttps://sso two\n"
+    assert run("user", "link", "ada", "ldap one", "--none").code == 2
+    assert run("user", "link", "ada", "--none", "-o", "name").out == "" and farm.identities == []
+
+
 @pytest.mark.parametrize("form", ["table", "name"])
 def test_the_audit_log_shows_what_changed(farm: FakeFarm, run: Run, form: str) -> None:
     for number in range(5):

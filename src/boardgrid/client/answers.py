@@ -38,6 +38,26 @@ class NewUser:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginWays:
+    """How one may log in besides by name and password."""
+
+    sso: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SsoBegun:
+    url: str  # where a browser is to go
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalIdentity:
+    """As whom a user comes in by a directory or an identity provider."""
+
+    key: str  # "ldap 1b4e28ba-..."
+    linked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A public SSH key, and its fingerprint as ssh-keygen shows it."""
 

@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
 
 
 NAME_TAKEN = "name.taken"  # the farm's
+LOGIN_REFUSED = "login.refused"  # the farm's
 
 # Complaints of the client itself; the farm's own codes are listed in the reference of the API.
 LOGIN_MISSING = "login.missing"
@@ -44,6 +45,7 @@ NUMBER_MISSING = "reservation.unclear"
 _BY_CODE = {
     CLIENT_BUG: ExitCode.BUG,
     LOGIN_MISSING: ExitCode.DENIED,
+    LOGIN_REFUSED: ExitCode.DENIED,
     PROFILE_INVALID: ExitCode.USAGE,
     REQUEST_INVALID: ExitCode.USAGE,
     NUMBER_MISSING: ExitCode.USAGE,

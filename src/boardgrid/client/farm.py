@@ -109,6 +109,19 @@ class Farm:
         """A token for a name and a password."""
         return self._post(answers.NewUser, {"name": name, "password": password, "label": label}, "login")
 
+    def can_sso(self) -> bool:
+        """Whether one may log in at an identity provider."""
+        return self._get(answers.LoginWays, "login").sso
+
+    def begin_sso(self, challenge: str, return_to: str = "", *, label: str = "") -> str:
+        """Where a browser is to go to log in; *challenge* is a SHA-256 as RFC 7636 has it."""
+        body = {"challenge": challenge, "return_to": return_to, "label": label}
+        return self._post(answers.SsoBegun, body, "login", "oidc").url
+
+    def finish_sso(self, code: str, verifier: str) -> answers.NewUser:
+        """A token for the code that came of it."""
+        return self._post(answers.NewUser, {"code": code, "verifier": verifier}, "login", "oidc", "token")
+
     def accept(
         self, code: str, *, name: str = "", password: str | None = None, ssh_keys: Iterable[str] = ()
     ) -> answers.NewUser:
@@ -183,6 +196,15 @@ class Farm:
 
     def revoke_invitation(self, invitation: str) -> None:
         self._call("DELETE", "invitations", invitation)
+
+    def external_identities(self, name: str) -> tuple[answers.ExternalIdentity, ...]:
+        """As whom a user comes in by a directory or an identity provider."""
+        return self._list(answers.ExternalIdentity, "users", name, "external-identities")
+
+    def link(self, name: str, keys: Iterable[str]) -> tuple[answers.ExternalIdentity, ...]:
+        """Let these come into a user's account, and no others."""
+        answer = self._call("PUT", "users", name, "external-identities", json={"keys": list(keys)})
+        return self._decoded_all(answers.ExternalIdentity, answer)
 
     def remove_user(self, name: str) -> None:
         self._call("DELETE", "users", name)

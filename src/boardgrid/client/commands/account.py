@@ -3,15 +3,19 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from boardgrid.client.answers import Me
 from boardgrid.client.command import Verb
-from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.complaint import FARM_FOREIGN, REQUEST_INVALID, Complaint
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
+
+if TYPE_CHECKING:
+    from boardgrid.client.farm import Farm
 
 _REFUSED = 401  # the farm knows no such token, or it is over
 
@@ -60,8 +64,20 @@ def short_key(line: str) -> str:
     "--token", "by_token", is_flag=True, help="Ask for a token that you were given, in the place of a password."
 )
 @click.option("--token-stdin", is_flag=True, help="Read a token from standard input instead of asking for it.")
+@click.option("--sso", is_flag=True, help="Log in at the identity provider that the farm trusts, in your browser.")
+@click.option("--no-browser", is_flag=True, help="The same in a browser somewhere else: it shows a code to type here.")
 @pass_seat
-def login(seat: Seat, *, url: str, name: str | None, password_stdin: bool, by_token: bool, token_stdin: bool) -> None:
+def login(
+    seat: Seat,
+    *,
+    url: str,
+    name: str | None,
+    password_stdin: bool,
+    by_token: bool,
+    token_stdin: bool,
+    sso: bool,
+    no_browser: bool,
+) -> None:
     """
     Log in to the farm at URL, and remember it.
 
@@ -73,6 +89,7 @@ def login(seat: Seat, *, url: str, name: str | None, password_stdin: bool, by_to
     Examples:
       boardgrid login http://farm:8470
       boardgrid login unix:/var/lib/boardgrid/run/controller.sock --token --profile here
+      boardgrid login https://farm.example.org --sso
       boardgrid login https://farm.example.org --token-stdin < token
       boardgrid login https://farm.example.org --name ada --password-stdin < password
     """
@@ -81,6 +98,12 @@ def login(seat: Seat, *, url: str, name: str | None, password_stdin: bool, by_to
     at = farm_url(url)
     if password_stdin and (by_token or token_stdin):
         raise Complaint(REQUEST_INVALID, _("log in with a token or with a password, not with both"))
+    if sso or no_browser:
+        if name or password_stdin or by_token or token_stdin:
+            raise Complaint(REQUEST_INVALID, _("who logs in at an identity provider needs no name, password or token"))
+        with Farm(at) as farm:
+            remember(seat, at, _by_browser(seat, farm) if sso and not no_browser else _by_code(seat, farm))
+        return
     if by_token or token_stdin:
         token = _asked_for(seat, _("Token"), _("the token"), "--token-stdin", from_stdin=token_stdin)
     else:
@@ -233,6 +256,36 @@ def public_keys(file: str) -> list[str]:
     if not keys:
         raise Complaint(REQUEST_INVALID, _("there is no public key in {file}").format(file=file))
     return keys
+
+
+def _by_browser(seat: Seat, farm: "Farm") -> str:
+    import threading  # noqa: PLC0415 - few need it
+    import webbrowser  # noqa: PLC0415
+
+    from boardgrid.client.sso import Ear, Secret  # noqa: PLC0415
+
+    secret = Secret()
+    with Ear() as ear:
+        url = farm.begin_sso(secret.challenge, ear.return_to, label=_here())
+        if not url.startswith(("https://", "http://")):
+            raise Complaint(FARM_FOREIGN, _("{url!r} is nothing to open in a browser").format(url=url[:100]))
+        seat.tell(_("log in with your browser, at {url}").format(url=url))
+        seat.tell(_("where there is none on this machine: --no-browser"))
+        # Some return when they end, and they end when we have answered them.
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        return farm.finish_sso(ear.code(), secret.verifier).token
+
+
+def _by_code(seat: Seat, farm: "Farm") -> str:
+    from boardgrid.client.sso import Secret  # noqa: PLC0415 - as above
+
+    secret = Secret()
+    seat.tell(_("log in with any browser, at {url}").format(url=farm.begin_sso(secret.challenge, label=_here())))
+    if seat.has_person:
+        code = str(click.prompt(_("The code that it shows then"), hide_input=True, err=True)).strip()
+    else:
+        code = _line().strip()
+    return farm.finish_sso(code, secret.verifier).token
 
 
 def _asked_for(seat: Seat, prompt: str, what: str, option: str, *, from_stdin: bool) -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from boardgrid.client.answers import Invitation, User
+from boardgrid.client.answers import ExternalIdentity, Invitation, User
 from boardgrid.client.command import USERS, Noun
 from boardgrid.client.commands.account import public_keys, short_key
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
@@ -29,6 +29,14 @@ INVITATIONS: Sheet[Invitation] = Sheet(
         Column("ROLE", lambda invitation: invitation.role),
         Column("GIVES", lambda invitation: _("a new password") if invitation.is_reset else _("an account")),
         Column("UNTIL", lambda invitation: moment(invitation.expires_at)),
+    ),
+)
+
+IDENTITIES: Sheet[ExternalIdentity] = Sheet(
+    lambda identity: identity.key,
+    (
+        Column("KEY", lambda identity: identity.key),
+        Column("SINCE", lambda identity: moment(identity.linked_at)),
     ),
 )
 
@@ -208,6 +216,30 @@ def keys_(seat: Seat, name: str, key_files: tuple[str, ...], is_none: bool) -> N
         raise Complaint(REQUEST_INVALID, _("say which keys, with --ssh-key FILE, or --none"))
     keys = [key for file in key_files for key in public_keys(file)]
     SHEET.show(seat.farm().replace_keys(name, keys), seat.output)
+
+
+@user.command("link")
+@click.argument("name", shell_complete=USERS)
+@click.argument("key", default="")
+@click.option("--none", "is_none", is_flag=True, help="Nobody from elsewhere comes into this account any more.")
+@pass_seat
+def link(seat: Seat, name: str, key: str, is_none: bool) -> None:
+    """
+    Let somebody whom a directory or an identity provider knows come into the account NAME. KEY is what the farm told
+    them when it did not let them in. Without it: list who comes into that account so.
+
+    \b
+    Examples:
+      boardgrid user link ada "ldap 1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+      boardgrid user link ada --none
+    """
+    if is_none and key:
+        raise Complaint(REQUEST_INVALID, _("say which one, or --none"))
+    farm = seat.farm()
+    linked = farm.external_identities(name)
+    if is_none or key:
+        linked = farm.link(name, [] if is_none else [*(one.key for one in linked), key])
+    IDENTITIES.show_all(linked, seat.output)
 
 
 @user.command("remove")
