@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from boardgrid.model.image import Image
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.user import User
@@ -19,7 +20,9 @@ class Owned:
     owner: UUID | None
 
 
-def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | Owned | None = None) -> bool:
+def can(
+    user: User, verb: Verb, thing: User | Reservation | Root | Image | Owned | UserGroup | Project | None = None
+) -> bool:
     """
     Whether *user* may do this to *thing*; None is the farm itself.
 
@@ -41,3 +44,9 @@ def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | Owned
             return thing.owner == user.id
         case Image():
             return thing.owner == user.id or (thing.shared and verb in {"see", "use"})
+        case UserGroup():
+            return verb == "see" and user.id in thing.members
+        case Project():
+            return (
+                thing.is_managed_by(user.id) if verb == "change" else verb != "administer" and user.id in thing.members
+            )
