@@ -13,11 +13,14 @@ from uuid import UUID
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Token, User
 from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
 
@@ -453,7 +456,23 @@ class Revisions:
     shelf: int
 
 
-Thing = User | Token | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health
+Thing = (
+    User
+    | Token
+    | UserGroup
+    | Project
+    | Rules
+    | Maintenance
+    | SiteState
+    | BoardType
+    | Standing
+    | Image
+    | Root
+    | Reservation
+    | Deployment
+    | OrderRecord
+    | Health
+)
 
 
 class Snapshot(Protocol):
@@ -474,6 +493,21 @@ class Snapshot(Protocol):
         """Removed ones too: others' things still name them."""
 
     def token(self, token_id: str) -> Token | None: ...
+
+    def user_groups(self) -> list[UserGroup]:
+        """Those that are not removed."""
+
+    def project(self, project_id: UUID) -> Project | None: ...
+
+    def projects(self) -> list[Project]:
+        """Those that are not removed."""
+
+    def rules(self) -> Rules: ...
+
+    def maintenances(self) -> list[Maintenance]:
+        """Those that are not over, in the order of time."""
+
+    def maintenance(self, number: int) -> Maintenance | None: ...
 
     def site(self, name: str) -> SiteState | None: ...
 
@@ -514,7 +548,9 @@ class Snapshot(Protocol):
         self,
         *,
         user: UUID | None = None,
+        project: UUID | None = None,
         states: Collection[ReservationState] | None = None,
+        ending_after: datetime | None = None,
         since: int | None = None,
         before: int | None = None,
         limit: int | None = None,
@@ -524,6 +560,7 @@ class Snapshot(Protocol):
 
         Args:
             user: theirs, and those that are shared with them.
+            project: those that count on it.
             since: only those that a later revision than this one changed.
             before: leaves out that number and those above it.
         """
@@ -581,6 +618,9 @@ class Transaction(Snapshot, Protocol):
 
     def next_reservation(self) -> int:
         """A number that no reservation had."""
+
+    def next_maintenance(self) -> int:
+        """A number that no maintenance had."""
 
     def next_version(self, image: str) -> int:
         """A version that no image of this name had, gone ones included."""

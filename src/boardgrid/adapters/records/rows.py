@@ -10,9 +10,12 @@ from boardgrid.adapters.records import schema
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.image import Image
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
@@ -21,6 +24,8 @@ from boardgrid.ports import Entry, Health, OrderRecord, SiteState
 T = TypeVar("T")
 
 Row = dict[str, Any]
+
+FARM = "farm"  # the key of what there is one of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,16 @@ def _unpack_standing(row: RowMapping) -> Standing:
     return Standing(Board(**_picked(row, Board)), **_picked(row, Standing) | {"order": order})
 
 
-def _pack_reservation(reservation: Reservation) -> Row:
-    return _flat(reservation, "window") | {"start": reservation.window.start, "end": reservation.window.end}
+def _pack_windowed(thing: Reservation | Maintenance) -> Row:
+    return _flat(thing, "window") | {"start": thing.window.start, "end": thing.window.end}
 
 
 def _unpack_reservation(row: RowMapping) -> Reservation:
     return Reservation(window=Window(row["start"], row["end"]), **_picked(row, Reservation))
+
+
+def _unpack_maintenance(row: RowMapping) -> Maintenance:
+    return Maintenance(window=Window(row["start"], row["end"]), **_picked(row, Maintenance))
 
 
 def _pack_order(state: OrderRecord) -> Row:
@@ -111,12 +120,16 @@ USERS: Shelf[User] = Shelf(
     schema.users, "id", lambda user: _flat(user, "ssh_keys"), lambda row: User(**_picked(row, User))
 )
 TOKENS = _same(schema.tokens, Token, "id")
+USER_GROUPS = _same(schema.user_groups, UserGroup, "id")
+PROJECTS = _same(schema.projects, Project, "id")
+RULES: Shelf[Rules] = Shelf(schema.rules, "of", lambda rules: {"of": FARM, "rules": rules}, lambda row: row["rules"])
+MAINTENANCES: Shelf[Maintenance] = Shelf(schema.maintenances, "number", _pack_windowed, _unpack_maintenance)
 SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site)
 BOARD_TYPES = _same(schema.board_types, BoardType, "name")
 BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing)
 IMAGES = _same(schema.images, Image, "id")
 ROOTS = _same(schema.roots, Root, "id")
-RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_reservation, _unpack_reservation)
+RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
 ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order)
 HEALTH = _same(schema.health, Health, "board")
@@ -124,6 +137,10 @@ HEALTH = _same(schema.health, Health, "board")
 SHELVES: dict[type[Any], Shelf[Any]] = {
     User: USERS,
     Token: TOKENS,
+    UserGroup: USER_GROUPS,
+    Project: PROJECTS,
+    Rules: RULES,
+    Maintenance: MAINTENANCES,
     SiteState: SITES,
     BoardType: BOARD_TYPES,
     Standing: BOARDS,

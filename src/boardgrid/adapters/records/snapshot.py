@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -13,9 +14,12 @@ from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.image import Image, ImageState
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Token, User
 from boardgrid.ports import Entry, Health, OrderRecord, Revisions, SiteState
 
@@ -51,6 +55,29 @@ class SqlSnapshot:
 
     def token(self, token_id: str) -> Token | None:
         return self._one(rows.TOKENS, token_id)
+
+    def user_groups(self) -> list[UserGroup]:
+        group = schema.user_groups.c
+        return self._all(rows.USER_GROUPS, group.name, where=[~group.removed])
+
+    def project(self, project_id: UUID) -> Project | None:
+        return self._one(rows.PROJECTS, project_id)
+
+    def projects(self) -> list[Project]:
+        project = schema.projects.c
+        return self._all(rows.PROJECTS, project.name, where=[~project.removed])
+
+    # --- rules
+
+    def rules(self) -> Rules:
+        return self._one(rows.RULES, rows.FARM) or Rules()
+
+    def maintenances(self) -> list[Maintenance]:
+        one = schema.maintenances.c
+        return self._all(rows.MAINTENANCES, one.start, one.number, where=[~one.over])
+
+    def maintenance(self, number: int) -> Maintenance | None:
+        return self._one(rows.MAINTENANCES, number)
 
     # --- the inventory
 
@@ -124,13 +151,17 @@ class SqlSnapshot:
         self,
         *,
         user: UUID | None = None,
+        project: UUID | None = None,
         states: Collection[ReservationState] | None = None,
+        ending_after: datetime | None = None,
         since: int | None = None,
         before: int | None = None,
         limit: int | None = None,
     ) -> list[Reservation]:
         reservation, member = schema.reservations.c, schema.members.c
-        where = _among((reservation.state, states))
+        where = _equal((reservation.project, project)) + _among((reservation.state, states))
+        if ending_after is not None:
+            where.append(reservation.end > ending_after)
         if user is not None:
             shared = select(member.reservation).where(member.user == user)
             where.append(or_(reservation.user == user, reservation.number.in_(shared)))
