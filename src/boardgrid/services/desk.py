@@ -12,9 +12,12 @@ from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Event, Outcome, Phase
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing, image_wish, root_wish
+from boardgrid.model.project import UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Token, User
 from boardgrid.model.uuid7 import uuid7
 from boardgrid.ports import EVENTS, Changes, Entry, Records, Thing, Transaction, wishes_of
@@ -138,8 +141,8 @@ class Work:
                 if known is not None and known.ssh_keys != thing.ssh_keys:
                     # At any of them a connection may be open by a key that is theirs no more.
                     self._sites |= {one.site.name for one in self.tx.sites()}
-            case _:
-                pass
+            case UserGroup() | Rules() | Maintenance():
+                self._shelf_changed()
 
     def _look_at_shelf(self, before: Standing | None, after: Standing) -> None:
         if before is None or replace(before.board, set_aside="") != replace(after.board, set_aside=""):

@@ -14,7 +14,10 @@ from boardgrid.services.doors import Doors
 from boardgrid.services.fleet import Fleet
 from boardgrid.services.history import History
 from boardgrid.services.inventory import Inventory
+from boardgrid.services.maintaining import Maintaining
+from boardgrid.services.projects import Projects
 from boardgrid.services.roots import Roots
+from boardgrid.services.ruling import Ruling
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class Farm:
     fleet: Fleet
     doors: Doors
     history: History
+    projects: Projects
+    ruling: Ruling
+    maintaining: Maintaining
     changes: Changes
 
     @classmethod
@@ -49,5 +55,8 @@ class Farm:
             Fleet(desk),
             Doors(desk),
             History(desk),
+            Projects(desk),
+            Ruling(desk),
+            Maintaining(desk),
             changes,
         )
