@@ -11,9 +11,11 @@ import pytest
 
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.api.spool import Spool
+from boardgrid.model.project import Part
+from boardgrid.model.reservation import Group
 from boardgrid.services.booking import Fate
 from tests.api.door import Door
-from tests.services.house import House, a_board, records_with
+from tests.services.house import HOUR, START, House, a_board, records_with
 
 
 def _move_in(house: House) -> None:
@@ -27,6 +29,12 @@ def _move_in(house: House) -> None:
         house.farm.booking.release(who, made.reservation.number, Fate.ASIDE, name)
         house.settle()
         house.opened(who, board=board)
+    house.farm.projects.add_group(house.admin, "vision")
+    house.farm.projects.add(house.admin, "robots", members={"ada": Part.MEMBER})
+    house.farm.projects.add(house.admin, "others")
+    house.farm.maintaining.add(
+        house.admin, [Group(board="tk1-3")], start=START + 24 * HOUR, end=START + 25 * HOUR, reason="new fan"
+    )
 
 
 def _copy(records: SqlRecords, memory: sqlite3.Connection, *, back: bool) -> None:

@@ -48,9 +48,12 @@ TYPE = {"arch": "armhf"}
 BOARD = {"mac": "52:54:00:00:00:77", "address": "10.20.0.77"}
 WANTED = {"board": "tk1-3", "image": "tiny", "for_s": 3600}
 DISCARD = {"fate": "discard"}
+RULES = {"everyone": {"longest_s": 3600, "ahead_s": 86400}, "version": 0}
+CLOSED = {"boards": ["tk1-1"], "end": "2026-03-02T12:00:00Z", "reason": "new fan"}
 TOO_LATE, NOT_THERE = 409, 404
 
-# ada holds tk1-1 (reservation 2) and has a root aside; root, the admin, holds tk1-2 (reservation 4).
+# ada holds tk1-1 (reservation 2) and has a root aside; root, the admin, holds tk1-2 (reservation 4). ada is a member of
+# the project robots and of nothing else; tk1-3 is kept free the day after.
 MATRIX = {
     "GET /healthz": for_all("/healthz"),
     "GET /readyz": for_all("/readyz"),
@@ -63,6 +66,23 @@ MATRIX = {
     "POST /api/v1/users/{name}/token": to("/users/bob/token", 403, 201),
     "PUT /api/v1/users/{name}/ssh-keys": to("/users/bob/ssh-keys", 403, 200, json={"ssh_keys": [KEY]}),
     "DELETE /api/v1/users/{name}": to("/users/bob", 403, 204),
+    "GET /api/v1/me/usage": to("/me/usage", 200, 200),
+    "GET /api/v1/groups": to("/groups", 200, 200),
+    "POST /api/v1/groups": to("/groups", 403, 201, json={"name": "new"}),
+    "GET /api/v1/groups/{name}": to("/groups/vision", NOT_THERE, 200),
+    "POST /api/v1/groups/{name}/members": to("/groups/vision/members", 403, 200, json={"add": ["bob"]}),
+    "DELETE /api/v1/groups/{name}": to("/groups/vision", 403, 204),
+    "GET /api/v1/projects": to("/projects", 200, 200),
+    "POST /api/v1/projects": to("/projects", 403, 201, json={"name": "new"}),
+    "GET /api/v1/projects/{name}": to("/projects/others", NOT_THERE, 200),
+    "POST /api/v1/projects/{name}/describe": to("/projects/robots/describe", 403, 200, json={"description": "?"}),
+    "POST /api/v1/projects/{name}/members": to("/projects/robots/members", 403, 200, json={"remove": ["ada"]}),
+    "DELETE /api/v1/projects/{name}": to("/projects/robots", 403, 204),
+    "GET /api/v1/rules": to("/rules", 200, 200),
+    "PUT /api/v1/rules": to("/rules", 403, 200, json=RULES),
+    "GET /api/v1/maintenance": to("/maintenance", 200, 200),
+    "POST /api/v1/maintenance": to("/maintenance", 403, TOO_LATE, json=CLOSED),
+    "DELETE /api/v1/maintenance/{number}": to("/maintenance/1", 403, 204),
     "GET /api/v1/sites": to("/sites", 200, 200),
     "GET /api/v1/board-types": to("/board-types", 200, 200),
     "GET /api/v1/board-types/{name}": to("/board-types/tk1", 200, 200),
@@ -73,6 +93,7 @@ MATRIX = {
     "PUT /api/v1/boards/{name}": to("/boards/tk1-7", 403, 200, json=BOARD),
     "DELETE /api/v1/boards/{name}": to("/boards/tk1-3", 403, 202),
     "POST /api/v1/boards/{name}/describe": to("/boards/tk1-1/describe", 403, 200, json={"tags": {"camera": True}}),
+    "POST /api/v1/boards/{name}/aside": to("/boards/tk1-3/aside", 403, 200, json={"reason": "new fan"}),
     "POST /api/v1/boards/{name}/fit": to("/boards/tk1-1/fit", 403, 200),
     "POST /api/v1/boards/{name}/power": to("/boards/tk1-2/power", 403, 202, json={"act": "reset"}),
     "GET /api/v1/boards/{name}/power/{order}": to(f"/boards/tk1-1/power/{uuid4()}", NOT_THERE, NOT_THERE),

@@ -166,6 +166,7 @@ class ReservationOut(BaseModel):
     state: ReservationState
     ended_because: str
     image: str | None = Field(description="Told to its user and to admins, as what follows.")
+    project: str | None = Field(description="On which it counts.")
     deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first.")
     deployment: DeploymentOut | None = Field(description="The newest.")
 
@@ -187,6 +188,7 @@ class ReservationOut(BaseModel):
             state=one.state,
             ended_because=one.ended_because,
             image=view.image,
+            project=view.project,
             deployments=deployments,
             deployment=DeploymentOut.of(view.deployment) if view.deployment else None,
         )

@@ -37,7 +37,7 @@ curl -H "Authorization: Bearer $TOKEN" -H "Accept: text/event-stream" "http://12
 ```
 """
 
-_SHOWN = ("people", "shelf", "images", "reservations", "events", "health", "agent door", "gateway door")
+_SHOWN = ("people", "shelf", "images", "reservations", "rules", "events", "health", "agent door", "gateway door")
 
 
 def reference() -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from boardgrid.api.asking import Asker, TheFarm
-from boardgrid.api.bodies import BoardIn, BoardTypeIn, DescriptionIn, InventoryIn, PowerIn
+from boardgrid.api.bodies import AsideIn, BoardIn, BoardTypeIn, DescriptionIn, InventoryIn, PowerIn
 from boardgrid.api.shelf_answers import BoardOut, BoardTypeOut, ChangeOut, ChangesOut, OrderedOut, OrderOut, SiteOut
 
 router = APIRouter(tags=["shelf"])
@@ -84,6 +84,12 @@ def remove_board(name: str, farm: TheFarm, asker: Asker) -> Response:
 def describe_board(name: str, body: DescriptionIn, farm: TheFarm, asker: Asker) -> BoardOut:
     """Change some of what a board is chosen by; whoever has it keeps it. Admins may."""
     return BoardOut.of(farm.inventory.describe(asker, name, body.properties, body.tags))
+
+
+@router.post("/boards/{name}/aside")
+def set_aside(name: str, body: AsideIn, farm: TheFarm, asker: Asker) -> BoardOut:
+    """Offer a board to nobody from now on; who has it keeps it, the others get another. Admins may."""
+    return BoardOut.of(farm.inventory.aside(asker, name, body.reason))
 
 
 @router.post("/boards/{name}/fit")
