@@ -56,7 +56,7 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
     kept = _kept_root(work.tx, wanted.user, wanted.root) if wanted.root is not None else None
     image = _image(work.tx, wanted, kept)
     demands = work.plan.demands(wanted.groups, image, wanted.user.id)
-    _check_enough(demands, wanted.groups, image)
+    _check_enough(work, demands, wanted.groups, image)
     if bounds.are_by_type:
         bounds.check_types(wanted.for_, work.plan.types(demands))
     found = _found(work, wanted, demands)
@@ -120,12 +120,14 @@ def _image(records: Snapshot, wanted: Wanted, kept: Root | None) -> Image:
     return image
 
 
-def _check_enough(demands: Sequence[Demand], groups: Sequence[Group], image: Image) -> None:
+def _check_enough(work: Work, demands: Sequence[Demand], groups: Sequence[Group], image: Image) -> None:
     for demand, group in zip(demands, groups, strict=True):
         if len(demand.among) < demand.count:
             raise Conflict(
                 Code.BOARDS_TOO_FEW,
-                _("{group} were asked for, and {image} runs on {there} of them"),
+                _("{group} were asked for, and you may have {there} of them with {image}")
+                if work.plan.shelf.keepers
+                else _("{group} were asked for, and {image} runs on {there} of them"),
                 hint=_("ask for fewer; boardgrid board list shows what is there"),
                 group=group,
                 image=image.ref,

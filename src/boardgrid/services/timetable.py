@@ -35,9 +35,25 @@ class Shelf:
     types: Mapping[str, BoardType]
     rules: Rules = field(default_factory=Rules)
     groups: Mapping[UUID, UserGroup] = field(default_factory=dict)  # those that are not removed
+    # By board: of each of these sets of groups its user must be in one. Those that are everybody's are left out.
+    keepers: Mapping[str, tuple[frozenset[UUID], ...]] = field(default_factory=dict)
     _known: dict[tuple[Group, UUID | None, frozenset[UUID]], Mapping[str, int]] = field(default_factory=dict)
     _images: dict[UUID, Image] = field(default_factory=dict)
-    _keepers: dict[str, tuple[frozenset[UUID], ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Snapshot, standings: Sequence[Standing]) -> "Shelf":
+        shelf = cls(
+            {one.board.name: one.board for one in standings},
+            {one.name: one for one in records.board_types()},
+            records.rules(),
+            {one.id: one for one in records.user_groups()},
+        )
+        tests = [(Where.parsed(one.where), one.groups) for one in shelf.rules.access]
+        found = {
+            name: tuple(groups for where, groups in tests if where.fits(shelf.facts(name)))
+            for name in (shelf.boards if tests else ())
+        }
+        return replace(shelf, keepers={name: keepers for name, keepers in found.items() if keepers})
 
     def facts(self, name: str) -> Facts:
         board = self.boards[name]
@@ -48,15 +64,6 @@ class Shelf:
 
     def limits_of(self, user: UUID) -> Limits:
         return self.rules.for_person(user, self.groups_of(user))
-
-    def keepers(self, name: str) -> tuple[frozenset[UUID], ...]:
-        """Of each of these sets of groups one must be in one, to have this board."""
-        if not self._keepers and self.rules.access:
-            tests = [(Where.parsed(one.where), one.groups) for one in self.rules.access]
-            for board in self.boards:
-                facts = self.facts(board)
-                self._keepers[board] = tuple(groups for where, groups in tests if where.fits(facts))
-        return self._keepers.get(name, ())
 
     def image(self, records: Snapshot, image_id: UUID) -> Image | None:
         if image_id not in self._images:
@@ -69,7 +76,7 @@ class Shelf:
     def among(self, group: Group, image: Image | None, user: UUID) -> Mapping[str, int]:
         """The boards that *user* may have for one of *group*, with this image; each with its place on the shelf."""
         circles = frozenset[UUID]()
-        if self.rules.access:  # few groups keep boards, so that most users are alike here
+        if self.keepers:  # few groups keep boards, so that most users are alike here
             circles = self.groups_of(user) & frozenset(one for access in self.rules.access for one in access.groups)
         key = replace(group, count=1), image.id if image else None, circles
         if key not in self._known:
@@ -93,13 +100,13 @@ class Shelf:
         return fitting
 
     def _open_to(self, circles: frozenset[UUID], named: Mapping[str, int]) -> Mapping[str, int]:
-        if not self.rules.access:
+        if not self.keepers:
             return named
-        found = {name: place for name, place in named.items() if all(one & circles for one in self.keepers(name))}
+        found = {n: place for n, place in named.items() if all(one & circles for one in self.keepers.get(n, ()))}
         if found:
             return found
         board = next(iter(named))
-        barring = next(one for one in self.keepers(board) if not one & circles)
+        barring = next(one for one in self.keepers[board] if not one & circles)
         names = sorted(self.groups[one].name for one in barring if one in self.groups)
         raise NotAllowed(
             Code.BOARD_FORBIDDEN,
@@ -186,12 +193,7 @@ class Plan:
     @classmethod
     def of(cls, records: Snapshot) -> "Plan":
         standings = records.boards()
-        shelf = Shelf(
-            {one.board.name: one.board for one in standings},
-            {one.name: one for one in records.board_types()},
-            records.rules(),
-            {one.id: one for one in records.user_groups()},
-        )
+        shelf = Shelf.of(records, standings)
         shut = frozenset(one.board.name for one in standings if is_shut(one))
         closed = _closed(shelf, records.maintenances())
         plan = cls(shelf, Calendar(shut=shut, closed=closed), records.revisions())
