@@ -61,7 +61,10 @@ def test_each_board_shows_what_comes_next(house: House) -> None:
     later, sooner = close(house, "tk1-1", start=5, end=6), close(house, "tk1-1", "tk1-2")
     shown = {view.board.name: view.maintenance for view in house.farm.inventory.boards(house.ada)}
     assert shown == {"tk1-1": sooner, "tk1-2": sooner, "tk1-3": None}
-    house.now += 5 * HOUR
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.FREE
+    house.now += 3 * HOUR
+    assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.CLOSED
+    house.now += HOUR
     house.farm.booking.carry_out_due()
     assert house.farm.inventory.board(house.ada, "tk1-1").maintenance == later
     assert house.farm.maintaining.maintenances(house.ada) == [later]

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -20,6 +21,8 @@ from boardgrid.services.limiting import bound, images_of, kept_bytes, limits_of
 from boardgrid.services.views import AccessView, RulesView, UsageView
 
 log = structlog.get_logger()
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +110,13 @@ class _Names:
             _by_name(rules.groups, self._groups),
             _by_name(rules.projects, self._projects),
             _by_name(rules.users, self._users),
-            tuple(
-                AccessView(
-                    one.where, tuple(sorted(self._groups[group] for group in one.groups if group in self._groups))
-                )
-                for one in rules.access
-            ),
+            tuple(AccessView(one.where, self._names(one.groups)) for one in rules.access),
             rules.needs_project,
             rules.version,
         )
+
+    def _names(self, groups: Collection[UUID]) -> tuple[str, ...]:
+        return tuple(sorted(self._groups[one] for one in groups if one in self._groups))
 
     def rules(self, told: RulesView) -> Rules:
         """
@@ -123,21 +124,24 @@ class _Names:
             NotFound: GROUP_UNKNOWN, PROJECT_UNKNOWN, USER_UNKNOWN.
             Invalid: RULES_INVALID.
         """
-        groups = {name: group for group, name in self._groups.items()}
         return Rules(
             told.everyone,
-            {_id_of(name, groups, Code.GROUP_UNKNOWN): limits for name, limits in told.groups.items()},
-            {
-                _id_of(name, {one: project for project, one in self._projects.items()}, Code.PROJECT_UNKNOWN): limits
-                for name, limits in told.projects.items()
-            },
-            {
-                _id_of(name, {one: user for user, one in self._users.items()}, Code.USER_UNKNOWN): limits
-                for name, limits in told.users.items()
-            },
-            tuple(Access(one.where, _some(one.where, one.groups, groups)) for one in told.access),
+            _by_id(told.groups, self._groups, Code.GROUP_UNKNOWN),
+            _by_id(told.projects, self._projects, Code.PROJECT_UNKNOWN),
+            _by_id(told.users, self._users, Code.USER_UNKNOWN),
+            tuple(Access(one.where, self._some(one)) for one in told.access),
             told.needs_project,
         )
+
+    def _some(self, told: AccessView) -> frozenset[UUID]:
+        if not told.groups:
+            raise Invalid(
+                Code.RULES_INVALID,
+                _("boards with {where} would be for nobody"),
+                hint=_("name the groups that may have them; to keep them free, set them aside"),
+                where=told.where,
+            )
+        return frozenset(_by_id(dict.fromkeys(told.groups), self._groups, Code.GROUP_UNKNOWN))
 
 
 def _by_name(limits: Mapping[UUID, Limits], names: Mapping[UUID, str]) -> dict[str, Limits]:
@@ -145,25 +149,14 @@ def _by_name(limits: Mapping[UUID, Limits], names: Mapping[UUID, str]) -> dict[s
     return dict(sorted(found.items()))
 
 
-def _id_of(name: str, ids: Mapping[str, UUID], code: Code) -> UUID:
-    if name in ids:
-        return ids[name]
-    match code:
-        case Code.GROUP_UNKNOWN:
-            sentence = _("there is no group {name}")
-        case Code.PROJECT_UNKNOWN:
-            sentence = _("there is no project {name}")
-        case _:
-            sentence = _("there is no user {name}")
-    raise NotFound(code, sentence, name=name)
-
-
-def _some(where: str, names: Collection[str], groups: Mapping[str, UUID]) -> frozenset[UUID]:
-    if not names:
-        raise Invalid(
-            Code.RULES_INVALID,
-            _("boards with {where} would be for nobody"),
-            hint=_("name the groups that may have them; to keep them free, set them aside"),
-            where=where,
-        )
-    return frozenset(_id_of(name, groups, Code.GROUP_UNKNOWN) for name in names)
+def _by_id(told: Mapping[str, V], names: Mapping[UUID, str], unknown: Code) -> dict[UUID, V]:
+    ids = {name: one for one, name in names.items()}
+    for name in told:
+        if name not in ids:
+            sentences = {
+                Code.GROUP_UNKNOWN: _("there is no group {name}"),
+                Code.PROJECT_UNKNOWN: _("there is no project {name}"),
+                Code.USER_UNKNOWN: _("there is no user {name}"),
+            }
+            raise NotFound(unknown, sentences[unknown], name=name)
+    return {ids[name]: value for name, value in told.items()}

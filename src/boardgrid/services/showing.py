@@ -61,7 +61,7 @@ class Showing:
             for one in standings
         ]
         for to_come in reversed(self.maintenances()):
-            shown = [replace(one, maintenance=to_come) if one.board.name in to_come.boards else one for one in shown]
+            shown = [self._closed(one, to_come) if one.board.name in to_come.boards else one for one in shown]
         return shown
 
     def board(self, standing: Standing) -> BoardView:
@@ -78,6 +78,10 @@ class Showing:
         if health and holder and state is BoardState.OPEN and health.at >= holder.window.start:
             seen = HealthView(health.power, health.voice, self._ago_s(health.at))
         return BoardView(board, facts, state, held, seen)
+
+    def _closed(self, view: BoardView, by: MaintenanceView) -> BoardView:
+        is_closed = view.state is BoardState.FREE and by.window.start <= self.now
+        return replace(view, maintenance=by, state=BoardState.CLOSED if is_closed else view.state)
 
     def maintenances(self) -> list[MaintenanceView]:
         """Those that go on or are to come, in the order of time."""

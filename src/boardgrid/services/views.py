@@ -40,6 +40,7 @@ class BoardState(StrEnum):
     PREPARING = "preparing"  # held; its deployment is under way
     OPEN = "open"  # held; it is its user's
     CLEANING = "cleaning"  # given back; not offered until it is parked
+    CLOSED = "closed"  # kept free for maintenance
     SET_ASIDE = "set_aside"  # not offered until an admin says it is fit
     GOING = "going"  # leaves the farm
 
