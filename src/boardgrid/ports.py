@@ -15,11 +15,14 @@ from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
 
@@ -515,8 +518,8 @@ class Revisions:
 
 
 Thing = (
-    User | Password | Token | Invitation | ExternalIdentity | PendingLogin | SiteState | BoardType | Standing
-    | Image | Root | Reservation | Deployment | OrderRecord | Health
+    User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
+    | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health
 )  # fmt: skip
 Removable = Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing
 T = TypeVar("T", bound=Thing)
@@ -561,6 +564,21 @@ class Snapshot(Protocol):
     def pending_logins(self) -> list[PendingLogin]:
         """Those that end first come first."""
 
+    def user_groups(self) -> list[UserGroup]:
+        """Those that are not removed."""
+
+    def project(self, project_id: UUID) -> Project | None: ...
+
+    def projects(self) -> list[Project]:
+        """Those that are not removed."""
+
+    def rules(self) -> Rules: ...
+
+    def maintenances(self) -> list[Maintenance]:
+        """Those that are not over, in the order of time."""
+
+    def maintenance(self, number: int) -> Maintenance | None: ...
+
     def site(self, name: str) -> SiteState | None: ...
 
     def sites(self) -> list[SiteState]: ...
@@ -600,7 +618,9 @@ class Snapshot(Protocol):
         self,
         *,
         user: UUID | None = None,
+        project: UUID | None = None,
         states: Collection[ReservationState] | None = None,
+        ending_after: datetime | None = None,
         since: int | None = None,
         before: int | None = None,
         limit: int | None = None,
@@ -610,6 +630,7 @@ class Snapshot(Protocol):
 
         Args:
             user: theirs, and those that are shared with them.
+            project: those that count on it.
             since: only those that a later revision than this one changed.
             before: leaves out that number and those above it.
         """
@@ -684,6 +705,9 @@ class Transaction(Snapshot, Protocol):
 
     def next_reservation(self) -> int:
         """A number that no reservation had."""
+
+    def next_maintenance(self) -> int:
+        """A number that no maintenance had."""
 
     def next_version(self, image: str) -> int:
         """A version that no image of this name had, gone ones included."""

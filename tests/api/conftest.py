@@ -7,11 +7,13 @@ import pytest
 
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.api.spool import Spool
+from boardgrid.model.project import Part
+from boardgrid.model.reservation import Group
 from boardgrid.model.user import Role, Scope
 from boardgrid.services.booking import Fate
 from tests.api.door import Door
 from tests.databases import records_of
-from tests.services.house import House, a_board
+from tests.services.house import HOUR, START, House, a_board
 
 
 def _move_in(door: Door) -> None:
@@ -33,6 +35,12 @@ def _move_in(door: Door) -> None:
         house.farm.booking.release(who, made.reservation.number, Fate.ASIDE, name)
         house.settle()
         house.opened(who, board=board)
+    house.farm.projects.add_group(house.admin, "vision")
+    house.farm.projects.add(house.admin, "robots", members={"ada": Part.MEMBER})
+    house.farm.projects.add(house.admin, "others")
+    house.farm.maintaining.add(
+        house.admin, [Group(board="tk1-3")], start=START + 24 * HOUR, end=START + 25 * HOUR, reason="new fan"
+    )
 
 
 _TOKENS: dict[str, dict[str, str]] = {}

@@ -81,10 +81,14 @@ TYPE = {"arch": "armhf"}
 BOARD = {"mac": "52:54:00:00:00:77", "address": "10.20.0.77"}
 WANTED = {"board": "tk1-3", "image": "tiny", "for_s": 3600}
 DISCARD = {"fate": "discard"}
+RULES = {"everyone": {"longest_s": 3600, "ahead_s": 86400}, "version": 0}
+CLOSED = {"boards": ["tk1-1"], "end": "2026-03-02T12:00:00Z", "reason": "new fan"}
 TOO_LATE, NOT_THERE = 409, 404
 FIRST = {"worker": 202}
 OPERATED = {"operator": 202}
 FOR_OPERATORS = {"operator": 200, "worker": 403, "reader": 403}
+PLANNED = {"operator": TOO_LATE, "worker": 403, "reader": 403}
+CALLED_OFF = {"operator": 204, "worker": 403, "reader": 403}
 RESERVED = {"guest": 403, "worker": 201}
 RELEASED = {"operator": 202, "worker": 403}
 EXTENDED = {"operator": 200, "worker": 403}
@@ -94,7 +98,8 @@ ALL_NEEDED = {"worker": 403, "reader": 403}
 BAD_FOR_ALL = {"worker": 422, "reader": 422}  # seen to be none before anything else is looked at
 
 # ada holds tk1-1 (reservation 2) and has a root aside; root, the admin, holds tk1-2 (reservation 4). What is there
-# once gets who comes first: the worker before the user, and the admin last.
+# once gets who comes first: the worker before the user, and the admin last. ada is a member of the project robots
+# and of nothing else; tk1-3 is kept free the day after.
 MATRIX = {
     "GET /healthz": for_all("/healthz"),
     "GET /readyz": for_all("/readyz"),
@@ -133,6 +138,23 @@ MATRIX = {
     "POST /api/v1/invitations": administered("/invitations", 201, json={"role": "guest"}),
     "DELETE /api/v1/invitations/{invitation}": administered("/invitations/0123456789abcdef", NOT_THERE),
     "GET /api/v1/audit": to("/audit?who=ada", 403, 200),
+    "GET /api/v1/me/usage": to("/me/usage", 200, 200),
+    "GET /api/v1/groups": to("/groups", 200, 200),
+    "POST /api/v1/groups": administered("/groups", 201, json={"name": "new"}),
+    "GET /api/v1/groups/{name}": to("/groups/vision", NOT_THERE, 200),
+    "POST /api/v1/groups/{name}/members": administered("/groups/vision/members", 200, json={"add": ["bob"]}),
+    "DELETE /api/v1/groups/{name}": administered("/groups/vision", 204),
+    "GET /api/v1/projects": to("/projects", 200, 200),
+    "POST /api/v1/projects": administered("/projects", 201, json={"name": "new"}),
+    "GET /api/v1/projects/{name}": to("/projects/others", NOT_THERE, 200),
+    "POST /api/v1/projects/{name}/describe": to("/projects/robots/describe", 403, 200, but=WORKER, json={"description": "?"}),
+    "POST /api/v1/projects/{name}/members": to("/projects/robots/members", 403, 200, but=WORKER, json={"remove": ["ada"]}),
+    "DELETE /api/v1/projects/{name}": administered("/projects/robots", 204),
+    "GET /api/v1/rules": to("/rules", 200, 200),
+    "PUT /api/v1/rules": administered("/rules", 200, json=RULES),
+    "GET /api/v1/maintenance": to("/maintenance", 200, 200),
+    "POST /api/v1/maintenance": to("/maintenance", 403, TOO_LATE, but=PLANNED, json=CLOSED),
+    "DELETE /api/v1/maintenance/{number}": to("/maintenance/1", 403, NOT_THERE, but=CALLED_OFF),
     "GET /api/v1/sites": to("/sites", 200, 200),
     "GET /api/v1/board-types": to("/board-types", 200, 200),
     "GET /api/v1/board-types/{name}": to("/board-types/tk1", 200, 200),
@@ -145,6 +167,7 @@ MATRIX = {
     "POST /api/v1/boards/{name}/describe": administered(
         "/boards/tk1-1/describe", 200, json={"tags": {"camera": True}}
     ),
+    "POST /api/v1/boards/{name}/aside": to("/boards/tk1-3/aside", 403, 200, but=FOR_OPERATORS, json={"reason": "new fan"}),
     "POST /api/v1/boards/{name}/fit": to("/boards/tk1-1/fit", 403, 200, but=FOR_OPERATORS),
     "POST /api/v1/boards/{name}/power": to("/boards/tk1-2/power", 403, 202, but=OPERATED, json={"act": "reset"}),
     "GET /api/v1/boards/{name}/power/{order}": to(f"/boards/tk1-1/power/{uuid4()}", NOT_THERE, NOT_THERE),

@@ -48,6 +48,10 @@ class FakeFarm:
     images: dict[str, Json] = field(default_factory=dict)
     roots: dict[str, Json] = field(default_factory=dict)
     reservations: dict[int, Json] = field(default_factory=dict)
+    groups: dict[str, Json] = field(default_factory=dict)
+    projects: dict[str, Json] = field(default_factory=dict)
+    rules: Json = field(default_factory=lambda: {"everyone": {"boards": 4}, "version": 0})
+    maintenance: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
     orders: dict[str, Json] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -253,6 +257,24 @@ class FakeFarm:
                 return 200, self.users[name]
             case (_, "users", name):
                 return self.thing(method, self.users, name, "user", body)
+            case ("GET" | "POST", "groups" | "projects" as kind):
+                known: dict[str, Json] = getattr(self, kind)
+                if method == "GET":
+                    return 200, list(known.values())
+                known[body["name"]] = body
+                return 201, body
+            case (_, "groups" | "projects" as kind, name, *_):
+                return self.thing("GET" if method == "POST" else method, getattr(self, kind), name, kind[:-1], None)
+            case ("GET" | "PUT", "rules"):
+                self.rules = body or self.rules
+                return 200, self.rules
+            case ("GET", "maintenance"):
+                return 200, self.maintenance
+            case ("POST", "maintenance"):
+                self.maintenance.append(body | {"number": 1, "start": stamp(datetime.now(UTC))})
+                return 201, self.maintenance[-1]
+            case ("DELETE", "maintenance", _number):
+                return 204, None
             case ("GET", "board-types"):
                 return 200, list(self.types.values())
             case ("PUT", "board-types" | "boards" as kind, name) if query.get("only_new") and (
@@ -270,6 +292,9 @@ class FakeFarm:
                 return 200, self.board(name, **body)
             case (_, "boards", name):
                 return self.thing(method, self.boards, name, "board", body)
+            case ("POST", "boards", name, "aside"):
+                self.boards[name] |= {"set_aside": body["reason"], "state": "set_aside"}
+                return 200, self.boards[name]
             case ("POST", "boards", name, "fit"):
                 self.boards[name] |= {"set_aside": "", "state": "free"}
                 return 200, self.boards[name]

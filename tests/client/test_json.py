@@ -43,6 +43,7 @@ CALLS: dict[str, list[str]] = {
     "board list": ["board", "list"],
     "board show": ["board", "show", "tk1-1"],
     "board remove": ["board", "remove", "tk1-2", "--yes"],
+    "board aside": ["board", "aside", "tk1-1", "--reason", "new fan"],
     "board fit": ["board", "fit", "tk1-1"],
     "board-type add": ["board-type", "add", "rpi4", "--arch", "arm64"],
     "board-type list": ["board-type", "list"],
@@ -64,6 +65,26 @@ CALLS: dict[str, list[str]] = {
     "user restore": ["user", "restore", "grace"],
     "user remove": ["user", "remove", "grace", "--yes"],
     "audit": ["audit"],
+    "group add": ["group", "add", "staff", "ada"],
+    "group list": ["group", "list"],
+    "group show": ["group", "show", "vision"],
+    "group join": ["group", "join", "vision", "ada"],
+    "group leave": ["group", "leave", "vision", "ada"],
+    "group remove": ["group", "remove", "vision", "--yes"],
+    "project add": ["project", "add", "walkers", "ada"],
+    "project list": ["project", "list"],
+    "project show": ["project", "show", "robots"],
+    "project describe": ["project", "describe", "robots", "--description", "they walk"],
+    "project join": ["project", "join", "robots", "--manager", "ada"],
+    "project leave": ["project", "leave", "robots", "ada"],
+    "project remove": ["project", "remove", "robots", "--yes"],
+    "quota set": ["quota", "set", "--everyone", "--boards", "2"],
+    "rule list": ["rule", "list"],
+    "rule access": ["rule", "access", "number == 1", "--group", "vision"],
+    "rule project": ["rule", "project", "--needed"],
+    "maintenance add": ["maintenance", "add", "tk1-1", "--to", "2031-01-01T12:00", "--reason", "new fan"],
+    "maintenance list": ["maintenance", "list"],
+    "maintenance remove": ["maintenance", "remove", "1"],
     "apply": ["apply", "INVENTORY", "--yes"],
     "version": ["version"],
 }  # fmt: skip
@@ -92,6 +113,8 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     farm.types["tk1"] = {"name": "tk1", "arch": "armhf"}
     farm.image("tiny")
     farm.root("before")
+    farm.groups["vision"] = {"name": "vision", "members": ["ada"]}
+    farm.projects["robots"] = {"name": "robots", "members": {"ada": "member"}, "description": "", "image": ""}
     farm.users["grace"] = {"name": "grace", "role": "user", "ssh_keys": []}
     farm.tell(7, "tk1-2", "clone", "began")
     farm.reservations[7] = {

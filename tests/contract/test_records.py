@@ -15,10 +15,13 @@ from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outco
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Part, Project, UserGroup
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
+from boardgrid.model.rules import EVERYONE, Access, Limits, Rules
 from boardgrid.model.user import Audience, Invitation, Password, Role, Scope, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, Wish
@@ -30,6 +33,17 @@ HOUR = timedelta(hours=1)
 
 ADA = User(uuid4(), "ada", Role.USER, ("ssh-ed25519 AAAA", "ssh-rsa BBBB"))
 BOB = User(uuid4(), "bob", Role.ADMIN)
+VISION = UserGroup(uuid4(), "vision", frozenset({ADA.id, BOB.id}))
+ROBOTS = Project(uuid4(), "robots", {ADA.id: Part.MANAGER, BOB.id: Part.MEMBER}, "they walk", "tiny:1")
+RULES = Rules(
+    replace(EVERYONE, board_hours=1.5, longest_of={"tk1": timedelta(hours=4)}),
+    {VISION.id: Limits(boards=3, image_bytes=1 << 45)},
+    {ROBOTS.id: Limits(waiting=0)},
+    {ADA.id: Limits(longest=timedelta(days=1, microseconds=1))},
+    (Access('tag("camera")', frozenset({VISION.id})),),
+    needs_project=True,
+    version=7,
+)
 LAB = SiteState(
     Site("lab", "farm.example", "br0", IPv4Interface("10.20.0.1/24"), DhcpMode.PROXY),
     version=7,
@@ -73,6 +87,10 @@ RESERVATION = Reservation(
     4 << 30,
     (BOB.id,),
     "because",
+    ROBOTS.id,
+)
+MAINTENANCE = Maintenance(
+    3, (Group(board="tk1-1"), Group(type="tk1", where="ram_mb > 1")), Window(AT, AT + HOUR), "new fans", AT
 )
 DEPLOYMENT = Deployment(
     uuid4(),
@@ -117,8 +135,8 @@ PENDING = PendingLogin("fedcba9876543210", "f" * 64, "192.0.2.1", "c", "http://"
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
-    ADA, BOB, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER, HEALTH, TOKEN, PASSWORD,
-    INVITATION, IDENTITY, PENDING,
+    ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER,
+    HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING,
 )  # fmt: skip
 
 
@@ -140,6 +158,10 @@ def _read(records: Records) -> tuple[object, ...]:
         return (
             snapshot.user(ADA.id),
             snapshot.user(BOB.id),
+            next(iter(snapshot.user_groups()), None),
+            snapshot.project(ROBOTS.id),
+            rules if (rules := snapshot.rules()) != Rules() else None,
+            snapshot.maintenance(3),
             snapshot.site("lab"),
             snapshot.board_type("tk1"),
             snapshot.image(IMAGE.id),
@@ -173,6 +195,10 @@ def test_what_is_not_there_is_none(records: Records) -> None:
 def test_a_thing_that_is_saved_again_is_changed_and_keeps_what_refers_to_it(full: Records) -> None:
     changed: tuple[Thing, ...] = (
         replace(ADA, ssh_keys=("ssh-ed25519 EEEE",), suspended=True),
+        replace(VISION, members=frozenset()),
+        replace(ROBOTS, members={}, image=""),
+        replace(RULES, everyone=EVERYONE, access=(), version=8),
+        replace(MAINTENANCE, over=True),
         replace(LAB, version=8, instance=None, seen_at=None),
         replace(TK1, boot_s=9.0),
         replace(IMAGE, state=ImageState.GONE, manifest=None),
@@ -315,6 +341,8 @@ def test_names_addresses_and_keys_are_given_once(full: Records) -> None:
     other = replace(BOARD, name="tk1-2", mac="52:54:00:00:00:02", address=IPv4Address("10.20.0.12"), nfs_path=None)
     _refused(full, replace(ADA, id=uuid4(), ssh_keys=()))
     _refused(full, replace(BOB, ssh_keys=ADA.ssh_keys[:1]))
+    _refused(full, replace(VISION, id=uuid4()))
+    _refused(full, replace(ROBOTS, id=uuid4()))
     _refused(full, replace(IMAGE, id=uuid4()))
     _refused(full, replace(ROOT, id=uuid4(), state=RootState.ASIDE))
     _refused(full, Standing(replace(other, mac=BOARD.mac)))
@@ -327,11 +355,15 @@ def test_names_addresses_and_keys_are_given_once(full: Records) -> None:
         tx.save(replace(ROOT, id=uuid4(), owner=BOB.id))
         tx.save(replace(ADA, removed=True, ssh_keys=()))
         tx.save(replace(ADA, id=uuid4()))
+        for thing in (VISION, ROBOTS):
+            tx.save(replace(thing, removed=True))
+            tx.save(replace(thing, id=uuid4()))
 
 
 def test_nothing_refers_to_what_is_not_there(full: Records) -> None:
     _refused(full, replace(ROOT, image=uuid4()))
     _refused(full, replace(RESERVATION, user=uuid4()))
+    _refused(full, replace(RESERVATION, project=uuid4()))
     _refused(full, Standing(replace(BOARD, type="rpi4")))
 
 
@@ -416,6 +448,34 @@ def test_reservations_come_newest_first_and_deployments_oldest_first(full: Recor
         assert snapshot.deployments(reservations=[2]) == [earlier]
         assert snapshot.deployments(reservations=[]) == []
         assert snapshot.deployments(root=ROOT.id, live=False)[0] == earlier
+
+
+def test_reservations_are_found_by_what_they_count_on_and_when_they_end(full: Records) -> None:
+    later = replace(
+        RESERVATION, number=2, boards=("tk1-2",), project=None, window=Window(AT, AT + 2 * HOUR), user=BOB.id
+    )
+    with full.write() as tx:
+        tx.save(later)
+    with full.read() as snapshot:
+        assert snapshot.reservations(project=ROBOTS.id) == [RESERVATION]
+        assert snapshot.reservations(ending_after=AT + HOUR) == [later]
+        assert snapshot.reservations(ending_after=AT) == [later, RESERVATION]
+
+
+def test_groups_and_projects_that_are_removed_and_maintenance_that_is_over_are_not_listed(full: Records) -> None:
+    sooner = replace(MAINTENANCE, number=4, window=Window(AT - HOUR, AT))
+    with full.write() as tx:
+        assert tx.next_maintenance() == 4
+        tx.save(sooner)
+        tx.save(replace(VISION, removed=True))
+        tx.save(replace(ROBOTS, removed=True))
+        assert tx.maintenances() == [sooner, MAINTENANCE]
+        tx.save(replace(sooner, over=True))
+        assert tx.maintenances() == [MAINTENANCE] and tx.next_maintenance() == 5
+    with full.read() as snapshot:
+        assert not snapshot.user_groups() and not snapshot.projects()
+        project = snapshot.project(ROBOTS.id)
+        assert project is not None and project.removed, "what counts on it still names it"
 
 
 def test_a_removed_thing_is_gone_and_removing_it_again_changes_nothing(full: Records) -> None:

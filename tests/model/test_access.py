@@ -8,6 +8,7 @@ import pytest
 
 from boardgrid.model.access import Log, Owned, Verb, can
 from boardgrid.model.image import Image, ImageState
+from boardgrid.model.project import Part, Project, UserGroup
 from boardgrid.model.reservation import Group, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import Asker, Role, Scope, User
@@ -122,3 +123,18 @@ def test_with_a_token_to_use_the_farm_nobody_looks_after_it(user: User) -> None:
     for verb in VERBS[1:]:
         assert [can(came, verb, thing) for thing in THINGS] == [can(as_user, verb, thing) for thing in THINGS]
     assert not can(came, "change", came)
+
+
+def test_a_group_is_seen_by_its_members_and_changed_by_admins() -> None:
+    group = UserGroup(UUID(int=9), "vision", frozenset({ADA.id}))
+    assert can(ADA, "see", group) and not can(ADA, "change", group)
+    assert not can(BOB, "see", group)
+    assert can(ADMIN, "change", group)
+
+
+def test_a_project_is_used_by_its_members_and_changed_by_its_managers() -> None:
+    project = Project(UUID(int=9), "robots", {ADA.id: Part.MANAGER, BOB.id: Part.MEMBER})
+    assert can(ADA, "change", project) and not can(ADA, "administer", project)
+    assert can(BOB, "use", project) and not can(BOB, "change", project)
+    assert not can(User(UUID(int=10), "eve", Role.USER), "see", project)
+    assert can(ADMIN, "change", project)

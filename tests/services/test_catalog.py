@@ -8,8 +8,8 @@ from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import BlobSource, ImageState, PathSource
 from boardgrid.model.report import ImageReport
 from boardgrid.model.root import RootState
+from boardgrid.model.rules import EVERYONE
 from boardgrid.services.booking import Fate
-from boardgrid.services.catalog import AWAITED_MOST
 from tests.services.house import House, a_manifest
 
 
@@ -228,7 +228,7 @@ def test_a_root_that_was_discarded_is_wished_away_until_the_agent_says_that_it_i
 
 
 def test_nobody_keeps_names_from_others_by_the_hundred(house: House) -> None:
-    for number in range(AWAITED_MOST):
+    for number in range(EVERYONE.awaited or 0):
         house.farm.catalog.open(house.bob, f"n{number}")
     with pytest.raises(Conflict, match="20 images of yours await their content already") as error:
         house.farm.catalog.open(house.bob, "one-more")

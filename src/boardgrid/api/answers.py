@@ -273,6 +273,7 @@ class ReservationOut(BaseModel):
     state: ReservationState
     ended_because: str
     image: str | None = Field(description="Told to its user and to admins, as what follows.")
+    project: str | None = Field(description="On which it counts.")
     deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first.")
     deployment: DeploymentOut | None = Field(description="The newest.")
 
@@ -294,6 +295,7 @@ class ReservationOut(BaseModel):
             state=one.state,
             ended_because=one.ended_because,
             image=view.image,
+            project=view.project,
             deployments=deployments,
             deployment=DeploymentOut.of(view.deployment) if view.deployment else None,
         )

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, Str
 
 from boardgrid.model.board import Act, BoardType, Boot, DriverSpec
 from boardgrid.model.inventory import BoardDeclared
+from boardgrid.model.project import Part
 from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, Scope
 from boardgrid.services.booking import Fate
@@ -150,6 +151,10 @@ class InventoryIn(Body):
     boards: dict[Line, BoardIn] = Field(default_factory=dict)
 
 
+class AsideIn(Body):
+    reason: Line = Field(description="For everybody.")
+
+
 class PowerIn(Body):
     act: Act
 
@@ -188,6 +193,9 @@ class ReservationIn(GroupIn):
         description="`fixed`: at that time or not at all; `queued`: as soon as its turn comes; `best_effort`: on boards"
         " that nobody needs, for as long.",
     )
+    project: Line | None = Field(
+        None, description="On which it counts; its image boots where neither `image` nor `root` is named."
+    )
 
     def all_groups(self) -> tuple[Group, ...]:
         alone = self.asked()
@@ -207,3 +215,30 @@ class ReleaseIn(Body):
     board: Line | None = Field(None, description="Of several this one alone.")
     fate: Fate | None = Field(None, description="Left out: aside, or discard where nobody can have written to it.")
     name: Line | None = Field(None, description="Of the image to keep, or of the root kept aside.")
+
+
+class UserGroupIn(Body):
+    name: Line
+    members: tuple[Line, ...] = Field((), max_length=1000)
+
+
+class MembersIn(Body):
+    add: tuple[Line, ...] = Field((), max_length=1000)
+    remove: tuple[Line, ...] = Field((), max_length=1000)
+
+
+class ProjectIn(Body):
+    name: Line
+    members: dict[Line, Part] = Field({}, max_length=1000)
+    description: Line = ""
+    image: Line = Field("", description="A ref, which its reservations boot where they name none.")
+
+
+class ProjectChangeIn(Body):
+    description: Line | None = Field(None, description="Left out: as it is.")
+    image: Line | None = Field(None, description="Left out: as it is; empty: none.")
+
+
+class PartsIn(Body):
+    add: dict[Line, Part] = Field({}, max_length=1000)
+    remove: tuple[Line, ...] = Field((), max_length=1000)

@@ -1,10 +1,22 @@
-"""Users, and who is invited to be one."""
+"""Users, and who is invited to be one; groups and projects."""
 
 from fastapi import APIRouter
 
 from boardgrid.api.answers import ExternalIdentityOut, InvitationOut, NewInvitationOut, NewUserOut, TokenOut, UserOut
 from boardgrid.api.asking import Asker, TheFarm
-from boardgrid.api.bodies import ExternalIdentitiesIn, InvitationIn, KeysIn, RoleIn, UserIn
+from boardgrid.api.bodies import (
+    ExternalIdentitiesIn,
+    InvitationIn,
+    KeysIn,
+    MembersIn,
+    PartsIn,
+    ProjectChangeIn,
+    ProjectIn,
+    RoleIn,
+    UserGroupIn,
+    UserIn,
+)
+from boardgrid.api.rules_answers import ProjectOut, UserGroupOut
 
 router = APIRouter(tags=["people"])
 
@@ -103,3 +115,71 @@ def invite(body: InvitationIn, farm: TheFarm, asker: Asker) -> NewInvitationOut:
 def revoke_invitation(invitation: str, farm: TheFarm, asker: Asker) -> None:
     """Take a code back. Admins may."""
     farm.invitations.revoke(asker, invitation)
+
+
+@router.get("/groups")
+def list_groups(farm: TheFarm, asker: Asker) -> list[UserGroupOut]:
+    """All groups for an admin, those that one is in for a user."""
+    return [UserGroupOut.of(view) for view in farm.projects.groups(asker)]
+
+
+@router.post("/groups", status_code=201)
+def add_group(body: UserGroupIn, farm: TheFarm, asker: Asker) -> UserGroupOut:
+    """Make a group of users, for rules to speak of. Admins may."""
+    return UserGroupOut.of(farm.projects.add_group(asker, body.name, body.members))
+
+
+@router.get("/groups/{name}")
+def show_group(name: str, farm: TheFarm, asker: Asker) -> UserGroupOut:
+    """One group that one is in; admins see all."""
+    return UserGroupOut.of(farm.projects.group(asker, name))
+
+
+@router.post("/groups/{name}/members")
+def change_group(name: str, body: MembersIn, farm: TheFarm, asker: Asker) -> UserGroupOut:
+    """Let users in to a group, or out of it. Admins may."""
+    return UserGroupOut.of(farm.projects.change_group(asker, name, body.add, body.remove))
+
+
+@router.delete("/groups/{name}", status_code=204)
+def remove_group(name: str, farm: TheFarm, asker: Asker) -> None:
+    """Remove a group and its limits. Admins may."""
+    farm.projects.remove_group(asker, name)
+
+
+@router.get("/projects")
+def list_projects(farm: TheFarm, asker: Asker) -> list[ProjectOut]:
+    """All projects for an admin, those that one is in for a user."""
+    return [ProjectOut.of(view) for view in farm.projects.projects(asker)]
+
+
+@router.post("/projects", status_code=201)
+def add_project(body: ProjectIn, farm: TheFarm, asker: Asker) -> ProjectOut:
+    """Make a project, on which reservations may count. Admins may."""
+    view = farm.projects.add(asker, body.name, members=body.members, description=body.description, image=body.image)
+    return ProjectOut.of(view)
+
+
+@router.get("/projects/{name}")
+def show_project(name: str, farm: TheFarm, asker: Asker) -> ProjectOut:
+    """One project that one is in; admins see all."""
+    return ProjectOut.of(farm.projects.project(asker, name))
+
+
+@router.post("/projects/{name}/describe")
+def describe_project(name: str, body: ProjectChangeIn, farm: TheFarm, asker: Asker) -> ProjectOut:
+    """Change what is said of a project, and what it boots. Its managers and admins may."""
+    view = farm.projects.describe(asker, name, description=body.description, image=body.image)
+    return ProjectOut.of(view)
+
+
+@router.post("/projects/{name}/members")
+def change_project(name: str, body: PartsIn, farm: TheFarm, asker: Asker) -> ProjectOut:
+    """Let users in to a project, or out of it. Its managers and admins may."""
+    return ProjectOut.of(farm.projects.change(asker, name, body.add, body.remove))
+
+
+@router.delete("/projects/{name}", status_code=204)
+def remove_project(name: str, farm: TheFarm, asker: Asker) -> None:
+    """Remove a project and its limits, when no live reservation counts on it. Admins may."""
+    farm.projects.remove(asker, name)

@@ -44,6 +44,7 @@ def reserve(body: ReservationIn, farm: TheFarm, asker: Asker) -> ReservationOut:
         for_=timedelta(seconds=body.for_s),
         at=body.at,
         kind=body.kind,
+        project=body.project,
     )
     return ReservationOut.of(view)
 

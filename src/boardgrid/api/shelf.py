@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from boardgrid.api.asking import Asker, TheFarm
-from boardgrid.api.bodies import BoardIn, BoardTypeIn, DescriptionIn, InventoryIn, PowerIn
+from boardgrid.api.bodies import AsideIn, BoardIn, BoardTypeIn, DescriptionIn, InventoryIn, PowerIn
 from boardgrid.api.shelf_answers import BoardOut, BoardTypeOut, ChangeOut, ChangesOut, OrderedOut, OrderOut, SiteOut
 
 router = APIRouter(tags=["shelf"])
@@ -86,9 +86,15 @@ def describe_board(name: str, body: DescriptionIn, farm: TheFarm, asker: Asker) 
     return BoardOut.of(farm.inventory.describe(asker, name, body.properties, body.tags))
 
 
+@router.post("/boards/{name}/aside")
+def set_aside(name: str, body: AsideIn, farm: TheFarm, asker: Asker) -> BoardOut:
+    """Offer a board to nobody from now on; who has it keeps it, the others get another. Operators may."""
+    return BoardOut.of(farm.inventory.aside(asker, name, body.reason))
+
+
 @router.post("/boards/{name}/fit")
 def return_to_service(name: str, farm: TheFarm, asker: Asker) -> BoardOut:
-    """Return a board that was set aside to service. Admins may."""
+    """Return a board that was set aside to service. Operators may."""
     return BoardOut.of(farm.inventory.fit(asker, name))
 
 

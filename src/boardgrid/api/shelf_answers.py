@@ -81,6 +81,13 @@ class HealthOut(BaseModel):
     ago_s: float = Field(description="How long it has been so.")
 
 
+class ClosedOut(BaseModel):
+    number: int = Field(description="Of the maintenance.")
+    start: datetime
+    end: datetime
+    reason: str
+
+
 class BoardOut(BaseModel):
     name: str
     type: str
@@ -100,10 +107,11 @@ class BoardOut(BaseModel):
     set_aside: str = Field(description="Why it is not offered to anyone; empty: it is fit.")
     reservation: HolderOut | None
     health: HealthOut | None
+    maintenance: ClosedOut | None = Field(description="When it is kept free next, or is now.")
 
     @classmethod
     def of(cls, view: BoardView) -> Self:
-        board, held, health = view.board, view.held, view.health
+        board, held, health, closed = view.board, view.held, view.health, view.maintenance
         return cls(
             name=board.name,
             type=board.type,
@@ -121,6 +129,11 @@ class BoardOut(BaseModel):
             set_aside=board.set_aside,
             reservation=HolderOut(number=held.number, user=held.user, until=held.until) if held else None,
             health=HealthOut(power=health.power, voice=health.voice, ago_s=health.ago_s) if health else None,
+            maintenance=ClosedOut(
+                number=closed.number, start=closed.window.start, end=closed.window.end, reason=closed.reason
+            )
+            if closed
+            else None,
         )
 
 

@@ -105,6 +105,85 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
+class UserGroup:
+    name: str
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    name: str
+    members: Mapping[str, str] | None = None  # member or manager, by user
+    description: str = ""
+    image: str = ""  # what its reservations boot where they name none
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """None: not limited here."""
+
+    boards: int | None = None
+    board_hours: float | None = None
+    waiting: int | None = None
+    longest_s: float | None = None
+    longest_of_s: Mapping[str, float] | None = None  # by board type
+    ahead_s: float | None = None
+    awaited_images: int | None = None
+    image_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Boards that an expression fits are for the members of these groups alone."""
+
+    where: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    everyone: Limits
+    version: int  # to be sent with the next
+    groups: Mapping[str, Limits] | None = None
+    projects: Mapping[str, Limits] | None = None
+    users: Mapping[str, Limits] | None = None
+    access: tuple[Access, ...] = ()
+    needs_project: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The limits that bind the asker, or a project of theirs, and what is used of them."""
+
+    project: str
+    limits: Limits
+    boards: int = 0
+    board_hours: float = 0.0
+    waiting: int = 0
+    awaited_images: int = 0
+    image_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """When a board is kept free for maintenance."""
+
+    number: int
+    start: datetime
+    end: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    number: int
+    boards: tuple[str, ...]
+    start: datetime
+    end: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     host: str
     port: int
@@ -170,6 +249,7 @@ class Board:
     set_aside: str = ""
     reservation: Holder | None = None
     health: Health | None = None
+    maintenance: Closed | None = None  # the next, or the one that is under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +307,7 @@ class Reservation:
     state: str
     ended_because: str = ""
     deployment: Deployment | None = None
+    project: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ Every call raises Complaint: what the farm answered, or that it did not.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -226,6 +227,95 @@ class Farm:
             after = known[-1].number
         return tuple(known)
 
+    # --- groups and projects, rules and maintenance
+
+    def groups(self) -> tuple[answers.UserGroup, ...]:
+        return self._list(answers.UserGroup, "groups")
+
+    def group(self, name: str) -> answers.UserGroup:
+        return self._get(answers.UserGroup, "groups", name)
+
+    def add_group(self, name: str, members: Iterable[str] = ()) -> answers.UserGroup:
+        return self._post(answers.UserGroup, {"name": name, "members": list(members)}, "groups")
+
+    def change_group(self, name: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> answers.UserGroup:
+        body = {"add": list(add), "remove": list(remove)}
+        return self._post(answers.UserGroup, body, "groups", name, "members")
+
+    def remove_group(self, name: str) -> None:
+        self._call("DELETE", "groups", name)
+
+    def projects(self) -> tuple[answers.Project, ...]:
+        return self._list(answers.Project, "projects")
+
+    def project(self, name: str) -> answers.Project:
+        return self._get(answers.Project, "projects", name)
+
+    def add_project(
+        self, name: str, *, members: Mapping[str, str] | None = None, description: str = "", image: str = ""
+    ) -> answers.Project:
+        body = {"name": name, "members": members or {}, "description": description, "image": image}
+        return self._post(answers.Project, body, "projects")
+
+    def describe_project(
+        self, name: str, *, description: str | None = None, image: str | None = None
+    ) -> answers.Project:
+        """What is None stays as it is; an empty *image*: none."""
+        return self._post(answers.Project, {"description": description, "image": image}, "projects", name, "describe")
+
+    def change_project(
+        self, name: str, *, add: Mapping[str, str] | None = None, remove: Iterable[str] = ()
+    ) -> answers.Project:
+        """Let users in to a project, as ``member`` or ``manager``, or out of it."""
+        return self._post(answers.Project, {"add": add or {}, "remove": list(remove)}, "projects", name, "members")
+
+    def remove_project(self, name: str) -> None:
+        self._call("DELETE", "projects", name)
+
+    def rules(self) -> answers.Rules:
+        return self._get(answers.Rules, "rules")
+
+    def put_rules(self, rules: answers.Rules) -> answers.Rules:
+        """Have just these from now on, unless somebody changed those that they were made from."""
+        from boardgrid.client.decode import encoded  # noqa: PLC0415 - few commands need it
+
+        told = {key: value for key, value in encoded(rules).items() if value is not None}
+        return decoded_or_foreign(answers.Rules, self._call("PUT", "rules", json=told))
+
+    def usage(self) -> tuple[answers.Usage, ...]:
+        """What binds the asker: by themselves first, then of each project that they are in."""
+        return self._list(answers.Usage, "me", "usage")
+
+    def maintenances(self) -> tuple[answers.Maintenance, ...]:
+        return self._list(answers.Maintenance, "maintenance")
+
+    def add_maintenance(
+        self,
+        boards: Iterable[str] = (),
+        *,
+        end: datetime,
+        reason: str,
+        type_: str | None = None,
+        where: str | None = None,
+        start: datetime | None = None,
+        force: bool = False,
+    ) -> answers.Maintenance:
+        """Keep boards free from *start* on, or from now. With *force* whoever is in the way ends."""
+        wanted = {
+            "boards": list(boards),
+            "type": type_,
+            "where": where,
+            "start": start and start.isoformat(),
+            "end": end.isoformat(),
+            "reason": reason,
+            "force": force,
+        }
+        body = {key: value for key, value in wanted.items() if value is not None}
+        return self._post(answers.Maintenance, body, "maintenance")
+
+    def remove_maintenance(self, number: int) -> None:
+        self._call("DELETE", "maintenance", str(number))
+
     # --- what stands on the shelf
 
     def sites(self) -> tuple[answers.Site, ...]:
@@ -279,6 +369,10 @@ class Farm:
 
     def remove_board(self, name: str) -> None:
         self._call("DELETE", "boards", name)
+
+    def set_aside(self, name: str, reason: str) -> answers.Board:
+        """Offer a board to nobody from now on; who has it keeps it."""
+        return self._post(answers.Board, {"reason": reason}, "boards", name, "aside")
 
     def fit(self, name: str) -> answers.Board:
         """Return a board that was set aside to service."""
@@ -363,9 +457,13 @@ class Farm:
         type_: str | None = None,
         image: str | None = None,
         root: str | None = None,
+        project: str | None = None,
     ) -> answers.Reservation:
-        """Reserve *board*, or any one of *type_*, now; it boots *image*, or *root* that was kept aside."""
-        wanted = {"board": board, "type": type_, "image": image, "root": root, "for_s": for_s}
+        """
+        Reserve *board*, or any one of *type_*, now; it boots *image*, or *root* that was kept aside. It counts on
+        *project*, whose image it boots where neither is named.
+        """
+        wanted = {"board": board, "type": type_, "image": image, "root": root, "for_s": for_s, "project": project}
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Reservation, body, "reservations")
 

@@ -21,7 +21,9 @@ class Output(StrEnum):
 _COLOURS = {
     **dict.fromkeys(("open", "ready", "free", "done", "live", "ours", "running"), "green"),
     **dict.fromkeys(("failed", "set_aside", "silent", "other", "suspended"), "red"),
-    **dict.fromkeys(("preparing", "building", "awaited", "cleaning", "going", "waiting", "captured"), "yellow"),
+    **dict.fromkeys(
+        ("preparing", "building", "awaited", "cleaning", "closed", "going", "waiting", "captured"), "yellow"
+    ),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from boardgrid.model.image import Image
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.user import Role, Scope, User, scope_of
@@ -50,7 +51,10 @@ _RIGHTS: Mapping[Role, _Rights] = {
 }  # fmt: skip
 
 
-def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | Owned | Log | None = None) -> bool:
+Thing = User | Reservation | Root | Image | Owned | Log | UserGroup | Project
+
+
+def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
     """
     Whether *user* may do this to *thing*; None is the farm itself.
 
@@ -78,6 +82,11 @@ def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | Owned
             return verb in rights.private or thing.owner == user.id
         case Image():
             return verb in (rights.shared if thing.shared else rights.private) or thing.owner == user.id
+        case UserGroup():
+            return verb in rights.private or (verb == "see" and user.id in thing.members)
+        case Project():
+            is_theirs = thing.is_managed_by(user.id) if verb == "change" else user.id in thing.members
+            return verb in rights.private or (verb != "administer" and is_theirs)
 
 
 def _role(user: User, verb: Verb) -> Role:

@@ -47,6 +47,8 @@ def _plain(value: object) -> Any:
             return value.isoformat()
         case tuple() | list():
             return [_plain(one) for one in value]
+        case frozenset():
+            return sorted(str(_plain(one)) for one in value)
         case Mapping():
             return {str(key): _plain(one) for key, one in value.items()}
         case _ if is_dataclass(value) and not isinstance(value, type):

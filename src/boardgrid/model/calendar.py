@@ -16,7 +16,7 @@ and boards that it is about and never looks at the whole.
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -377,10 +377,18 @@ class Calendar:
     # --- what became free, what broke, who wants to stay
 
     def advance(
-        self, queue: Iterable[int], freed: Collection[str], now: datetime, grace: timedelta
+        self,
+        queue: Iterable[int],
+        freed: Collection[str],
+        now: datetime,
+        grace: timedelta,
+        may: Callable[[Job, Placement], bool] = lambda _job, _found: True,
     ) -> tuple[list[tuple[Job, Placement]], set[str]]:
         """
         Offer boards that became free to the *queue*, once through, in its order. Everything is put where it moves to.
+
+        Args:
+            may: whether a job may have what was found for it; one that may not stays where it is.
 
         Returns who moved to an earlier start, with where to; and the boards that became free thereby, to be offered in
         turn. That ends, for starts only become earlier.
@@ -397,7 +405,7 @@ class Calendar:
             few = len(job.boards) == 1 and len(freed) < len(job.demands[0].among)
             demands = [replace(job.demands[0], among=_both(job.demands[0].among, freed))] if few else job.demands
             found = self._first_free(demands, job.window.lasting, now, now + grace)
-            if found is None or found.window.start >= job.window.start:
+            if found is None or found.window.start >= job.window.start or not may(job, found):
                 self.put(job)
                 continue
             vacated |= set(job.boards)
@@ -406,16 +414,19 @@ class Calendar:
             moved.append((job, found))
         return moved, vacated
 
-    def evicted(self, board: str, now: datetime, grace: timedelta) -> tuple[list[tuple[Job, Placement]], list[Job]]:
+    def evicted(
+        self, board: str, now: datetime, grace: timedelta, within: Window | None = None
+    ) -> tuple[list[tuple[Job, Placement]], list[Job]]:
         """
-        Have the jobs that have not begun leave a board that was shut: to an equal one at the same time, else, in the
-        queue, to the next time there is. Everything is put where it moves to.
+        Have the jobs that have not begun leave a board that was shut, or is closed *within* a window: to an equal one
+        at the same time, else, in the queue, to the next time there is. Everything is put where it moves to.
 
         Returns who moved, with where to, and who could not: they stay, for the board may be fit again in time.
         """
         moved: list[tuple[Job, Placement]] = []
         stuck: list[Job] = []
-        for number in self.line(board).jobs:
+        line = self.line(board)
+        for number in line.jobs if within is None else line.within(within):
             job = self.jobs[number]
             if job.has_begun:
                 continue
@@ -465,8 +476,12 @@ class Calendar:
         boards = self._pick([replace(one, among=self._without_guests(one.among)) for one in demands], window, NEVER)
         if boards is None:
             return None
-        end = min([now + lasting, *(self.line(board).next_after(now) for board in boards)])
+        end = min([now + lasting, *(self._next_need(board, now) for board in boards)])
         return Placement(Window(now, end), boards)
+
+    def _next_need(self, board: str, now: datetime) -> datetime:
+        closed = (one.start for one in self.closed.get(board, ()) if one.start > now)
+        return min([self.line(board).next_after(now), *closed])
 
     def _without_guests(self, boards: Mapping[str, int]) -> Mapping[str, int]:
         return {board: place for board, place in boards.items() if board not in self.guests}

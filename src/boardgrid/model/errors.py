@@ -29,6 +29,7 @@ class Code(StrEnum):
     KERNEL_MISSING = "image.kernel_missing"
     POWER_UNABLE = "power.unable"
     PASSWORD_INVALID = "password.invalid"  # noqa: S105 - a code, not a secret
+    RULES_INVALID = "rules.invalid"
 
     # NotAllowed: the asker is known and may not do this
     TOKEN_REFUSED = "token.refused"  # noqa: S105 - a code, not a secret
@@ -40,12 +41,16 @@ class Code(StrEnum):
     ACCOUNT_MISSING = "account.missing"
     ACCOUNT_SUSPENDED = "account.suspended"
     ACT_FORBIDDEN = "act.forbidden"
+    BOARD_FORBIDDEN = "board.forbidden"
 
     # NotFound: there is no such thing, or the asker may not know of it
     USER_UNKNOWN = "user.unknown"
     TOKEN_UNKNOWN = "token.unknown"  # noqa: S105 - as above
     KEY_UNKNOWN = "key.unknown"
     INVITATION_UNKNOWN = "invitation.unknown"
+    GROUP_UNKNOWN = "group.unknown"
+    PROJECT_UNKNOWN = "project.unknown"
+    MAINTENANCE_UNKNOWN = "maintenance.unknown"
     SITE_UNKNOWN = "site.unknown"
     BOARD_UNKNOWN = "board.unknown"
     TYPE_UNKNOWN = "type.unknown"
@@ -73,6 +78,9 @@ class Code(StrEnum):
     ROOT_NOT_ASIDE = "root.not_aside"
     RESERVATION_OVER = "reservation.over"
     RESERVATION_WAITING = "reservation.waiting"
+    QUOTA_EXCEEDED = "quota.exceeded"
+    RULES_CHANGED = "rules.changed"
+    MAINTENANCE_BLOCKED = "maintenance.blocked"
     UPLOAD_BROKEN = "upload.broken"
     LAST_ADMIN = "user.last_admin"
     EPOCH_STALE = "epoch.stale"

@@ -1,15 +1,20 @@
 """What the audit log tells of a change: which thing, and which of its fields."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from boardgrid.model.audit import Facts, difference, facts_of
 from boardgrid.model.board import BoardType
-from boardgrid.model.deployment import Deployment
-from boardgrid.model.federation import ExternalIdentity, PendingLogin
+from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.image import Image
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
-from boardgrid.ports import Health, OrderRecord, SiteState, Snapshot, Thing
+from boardgrid.ports import OrderRecord, Snapshot, Thing
 
 
 def told(before: Thing | None, after: Thing | None) -> tuple[Facts, Facts]:
@@ -17,32 +22,31 @@ def told(before: Thing | None, after: Thing | None) -> tuple[Facts, Facts]:
     return difference(_facts(before) if before else {}, _facts(after) if after else {})
 
 
+# What the log calls a thing. It tells nothing of the others, for what they do follows from these.
+_NAMES: Mapping[type, Callable[[Any], str]] = {
+    User: lambda one: f"user:{one.name}",
+    Token: lambda one: f"token:{one.id}",
+    Invitation: lambda one: f"invitation:{one.id}",
+    UserGroup: lambda one: f"group:{one.name}",
+    Project: lambda one: f"project:{one.name}",
+    Rules: lambda _one: "rules",
+    Maintenance: lambda one: f"maintenance:{one.number}",
+    BoardType: lambda one: f"board-type:{one.name}",
+    Standing: lambda one: f"board:{one.board.name}",
+    OrderRecord: lambda one: f"board:{one.board}",
+    Image: lambda one: f"image:{one.ref}",
+    Root: lambda one: f"root:{one.id}",
+    Reservation: lambda one: f"reservation:{one.number}",
+}
+
+
 def name_of(records: Snapshot, thing: Thing) -> str:
-    """What the log calls it; empty where it tells nothing of such things, for what they do follows from others."""
-    match thing:
-        case User():
-            return f"user:{thing.name}"
-        case Password() | ExternalIdentity():
-            user = records.user(thing.user)
-            return f"user:{user.name if user else ''}"
-        case Token():
-            return f"token:{thing.id}"
-        case Invitation():
-            return f"invitation:{thing.id}"
-        case BoardType():
-            return f"board-type:{thing.name}"
-        case Standing():
-            return f"board:{thing.board.name}"
-        case OrderRecord():
-            return f"board:{thing.board}"
-        case Image():
-            return f"image:{thing.ref}"
-        case Root():
-            return f"root:{thing.id}"
-        case Reservation():
-            return f"reservation:{thing.number}"
-        case Deployment() | SiteState() | Health() | PendingLogin():
-            return ""
+    """Empty where the log tells nothing of such things."""
+    if isinstance(thing, Password | ExternalIdentity):
+        user = records.user(thing.user)
+        return f"user:{user.name if user else ''}"
+    name = _NAMES.get(type(thing))
+    return name(thing) if name else ""
 
 
 def _facts(thing: Thing) -> Facts:

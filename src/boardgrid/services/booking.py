@@ -17,14 +17,16 @@ from boardgrid.model.image import ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import RootState
+from boardgrid.model.rules import SHORTEST
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, PowerOrder
 from boardgrid.ports import OrderRecord, Snapshot
-from boardgrid.services.desk import Desk, check_no_guest
+from boardgrid.services.desk import Desk, Work, check_no_guest
 from boardgrid.services.ending import Fate, discard, drop_order, end
-from boardgrid.services.finding import reservation_of, standing_of
+from boardgrid.services.finding import person_named, reservation_of, standing_of
 from boardgrid.services.giving import keys_of
+from boardgrid.services.limiting import Bounds, project_for
 from boardgrid.services.placing import Wanted, accept, carry_out_due, make_room, offer
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
@@ -34,13 +36,10 @@ log = structlog.get_logger()
 
 __all__ = ["Booking", "Fate"]
 
-SHORTEST = timedelta(minutes=1)
-LONGEST = timedelta(days=31)
 LATE = timedelta(minutes=1)  # who says "now" by a clock that is a little behind means now
-AHEAD = timedelta(days=365)
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
-EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: LONGEST is shorter
+EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: no rule lets it run for longer
 ORDER_WITHIN = timedelta(minutes=5)  # nobody wants a board reset hours later, when its site's agent is back
 ORDERS_FOR = timedelta(days=7)  # who ordered something has asked what became of it by then
 
@@ -60,6 +59,7 @@ class Booking:
         for_: timedelta,
         at: datetime | None = None,
         kind: Kind = Kind.FIXED,
+        project: str | None = None,
     ) -> ReservationView:
         """
         Promise boards to *asker* and have them boot an image, or a root kept aside, when their time comes.
@@ -69,19 +69,20 @@ class Booking:
             image: a ref; or else
             root: the name of a root that was kept aside, for one board.
             at: of a fixed one: when it begins; None: now.
+            project: on which it counts, and whose image it boots where neither image nor root is named.
 
         Raises:
             Invalid: REQUEST_INVALID, DURATION_INVALID, START_INVALID, IMAGE_MISFIT, KERNEL_MISSING.
-            NotFound: BOARD_UNKNOWN, TYPE_UNKNOWN, IMAGE_UNKNOWN, ROOT_UNKNOWN.
+            NotFound: BOARD_UNKNOWN, TYPE_UNKNOWN, IMAGE_UNKNOWN, ROOT_UNKNOWN, PROJECT_UNKNOWN.
+            NotAllowed: BOARD_FORBIDDEN.
             Conflict: BOARD_TAKEN (by whom, until when; the hint names the earliest time that is free), BOARDS_TOO_FEW,
-                BOARD_SET_ASIDE, IMAGE_NOT_READY, ROOT_NOT_ASIDE, THING_IN_USE, STORE_FULL.
+                BOARD_SET_ASIDE, IMAGE_NOT_READY, ROOT_NOT_ASIDE, THING_IN_USE, STORE_FULL, QUOTA_EXCEEDED.
         """
         _check_groups(groups)
-        if (image is None) == (root is None):
-            raise Invalid(Code.REQUEST_INVALID, _("name either an image or a root that was kept aside, and not both"))
         if root is not None and sum(one.count for one in groups) > 1:
             raise Invalid(Code.REQUEST_INVALID, _("one root boots on one board"), hint=_("ask for one board"))
-        _check_lasting(for_)
+        if for_ < SHORTEST:
+            raise _too_short(for_)
         if at is not None and kind is not Kind.FIXED:
             raise Invalid(
                 Code.START_INVALID,
@@ -94,7 +95,14 @@ class Booking:
             at = None if at is None else _checked_start(at, work.now)
             # As the records have them: a key may have been added since they came in.
             user = work.tx.user(asker.id) or asker
-            wanted = Wanted(user, tuple(groups), image, root, for_, at, kind, self.root_bytes)
+            counts_on = project_for(work.tx, user, project, is_needed=work.plan.shelf.rules.needs_project)
+            if image is None and root is None and counts_on is not None:
+                image = counts_on.image or None
+            if (image is None) == (root is None):
+                raise Invalid(
+                    Code.REQUEST_INVALID, _("name either an image or a root that was kept aside, and not both")
+                )
+            wanted = Wanted(user, tuple(groups), image, root, for_, at, kind, self.root_bytes, counts_on)
             return Showing(work.tx, user, work.now).reservation(accept(work, wanted))
 
     def extend(self, asker: User, number: int, by: timedelta) -> ReservationView:
@@ -105,7 +113,8 @@ class Booking:
             NotFound: RESERVATION_UNKNOWN.
             NotAllowed: it is another's.
             Invalid: DURATION_INVALID.
-            Conflict: RESERVATION_OVER, RESERVATION_WAITING; BOARD_FOLLOWED, the sentence says how far it can go.
+            Conflict: RESERVATION_OVER, RESERVATION_WAITING, QUOTA_EXCEEDED; BOARD_FOLLOWED, the sentence says how far
+                it can go.
         """
         with self.desk.begin(asker, "reservation.extend") as work:
             carry_out_due(work)
@@ -122,10 +131,10 @@ class Booking:
             until = mine.window.end + by
             if by <= timedelta(0):
                 raise Invalid(Code.DURATION_INVALID, _("an extension is longer than nothing"))
-            _check_lasting(until - mine.window.start)
+            _check_limits(work, mine, until)
             reach, moves = work.plan.calendar.longest(number, until, work.now)
             if reach < until:
-                raise _followed(work.tx, mine, reach)
+                raise _followed(work.plan, mine, reach)
             make_room(work, Placement(Window(mine.window.end, until), (), moves))
             longer = replace(mine, window=Window(mine.window.start, until))
             work.save(longer)
@@ -182,8 +191,8 @@ class Booking:
         with self.desk.begin(asker, "reservation.share") as work:
             # Whom its user did not let in could let themselves in else.
             mine = self._changeable(work.tx, asker, number, "administer")
-            added = [_person(work.tx, name) for name in add]
-            gone = {_person(work.tx, name).id for name in remove}
+            added = [person_named(work.tx, name) for name in add]
+            gone = {person_named(work.tx, name).id for name in remove}
             members = dict.fromkeys([*mine.members, *(one.id for one in added)])
             kept = tuple(one for one in members if one not in gone and one != mine.user)
             shared = replace(mine, members=kept)
@@ -310,7 +319,7 @@ class Booking:
             return due  # looked at often, so that nothing is written where nothing is due
         with self.desk.begin() as work:
             carry_out_due(work)
-            offer(work, ())
+            offer(work, _reopened(work))
             awaited = {one.root for one in work.tx.reservations(states={ReservationState.WAITING})}
             for root in work.tx.roots(states={RootState.ASIDE}):
                 if root.expires_at is not None and root.expires_at <= work.now and root.id not in awaited:
@@ -339,10 +348,22 @@ class Booking:
 def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
     awaited = {one.root for one in records.reservations(states={ReservationState.WAITING})}
     times = [plan.next_due(), now if plan.vacated else None]
+    times += [one.window.end for one in records.maintenances()]
     times += [one.expires_at for one in records.roots(states={RootState.ASIDE}) if one.id not in awaited]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
     return min((one for one in times if one is not None), default=None)
+
+
+def _reopened(work: Work) -> set[str]:
+    """The boards whose maintenance is over by now."""
+    over = [one for one in work.tx.maintenances() if one.window.end <= work.now]
+    if not over:
+        return set()
+    closed = work.plan.calendar.closed.items()
+    for one in over:
+        work.save(replace(one, over=True))
+    return {board for board, windows in closed if any(window.end <= work.now for window in windows)}
 
 
 def _check_groups(groups: Sequence[Group]) -> None:
@@ -366,16 +387,22 @@ def _check_groups(groups: Sequence[Group]) -> None:
         raise Invalid(Code.REQUEST_INVALID, _("a board was asked for twice: {boards}"), boards=", ".join(named))
 
 
-def _check_lasting(for_: timedelta) -> None:
-    if SHORTEST <= for_ <= LONGEST:
-        return
-    raise Invalid(
+def _too_short(for_: timedelta) -> Invalid:
+    return Invalid(
         Code.DURATION_INVALID,
         _("a board cannot be reserved for {asked} s"),
-        hint=_("ask for something between one minute and {longest} days"),
+        hint=_("ask for one minute or more"),
         asked=f"{for_.total_seconds():.6f}".rstrip("0").rstrip("."),
-        longest=LONGEST.days,
     )
+
+
+def _check_limits(work: Work, mine: Reservation, until: datetime) -> None:
+    project = work.tx.project(mine.project) if mine.project else None
+    bounds = Bounds.of(work, mine.user, project, but=mine.number)
+    longer = Window(mine.window.start, until)
+    shelf = work.plan.shelf
+    bounds.check_types(longer.lasting, {shelf.boards[name].type for name in mine.boards if name in shelf.boards})
+    bounds.check_boards(longer, len(mine.boards))
 
 
 def _checked_start(at: datetime, now: datetime) -> datetime | None:
@@ -387,14 +414,6 @@ def _checked_start(at: datetime, now: datetime) -> datetime | None:
             hint=_("name a time to come, or leave it out to begin now"),
             at=as_utc(at),
             now=as_utc(now),
-        )
-    if at > now + AHEAD:
-        raise Invalid(
-            Code.START_INVALID,
-            _("{at} is too far ahead"),
-            hint=_("reserve at most {days} days ahead"),
-            at=as_utc(at),
-            days=AHEAD.days,
         )
     return at.astimezone(UTC) if at > now else None
 
@@ -412,20 +431,17 @@ def _check_has(mine: Reservation, given: Sequence[str]) -> None:
             )
 
 
-def _person(records: Snapshot, name: str) -> User:
-    if found := records.user_named(name):
-        return found
-    raise NotFound(Code.USER_UNKNOWN, _("there is no user {user}"), user=name)
-
-
-def _followed(records: Snapshot, mine: Reservation, reach: datetime) -> Conflict:
+def _followed(plan: Plan, mine: Reservation, reach: datetime) -> Conflict:
+    is_closed = any(one.start == reach for board in mine.boards for one in plan.calendar.closed.get(board, ()))
     if reach > mine.window.end:
         hint = _("it can be extended until {reach}: boardgrid extend {number} +{minutes}m")
     else:
         hint = _("it ends as it was reserved; keep what you wrote with boardgrid release --keep NAME or --aside")
     return Conflict(
         Code.BOARD_FOLLOWED,
-        _("somebody else has {boards} after you, from {reach} on"),
+        _("maintenance of {boards} begins after you, at {reach}")
+        if is_closed
+        else _("somebody else has {boards} after you, from {reach} on"),
         hint=hint,
         boards=", ".join(mine.boards),
         reach=as_utc(reach),

@@ -18,12 +18,11 @@ from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, check_no_guest
 from boardgrid.services.finding import check_image_name, image_of, image_versions, site_for
+from boardgrid.services.limiting import check_kept
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import ImageView
 
 log = structlog.get_logger()
-
-AWAITED_MOST = 20  # images of one user that have a name and no content yet
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -52,15 +51,15 @@ class Catalog:
             Invalid: NAME_INVALID, PATH_FORBIDDEN.
             NotAllowed: a path is for admins, and guests import nothing.
             NotFound: SITE_UNKNOWN.
-            Conflict: NAME_TAKEN by another user's image; REQUESTS_TOO_MANY, too many of theirs await their content.
+            Conflict: NAME_TAKEN by another user's image; REQUESTS_TOO_MANY, too many of theirs await their content;
+                QUOTA_EXCEEDED, theirs take as much as they may.
         """
         checked("image", name)
         source = None if path is None else _checked_path(asker, path)
         check_no_guest(asker)
         with self.desk.begin(asker, "image.add") as work:
             check_image_name(work.tx, asker.id, name)
-            if source is None:
-                _check_few_awaited(work.tx, asker)
+            check_kept(work.tx, asker.id, is_new=source is None)
             image = Image(
                 id=work.new_id(),
                 name=name,
@@ -100,7 +99,8 @@ class Catalog:
         Raises:
             Invalid: REQUEST_INVALID, that is no SHA-256.
             NotFound: IMAGE_UNKNOWN.
-            Conflict: UPLOAD_BROKEN, its content came by another upload, or the image was removed meanwhile.
+            Conflict: UPLOAD_BROKEN, its content came by another upload, or the image was removed meanwhile;
+                QUOTA_EXCEEDED, its owner's images would take more than they may.
         """
         if not _SHA256.fullmatch(sha256) or size_bytes < 0:
             raise Invalid(Code.REQUEST_INVALID, _("{sha256!r} is no SHA-256 in hex"), sha256=sha256[:80])
@@ -110,6 +110,7 @@ class Catalog:
                 raise NotFound(Code.IMAGE_UNKNOWN, _("there is no image {image}"), image=image)
             if found.state is not ImageState.AWAITED:
                 raise _not_awaited(found.ref)
+            check_kept(work.tx, found.owner, more_bytes=size_bytes)
             made = replace(found, state=ImageState.BUILDING, source=BlobSource(sha256, size_bytes))
             work.save(made)
             work.note_thing("image", _("the content of {image} has arrived").format(image=made.ref), made.owner)
@@ -167,19 +168,6 @@ class Catalog:
                 told = _("{user} removes {image}").format(user=asker.name, image=image.ref)
                 work.note_thing("image", told, image.owner)
         log.info("image.removed", image=ref, by=asker.name)
-
-
-def _check_few_awaited(records: Snapshot, asker: User) -> None:
-    # Each keeps a name from everybody else.
-    mine = [one for one in records.images(states={ImageState.AWAITED}) if one.owner == asker.id]
-    if len(mine) >= AWAITED_MOST:
-        raise Conflict(
-            Code.REQUESTS_TOO_MANY,
-            _("{count} images of yours await their content already, and no more may"),
-            hint=_("upload it, or remove one: boardgrid image remove {image}"),
-            count=len(mine),
-            image=mine[0].ref,
-        )
 
 
 def _checked_path(asker: User, path: str) -> PathSource:

@@ -13,9 +13,12 @@ from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Deployment, Event, Outcome, Phase
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing, image_wish, root_wish
+from boardgrid.model.project import UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Asker, Scope, Token, User, scope_of
 from boardgrid.model.uuid7 import uuid7
 from boardgrid.ports import EVENTS, Changes, Entry, Records, Removable, Thing, Transaction, wishes_of
@@ -184,13 +187,18 @@ class Work:
                 if before is None or before.plain != after.plain:
                     self._sites |= {one.board.site for one in self.tx.boards(board_type=after.name)}
             case User(), User():
-                if (before.ssh_keys, before.is_active) != (after.ssh_keys, after.is_active):
-                    # At any of them a connection may be open by a key that is theirs no more.
-                    self._sites |= {one.site.name for one in self.tx.sites()}
-                if (before.role, before.is_active) != (after.role, after.is_active):
-                    self.topics.add(EVENTS)  # what they follow may not be theirs to see any more
+                self._look_at_user(before, after)
+            case _, UserGroup() | Rules() | Maintenance():
+                self._shelf_changed()
             case _:
                 pass
+
+    def _look_at_user(self, before: User, after: User) -> None:
+        if (before.ssh_keys, before.is_active) != (after.ssh_keys, after.is_active):
+            # At any of them a connection may be open by a key that is theirs no more.
+            self._sites |= {one.site.name for one in self.tx.sites()}
+        if (before.role, before.is_active) != (after.role, after.is_active):
+            self.topics.add(EVENTS)  # what they follow may not be theirs to see any more
 
     def _look_at_shelf(self, before: Standing | None, after: Standing) -> None:
         if before is None or replace(before.board, set_aside="") != replace(after.board, set_aside=""):

@@ -17,6 +17,7 @@ from boardgrid.model.root import ASIDE_FOR, Root, RootState
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
 from boardgrid.services.finding import check_image_name
+from boardgrid.services.limiting import check_kept
 
 log = structlog.get_logger()
 
@@ -125,7 +126,7 @@ def capture(work: Work, root: Root, name: str) -> Image:
 
     Raises:
         Invalid: NAME_INVALID; REQUEST_INVALID, there is no name to keep it under.
-        Conflict: NAME_TAKEN by another user's image.
+        Conflict: NAME_TAKEN by another user's image; QUOTA_EXCEEDED, its owner's images take as much as they may.
     """
     if not name:
         raise Invalid(
@@ -135,6 +136,7 @@ def capture(work: Work, root: Root, name: str) -> Image:
         )
     # Whoever asks, what is made of a user's files is that user's.
     check_image_name(work.tx, root.owner, checked("image", name))
+    check_kept(work.tx, root.owner)
     image = Image(
         id=work.new_id(),
         name=name,

@@ -19,7 +19,10 @@ from boardgrid.services.history import History
 from boardgrid.services.inventory import Inventory
 from boardgrid.services.invitations import Invitations
 from boardgrid.services.logins import LOGIN_FOR, Logins
+from boardgrid.services.maintaining import Maintaining
+from boardgrid.services.projects import Projects
 from boardgrid.services.roots import Roots
+from boardgrid.services.ruling import Ruling
 from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.tokens import Tokens, Uses
 
@@ -39,6 +42,9 @@ class Farm:
     fleet: Fleet
     doors: Doors
     history: History
+    projects: Projects
+    ruling: Ruling
+    maintaining: Maintaining
     changes: Changes
 
     @classmethod
@@ -71,5 +77,8 @@ class Farm:
             Fleet(desk),
             Doors(desk),
             History(desk),
+            Projects(desk),
+            Ruling(desk),
+            Maintaining(desk),
             changes,
         )

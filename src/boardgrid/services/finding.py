@@ -15,6 +15,8 @@ from boardgrid.model.user import User
 from boardgrid.model.where import Where
 from boardgrid.ports import SiteState, Snapshot
 
+_REASON_MOST = 200
+
 
 def user_named(records: Snapshot, asker: User, name: str) -> User:
     """
@@ -94,6 +96,18 @@ def where_for(text: str, types: Iterable[BoardType], boards: Iterable[Board]) ->
     known = {name for one in types for name in one.properties}
     where.check_names(known.union(*(one.properties for one in boards)))
     return where
+
+
+def person_named(records: Snapshot, name: str) -> User:
+    """
+    Whoever it is: people name each other where they share things, whether they may see the other's account or not.
+
+    Raises:
+        NotFound: USER_UNKNOWN.
+    """
+    if found := records.user_named(name):
+        return found
+    raise NotFound(Code.USER_UNKNOWN, _("there is no user {user}"), user=name)
 
 
 def reservation_of(records: Snapshot, asker: User, number: int) -> Reservation:
@@ -196,6 +210,22 @@ def check_image_name(records: Snapshot, owner: UUID, name: str) -> None:
             hint=_("choose another name"),
             image=name,
         )
+
+
+def checked_reason(text: str) -> str:
+    """
+    Raises:
+        Invalid: REQUEST_INVALID, it tells nobody why.
+    """
+    reason = " ".join(text.split())
+    if not reason or not reason.isprintable() or len(reason) > _REASON_MOST:
+        raise Invalid(
+            Code.REQUEST_INVALID,
+            _("a reason is a line of at most {most} characters that others can read"),
+            hint=_("say why: --reason 'new power supply'"),
+            most=_REASON_MOST,
+        )
+    return reason
 
 
 def _id_in(text: str) -> UUID | None:

@@ -17,7 +17,7 @@ from boardgrid.ports import SiteState, Snapshot
 from boardgrid.services.declaring import Declaring, check_not_held
 from boardgrid.services.desk import Desk, check_admin, check_operator
 from boardgrid.services.ending import drop_order
-from boardgrid.services.finding import board_type, site_for, standing_of, where_for
+from boardgrid.services.finding import board_type, checked_reason, site_for, standing_of, where_for
 from boardgrid.services.placing import evict, hand_on, offer
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import BoardView, SiteView
@@ -205,7 +205,7 @@ class Inventory:
                 work.remove(standing)  # no agent ever came to this site, so none would ever say that it is gone
             else:
                 work.save(standing.leaving())
-            evict(work, name)
+            evict(work, name, _("{board} leaves the farm").format(board=name))
             work.note_board(standing, "board", Phase.NOTED, _("{user} removes it").format(user=asker.name))
         log.info("board.removed", board=name, by=asker.name)
 
@@ -228,6 +228,27 @@ class Inventory:
                 log.info("board.fit", board=name, by=asker.name)
                 hand_on(work, fit)
                 offer(work, {name})
+            return _shown(work.tx, self.desk, asker, name)
+
+    def aside(self, asker: User, name: str, reason: str) -> BoardView:
+        """
+        Offer a board to nobody from now on: who has it keeps it, who was to have it gets another where one does.
+
+        Raises:
+            NotAllowed: only operators and admins may.
+            NotFound: BOARD_UNKNOWN.
+            Invalid: REQUEST_INVALID, no reason was given.
+        """
+        check_operator(asker)
+        why = checked_reason(reason)
+        with self.desk.begin(asker) as work:
+            standing = standing_of(work.tx, name)
+            work.save(standing.set_aside(why))
+            told = _("{user} sets it aside: {why}").format(user=asker.name, why=why)
+            work.note_board(standing, "board", Phase.NOTED, told)
+            if standing.board.is_fit:
+                evict(work, name, _("{board} is set aside ({why})").format(board=name, why=why))
+            log.info("board.set_aside", board=name, by=asker.name)
             return _shown(work.tx, self.desk, asker, name)
 
     # --- both at once

@@ -12,6 +12,7 @@ from boardgrid.model.deployment import Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, FarmError, NotAllowed, NotFound
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project
 from boardgrid.model.reservation import Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root
 from boardgrid.model.user import User
@@ -22,6 +23,7 @@ from boardgrid.services.desk import Work
 from boardgrid.services.ending import end
 from boardgrid.services.finding import image_of, root_of
 from boardgrid.services.giving import check_at_rest, check_ready, hand_over
+from boardgrid.services.limiting import Bounds
 from boardgrid.services.roots import check_unpromised
 from boardgrid.services.showing import as_utc
 
@@ -43,16 +45,25 @@ class Wanted:
     at: datetime | None  # None: now
     kind: Kind
     root_bytes: int  # for a new root
+    project: Project | None = None
 
 
 def accept(work: Work, wanted: Wanted) -> Reservation:
     """See ``Booking.reserve``."""
+    bounds = Bounds.of(work, wanted.user.id, wanted.project)
+    bounds.check_asked(wanted.for_, wanted.at, work.now)
     kept = _kept_root(work.tx, wanted.user, wanted.root) if wanted.root is not None else None
     image = _image(work.tx, wanted, kept)
-    demands = work.plan.demands(wanted.groups, image)
-    _check_enough(demands, wanted.groups, image)
+    demands = work.plan.demands(wanted.groups, image, wanted.user.id)
+    _check_enough(work, demands, wanted.groups, image)
+    if bounds.are_by_type:
+        bounds.check_types(wanted.for_, work.plan.types(demands))
     found = _found(work, wanted, demands)
     begins_now = found.window.start <= work.now
+    if wanted.kind is not Kind.BEST_EFFORT:
+        bounds.check_boards(found.window, len(found.boards))
+    if not begins_now or not found.boards:
+        bounds.check_waiting()
     if kept is None and begins_now and found.boards:
         _check_room(work.tx, image.site, wanted.root_bytes * len(found.boards))
     make_room(work, found)
@@ -68,6 +79,7 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         kind=wanted.kind,
         root=kept.id if kept else None,
         size_bytes=wanted.root_bytes,
+        project=wanted.project.id if wanted.project else None,
     )
     log.info(
         "reservation.made",
@@ -79,7 +91,7 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
     if begins_now and found.boards:
         return _begun_at_once(work, reservation)
     work.add(reservation)
-    _note(work, reservation, Phase.NOTED, _foretold(work.tx, reservation))
+    note(work, reservation, Phase.NOTED, _foretold(work.tx, reservation))
     return reservation
 
 
@@ -107,12 +119,14 @@ def _image(records: Snapshot, wanted: Wanted, kept: Root | None) -> Image:
     return image
 
 
-def _check_enough(demands: Sequence[Demand], groups: Sequence[Group], image: Image) -> None:
+def _check_enough(work: Work, demands: Sequence[Demand], groups: Sequence[Group], image: Image) -> None:
     for demand, group in zip(demands, groups, strict=True):
         if len(demand.among) < demand.count:
             raise Conflict(
                 Code.BOARDS_TOO_FEW,
-                _("{group} were asked for, and {image} runs on {there} of them"),
+                _("{group} were asked for, and you may have {there} of them with {image}")
+                if work.plan.shelf.keepers
+                else _("{group} were asked for, and {image} runs on {there} of them"),
                 hint=_("ask for fewer; boardgrid board list shows what is there"),
                 group=group,
                 image=image.ref,
@@ -207,6 +221,13 @@ def _why_not_board(work: Work, name: str, wanted: Wanted) -> Conflict:
             start=as_utc(other.window.start),
             until=as_utc(other.window.end),
         )
+    if any(one.overlaps(Window(start, start + wanted.for_)) for one in calendar.closed.get(name, ())):
+        return Conflict(
+            Code.BOARD_TAKEN,
+            _("{board} is kept free for maintenance then"),
+            hint=_("choose another board; boardgrid maintenance list tells when and why"),
+            board=name,
+        )
     return Conflict(Code.BOARD_TAKEN, _("{board} is not offered then"), hint=_("choose another board"), board=name)
 
 
@@ -245,7 +266,7 @@ def _foretold(records: Snapshot, reservation: Reservation) -> str:
     )
 
 
-def _note(work: Work, reservation: Reservation, phase: Phase, told: str, outcome: Outcome | None = None) -> None:
+def note(work: Work, reservation: Reservation, phase: Phase, told: str, outcome: Outcome | None = None) -> None:
     """Something about a reservation as a whole, whatever board it has."""
     event = Event(0, work.now, "", 0, "reservation", phase, outcome=outcome, detail=told)
     work.note(event, reservation=reservation.number, owner=reservation.user)
@@ -267,15 +288,16 @@ def _change_board(work: Work, move: Move) -> None:
         raise ValueError(f"there is no reservation {move.job} to move")
     boards = tuple(move.to if board == move.board else board for board in one.boards)
     work.save(replace(one, boards=boards))
-    _note(work, one, Phase.NOTED, _("{to} in the place of {board}").format(to=move.to, board=move.board))
+    note(work, one, Phase.NOTED, _("{to} in the place of {board}").format(to=move.to, board=move.board))
 
 
-def _cut(work: Work, job: Job, at: datetime) -> None:
+def _cut(work: Work, job: Job, at: datetime, because: str = "") -> None:
     one = work.tx.reservation(job.number)
     if one is None:
         raise ValueError(f"there is no reservation {job.number} to cut")
     work.save(replace(one, window=Window(one.window.start, max(one.window.start, at))))
-    _note(work, one, Phase.NOTED, _("it gives way to another reservation at {at}").format(at=as_utc(at)))
+    told = _("{because}: it ends at {at}") if because else _("it gives way to another reservation at {at}")
+    note(work, one, Phase.NOTED, told.format(because=because, at=as_utc(at)))
 
 
 # --- beginning
@@ -304,7 +326,7 @@ def begin(work: Work, waiting: Reservation) -> Reservation:
                 hand_over(work, running, standing)
     except FarmError as error:
         return end(work, work.tx.reservation(waiting.number) or waiting, because=str(error))
-    _note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
+    note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
     log.info("reservation.began", reservation=running.number, boards=running.boards)
     return running
 
@@ -342,7 +364,7 @@ def offer(work: Work, boards: Iterable[str]) -> None:
         return
     queue = plan.queue()
     # Once through the queue. What those leave who move up is offered next, in a transaction of its own.
-    moved, plan.vacated = plan.calendar.advance(queue, freed, now, GRACE) if queue else ([], set())
+    moved, plan.vacated = plan.calendar.advance(queue, freed, now, GRACE, plan.may_have) if queue else ([], set())
     for job, found in moved:
         _advanced(work, job.number, found)
     for number in plan.patient():
@@ -361,7 +383,7 @@ def _advanced(work: Work, number: int, found: Placement) -> None:
     if found.window.start <= work.now:
         begin(work, earlier)
     else:
-        _note(work, earlier, Phase.NOTED, _foretold(work.tx, earlier))
+        note(work, earlier, Phase.NOTED, _foretold(work.tx, earlier))
 
 
 def _fill(work: Work, number: int) -> None:
@@ -374,11 +396,43 @@ def _fill(work: Work, number: int) -> None:
         begin(work, replace(one, window=found.window, boards=found.boards))
 
 
-def evict(work: Work, board: str) -> None:
-    """A board is offered no more: who was to have it gets another, at the same time where there is one."""
-    calendar = work.plan.calendar
-    _rehome(work, board)
-    moved, stuck = calendar.evicted(board, work.now, GRACE)
+def evict(work: Work, board: str, because: str = "") -> None:
+    """
+    A board is offered no more: who was to have it gets another, at the same time where there is one.
+
+    Args:
+        because: half a sentence, for those who have to change; empty: it is out of order.
+    """
+    because = because or _("{board} is out of order").format(board=board)
+    _rehome(work, board, because)
+    vacated, stuck = _moved_off(work, board, because)
+    for job in stuck:
+        if (one := work.tx.reservation(job.number)) is not None:
+            told = _("{because}, and no other board does: it ends then unless {board} is mended")
+            note(work, one, Phase.NOTED, told.format(because=because, board=board), Outcome.FAILED)
+    offer(work, vacated)
+
+
+def vacate(work: Work, boards: Iterable[str], window: Window, because: str) -> tuple[set[str], list[Reservation]]:
+    """
+    Boards are closed over a window: who has not begun is moved out of it, who yields goes before it.
+
+    Returns what became free, to be offered, and who is in the way still: those that run, and those that no other board
+    would do for at their time.
+    """
+    vacated: set[str] = set()
+    for board in boards:
+        vacated |= _moved_off(work, board, because, window)[0]
+        for job in work.plan.calendar.in_the_way((board,), window.start):
+            _cut(work, job, max(work.now, window.start), because)
+    numbers = {number for board in boards for number in work.plan.calendar.line(board).within(window)}
+    found = [work.tx.reservation(number) for number in sorted(numbers)]
+    return vacated, [one for one in found if one is not None]
+
+
+def _moved_off(work: Work, board: str, because: str, within: Window | None = None) -> tuple[set[str], list[Job]]:
+    """Returns what they leave, and who could not."""
+    moved, stuck = work.plan.calendar.evicted(board, work.now, GRACE, within)
     vacated: set[str] = set()
     for job, found in moved:
         one = work.tx.reservation(job.number)
@@ -394,20 +448,14 @@ def evict(work: Work, board: str) -> None:
         work.save_planned(later)
         work.plan.note_due(one.number)
         vacated |= set(one.boards) - {board}
-        told = _("{board} is out of order: {boards} from {start} on in its place").format(
-            board=board, boards=", ".join(later.boards), start=as_utc(later.window.start)
+        told = _("{because}: {boards} from {start} on in its place").format(
+            because=because, boards=", ".join(later.boards), start=as_utc(later.window.start)
         )
-        _note(work, later, Phase.NOTED, told)
-    for job in stuck:
-        if (one := work.tx.reservation(job.number)) is not None:
-            told = _("{board} is out of order, and no other does: it ends then unless {board} is mended").format(
-                board=board
-            )
-            _note(work, one, Phase.NOTED, told, Outcome.FAILED)
-    offer(work, vacated)
+        note(work, later, Phase.NOTED, told)
+    return vacated, stuck
 
 
-def _rehome(work: Work, board: str) -> None:
+def _rehome(work: Work, board: str, because: str) -> None:
     """Who holds a broken board and was not given it yet, for it did not become clean, is not left waiting for it."""
     holder = work.tx.holder_of(board)
     if holder is None or any(one.board == board for one in work.tx.deployments(reservations=[holder.number])):
@@ -417,13 +465,13 @@ def _rehome(work: Work, board: str) -> None:
     others = {one: place for one, place in job.demand_of(board).among.items() if one not in job.boards}
     found = calendar.place([Demand(1, others)], Window(work.now, holder.window.end), work.now + GRACE)
     if found is None:
-        end(work, holder, boards={board}, because=_("{board} is out of order").format(board=board))
+        end(work, holder, boards={board}, because=because)
         return
     make_room(work, found)
     [other] = found.boards
     moved = replace(holder, boards=tuple(other if one == board else one for one in holder.boards))
     work.save(moved)
-    _note(work, moved, Phase.NOTED, _("{to} in the place of {board}").format(to=other, board=board))
+    note(work, moved, Phase.NOTED, _("{to} in the place of {board}").format(to=other, board=board))
     if standing := work.tx.board(other):
         hand_over(work, moved, standing)
 

@@ -25,6 +25,7 @@ from boardgrid.services.views import (
     HealthView,
     HeldView,
     ImageView,
+    MaintenanceView,
     ReservationView,
     RootView,
     SiteView,
@@ -49,7 +50,7 @@ class Showing:
         running = running_by_board(self.records)
         health = self.records.health()
         types = {one.name: one for one in self.records.board_types()}
-        return [
+        shown = [
             self._board(
                 one,
                 facts_of(one.board, types[one.board.type]),
@@ -58,6 +59,9 @@ class Showing:
             )
             for one in standings
         ]
+        for to_come in reversed(self.maintenances()):
+            shown = [self._closed(one, to_come) if one.board.name in to_come.boards else one for one in shown]
+        return shown
 
     def board(self, standing: Standing) -> BoardView:
         return self.boards([standing])[0]
@@ -73,6 +77,29 @@ class Showing:
         if health and holder and state is BoardState.OPEN and health.at >= holder.window.start:
             seen = HealthView(health.power, health.voice, self._ago_s(health.at))
         return BoardView(board, facts, state, held, seen)
+
+    def _closed(self, view: BoardView, by: MaintenanceView) -> BoardView:
+        is_closed = view.state is BoardState.FREE and by.window.start <= self.now
+        return replace(view, maintenance=by, state=BoardState.CLOSED if is_closed else view.state)
+
+    def maintenances(self) -> list[MaintenanceView]:
+        """Those that go on or are to come, in the order of time."""
+        to_come = [one for one in self.records.maintenances() if one.window.end > self.now]
+        if not to_come:
+            return []
+        types = {one.name: one for one in self.records.board_types()}
+        boards = [(one.board, facts_of(one.board, types[one.board.type])) for one in self.records.boards()]
+        return [
+            MaintenanceView(
+                one.number,
+                one.groups,
+                tuple(board.name for board, facts in boards if concerns(board, facts)),
+                one.window,
+                one.reason,
+            )
+            for one in to_come
+            for concerns in (one.concerns(),)
+        ]
 
     def image(self, image: Image) -> ImageView:
         parent = self.image_ref(image.parent) if image.parent else None
@@ -99,9 +126,12 @@ class Showing:
 
     def _reservation(self, reservation: Reservation, deployments: Sequence[Deployment]) -> ReservationView:
         members = tuple(self.user_name(one) for one in reservation.members)
-        image = self.image_ref(reservation.image) if can(self.asker, "change", reservation) else None
+        is_theirs = can(self.asker, "change", reservation)
+        image = self.image_ref(reservation.image) if is_theirs else None
+        project = self.records.project(reservation.project) if is_theirs and reservation.project else None
         shown = tuple(self.deployment(one) for one in deployments)
-        return ReservationView(reservation, self.user_name(reservation.user), members, image, shown)
+        user = self.user_name(reservation.user)
+        return ReservationView(reservation, user, members, image, shown, project.name if project else None)
 
     def user_name(self, user: UUID) -> str:
         found = self.records.user(user)

@@ -2,19 +2,24 @@
 
 import heapq
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType
-from boardgrid.model.calendar import Calendar, Demand, Job
-from boardgrid.model.errors import Code, Invalid, NotFound
-from boardgrid.model.facts import facts_of
+from boardgrid.model.calendar import Calendar, Demand, Job, Placement
+from boardgrid.model.errors import Code, Invalid, NotAllowed, NotFound
+from boardgrid.model.facts import Facts, facts_of
 from boardgrid.model.image import Image
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing, kernel_for
+from boardgrid.model.project import UserGroup
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation
+from boardgrid.model.rules import Bound, Limits, Rules, Use
+from boardgrid.model.where import Where
+from boardgrid.model.window import Window
 from boardgrid.model.wish import Gone
 from boardgrid.ports import Revisions, Snapshot
 from boardgrid.services.finding import where_for
@@ -22,12 +27,43 @@ from boardgrid.services.finding import where_for
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What planning needs to know of the boards; it remembers which of them would do for what was asked."""
+    """
+    What planning needs to know of the boards and of who may have them; it remembers which would do for what was asked.
+    """
 
     boards: Mapping[str, Board]  # in the order of the shelf; their ``set_aside`` is not kept up to date here
     types: Mapping[str, BoardType]
-    _known: dict[tuple[Group, UUID | None], Mapping[str, int]] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
+    groups: Mapping[UUID, UserGroup] = field(default_factory=dict)  # those that are not removed
+    # By board: of each of these sets of groups its user must be in one. Those that are everybody's are left out.
+    keepers: Mapping[str, tuple[frozenset[UUID], ...]] = field(default_factory=dict)
+    _known: dict[tuple[Group, UUID | None, frozenset[UUID]], Mapping[str, int]] = field(default_factory=dict)
     _images: dict[UUID, Image] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Snapshot, standings: Sequence[Standing]) -> "Shelf":
+        shelf = cls(
+            {one.board.name: one.board for one in standings},
+            {one.name: one for one in records.board_types()},
+            records.rules(),
+            {one.id: one for one in records.user_groups()},
+        )
+        tests = [(Where.parsed(one.where), one.groups) for one in shelf.rules.access]
+        found = {
+            name: tuple(groups for where, groups in tests if where.fits(shelf.facts(name)))
+            for name in (shelf.boards if tests else ())
+        }
+        return replace(shelf, keepers={name: keepers for name, keepers in found.items() if keepers})
+
+    def facts(self, name: str) -> Facts:
+        board = self.boards[name]
+        return facts_of(board, self.types[board.type])
+
+    def groups_of(self, user: UUID) -> frozenset[UUID]:
+        return frozenset(one.id for one in self.groups.values() if user in one.members)
+
+    def limits_of(self, user: UUID) -> Limits:
+        return self.rules.for_person(user, self.groups_of(user))
 
     def image(self, records: Snapshot, image_id: UUID) -> Image | None:
         if image_id not in self._images:
@@ -37,15 +73,18 @@ class Shelf:
             self._images[image_id] = found  # what is in it never changes again
         return self._images[image_id]
 
-    def among(self, group: Group, image: Image | None) -> Mapping[str, int]:
-        """The boards that would do for one of *group*, with this image on it; each with its place on the shelf."""
-        key = replace(group, count=1), image.id if image else None
+    def among(self, group: Group, image: Image | None, user: UUID) -> Mapping[str, int]:
+        """The boards that *user* may have for one of *group*, with this image; each with its place on the shelf."""
+        circles = frozenset[UUID]()
+        if self.keepers:  # few groups keep boards, so that most users are alike here
+            circles = self.groups_of(user) & frozenset(one for access in self.rules.access for one in access.groups)
+        key = replace(group, count=1), image.id if image else None, circles
         if key not in self._known:
-            self._known[key] = self._looked_up(group, image)
+            self._known[key] = self._looked_up(group, image, circles)
         return self._known[key]
 
-    def _looked_up(self, group: Group, image: Image | None) -> Mapping[str, int]:
-        named = self._named(group)
+    def _looked_up(self, group: Group, image: Image | None, circles: frozenset[UUID]) -> Mapping[str, int]:
+        named = self._open_to(circles, self.named(group))
         if image is None or image.manifest is None:
             return named
         fitting, refusal = {}, None
@@ -60,7 +99,33 @@ class Shelf:
             raise refusal
         return fitting
 
-    def _named(self, group: Group) -> Mapping[str, int]:
+    def _open_to(self, circles: frozenset[UUID], named: Mapping[str, int]) -> Mapping[str, int]:
+        if not self.keepers:
+            return named
+        found = {n: place for n, place in named.items() if all(one & circles for one in self.keepers.get(n, ()))}
+        if found:
+            return found
+        board = next(iter(named))
+        barring = next(one for one in self.keepers[board] if not one & circles)
+        names = sorted(self.groups[one].name for one in barring if one in self.groups)
+        raise NotAllowed(
+            Code.BOARD_FORBIDDEN,
+            _("{board} is for the members of {groups} alone")
+            if len(named) == 1
+            else _("all of these boards are for members of groups alone, {board} for those of {groups}"),
+            hint=_("ask for another board, or ask an admin of the farm to let you in to the group"),
+            board=board,
+            groups=", ".join(names) or "-",
+        )
+
+    def named(self, group: Group) -> Mapping[str, int]:
+        """
+        All boards that one of *group* may be, whoever may have them.
+
+        Raises:
+            NotFound: BOARD_UNKNOWN, TYPE_UNKNOWN.
+            Invalid: WHERE_INVALID.
+        """
         if group.board and group.board not in self.boards:
             raise NotFound(
                 Code.BOARD_UNKNOWN,
@@ -81,7 +146,7 @@ class Shelf:
         names = {
             name: place
             for place, (name, board) in enumerate(self.boards.items())
-            if group.type in {"", board.type} and (where is None or where.fits(facts_of(board, self.types[board.type])))
+            if group.type in {"", board.type} and (where is None or where.fits(self.facts(name)))
         }
         if names:
             return names
@@ -122,51 +187,66 @@ class Plan:
     revisions: Revisions
     vacated: set[str] = field(default_factory=set)  # boards that are still to be offered to the queue
     owners: dict[int, UUID] = field(default_factory=dict)  # whose each job is
+    projects: dict[int, UUID] = field(default_factory=dict)  # on which each job counts, if on one
     _agenda: list[tuple[datetime, int]] = field(default_factory=list)  # what is due when; may hold what is no more so
 
     @classmethod
     def of(cls, records: Snapshot) -> "Plan":
         standings = records.boards()
-        shelf = Shelf(
-            {one.board.name: one.board for one in standings}, {one.name: one for one in records.board_types()}
-        )
+        shelf = Shelf.of(records, standings)
         shut = frozenset(one.board.name for one in standings if is_shut(one))
-        plan = cls(shelf, Calendar(shut=shut), records.revisions())
+        closed = _closed(shelf, records.maintenances())
+        plan = cls(shelf, Calendar(shut=shut, closed=closed), records.revisions())
         plan.put(records, records.reservations(states=LIVE))
         return plan
 
     def copy(self) -> "Plan":
         return Plan(
-            self.shelf, self.calendar.copy(), self.revisions, set(self.vacated), dict(self.owners), list(self._agenda)
+            self.shelf,
+            self.calendar.copy(),
+            self.revisions,
+            set(self.vacated),
+            dict(self.owners),
+            dict(self.projects),
+            list(self._agenda),
         )
 
-    def demands(self, groups: tuple[Group, ...], image: Image | None) -> tuple[Demand, ...]:
+    def demands(self, groups: tuple[Group, ...], image: Image | None, user: UUID) -> tuple[Demand, ...]:
         """
         Raises:
             NotFound: BOARD_UNKNOWN, TYPE_UNKNOWN.
+            NotAllowed: BOARD_FORBIDDEN.
             Invalid: IMAGE_MISFIT, KERNEL_MISSING, WHERE_INVALID.
         """
-        return tuple(Demand(group.count, self.shelf.among(group, image)) for group in groups)
+        return tuple(Demand(group.count, self.shelf.among(group, image, user)) for group in groups)
+
+    def types(self, demands: Sequence[Demand]) -> set[str]:
+        """Of all boards that would do."""
+        return {self.shelf.boards[name].type for demand in demands for name in demand.among}
 
     def put(self, records: Snapshot, reservations: list[Reservation]) -> None:
         """Bring it to these reservations, as they are recorded."""
         for one in reservations:
             self.calendar.drop(one.number, None if one.is_live else one.window.end)
             self.owners.pop(one.number, None)
+            self.projects.pop(one.number, None)
         for one in reservations:
             if not one.is_live:
                 continue
             job = self._job(records, one)
             self.calendar.put(job)
             self.owners[one.number] = one.user
+            if one.project is not None:
+                self.projects[one.number] = one.project
             self.note_due(job.number)
 
     def _job(self, records: Snapshot, reservation: Reservation) -> Job:
         try:
-            demands = self.demands(reservation.groups, self.shelf.image(records, reservation.image))
-        except (NotFound, Invalid):
-            # The shelf has changed since: it keeps what it has, and may change to nothing else.
-            demands = tuple(Demand(1, {board: 0}) for board in reservation.boards)
+            image = self.shelf.image(records, reservation.image)
+            demands = self.demands(reservation.groups, image, reservation.user)
+        except (NotFound, NotAllowed, Invalid):
+            # Shelf or rules have changed since: it keeps what it has, and may change to nothing else.
+            demands = tuple(Demand(1, {board: 0}) for board in reservation.boards) or (Demand(1, {}),)
         return Job(
             reservation.number,
             demands,
@@ -214,6 +294,26 @@ class Plan:
                 waiting.append(number)
         return [number for _held, number in sorted((held.get(self.owners[number], 0), number) for number in waiting)]
 
+    def may_have(self, job: Job, found: Placement) -> bool:
+        """
+        Whether who waits in the queue may come to have their boards at the time that was found: never more at once
+        than their limits say. What they were promised they may have.
+        """
+        whose, project = self.owners[job.number], self.projects.get(job.number)
+        wanted = Use(found.window, len(found.boards))
+        limits = [(self.owners, whose, self.shelf.limits_of(whose))]
+        if project is not None:
+            limits.append((self.projects, project, self.shelf.rules.for_project(project)))
+        return all(
+            Bound(Limits(boards=one.boards), uses=self._uses(of, owner, but=job.number)).fits(wanted)
+            for of, owner, one in limits
+            if one.boards is not None
+        )
+
+    def _uses(self, of: Mapping[int, UUID], owner: UUID, *, but: int) -> tuple[Use, ...]:
+        jobs = (self.calendar.jobs[number] for number, one in of.items() if one == owner and number != but)
+        return tuple(Use(job.window, len(job.boards)) for job in jobs if not job.is_yielding)
+
     def patient(self) -> list[int]:
         """The jobs that wait for boards that nobody needs, likewise."""
         jobs = self.calendar.jobs
@@ -222,6 +322,15 @@ class Plan:
 
 def is_shut(standing: Standing) -> bool:
     return not standing.board.is_fit or isinstance(standing.wish, Gone)
+
+
+def _closed(shelf: Shelf, maintenances: Sequence[Maintenance]) -> dict[str, tuple[Window, ...]]:
+    tests = [(one.window, one.concerns()) for one in maintenances]
+    windows = {
+        name: tuple(window for window, concerns in tests if concerns(board, shelf.facts(name)))
+        for name, board in (shelf.boards.items() if tests else ())
+    }
+    return {name: closed for name, closed in windows.items() if closed}
 
 
 def _due(job: Job) -> datetime | None:

@@ -1,5 +1,6 @@
 """What people are shown: a thing, and the names of what it hangs on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,9 +10,12 @@ from boardgrid.model.board import Board, Site
 from boardgrid.model.deployment import Deployment
 from boardgrid.model.facts import Facts
 from boardgrid.model.image import Image
+from boardgrid.model.project import Part
 from boardgrid.model.report import Power, Voice
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import Group, Reservation
 from boardgrid.model.root import Root
+from boardgrid.model.rules import Limits
+from boardgrid.model.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class BoardState(StrEnum):
     PREPARING = "preparing"  # held; its deployment is under way
     OPEN = "open"  # held; it is its user's
     CLEANING = "cleaning"  # given back; not offered until it is parked
+    CLOSED = "closed"  # kept free for maintenance
     SET_ASIDE = "set_aside"  # not offered until an admin says it is fit
     GOING = "going"  # leaves the farm
 
@@ -55,6 +60,17 @@ class HealthView:
 
 
 @dataclass(frozen=True, slots=True)
+class MaintenanceView:
+    """Which boards are kept free when, and why."""
+
+    number: int
+    groups: tuple[Group, ...]  # as it was asked for
+    boards: tuple[str, ...]  # those that it means at present
+    window: Window
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoardView:
     """Options of power drivers may be passwords of outlets: for all but admins they are left out of *board*."""
 
@@ -63,6 +79,7 @@ class BoardView:
     state: BoardState
     held: HeldView | None
     health: HealthView | None
+    maintenance: MaintenanceView | None = None  # the next, or the one that is under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,7 @@ class ReservationView:
     members: tuple[str, ...]
     image: str | None  # ref
     deployments: tuple[DeploymentView, ...]  # oldest first
+    project: str | None = None  # told as the image is
 
     @property
     def deployment(self) -> DeploymentView | None:
@@ -114,3 +132,50 @@ class OrderView:
     id: UUID
     state: OrderState
     reason: str  # why it failed
+
+
+# --- people and rules, by names in the place of ids
+
+
+@dataclass(frozen=True, slots=True)
+class UserGroupView:
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectView:
+    name: str
+    members: Mapping[str, Part]
+    description: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessView:
+    where: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesView:
+    everyone: Limits
+    groups: Mapping[str, Limits]
+    projects: Mapping[str, Limits]
+    users: Mapping[str, Limits]
+    access: tuple[AccessView, ...]
+    needs_project: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageView:
+    """The limits that bind somebody, and what counts on them now."""
+
+    project: str  # empty: their own
+    limits: Limits
+    boards: int
+    board_hours: float
+    waiting: int
+    awaited: int = 0
+    image_bytes: int = 0

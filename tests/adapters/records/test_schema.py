@@ -22,6 +22,7 @@ from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.model.planning import Standing
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Role, Token, User
 from boardgrid.model.uuid7 import uuid7
 
@@ -114,6 +115,36 @@ def test_what_lay_in_the_first_schema_is_there_and_boards_have_no_properties_yet
         assert snapshot.board_types() == [BoardType("tk1", "armhf")]
         address = IPv4Address("10.20.0.11")
         assert snapshot.boards() == [Standing(Board("tk1-1", "tk1", "lab", "52:54:00:00:00:01", address))]
+
+
+def test_reservations_of_the_schema_before_rules_are_there_and_count_on_no_project(tmp_path: Path) -> None:
+    folder, path = tmp_path / "migrations", tmp_path / "farm.db"
+    _copied(folder, "000[1-3]*.py")
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(folder))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        user, image = ADA.id.hex, uuid7(AT).hex
+        connection.exec_driver_sql("INSERT INTO sites VALUES ('lab','','',NULL,'own',0,0,NULL,NULL,0,0,'','',0,'')")
+        connection.exec_driver_sql("INSERT INTO users VALUES (?,'ada','user',0)", (user,))
+        connection.exec_driver_sql(
+            "INSERT INTO images VALUES (?,'tiny',1,?,'lab','ready',0,NULL,NULL,NULL,1,'')", (image, user)
+        )
+        connection.exec_driver_sql(
+            'INSERT INTO reservations (number, user, groups, boards, start, "end", state, created_at, image, kind,'
+            " size_bytes, members, ended_because, revision)"
+            """ VALUES (7,?,'[{"board":"tk1-1"}]','["tk1-1"]',0,60000000,'running',0,?,'fixed',0,'[]','',1)""",
+            (user, image),
+        )
+        connection.exec_driver_sql("INSERT INTO slots VALUES ('tk1-1',0,60000000,7)")
+    engine.dispose()
+    with closing(_open(path)) as records, records.write() as tx:
+        [found] = tx.reservations()
+        assert (found.number, found.boards, found.project) == (7, ("tk1-1",), None)
+        assert tx.next_reservation() == 8
+        assert tx.rules() == Rules() and tx.projects() == [] and tx.user_groups() == []
 
 
 @pytest.fixture

@@ -13,9 +13,12 @@ from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.image import Image
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
@@ -24,6 +27,8 @@ from boardgrid.ports import Entry, Health, OrderRecord, SiteState
 T = TypeVar("T")
 
 Row = dict[str, Any]
+
+FARM = "farm"  # the key of what there is one of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,14 +43,14 @@ class Shelf(Generic[T]):
     key: str
     pack: Callable[[T], Row]
     unpack: Callable[[RowMapping], T]
-    path: str = ""  # of the key within the thing, where it is not just called so
+    path: str | Callable[[T], object] = ""  # to the key within the thing, where it is not just called so
     key_of: Callable[[T], object] = field(init=False)
     find: Select[Any] = field(init=False)  # where the key is :_key
     change: Update = field(init=False)  # where the key is :_key
     add: Insert = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key_of", attrgetter(self.path or self.key))
+        object.__setattr__(self, "key_of", self.path if callable(self.path) else attrgetter(self.path or self.key))
         has_key = self.table.c[self.key] == bindparam("_key")
         object.__setattr__(self, "find", select(self.table).where(has_key))
         object.__setattr__(self, "change", update(self.table).where(has_key))
@@ -96,12 +101,16 @@ def _unpack_standing(row: RowMapping) -> Standing:
     return Standing(Board(**_picked(row, Board)), **_picked(row, Standing) | {"order": order})
 
 
-def _pack_reservation(reservation: Reservation) -> Row:
-    return _flat(reservation, "window") | {"start": reservation.window.start, "end": reservation.window.end}
+def _pack_windowed(thing: Reservation | Maintenance) -> Row:
+    return _flat(thing, "window") | {"start": thing.window.start, "end": thing.window.end}
 
 
 def _unpack_reservation(row: RowMapping) -> Reservation:
     return Reservation(window=Window(row["start"], row["end"]), **_picked(row, Reservation))
+
+
+def _unpack_maintenance(row: RowMapping) -> Maintenance:
+    return Maintenance(window=Window(row["start"], row["end"]), **_picked(row, Maintenance))
 
 
 def _pack_order(state: OrderRecord) -> Row:
@@ -142,12 +151,18 @@ PASSWORDS = _same(schema.passwords, Password, "user")
 INVITATIONS = _same(schema.invitations, Invitation, "id")
 EXTERNAL_IDENTITIES = _same(schema.external_identities, ExternalIdentity, "key")
 PENDING_LOGINS = _same(schema.pending_logins, PendingLogin, "id")
+USER_GROUPS = _same(schema.user_groups, UserGroup, "id")
+PROJECTS = _same(schema.projects, Project, "id")
+RULES: Shelf[Rules] = Shelf(
+    schema.rules, "of", lambda rules: {"of": FARM, "rules": rules}, lambda row: row["rules"], lambda _rules: FARM
+)
+MAINTENANCES: Shelf[Maintenance] = Shelf(schema.maintenances, "number", _pack_windowed, _unpack_maintenance)
 SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site, "site.name")
 BOARD_TYPES = _same(schema.board_types, BoardType, "name")
 BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing, "board.name")
 IMAGES = _same(schema.images, Image, "id")
 ROOTS = _same(schema.roots, Root, "id")
-RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_reservation, _unpack_reservation)
+RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
 ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, "order.id")
 HEALTH = _same(schema.health, Health, "board")
@@ -159,6 +174,10 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Invitation: INVITATIONS,
     ExternalIdentity: EXTERNAL_IDENTITIES,
     PendingLogin: PENDING_LOGINS,
+    UserGroup: USER_GROUPS,
+    Project: PROJECTS,
+    Rules: RULES,
+    Maintenance: MAINTENANCES,
     SiteState: SITES,
     BoardType: BOARD_TYPES,
     Standing: BOARDS,

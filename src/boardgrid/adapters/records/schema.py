@@ -33,9 +33,11 @@ from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Manifest, Source
+from boardgrid.model.project import Part
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Role, Scope
 from boardgrid.model.wish import Wish
 
@@ -75,6 +77,54 @@ user_keys = Table(
     Column("key", Text, primary_key=True),  # a key tells one user
     Column("user", Uuid, ForeignKey("users.id"), nullable=False, index=True),
     Column("place", Integer, nullable=False),
+)
+
+user_groups = Table(
+    "user_groups",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("members", Told(frozenset[UUID]), nullable=False),
+    Column("removed", Boolean, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("members", Told(Mapping[UUID, Part]), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("image", Text, nullable=False),
+    Column("removed", Boolean, nullable=False),
+)
+for _named in (user_groups, projects):
+    Index(
+        f"uq_{_named.name}_name",
+        _named.c.name,
+        unique=True,
+        sqlite_where=text("removed = 0"),
+        postgresql_where=text("NOT removed"),
+    )
+
+# One row, once a rule was changed: they are read as one value.
+rules = Table(
+    "rules",
+    metadata,
+    Column("of", Text, primary_key=True),
+    Column("rules", Told(Rules), nullable=False),
+)
+
+maintenances = Table(
+    "maintenances",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("groups", Told(tuple[Group, ...]), nullable=False),
+    Column("start", Moment, nullable=False),
+    Column("end", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("over", Boolean, nullable=False),
 )
 
 sites = Table(
@@ -248,6 +298,7 @@ reservations = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("members", Told(tuple[UUID, ...]), nullable=False),
     Column("ended_because", Text, nullable=False),
+    Column("project", Uuid, ForeignKey("projects.id"), index=True),
     Column("revision", BigInteger, nullable=False, index=True),  # which change of the calendar it last took part in
     sqlite_autoincrement=True,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,9 +17,12 @@ from boardgrid.model.calendar import EVER
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.image import Image, ImageState
+from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
+from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.ports import Entry, Health, OrderRecord, Revisions, SiteState
 
@@ -92,6 +96,26 @@ class SqlSnapshot:
     def pending_logins(self) -> list[PendingLogin]:
         return self._all(rows.PENDING_LOGINS, "expires_at", "id")
 
+    def user_groups(self) -> list[UserGroup]:
+        return self._all(rows.USER_GROUPS, "name", equal={"removed": False})
+
+    def project(self, project_id: UUID) -> Project | None:
+        return self._one(rows.PROJECTS, project_id)
+
+    def projects(self) -> list[Project]:
+        return self._all(rows.PROJECTS, "name", equal={"removed": False})
+
+    # --- rules
+
+    def rules(self) -> Rules:
+        return self._one(rows.RULES, rows.FARM) or Rules()
+
+    def maintenances(self) -> list[Maintenance]:
+        return self._all(rows.MAINTENANCES, "start", "number", equal={"over": False})
+
+    def maintenance(self, number: int) -> Maintenance | None:
+        return self._one(rows.MAINTENANCES, number)
+
     # --- the inventory
 
     def site(self, name: str) -> SiteState | None:
@@ -152,13 +176,17 @@ class SqlSnapshot:
         self,
         *,
         user: UUID | None = None,
+        project: UUID | None = None,
         states: Collection[ReservationState] | None = None,
+        ending_after: datetime | None = None,
         since: int | None = None,
         before: int | None = None,
         limit: int | None = None,
     ) -> list[Reservation]:
         reservation, member = schema.reservations.c, schema.members.c
         where: list[ColumnElement[bool]] = []
+        if ending_after is not None:
+            where.append(reservation.end > ending_after)
         if user is not None:
             shared = select(member.reservation).where(member.user == user)
             where.append(or_(reservation.user == user, reservation.number.in_(shared)))
@@ -166,7 +194,14 @@ class SqlSnapshot:
             where.append(reservation.revision > since)
         if before is not None:
             where.append(reservation.number < before)
-        return self._all(rows.RESERVATIONS, "number desc", among={"state": states}, where=where, limit=limit)
+        return self._all(
+            rows.RESERVATIONS,
+            "number desc",
+            equal={"project": project},
+            among={"state": states},
+            where=where,
+            limit=limit,
+        )
 
     def revisions(self) -> Revisions:
         if self._revisions is None:

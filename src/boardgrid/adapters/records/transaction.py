@@ -131,6 +131,9 @@ class SqlTransaction(SqlSnapshot):
         # One writer at a time, and no reservation is ever removed.
         return (self._connection.scalar(_LAST_RESERVATION) or 0) + 1
 
+    def next_maintenance(self) -> int:
+        return (self._connection.scalar(select(func.max(schema.maintenances.c.number))) or 0) + 1
+
     def next_version(self, image: str) -> int:
         of_this_name = schema.images.c.name == image
         return (self._connection.scalar(select(func.max(schema.images.c.version)).where(of_this_name)) or 0) + 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from boardgrid.client.answers import Board
+from boardgrid.client.answers import Board, Closed
 from boardgrid.client.command import BOARDS, TYPES, Noun
 from boardgrid.client.complaint import NAME_TAKEN, REQUEST_INVALID, Complaint
 from boardgrid.client.duration import moment, span
@@ -38,6 +38,12 @@ def health_text(power: str, voice: str, ago_s: float) -> str:
     )
 
 
+def closed_text(closed: Closed) -> str:
+    return _("from {start} to {end}: {reason}").format(
+        start=moment(closed.start), end=moment(closed.end), reason=closed.reason
+    )
+
+
 SHEET: Sheet[Board] = Sheet(
     lambda board: board.name,
     (
@@ -58,6 +64,7 @@ SHEET: Sheet[Board] = Sheet(
         Column("TAGS", lambda board: " ".join(board.tags), most=24),
         Column("PROPERTIES", lambda board: properties_text(board.facts), is_detail=True),
         Column("SET ASIDE", lambda board: board.set_aside),
+        Column("MAINTENANCE", lambda board: board.maintenance and closed_text(board.maintenance), is_detail=True),
     ),
 )
 
@@ -213,6 +220,22 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
     seat.must_say(yes, _("Remove the board {name}?").format(name=name), "--yes")
     seat.farm().remove_board(name)
     seat.show_end(name, "going", _("{name} leaves the farm").format(name=name))
+
+
+@board.command("aside")
+@click.argument("name", shell_complete=BOARDS)
+@click.option("--reason", required=True, help="Why, for everybody: 'new power supply'.")
+@pass_seat
+def aside(seat: Seat, name: str, reason: str) -> None:
+    """
+    Offer a board to nobody from now on (for admins). Who has it keeps it; who was to have it gets another where one
+    does. `board fit` returns it.
+
+    \b
+    Example:
+      boardgrid board aside tk1-3 --reason 'its fan is loud'
+    """
+    SHEET.show(seat.farm().set_aside(name, reason), seat.output)
 
 
 @board.command("fit")

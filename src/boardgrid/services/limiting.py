@@ -1,0 +1,178 @@
+"""What somebody may still have: the rules, held against what they have."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Invalid, NotFound
+from boardgrid.model.image import BlobSource, Image, ImageState
+from boardgrid.model.project import Project
+from boardgrid.model.reservation import Kind, Reservation
+from boardgrid.model.rules import WEEK, Bound, Limits, Use, check_images
+from boardgrid.model.user import User
+from boardgrid.model.window import Window
+from boardgrid.ports import Snapshot
+from boardgrid.services.desk import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """All limits that one reservation has to keep."""
+
+    all: tuple[Bound, ...]
+
+    @classmethod
+    def of(cls, work: Work, user: UUID, project: Project | None, *, but: int | None = None) -> "Bounds":
+        """
+        Args:
+            but: a reservation that is not counted, for it is the one that is looked at.
+        """
+        shelf = work.plan.shelf
+        theirs = bound(work.tx, shelf.limits_of(user), work.now, user=user, but=but)
+        if project is None:
+            return cls((theirs,))
+        limits = shelf.rules.for_project(project.id)
+        return cls((theirs, bound(work.tx, limits, work.now, project=project, but=but)))
+
+    def check_asked(self, lasting: timedelta, at: datetime | None, now: datetime) -> None:
+        """
+        Raises:
+            Invalid: DURATION_INVALID, START_INVALID.
+        """
+        for one in self.all:
+            one.check_lasting(lasting)
+            if at is not None:
+                one.check_start(at, now)
+
+    @property
+    def are_by_type(self) -> bool:
+        """Whether it matters of which types its boards may be."""
+        return any(one.limits.longest_of for one in self.all)
+
+    def check_types(self, lasting: timedelta, types: Iterable[str]) -> None:
+        """
+        Raises:
+            Invalid: DURATION_INVALID.
+        """
+        known = frozenset(types)
+        for one in self.all:
+            one.check_lasting(lasting, known)
+
+    def check_boards(self, window: Window, boards: int) -> None:
+        """
+        Raises:
+            Conflict: QUOTA_EXCEEDED.
+        """
+        for one in self.all:
+            one.check_boards(Use(window, boards))
+
+    def check_waiting(self) -> None:
+        """
+        Raises:
+            Conflict: QUOTA_EXCEEDED.
+        """
+        for one in self.all:
+            one.check_waiting()
+
+
+def bound(
+    records: Snapshot,
+    limits: Limits,
+    now: datetime,
+    *,
+    user: UUID | None = None,
+    project: Project | None = None,
+    but: int | None = None,
+    always: bool = False,
+) -> Bound:
+    """
+    Limits with what counts on them. What takes only what nobody needs counts as waiting alone.
+
+    Args:
+        always: look at what is had also where no limit hangs on it.
+    """
+    found: Sequence[Reservation] = ()
+    if always or limits.counts_boards:
+        on = project.id if project else None
+        found = records.reservations(user=user, project=on, ending_after=now - WEEK)
+    counted = [one for one in found if one.number != but and user in {None, one.user}]
+    return Bound(
+        limits,
+        project.name if project else "",
+        tuple(Use(one.window, len(one.boards)) for one in counted if one.kind is not Kind.BEST_EFFORT),
+        sum(one.is_waiting for one in counted),
+    )
+
+
+def project_for(records: Snapshot, asker: User, name: str | None, *, is_needed: bool) -> Project | None:
+    """
+    On which project a reservation counts that was asked for with this one, or with none.
+
+    Raises:
+        NotFound: PROJECT_UNKNOWN, or *asker* is not in it: an admin who is in none has no reservation to count on it.
+        Invalid: REQUEST_INVALID, one is needed.
+    """
+    if name is None and not is_needed:
+        return None
+    theirs = [one for one in records.projects() if asker.id in one.members]
+    if name is not None:
+        found = next((one for one in theirs if one.name == name), None)
+        if found is None:
+            raise NotFound(
+                Code.PROJECT_UNKNOWN,
+                _("you are in no project {project}"),
+                hint=_("boardgrid project list shows yours; a manager of the project lets you in"),
+                project=name,
+            )
+        return found
+    if len(theirs) == 1:
+        return theirs[0]
+    raise Invalid(
+        Code.REQUEST_INVALID,
+        _("in this farm each reservation counts on a project"),
+        hint=_("name one of yours: {projects}") if theirs else _("ask a project's manager to let you in"),
+        projects=", ".join(one.name for one in theirs),
+    )
+
+
+def check_kept(records: Snapshot, owner: UUID, *, more_bytes: int = 0, is_new: bool = False) -> None:
+    """
+    Whether *owner* may have one more image.
+
+    Args:
+        more_bytes: as far as its size is known.
+        is_new: it is a name without content, for now.
+
+    Raises:
+        Conflict: QUOTA_EXCEEDED; REQUESTS_TOO_MANY, too many of theirs await their content.
+    """
+    limits = limits_of(records, owner)
+    mine = images_of(records, owner, limits)
+    awaited = [one.name for one in mine if one.state is ImageState.AWAITED] if is_new else None
+    check_images(limits, kept_bytes=kept_bytes(mine), more_bytes=more_bytes, awaited=awaited)
+
+
+def limits_of(records: Snapshot, user: UUID) -> Limits:
+    groups = [one.id for one in records.user_groups() if user in one.members]
+    return records.rules().for_person(user, groups)
+
+
+def images_of(records: Snapshot, owner: UUID, limits: Limits) -> list[Image]:
+    """Those of *owner* that count; where their bytes do not, only those that await their content are looked for."""
+    there = frozenset(ImageState) - {ImageState.GONE, ImageState.FAILED}
+    states = there if limits.image_bytes is not None else {ImageState.AWAITED}
+    return [one for one in records.images(states=states) if one.owner == owner]
+
+
+def kept_bytes(images: Iterable[Image]) -> int:
+    """As they are stored; of one that is being made, as much as was uploaded."""
+    return sum(
+        one.manifest.stored_bytes
+        if one.manifest is not None
+        else one.source.size_bytes
+        if isinstance(one.source, BlobSource)
+        else 0
+        for one in images
+    )
