@@ -24,7 +24,7 @@ from boardgrid.ports import OrderRecord, Snapshot
 from boardgrid.services.desk import Desk
 from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import reservation_of, standing_of
-from boardgrid.services.placing import Wanted, accept, carry_out_due, make_room, offer
+from boardgrid.services.placing import GRACE, Wanted, accept, carry_out_due, make_room, offer
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
 from boardgrid.services.views import DeploymentView, OrderState, OrderView, ReservationView
@@ -121,7 +121,7 @@ class Booking:
             if by <= timedelta(0):
                 raise Invalid(Code.DURATION_INVALID, _("an extension is longer than nothing"))
             _check_lasting(until - mine.window.start)
-            reach, moves = work.plan.calendar.longest(number, until, work.now)
+            reach, moves = work.plan.calendar.longest(number, until, work.now + GRACE)
             if reach < until:
                 raise _followed(work.tx, mine, reach)
             make_room(work, Placement(Window(mine.window.end, until), (), moves))
@@ -413,7 +413,8 @@ def _person(records: Snapshot, name: str) -> User:
 
 
 def _followed(records: Snapshot, mine: Reservation, reach: datetime) -> Conflict:
-    if reach > mine.window.end:
+    minutes = (reach - mine.window.end) // timedelta(minutes=1)
+    if minutes:
         hint = _("it can be extended until {reach}: boardgrid extend {number} +{minutes}m")
     else:
         hint = _("it ends as it was reserved; keep what you wrote with boardgrid release --keep NAME or --aside")
@@ -424,7 +425,7 @@ def _followed(records: Snapshot, mine: Reservation, reach: datetime) -> Conflict
         boards=", ".join(mine.boards),
         reach=as_utc(reach),
         number=mine.number,
-        minutes=int((reach - mine.window.end) / timedelta(minutes=1)),
+        minutes=minutes,
     )
 
 

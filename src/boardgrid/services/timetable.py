@@ -133,6 +133,9 @@ class Plan:
         shut = frozenset(one.board.name for one in standings if is_shut(one))
         plan = cls(shelf, Calendar(shut=shut), records.revisions())
         plan.put(records, records.reservations(states=LIVE))
+        if plan.queue() or plan.patient():
+            # What was still to be offered when the shelf changed, or the process ended, nobody knows any more.
+            plan.vacated = set(shelf.boards)
         return plan
 
     def copy(self) -> "Plan":
@@ -157,6 +160,8 @@ class Plan:
             if not one.is_live:
                 continue
             job = self._job(records, one)
+            # A board that has left takes nobody, also not who was to have it.
+            self.calendar.shut |= {board for board in job.boards if board not in self.shelf.boards}
             self.calendar.put(job)
             self.owners[one.number] = one.user
             self.note_due(job.number)
@@ -203,7 +208,10 @@ class Plan:
     # --- who is next
 
     def queue(self) -> list[int]:
-        """The jobs that wait for their turn: who holds fewest boards first, then who asked first."""
+        """
+        The jobs that wait for their turn: who holds fewest boards first, then who asked first. Of one user's the later
+        ones count with those before them as held, so that who asks for much at once does not keep others waiting.
+        """
         held: dict[UUID, int] = {}
         waiting = []
         for number, job in self.calendar.jobs.items():
@@ -212,7 +220,12 @@ class Plan:
                 held[owner] = held.get(owner, 0) + len(job.boards)
             elif job.is_queued:
                 waiting.append(number)
-        return sorted(waiting, key=lambda number: (held.get(self.owners[number], 0), number))
+        turns = []
+        for number in sorted(waiting):
+            owner = self.owners[number]
+            turns.append((held.get(owner, 0), number))
+            held[owner] = held.get(owner, 0) + len(self.calendar.jobs[number].boards)
+        return [number for _turn, number in sorted(turns)]
 
     def patient(self) -> list[int]:
         """The jobs that wait for boards that nobody needs, likewise."""
@@ -252,7 +265,8 @@ class Timetable:
 
     def keep(self, plan: Plan) -> None:
         with self._lock:
-            if self._kept is None or _order(plan) > _order(self._kept):
+            # Of one revision too: what is still to be offered, and what is due, may be others by then.
+            if self._kept is None or _order(plan) >= _order(self._kept):
                 self._kept = plan
 
 
