@@ -29,6 +29,7 @@ from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
 from boardgrid.ports import Records
 from boardgrid.services.farm import Farm
 from boardgrid.services.fleet import Taken
+from boardgrid.services.timetable import Plan
 from boardgrid.services.views import ReservationView
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -182,6 +183,13 @@ class House:
     def release(self, number: int, **how: Any) -> Reservation:
         return self.farm.booking.release(self.admin, number, **how).reservation
 
+    def check_plan(self) -> None:
+        """What is kept of the plan in memory is what is recorded."""
+        with self.records.read() as records:
+            kept, fresh = self.farm.booking.desk.timetable.draft(records), Plan.of(records)
+        assert _planned(kept) == _planned(fresh)
+        assert kept.next_due() == fresh.next_due()
+
     def pass_to(self, now: datetime) -> None:
         """It becomes that late, or early, and the farm's own loop looks at what is due until nothing is."""
         self.now = now
@@ -249,6 +257,12 @@ class House:
             found = records.board(board)
         assert found is not None
         return found
+
+
+def _planned(plan: Plan) -> tuple[object, ...]:
+    calendar = plan.calendar
+    lines = {board: (line.starts, line.ends, line.jobs) for board, line in calendar.lines.items() if line.jobs}
+    return lines, calendar.jobs, calendar.guests, calendar.shut, plan.owners
 
 
 def reached(wish: BoardWish) -> BoardReport:
