@@ -379,7 +379,7 @@ def _checked_start(at: datetime, now: datetime) -> datetime | None:
             Code.START_INVALID,
             _("{at} is over: the farm's clock says {now}"),
             hint=_("name a time to come, or leave it out to begin now"),
-            at=as_utc(at),
+            at=at.isoformat(" ", "minutes"),
             now=as_utc(now),
         )
     if at > now + AHEAD:
@@ -387,7 +387,7 @@ def _checked_start(at: datetime, now: datetime) -> datetime | None:
             Code.START_INVALID,
             _("{at} is too far ahead"),
             hint=_("reserve at most {days} days ahead"),
-            at=as_utc(at),
+            at=at.isoformat(" ", "minutes"),
             days=AHEAD.days,
         )
     return at.astimezone(UTC) if at > now else None
