@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
@@ -18,23 +19,31 @@ from tests.services.house import HOUR, START, House
 RUNNING = ReservationState.RUNNING
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where reservation 1 has tk1-1 from the second hour to the third."""
+    made = tmp_path_factory.mktemp("template") / "farm.db"
+    with closing(SqlRecords.open(made, upgrade=True, now=lambda: START)) as records:
+        house = House.furnished(records, boards=2)
+        house.image()
+        house.reserve(at=START + HOUR)
+    return made
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "farm.db"
+def path(template: Path, tmp_path: Path) -> Path:
+    return Path(copyfile(template, tmp_path / "farm.db"))
 
 
 @pytest.fixture
 def records(path: Path) -> Iterator[SqlRecords]:
-    with closing(SqlRecords.open(path, upgrade=True, now=lambda: START)) as records:
+    with closing(SqlRecords.open(path, upgrade=False, now=lambda: START)) as records:
         yield records
 
 
 @pytest.fixture
 def mine(records: SqlRecords) -> Reservation:
-    """Of tk1-1, from the second hour to the third."""
-    house = House.furnished(records, boards=2)
-    house.image()
-    return house.reserve(at=START + HOUR).reservation
+    return House(records).found(1)
 
 
 def hours(start: float, end: float) -> Window:
@@ -108,7 +117,6 @@ def test_a_slot_that_is_written_past_the_farm_is_refused_too(
 
 @pytest.mark.parametrize("lost", ["slots_no_overlap_insert", "slots_no_overlap_update"])
 def test_a_database_that_has_lost_its_guard_is_not_opened(path: Path, lost: str) -> None:
-    SqlRecords.open(path, upgrade=True, now=lambda: START).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"DROP TRIGGER {lost}")
     for upgrade in (True, False):

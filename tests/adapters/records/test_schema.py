@@ -137,7 +137,7 @@ def test_what_lay_in_the_first_schema_is_there_and_whoever_has_a_board_keeps_it(
         assert tx.boards() == [Standing(board, generation=3)], "and it has no properties yet"
         assert tx.users() == [replace(ADA, ssh_keys=("ssh-ed25519 AAAA",))]
         assert [token and token.digest for token in (tx.token("abc"), tx.token("def"))] == ["d1", "d2"]
-        assert [one.state for one in tx.deployments()] == ["ended", "open", "failed"]
+        assert {one.reservation: one.state for one in tx.deployments()} == {1: "ended", 2: "open", 3: "failed"}
         held = tx.reservation(2)
         assert held == Reservation(
             2,
