@@ -583,6 +583,17 @@ def test_a_board_that_leaves_gives_who_waits_for_it_to_another_and_whoever_named
     assert house.found(named.number).ended_because == "tk1-3 has left the farm"
 
 
+def test_who_waits_for_an_idle_board_that_leaves_never_begins_on_nothing(house: House) -> None:
+    broken(house, "tk1-3")
+    waiting = guest(house, "tk1-3")
+    house.farm.inventory.remove_board(house.admin, "tk1-3")
+    house.reach("tk1-3")
+    house.release(made(house).number)
+    assert house.found(waiting.number) == waiting
+    house.farm.inventory.put_board(house.admin, a_board(3))
+    assert house.found(waiting.number).is_running and house.found(waiting.number).boards == ("tk1-3",)
+
+
 # --- what a reservation that waits hangs on
 
 

@@ -170,8 +170,8 @@ class Plan:
         try:
             demands = self.demands(reservation.groups, self.shelf.image(records, reservation.image))
         except (NotFound, Invalid):
-            # The shelf has changed since: it keeps what it has, and may change to nothing else.
-            demands = tuple(Demand(1, {board: 0}) for board in reservation.boards)
+            # The shelf has changed since: it keeps what it has, and may change to nothing else. Who has none gets none.
+            demands = tuple(Demand(1, {board: 0}) for board in reservation.boards) or (Demand(1, {}),)
         return Job(
             reservation.number,
             demands,
