@@ -160,8 +160,6 @@ class Plan:
             if not one.is_live:
                 continue
             job = self._job(records, one)
-            # A board that has left takes nobody, also not who was to have it.
-            self.calendar.shut |= {board for board in job.boards if board not in self.shelf.boards}
             self.calendar.put(job)
             self.owners[one.number] = one.user
             self.note_due(job.number)
@@ -170,8 +168,9 @@ class Plan:
         try:
             demands = self.demands(reservation.groups, self.shelf.image(records, reservation.image))
         except (NotFound, Invalid):
-            # The shelf has changed since: it keeps what it has, and may change to nothing else. Who has none gets none.
-            demands = tuple(Demand(1, {board: 0}) for board in reservation.boards) or (Demand(1, {}),)
+            # The shelf has changed since: it keeps what is there of what it has, and may change to nothing else.
+            there = [{board: 0} if board in self.shelf.boards else {} for board in reservation.boards]
+            demands = tuple(Demand(1, among) for among in there or [{}])
         return Job(
             reservation.number,
             demands,
