@@ -564,14 +564,16 @@ def test_a_broken_board_goes_to_nobody_new_however_it_is_asked_for(house: House)
     assert refused(house, count=3).code is Code.BOARD_TAKEN
 
 
-@pytest.mark.parametrize("is_clean", [True, False])
+@pytest.mark.parametrize("has_agent", [True, False])
 def test_a_board_that_leaves_gives_who_waits_for_it_to_another_and_whoever_named_it_ends_then(
-    house: House, is_clean: bool
+    house: House, has_agent: bool
 ) -> None:
-    """Without an agent its record goes at once; else when the agent has told."""
+    """Where there never was an agent its record goes at once; else when the agent has told."""
     any_one, named = made(house, at=START + HOUR), made(house, "tk1-3", at=START + 3 * HOUR, who=house.bob)
-    if not is_clean:
-        assert house.wishes
+    with house.records.write() as tx:
+        site = tx.site("lab")
+        assert site is not None
+        tx.save(site if has_agent else replace(site, epoch=0))
     for board in ("tk1-3", *any_one.boards):
         house.farm.inventory.remove_board(house.admin, board)
     moved = house.found(any_one.number)
