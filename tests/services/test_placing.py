@@ -345,6 +345,16 @@ def test_who_cannot_begin_on_a_clean_board_lets_the_next_one_in_too(house: House
     assert house.found(second.number).is_running
 
 
+def test_a_farm_that_starts_offers_what_the_one_before_had_no_time_to_offer(house: House) -> None:
+    blocking = made(house, count=3, for_=9 * HOUR)
+    waiting = queued(house, who=house.bob)
+    with house.records.write() as tx:
+        tx.save(house.found(blocking.number).ended(house.now))
+    again = House(house.records)
+    assert again.farm.booking.carry_out_due() is not None
+    assert again.found(waiting.number).is_running
+
+
 # --- best effort
 
 

@@ -36,12 +36,14 @@ class Work:
     topics: set[str] = field(default_factory=set)  # told when all of it is recorded
     _sites: set[str] = field(default_factory=set)  # whose agent or gateway is to hear of it
     _plan: Plan | None = None
+    _vacated: set[str] = field(default_factory=set)  # in the plan as it was before the shelf changed
 
     @property
     def plan(self) -> Plan:
         """The calendar as this use case leaves it so far: what is saved is in it."""
         if self._plan is None:
             self._plan = self.timetable.draft(self.tx)
+            self._plan.vacated |= self._vacated
         return self._plan
 
     def save(self, thing: Thing) -> None:
@@ -110,6 +112,8 @@ class Work:
 
     def _shelf_changed(self) -> None:
         self.tx.shelf_changed()
+        if self._plan is not None:
+            self._vacated |= self._plan.vacated
         self._plan = None
 
     def _look(self, thing: Thing) -> None:

@@ -133,9 +133,6 @@ class Plan:
         shut = frozenset(one.board.name for one in standings if is_shut(one))
         plan = cls(shelf, Calendar(shut=shut), records.revisions())
         plan.put(records, records.reservations(states=LIVE))
-        if plan.queue() or plan.patient():
-            # What was still to be offered when the shelf changed, or the process ended, nobody knows any more.
-            plan.vacated = set(shelf.boards)
         return plan
 
     def copy(self) -> "Plan":
@@ -254,7 +251,13 @@ class Timetable:
             kept = self._kept
         now = records.revisions()
         if kept is None or kept.revisions.shelf != now.shelf:
-            return Plan.of(records)
+            plan = Plan.of(records)
+            if kept is not None:
+                plan.vacated = set(kept.vacated)
+            elif plan.queue() or plan.patient():
+                # What was still to be offered when the last process ended nobody knows any more.
+                plan.vacated = set(plan.shelf.boards)
+            return plan
         plan = kept.copy()
         if kept.revisions.reservations != now.reservations:
             # Another controller wrote, or a use case that looked at no plan.
