@@ -64,6 +64,7 @@ async def test_no_name_in_a_path_finds_a_bug(lived_in: Door, route: str) -> None
         "/api/v1/events?reservation={}",
         "/api/v1/events?board={}",
         "/api/v1/reservations?all={}",
+        "/api/v1/reservations?before={}",
         "/api/agent/v1/wishes?epoch=0&after={}",
         "/api/agent/v1/wishes?epoch=0&wait_s={}",
         "/api/gateway/v1/changes?after={}",

@@ -94,6 +94,7 @@ RELEASED = {"operator": 202, "worker": 403}
 EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
 LONGER, SHARED = {"by_s": 60}, {"add": ["bob"]}
+TOLD, LEFT, BROKEN = {"description": "?"}, {"remove": ["bob"]}, {"reason": "new fan"}
 ALL_NEEDED = {"worker": 403, "reader": 403}
 BAD_FOR_ALL = {"worker": 422, "reader": 422}  # seen to be none before anything else is looked at
 
@@ -147,8 +148,8 @@ MATRIX = {
     "GET /api/v1/projects": to("/projects", 200, 200),
     "POST /api/v1/projects": administered("/projects", 201, json={"name": "new"}),
     "GET /api/v1/projects/{name}": to("/projects/others", NOT_THERE, 200),
-    "POST /api/v1/projects/{name}/describe": to("/projects/robots/describe", 403, 200, but=WORKER, json={"description": "?"}),
-    "POST /api/v1/projects/{name}/members": to("/projects/robots/members", 403, 200, but=WORKER, json={"remove": ["ada"]}),
+    "POST /api/v1/projects/{name}/describe": to("/projects/robots/describe", NOT_THERE, 200, but=WORKER, json=TOLD),
+    "POST /api/v1/projects/{name}/members": to("/projects/robots/members", NOT_THERE, 200, but=WORKER, json=LEFT),
     "DELETE /api/v1/projects/{name}": administered("/projects/robots", 204),
     "GET /api/v1/rules": to("/rules", 200, 200),
     "PUT /api/v1/rules": administered("/rules", 200, json=RULES),
@@ -167,7 +168,7 @@ MATRIX = {
     "POST /api/v1/boards/{name}/describe": administered(
         "/boards/tk1-1/describe", 200, json={"tags": {"camera": True}}
     ),
-    "POST /api/v1/boards/{name}/aside": to("/boards/tk1-3/aside", 403, 200, but=FOR_OPERATORS, json={"reason": "new fan"}),
+    "POST /api/v1/boards/{name}/aside": to("/boards/tk1-3/aside", 403, 200, but=FOR_OPERATORS, json=BROKEN),
     "POST /api/v1/boards/{name}/fit": to("/boards/tk1-1/fit", 403, 200, but=FOR_OPERATORS),
     "POST /api/v1/boards/{name}/power": to("/boards/tk1-2/power", 403, 202, but=OPERATED, json={"act": "reset"}),
     "GET /api/v1/boards/{name}/power/{order}": to(f"/boards/tk1-1/power/{uuid4()}", NOT_THERE, NOT_THERE),

@@ -98,6 +98,15 @@ def test_groups_that_share_boards_are_matched_where_taking_the_first_that_comes_
     assert found is not None and found.boards == (C, A, B)
 
 
+def test_large_groups_that_share_their_boards_are_matched_too() -> None:
+    shelf = among(*(f"tk1-{number}" for number in range(1, 2001)))
+    first, rest = among(*list(shelf)[:1000]), Demand(900, shelf)
+    found = Calendar().place([rest, Demand(100, shelf), Demand(1000, first)], hours(0, 1))
+    assert found is not None and len(set(found.boards)) == 2000
+    assert set(found.boards[1000:]) == set(first)
+    assert Calendar().place([rest, Demand(101, shelf), Demand(1000, first)], hours(0, 1)) is None
+
+
 def test_more_boards_than_there_are_fit_nowhere_and_never() -> None:
     assert Calendar().place([Demand(4, ANY)], hours(0, 1)) is None
     assert Calendar().earliest([Demand(4, ANY)], HOUR, NOON, GRACE) is None
@@ -199,6 +208,12 @@ def test_who_yields_is_not_seen_by_the_others_but_for_its_grace() -> None:
     found = calendar.earliest([Demand(1, among(A))], HOUR, NOON, GRACE)
     assert found is not None and found.window.start == NOON + GRACE
     assert calendar.in_the_way(found.boards, found.window.start) == [guest]
+
+
+def test_groups_that_share_a_board_of_who_yields_wait_for_its_grace() -> None:
+    calendar = calendar_of(a_job(1, hours(0, 8), A, has_begun=True, is_yielding=True))
+    found = calendar.earliest([Demand(1, among(A, B)), Demand(1, among(A, B))], HOUR, NOON, GRACE)
+    assert found is not None and found.window.start == NOON + GRACE and set(found.boards) == {A, B}
 
 
 def test_who_yields_gets_boards_that_are_idle_until_they_are_needed() -> None:

@@ -18,12 +18,13 @@ from boardgrid.model.image import Image, Kernel, Manifest, RootSource
 from boardgrid.model.inventory import BoardDeclared
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import BoardReport, ImageReport, Reached, Report, RootReport
-from boardgrid.model.reservation import Group
+from boardgrid.model.reservation import Group, Reservation
 from boardgrid.model.user import Role, User
 from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
 from boardgrid.ports import Directory, IdentityProvider, Records
 from boardgrid.services.farm import Farm
 from boardgrid.services.fleet import Taken
+from boardgrid.services.timetable import Plan
 from boardgrid.services.views import ReservationView
 from boardgrid.testing import FakePasswords
 from tests.databases import records_of
@@ -148,6 +149,36 @@ class House:
         assert self.reach(made.reservation.boards[0]).dropped == ()
         return self.farm.booking.reservation(who or self.ada, made.reservation.number)
 
+    def found(self, number: int) -> Reservation:
+        """As it is recorded."""
+        with self.records.read() as records:
+            found = records.reservation(number)
+        assert found is not None
+        return found
+
+    def release(self, number: int, **how: Any) -> Reservation:
+        return self.farm.booking.release(self.admin, number, **how).reservation
+
+    def check_plan(self) -> None:
+        """What is kept of the plan in memory is what is recorded."""
+        with self.records.read() as records:
+            kept, fresh = self.farm.booking.desk.timetable.draft(records), Plan.of(records)
+        assert _planned(kept) == _planned(fresh)
+        assert kept.next_due() == fresh.next_due()
+
+    def pass_to(self, now: datetime) -> None:
+        """It becomes that late, or early, and the farm's own loop looks at what is due until nothing is."""
+        self.now = now
+        for _look in range(100):
+            due = self.farm.booking.carry_out_due()
+            if due is None or due > now:
+                return
+        raise AssertionError("what is due stays due")
+
+    def told(self, number: int) -> list[str]:
+        """What was noted of a reservation."""
+        return [one.detail for one in self.farm.history.after(self.admin, reservation=number)]
+
     # --- the agent
 
     def tell(self, *reports: Report) -> Taken:
@@ -202,6 +233,12 @@ class House:
             found = records.board(board)
         assert found is not None
         return found
+
+
+def _planned(plan: Plan) -> tuple[object, ...]:
+    calendar = plan.calendar
+    lines = {board: (line.starts, line.ends, line.jobs) for board, line in calendar.lines.items() if line.jobs}
+    return lines, calendar.jobs, calendar.guests, calendar.shut, plan.owners
 
 
 def reached(wish: BoardWish) -> BoardReport:

@@ -2,10 +2,20 @@
 
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
+from boardgrid.messages import _
 from boardgrid.model.board import Act, BoardType, Boot, DriverSpec
 from boardgrid.model.inventory import BoardDeclared
 from boardgrid.model.project import Part
@@ -197,9 +207,14 @@ class ReservationIn(GroupIn):
         None, description="On which it counts; its image boots where neither `image` nor `root` is named."
     )
 
+    @model_validator(mode="after")
+    def _asks_once(self) -> Self:
+        if self.groups and self.asked() != Group():
+            raise ValueError(_("ask either by `groups`, or by `count`, `board`, `type` and `where`"))
+        return self
+
     def all_groups(self) -> tuple[Group, ...]:
-        alone = self.asked()
-        return tuple(one.asked() for one in self.groups) if alone == Group() and self.groups else (alone,)
+        return tuple(one.asked() for one in self.groups) or (self.asked(),)
 
 
 class ExtensionIn(Body):

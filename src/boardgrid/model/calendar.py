@@ -244,7 +244,7 @@ class Calendar:
             if boards := self._pick(demands, window, floor):
                 return Placement(window, boards)
             # Each demand alone has its boards, all together have not: look after the next change.
-            start = self._next_change(demands, start)
+            start = self._next_change(demands, start, floor)
 
     def _soonest(self, demand: Demand, not_before: datetime, lasting: timedelta, floor: datetime) -> datetime:
         """A time before which this demand alone cannot be met; met then, where it is *not_before*."""
@@ -283,11 +283,14 @@ class Calendar:
                 return start
             start = self.line(board).earliest(max(ends), lasting)
 
-    def _next_change(self, demands: Sequence[Demand], after: datetime) -> datetime:
+    def _next_change(self, demands: Sequence[Demand], after: datetime, floor: datetime) -> datetime:
         boards = {board for demand in demands for board in demand.among}
-        ends = [end for board in boards for end in self.line(board).ends if end > after]
-        ends += [one.end for board in boards for one in self.closed.get(board, ()) if one.end > after]
-        return min(ends, default=NEVER)
+        ends = [end for board in boards for end in self.line(board).ends]
+        ends += [one.end for board in boards for one in self.closed.get(board, ())]
+        if not boards.isdisjoint(self.guests):
+            ends.append(floor)
+        # When all of that is over all boards are free, of which there are enough.
+        return min(end for end in ends if end > after)
 
     def _is_free(self, board: str, window: Window, floor: datetime) -> bool:
         if board in self.shut or (board in self.guests and window.start < floor):
@@ -324,7 +327,7 @@ class Calendar:
             line = lines.get(board, _EMPTY)
             after = bisect_right(line.ends, start)
             following = line.starts[after] if after < len(line.starts) else NEVER
-            if following >= end:
+            if following >= end or following is NEVER:
                 found.append((following, line.idle_since, place, board))
         return found
 
@@ -443,10 +446,13 @@ class Calendar:
             moved.append((job, found))
         return moved, stuck
 
-    def longest(self, number: int, until: datetime, now: datetime) -> tuple[datetime, tuple[Move, ...]]:
+    def longest(self, number: int, until: datetime, floor: datetime) -> tuple[datetime, tuple[Move, ...]]:
         """
         How far a job that has begun may be extended towards *until*, and who changes to another board for it. What is
         closed begins on time.
+
+        Args:
+            floor: see :meth:`place`.
         """
         job = self.jobs[number]
         trial, moves, reach = self.copy(), list[Move](), until
@@ -454,7 +460,7 @@ class Calendar:
             reach = min([reach, *(one.start for one in self.closed.get(board, ()) if one.start >= job.window.end)])
             for other in trial.line(board).within(Window(job.window.end, reach)):
                 theirs = trial.jobs[other].window
-                made = trial._freeing(board, theirs, now, job.boards)
+                made = trial._freeing(board, theirs, floor, job.boards)
                 if made is None:
                     reach = min(reach, theirs.start)
                     break
@@ -536,21 +542,24 @@ def _held(job: Job) -> Window:
 
 def _matched(demands: Sequence[Demand], free: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
     """A board for each, none for two (Kuhn's algorithm: who comes later may have who came before choose another)."""
-    units = [place for place, demand in enumerate(demands) for _one in range(demand.count)]
     owner: dict[str, int] = {}
 
-    def settle(unit: int, tried: set[str]) -> bool:
-        for board in free[units[unit]]:
-            if board in tried:
-                continue
-            tried.add(board)
-            if board not in owner or settle(owner[board], tried):
-                owner[board] = unit
+    def settle(demand: int, tried: frozenset[int]) -> bool:
+        for board in free[demand]:
+            if board not in owner:
+                owner[board] = demand
+                return True
+        # What one of a demand cannot get none of it can, so each is asked once: that bounds how deep this goes.
+        asked = tried | {demand}
+        for other in sorted({owner[board] for board in free[demand]} - asked):
+            if settle(other, asked):
+                left = next(board for board in free[demand] if owner[board] == other)
+                owner[left] = demand
                 return True
         return False
 
-    for unit in range(len(units)):
-        if not settle(unit, set()):
-            return None
-    of = {unit: board for board, unit in owner.items()}
-    return tuple(of[unit] for unit in range(len(units)))
+    for place, demand in enumerate(demands):
+        for _one in range(demand.count):
+            if not settle(place, frozenset()):
+                return None
+    return tuple(board for place in range(len(demands)) for board in free[place] if owner.get(board) == place)

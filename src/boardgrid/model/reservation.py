@@ -86,8 +86,14 @@ class Reservation:
         return replace(self, state=state, window=window, ended_because=because)
 
     def without(self, board: str) -> "Reservation":
-        """One board less."""
-        return replace(self, boards=tuple(one for one in self.boards if one != board))
+        """One board less, and its group asks for one less: else whoever plans anew would get it back."""
+        place, groups = self.boards.index(board), list(self.groups)
+        for number, group in enumerate(groups):
+            if place < group.count:
+                groups[number : number + 1] = [replace(group, count=group.count - 1)] if group.count > 1 else []
+                break
+            place -= group.count
+        return replace(self, groups=tuple(groups), boards=tuple(one for one in self.boards if one != board))
 
 
 LIVE = frozenset({ReservationState.WAITING, ReservationState.RUNNING})

@@ -27,7 +27,7 @@ from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import person_named, reservation_of, standing_of
 from boardgrid.services.giving import keys_of
 from boardgrid.services.limiting import Bounds, project_for
-from boardgrid.services.placing import Wanted, accept, carry_out_due, make_room, offer
+from boardgrid.services.placing import GRACE, Wanted, accept, carry_out_due, make_room, offer
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
 from boardgrid.services.views import DeploymentView, OrderState, OrderView, ReservationView
@@ -132,7 +132,7 @@ class Booking:
             if by <= timedelta(0):
                 raise Invalid(Code.DURATION_INVALID, _("an extension is longer than nothing"))
             _check_limits(work, mine, until)
-            reach, moves = work.plan.calendar.longest(number, until, work.now)
+            reach, moves = work.plan.calendar.longest(number, until, work.now + GRACE)
             if reach < until:
                 raise _followed(work.plan, mine, reach)
             make_room(work, Placement(Window(mine.window.end, until), (), moves))
@@ -412,7 +412,7 @@ def _checked_start(at: datetime, now: datetime) -> datetime | None:
             Code.START_INVALID,
             _("{at} is over: the farm's clock says {now}"),
             hint=_("name a time to come, or leave it out to begin now"),
-            at=as_utc(at),
+            at=at.isoformat(" ", "minutes"),
             now=as_utc(now),
         )
     return at.astimezone(UTC) if at > now else None
@@ -433,7 +433,8 @@ def _check_has(mine: Reservation, given: Sequence[str]) -> None:
 
 def _followed(plan: Plan, mine: Reservation, reach: datetime) -> Conflict:
     is_closed = any(one.start == reach for board in mine.boards for one in plan.calendar.closed.get(board, ()))
-    if reach > mine.window.end:
+    minutes = (reach - mine.window.end) // timedelta(minutes=1)
+    if minutes:
         hint = _("it can be extended until {reach}: boardgrid extend {number} +{minutes}m")
     else:
         hint = _("it ends as it was reserved; keep what you wrote with boardgrid release --keep NAME or --aside")
@@ -446,7 +447,7 @@ def _followed(plan: Plan, mine: Reservation, reach: datetime) -> Conflict:
         boards=", ".join(mine.boards),
         reach=as_utc(reach),
         number=mine.number,
-        minutes=int((reach - mine.window.end) / timedelta(minutes=1)),
+        minutes=minutes,
     )
 
 

@@ -49,12 +49,14 @@ class Work:
     _changed: dict[tuple[type, str], tuple[Thing | None, Thing | None]] = field(default_factory=dict)
     _acts: list[str] = field(default_factory=list)  # things that were acted on, and did not change
     _plan: Plan | None = None
+    _vacated: set[str] = field(default_factory=set)  # in the plan as it was before the shelf changed
 
     @property
     def plan(self) -> Plan:
         """The calendar as this use case leaves it so far: what is saved is in it."""
         if self._plan is None:
             self._plan = self.timetable.draft(self.tx)
+            self._plan.vacated |= self._vacated
         return self._plan
 
     def save(self, thing: Thing) -> None:
@@ -152,6 +154,8 @@ class Work:
 
     def _shelf_changed(self) -> None:
         self.tx.shelf_changed()
+        if self._plan is not None:
+            self._vacated |= self._plan.vacated
         self._plan = None
 
     @property

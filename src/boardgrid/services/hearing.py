@@ -136,7 +136,7 @@ def _parked(work: Work, standing: Standing) -> None:
     clean = standing.reached()
     work.save(clean)
     work.note_board(clean, "board", Phase.ENDED, _("it is parked"), outcome=Outcome.OK)
-    hand_on(work, clean)
+    hand_on(work, standing.board.name)
 
 
 def _failed(work: Work, standing: Standing, report: BoardReport) -> None:

@@ -183,6 +183,7 @@ class Inventory:
         with self.desk.begin(asker) as work:
             standing = standing_of(work.tx, name)
             work.save(standing.declared(described(standing.board, properties, tags)))
+            offer(work, {name})
             return _shown(work.tx, self.desk, asker, name)
 
     def remove_board(self, asker: User, name: str) -> None:
@@ -226,7 +227,7 @@ class Inventory:
                 told = _("{user} says that it is fit").format(user=asker.name)
                 work.note_board(standing, "board", Phase.NOTED, told)
                 log.info("board.fit", board=name, by=asker.name)
-                hand_on(work, fit)
+                hand_on(work, name)
                 offer(work, {name})
             return _shown(work.tx, self.desk, asker, name)
 

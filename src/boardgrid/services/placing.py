@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.calendar import Demand, Job, Move, Placement
+from boardgrid.model.calendar import Calendar, Demand, Job, Move, Placement
 from boardgrid.model.deployment import Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, FarmError, NotAllowed, NotFound
 from boardgrid.model.image import Image
-from boardgrid.model.planning import Standing
 from boardgrid.model.project import Project
 from boardgrid.model.reservation import Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root
@@ -89,7 +88,7 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         start=reservation.window.start.isoformat(),
     )
     if begins_now and found.boards:
-        return _begun_at_once(work, reservation)
+        return _begun(work, reservation, is_new=True)
     work.add(reservation)
     note(work, reservation, Phase.NOTED, _foretold(work.tx, reservation))
     return reservation
@@ -161,8 +160,10 @@ def _found(work: Work, wanted: Wanted, demands: Sequence[Demand]) -> Placement:
 
 def _refusal(work: Work, wanted: Wanted, demands: Sequence[Demand]) -> Conflict:
     """Why not, and when at the earliest."""
-    earliest = work.plan.calendar.earliest(demands, wanted.for_, max(work.now, wanted.at or work.now), GRACE)
+    if Calendar().place(demands, Window(work.now, work.now + wanted.for_)) is None:
+        return _too_few(wanted)
     why = _why_not(work, wanted)
+    earliest = _earliest(work, wanted, demands)
     if earliest is None:
         return why
     hint = _("the earliest is {start}: reserve it with --at {told}, or queue for it with --wait")
@@ -171,8 +172,30 @@ def _refusal(work: Work, wanted: Wanted, demands: Sequence[Demand]) -> Conflict:
         "{why}",
         hint=hint,
         why=why.detail,
-        start=as_utc(earliest.window.start),
-        told=f"{earliest.window.start:%Y-%m-%dT%H:%MZ}",
+        start=as_utc(earliest),
+        told=earliest.isoformat(timespec="auto" if earliest.second or earliest.microsecond else "minutes")[:-6] + "Z",
+    )
+
+
+def _earliest(work: Work, wanted: Wanted, demands: Sequence[Demand]) -> datetime | None:
+    start = max(work.now, wanted.at or work.now)
+    grace = max(timedelta(0), work.now + GRACE - start)
+    found = work.plan.calendar.earliest(demands, wanted.for_, start, grace)
+    if found is None:
+        return None
+    # People say full minutes; never one before it is free, and the moment itself where the next one is too late.
+    full = found.window.start.replace(second=0, microsecond=0)
+    full += timedelta(minutes=full < found.window.start)
+    fits = work.plan.calendar.place(demands, found.window.from_(full), start + grace)
+    return full if fits else found.window.start
+
+
+def _too_few(wanted: Wanted) -> Conflict:
+    return Conflict(
+        Code.BOARDS_TOO_FEW,
+        _("{asked} were asked for, and there are not so many boards that none is counted twice"),
+        hint=_("ask for fewer; boardgrid board list shows what is there"),
+        asked=" + ".join(str(one) for one in wanted.groups),
     )
 
 
@@ -277,36 +300,55 @@ def note(work: Work, reservation: Reservation, phase: Phase, told: str, outcome:
 
 def make_room(work: Work, found: Placement) -> None:
     for move in found.moves:
-        _change_board(work, move)
-    for job in work.plan.calendar.in_the_way(found.boards, found.window.start):
-        _cut(work, job, found.window.start)
+        one = _planned(work, move.job)
+        work.save(_changed(work, one, move))
+        note(work, one, Phase.NOTED, _("{to} in the place of {board}").format(to=move.to, board=move.board))
+    _cut(work, found.boards, found.window.start)
 
 
-def _change_board(work: Work, move: Move) -> None:
-    one = work.tx.reservation(move.job)
-    if one is None:
-        raise ValueError(f"there is no reservation {move.job} to move")
-    boards = tuple(move.to if board == move.board else board for board in one.boards)
-    work.save(replace(one, boards=boards))
-    note(work, one, Phase.NOTED, _("{to} in the place of {board}").format(to=move.to, board=move.board))
+def _changed(work: Work, one: Reservation, move: Move) -> Reservation:
+    _cut(work, (move.to,), one.window.start)
+    return replace(one, boards=tuple(move.to if board == move.board else board for board in one.boards))
 
 
-def _cut(work: Work, job: Job, at: datetime, because: str = "") -> None:
-    one = work.tx.reservation(job.number)
-    if one is None:
-        raise ValueError(f"there is no reservation {job.number} to cut")
-    work.save(replace(one, window=Window(one.window.start, max(one.window.start, at))))
-    told = _("{because}: it ends at {at}") if because else _("it gives way to another reservation at {at}")
-    note(work, one, Phase.NOTED, told.format(because=because, at=as_utc(at)))
+def _cut(work: Work, boards: Iterable[str], at: datetime, because: str = "") -> None:
+    """Who yields on these boards does so by then. Before the other is saved, for the records let no two overlap."""
+    for job in work.plan.calendar.in_the_way(boards, at):
+        one = _planned(work, job.number)
+        # Where the clock was set back it may have begun later than that.
+        work.save(replace(one, window=Window(min(one.window.start, at), at)))
+        told = _("{because}: it ends at {at}") if because else _("it gives way to another reservation at {at}")
+        note(work, one, Phase.NOTED, told.format(because=because, at=as_utc(at)))
+
+
+def _planned(work: Work, number: int) -> Reservation:
+    if one := work.tx.reservation(number):
+        return one
+    raise ValueError(f"the plan has a reservation {number} that is not recorded")
 
 
 # --- beginning
 
 
-def _begun_at_once(work: Work, asked: Reservation) -> Reservation:
-    """What cannot be is told to who asks, and nothing is recorded."""
-    running = asked.begun()
-    work.add(running)
+def begin(work: Work, waiting: Reservation) -> Reservation:
+    """Its window has opened. Where it cannot have what it was promised, it ends and says why."""
+    try:
+        running = _begun(work, waiting)
+    except FarmError as error:
+        work.plan.vacated |= set(waiting.boards)
+        return end(work, _planned(work, waiting.number), because=str(error))
+    note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
+    return running
+
+
+def _begun(work: Work, waiting: Reservation, *, is_new: bool = False) -> Reservation:
+    for board in waiting.boards:
+        _check_fit(work, board)
+    running = waiting.begun()
+    if is_new:
+        work.add(running)
+    else:
+        work.save(running)
     for board in running.boards:
         if standing := work.tx.board(board):
             hand_over(work, running, standing)
@@ -314,38 +356,22 @@ def _begun_at_once(work: Work, asked: Reservation) -> Reservation:
     return running
 
 
-def begin(work: Work, waiting: Reservation) -> Reservation:
-    """Its window has opened. Where it cannot have what it was promised, it ends and says why."""
-    try:
-        for board in waiting.boards:
-            _check_fit(work, board)
-        running = waiting.begun()
-        work.save(running)
-        for board in running.boards:
-            if standing := work.tx.board(board):
-                hand_over(work, running, standing)
-    except FarmError as error:
-        return end(work, work.tx.reservation(waiting.number) or waiting, because=str(error))
-    note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
-    log.info("reservation.began", reservation=running.number, boards=running.boards)
-    return running
-
-
-def hand_on(work: Work, clean: Standing) -> None:
+def hand_on(work: Work, board: str) -> None:
     """A board has become clean: who holds it by now gets it."""
-    holder = work.tx.holder_of(clean.board.name)
-    if holder is None:
+    carry_out_due(work)
+    holder, clean = work.tx.holder_of(board), work.tx.board(board)
+    if holder is None or clean is None:
         return
     try:
         hand_over(work, holder, clean)
     except FarmError as error:
-        end(work, holder, boards={clean.board.name}, because=str(error))
-        offer(work, {clean.board.name})
+        end(work, holder, boards={board}, because=str(error))
+        offer(work, {board})
 
 
 def _check_fit(work: Work, board: str) -> None:
     standing = work.tx.board(board)
-    if standing is None:
+    if standing is None or isinstance(standing.wish, Gone):
         raise NotFound(Code.BOARD_UNKNOWN, _("{board} has left the farm"), board=board)
     if not standing.board.is_fit:
         raise Conflict(
@@ -358,28 +384,27 @@ def _check_fit(work: Work, board: str) -> None:
 
 def offer(work: Work, boards: Iterable[str]) -> None:
     """What became free goes to who waits, in the order of the queue; then to who takes what is left."""
-    plan, now = work.plan, work.now
-    freed = plan.vacated | {board for board in boards if board not in plan.calendar.shut}
-    if not freed:
+    carry_out_due(work)  # who begins at once needs who is over to be gone
+    plan = work.plan
+    plan.vacated |= {board for board in boards if board not in plan.calendar.shut}
+    if not plan.vacated:
         return
-    queue = plan.queue()
+    freed, plan.vacated = plan.vacated, set()
     # Once through the queue. What those leave who move up is offered next, in a transaction of its own.
-    moved, plan.vacated = plan.calendar.advance(queue, freed, now, GRACE, plan.may_have) if queue else ([], set())
-    for job, found in moved:
-        _advanced(work, job.number, found)
+    if queue := plan.queue():
+        moved, left = plan.calendar.advance(queue, freed, work.now, GRACE, plan.may_have)
+        for job, found in moved:
+            _advanced(work, job.number, found)
+        plan.vacated |= left
     for number in plan.patient():
         _fill(work, number)
 
 
 def _advanced(work: Work, number: int, found: Placement) -> None:
-    one = work.tx.reservation(number)
-    if one is None:
-        raise ValueError(f"there is no reservation {number} to advance")
-    earlier = replace(one, window=found.window, boards=found.boards)
+    earlier = replace(_planned(work, number), window=found.window, boards=found.boards)
+    _cut(work, found.boards, found.window.start)
     work.save_planned(earlier)
     work.plan.note_due(number)
-    for job in work.plan.calendar.in_the_way(found.boards, found.window.start):
-        _cut(work, job, found.window.start)
     if found.window.start <= work.now:
         begin(work, earlier)
     else:
@@ -391,9 +416,8 @@ def _fill(work: Work, number: int) -> None:
     job = work.plan.calendar.jobs[number]
     lasting = job.window.lasting
     found = work.plan.calendar.idle(job.demands, work.now, min(WORTH, lasting), lasting)
-    one = work.tx.reservation(number)
-    if found is not None and one is not None:
-        begin(work, replace(one, window=found.window, boards=found.boards))
+    if found is not None:
+        begin(work, replace(_planned(work, number), window=found.window, boards=found.boards))
 
 
 def evict(work: Work, board: str, because: str = "") -> None:
@@ -404,12 +428,13 @@ def evict(work: Work, board: str, because: str = "") -> None:
         because: half a sentence, for those who have to change; empty: it is out of order.
     """
     because = because or _("{board} is out of order").format(board=board)
+    carry_out_due(work)
     _rehome(work, board, because)
     vacated, stuck = _moved_off(work, board, because)
     for job in stuck:
-        if (one := work.tx.reservation(job.number)) is not None:
-            told = _("{because}, and no other board does: it ends then unless {board} is mended")
-            note(work, one, Phase.NOTED, told.format(because=because, board=board), Outcome.FAILED)
+        told = _("{because}, and no other board does: it ends then unless {board} is mended")
+        one = _planned(work, job.number)
+        note(work, one, Phase.NOTED, told.format(because=because, board=board), Outcome.FAILED)
     offer(work, vacated)
 
 
@@ -423,11 +448,9 @@ def vacate(work: Work, boards: Iterable[str], window: Window, because: str) -> t
     vacated: set[str] = set()
     for board in boards:
         vacated |= _moved_off(work, board, because, window)[0]
-        for job in work.plan.calendar.in_the_way((board,), window.start):
-            _cut(work, job, max(work.now, window.start), because)
+        _cut(work, (board,), max(work.now, window.start), because)
     numbers = {number for board in boards for number in work.plan.calendar.line(board).within(window)}
-    found = [work.tx.reservation(number) for number in sorted(numbers)]
-    return vacated, [one for one in found if one is not None]
+    return vacated, [_planned(work, number) for number in sorted(numbers)]
 
 
 def _moved_off(work: Work, board: str, because: str, within: Window | None = None) -> tuple[set[str], list[Job]]:
@@ -435,15 +458,11 @@ def _moved_off(work: Work, board: str, because: str, within: Window | None = Non
     moved, stuck = work.plan.calendar.evicted(board, work.now, GRACE, within)
     vacated: set[str] = set()
     for job, found in moved:
-        one = work.tx.reservation(job.number)
-        if one is None:
-            raise ValueError(f"there is no reservation {job.number} to move")
+        one = _planned(work, job.number)
         work.save_planned(replace(one, boards=()))  # so that others can change to what it leaves
         for move in found.moves:
-            other = work.tx.reservation(move.job)
-            if other is not None:
-                swapped = tuple(move.to if name == move.board else name for name in other.boards)
-                work.save_planned(replace(other, boards=swapped))
+            work.save_planned(_changed(work, _planned(work, move.job), move))
+        _cut(work, found.boards, found.window.start)
         later = replace(one, window=found.window, boards=found.boards)
         work.save_planned(later)
         work.plan.note_due(one.number)
@@ -476,6 +495,19 @@ def _rehome(work: Work, board: str, because: str) -> None:
         hand_over(work, moved, standing)
 
 
+def _placed_anew(work: Work, missed: Reservation) -> bool:
+    """The farm was away for the whole of its time: who has no date of its own takes the next."""
+    job = work.plan.calendar.jobs[missed.number]
+    found = work.plan.calendar.earliest(job.demands, missed.window.lasting, work.now, GRACE)
+    if found is None:
+        return False
+    make_room(work, found)
+    later = replace(missed, window=found.window, boards=found.boards)
+    work.save(later)
+    note(work, later, Phase.NOTED, _foretold(work.tx, later))
+    return True
+
+
 def carry_out_due(work: Work) -> None:
     """End what has had its time, and begin whose time has come."""
     while due := work.plan.due(work.now):
@@ -488,11 +520,11 @@ def carry_out_due(work: Work) -> None:
             if one.is_running:
                 freed |= set(one.boards)
                 end(work, one, because=_("its time was over"))
-            elif one.window.end <= work.now:
+            elif one.window.end > work.now or (one.kind is Kind.QUEUED and _placed_anew(work, one)):
+                begins.append(one)
+            else:
                 freed |= set(one.boards)
                 end(work, one, because=_("the farm was away for the whole of its time"))
-            else:
-                begins.append(one)
         for one in begins:
             # The plan may have moved it meanwhile.
             again = work.tx.reservation(one.number)

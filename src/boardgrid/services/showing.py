@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from boardgrid.model.access import can
@@ -162,4 +162,4 @@ def state_of(standing: Standing) -> BoardState:
 
 def as_utc(at: datetime) -> str:
     """A time within a sentence."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -245,8 +245,9 @@ class Plan:
             image = self.shelf.image(records, reservation.image)
             demands = self.demands(reservation.groups, image, reservation.user)
         except (NotFound, NotAllowed, Invalid):
-            # Shelf or rules have changed since: it keeps what it has, and may change to nothing else.
-            demands = tuple(Demand(1, {board: 0}) for board in reservation.boards) or (Demand(1, {}),)
+            # Shelf or rules have changed since: it keeps what is there of what it has, and may change to nothing else.
+            there = [{board: 0} if board in self.shelf.boards else {} for board in reservation.boards]
+            demands = tuple(Demand(1, among) for among in there or [{}])
         return Job(
             reservation.number,
             demands,
@@ -283,7 +284,10 @@ class Plan:
     # --- who is next
 
     def queue(self) -> list[int]:
-        """The jobs that wait for their turn: who holds fewest boards first, then who asked first."""
+        """
+        The jobs that wait for their turn: who holds fewest boards first, then who asked first. Of one user's the later
+        ones count with those before them as held, so that who asks for much at once does not keep others waiting.
+        """
         held: dict[UUID, int] = {}
         waiting = []
         for number, job in self.calendar.jobs.items():
@@ -292,7 +296,12 @@ class Plan:
                 held[owner] = held.get(owner, 0) + len(job.boards)
             elif job.is_queued:
                 waiting.append(number)
-        return [number for _held, number in sorted((held.get(self.owners[number], 0), number) for number in waiting)]
+        turns = []
+        for number in sorted(waiting):
+            owner = self.owners[number]
+            turns.append((held.get(owner, 0), number))
+            held[owner] = held.get(owner, 0) + len(self.calendar.jobs[number].boards)
+        return [number for _turn, number in sorted(turns)]
 
     def may_have(self, job: Job, found: Placement) -> bool:
         """
@@ -351,7 +360,13 @@ class Timetable:
             kept = self._kept
         now = records.revisions()
         if kept is None or kept.revisions.shelf != now.shelf:
-            return Plan.of(records)
+            plan = Plan.of(records)
+            if kept is not None:
+                plan.vacated = set(kept.vacated)
+            elif plan.queue() or plan.patient():
+                # What was still to be offered when the last process ended nobody knows any more.
+                plan.vacated = set(plan.shelf.boards)
+            return plan
         plan = kept.copy()
         if kept.revisions.reservations != now.reservations:
             # Another controller wrote, or a use case that looked at no plan.
@@ -361,7 +376,8 @@ class Timetable:
 
     def keep(self, plan: Plan) -> None:
         with self._lock:
-            if self._kept is None or _order(plan) > _order(self._kept):
+            # Of one revision too: what is still to be offered, and what is due, may be others by then.
+            if self._kept is None or _order(plan) >= _order(self._kept):
                 self._kept = plan
 
 

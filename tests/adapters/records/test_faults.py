@@ -17,6 +17,7 @@ from sqlalchemy import event
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, User
 from boardgrid.model.uuid7 import uuid7
 from boardgrid.services.booking import Fate
@@ -123,6 +124,95 @@ def test_a_use_case_that_ends_before_any_of_its_statements_has_done_nothing(path
             assert statement > 5
             break
         assert _everything(path) != before
+
+
+# --- killed while booking
+
+
+def _later(hours: float, work: Work) -> Work:
+    def do(house: House) -> object:
+        house.now = START + hours * HOUR
+        return work(house)
+
+    return do
+
+
+def _due(house: House) -> object:
+    return house.farm.booking.carry_out_due()
+
+
+def _wanted(**what: Any) -> Work:
+    groups = what.pop("groups", (Group(what.pop("count", 1), type="tk1"),))
+    return lambda house: house.reserve(house.bob, groups=groups, **what)
+
+
+BOOKING: dict[str, Work] = {
+    "reserve now, and somebody yields": _wanted(for_=HOUR / 2),
+    "reserve at a date, and somebody changes": _wanted(groups=(Group(board="tk1-2"),), at=START + 2 * HOUR),
+    "reserve several": _wanted(groups=(Group(board="tk1-1"), Group(2, where="number > 1")), at=START + 20 * HOUR),
+    "queue": _wanted(count=4, kind=Kind.QUEUED),
+    "wait for what is idle": _wanted(count=2, kind=Kind.BEST_EFFORT),
+    "extend, and somebody changes": _later(0.5, lambda house: house.farm.booking.extend(house.ada, 2, HOUR)),
+    "share": lambda house: house.farm.booking.share(house.ada, 1, ["bob"]),
+    "release one of several": lambda house: house.farm.booking.release(house.ada, 2, board="tk1-2"),
+    "release to the queue": lambda house: house.farm.booking.release(house.ada, 2),
+    "withdraw": lambda house: house.farm.booking.release(house.bob, 7),
+    "end and begin": _later(2, _due),
+    "come back after a week": _later(200, _due),
+    "a board breaks": lambda house: house.fail(Blame.BOARD, "tk1-2"),
+    "a board is mended": lambda house: house.farm.inventory.fit(house.admin, "tk1-5"),
+    "a board leaves": lambda house: house.farm.inventory.remove_board(house.admin, "tk1-7"),
+    "a board joins": lambda house: house.farm.inventory.put_board(house.admin, a_board(8)),
+    "a board has become clean": lambda house: house.reach("tk1-6"),
+}
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A farm where nothing is free: everything that is booked is in somebody's way."""
+    made = tmp_path_factory.mktemp("crowded") / "farm.db"
+    with closing(_open(made)) as records:
+        house = House.furnished(records, boards=7)
+        house.image()
+        house.opened(board="tk1-1", for_=4 * HOUR)  # 1
+        named = (Group(board="tk1-2"), Group(board="tk1-3"))
+        house.reserve(groups=named, for_=2 * HOUR)  # 2
+        house.fail(Blame.BOARD, house.reserve(board="tk1-5").reservation.boards[0])  # 3
+        house.release(house.opened(house.bob, board="tk1-6").reservation.number)  # 4
+        house.reserve(house.bob, board="tk1-4", kind=Kind.BEST_EFFORT, for_=9 * HOUR)  # 5
+        house.reserve(board="tk1-6", for_=HOUR)  # 6, and it is still being cleaned
+        house.reserve(house.bob, board_type="tk1", at=START + 2 * HOUR, for_=3 * HOUR)  # 7
+        house.reserve(board="tk1-7", at=START + HOUR / 10, for_=9 * HOUR)  # 8
+        house.reserve(board_type="tk1", count=2, kind=Kind.QUEUED)  # 9
+        house.reserve(house.bob, board="tk1-1", at=START + 5 * HOUR)  # 10
+        house.reserve(house.bob, board_type="tk1", kind=Kind.BEST_EFFORT)  # 11
+    return made
+
+
+@pytest.mark.parametrize("name", sorted(BOOKING))
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 23], ids=["all", "some"])
+def test_booking_that_ends_before_a_statement_has_done_nothing_and_remembers_nothing(
+    crowded: Path, tmp_path: Path, name: str, every: int
+) -> None:
+    path = Path(copyfile(crowded, tmp_path / "farm.db"))
+    with closing(_open(path)) as records:
+        house, before = House(records), _everything(path)
+        house.check_plan()
+        for statement in range(1, 10_000, every):
+            house.now = START
+            told = house.changes.mark("events")
+            with _ended_at(records, statement, _raise):
+                try:
+                    BOOKING[name](house)
+                except Ended:
+                    assert _everything(path) == before
+                    assert house.changes.mark("events") == told
+                    house.check_plan()
+                    continue
+            break
+        assert statement > 5
+        assert _everything(path) != before
+        house.check_plan()
 
 
 @pytest.mark.slow

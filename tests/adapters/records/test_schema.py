@@ -3,7 +3,8 @@
 import re
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -22,9 +23,12 @@ from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.model.planning import Standing
+from boardgrid.model.reservation import Group, Reservation, ReservationState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Role, Token, User
 from boardgrid.model.uuid7 import uuid7
+from boardgrid.model.window import Window
+from boardgrid.services.timetable import Plan
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 ADA = User(uuid7(AT), "ada", Role.USER)
@@ -95,26 +99,80 @@ def test_each_commit_is_synced_and_readers_do_not_wait(tmp_path: Path) -> None:
 # --- another release's
 
 
-def test_what_lay_in_the_first_schema_is_there_and_boards_have_no_properties_yet(tmp_path: Path) -> None:
+FIRST = """
+INSERT INTO sites VALUES ('lab','','',NULL,'own',0,0,NULL,NULL,0,0,'','',0,'');
+INSERT INTO board_types VALUES ('tk1','armhf','','','',300);
+INSERT INTO boards VALUES ('tk1-1','tk1','lab','52:54:00:00:00:01','10.20.0.11','pxelinux',NULL,'','[]','',
+ 3,'{"kind": "parked"}',0,NULL,NULL,NULL);
+INSERT INTO users VALUES ('{ada}','ada','user',0);
+INSERT INTO user_keys VALUES ('ssh-ed25519 AAAA','{ada}',0);
+INSERT INTO tokens VALUES ('abc','d1','person','{ada}',NULL), ('def','d2','agent',NULL,'lab');
+INSERT INTO images VALUES ('{image}','tiny',1,'{ada}','lab','building',{at},NULL,NULL,NULL,1,'');
+INSERT INTO roots VALUES ('{old}','old','{ada}','lab','{image}','aside',4096,{at},{later}),
+ ('{new}','new','{ada}','lab','{image}','live',4096,{at},NULL);
+INSERT INTO reservations VALUES (1,'{ada}','tk1-1',{at},{soon},'ended','root released it'),
+ (2,'{ada}','tk1-1',{soon},{later},'running',''), (3,'{ada}','tk1-7',{at},{soon},'ended','');
+INSERT INTO deployments VALUES
+ ('{one}',1,'tk1-1','{image}','{old}','ended',{at},{at},{soon},'','',NULL,''),
+ ('{two}',2,'tk1-1','{image}','{new}','open',{soon},{soon},NULL,'','',NULL,''),
+ ('{three}',3,'tk1-7','{image}','{old}','failed',{at},NULL,{soon},'','it is silent','board.silent','');
+"""
+
+
+def _micros(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def test_what_lay_in_the_first_schema_is_there_and_whoever_has_a_board_keeps_it(tmp_path: Path) -> None:
     folder, path = tmp_path / "migrations", tmp_path / "farm.db"
     _copied(folder, "0001*.py")
+    ids = {name: uuid7(AT) for name in ("image", "old", "new", "one", "two", "three")}
+    soon, later = AT + timedelta(hours=1), AT + timedelta(hours=2)
     engine = create_engine(URL.create("sqlite", database=str(path)))
     with engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(folder))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.exec_driver_sql("INSERT INTO sites VALUES ('lab','','',NULL,'own',0,0,NULL,NULL,0,0,'','',0,'')")
-        connection.exec_driver_sql("INSERT INTO board_types VALUES ('tk1','armhf','','','',300)")
-        connection.exec_driver_sql(
-            "INSERT INTO boards VALUES ('tk1-1','tk1','lab','52:54:00:00:00:01','10.20.0.11','pxelinux',NULL,'','[]',"
-            """'',1,'{"kind": "parked"}',0,NULL,NULL,NULL)"""
-        )
     engine.dispose()
-    with closing(_open(path)) as records, records.read() as snapshot:
-        assert snapshot.board_types() == [BoardType("tk1", "armhf")]
-        address = IPv4Address("10.20.0.11")
-        assert snapshot.boards() == [Standing(Board("tk1-1", "tk1", "lab", "52:54:00:00:00:01", address))]
+    with closing(sqlite3.connect(path)) as raw:
+        times = {"at": _micros(AT), "soon": _micros(soon), "later": _micros(later)}
+        sql = FIRST.replace('{"kind": "parked"}', '{{"kind": "parked"}}')
+        raw.executescript(sql.format(ada=ADA.id.hex, **{name: one.hex for name, one in ids.items()}, **times))
+    with closing(_open(path)) as records, records.write() as tx:
+        assert tx.board_types() == [BoardType("tk1", "armhf")]
+        board = Board("tk1-1", "tk1", "lab", "52:54:00:00:00:01", IPv4Address("10.20.0.11"))
+        assert tx.boards() == [Standing(board, generation=3)], "and it has no properties yet"
+        assert tx.users() == [replace(ADA, ssh_keys=("ssh-ed25519 AAAA",))]
+        assert [token and token.digest for token in (tx.token("abc"), tx.token("def"))] == ["d1", "d2"]
+        assert {one.reservation: one.state for one in tx.deployments()} == {1: "ended", 2: "open", 3: "failed"}
+        held = tx.reservation(2)
+        assert held == Reservation(
+            2,
+            ADA.id,
+            (Group(board="tk1-1"),),
+            ("tk1-1",),
+            Window(soon, later),
+            ReservationState.RUNNING,
+            created_at=soon,
+            image=ids["image"],
+        )
+        assert tx.holder_of("tk1-1") == held
+        ended = [tx.reservation(number) for number in (1, 3)]
+        assert [(one.state, one.boards, one.ended_because) for one in ended if one] == [
+            ("ended", ("tk1-1",), "root released it"),
+            ("ended", ("tk1-7",), ""),
+        ]
+        assert tx.next_reservation() == 4
+        plan = Plan.of(tx)
+        assert plan.calendar.line("tk1-1").jobs == (2,) and plan.next_due() == later
+        tx.save(replace(held, number=4, state=ReservationState.WAITING, window=Window(later, later + (later - AT))))
+    with (
+        closing(_open(path)) as records,
+        pytest.raises(Conflict, match="two reservations cannot have one board"),
+        records.write() as tx,
+    ):
+        tx.save(replace(held, number=5, state=ReservationState.WAITING))
 
 
 def test_reservations_of_the_schema_before_rules_are_there_and_count_on_no_project(tmp_path: Path) -> None:
