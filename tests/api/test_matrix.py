@@ -91,6 +91,8 @@ MATRIX = {
     "POST /api/v1/reservations": to("/reservations", 201, TOO_LATE, json=WANTED),
     "POST /api/v1/reservations/{number}/extend": to("/reservations/4/extend", 403, 200, json={"by_s": 60}),
     "POST /api/v1/reservations/{number}/share": to("/reservations/4/share", 403, 200, json={"add": ["bob"]}),
+    "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/4/heartbeat", 403, 200, json={"ttl_s": 60}),
+    "GET /api/v1/queue": to("/queue", 200, 200),
     "POST /api/v1/reservations/{number}/release": to("/reservations/4/release", 403, 202, json=DISCARD),
     "GET /api/v1/deployments/{deployment}": to(f"/deployments/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/events": to("/events?board=tk1-1", 200, 200),

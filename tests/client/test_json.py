@@ -17,6 +17,10 @@ CALLS: dict[str, list[str]] = {
     "whoami": ["whoami"],
     "reserve": ["reserve", "tk1-1", "--image", "tiny"],
     "status": ["status"],
+    "extend": ["extend", "7", "1h"],
+    "share": ["share", "7", "grace"],
+    "queue": ["queue"],
+    "calendar": ["calendar"],
     "ssh": ["ssh", "-o", "json", "tk1-1"],
     "power": ["power", "on", "tk1-1"],
     "release": ["release", "7", "--discard"],
@@ -73,11 +77,12 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     farm.types["tk1"] = {"name": "tk1", "arch": "armhf"}
     farm.image("tiny")
     farm.root("before")
+    farm.reserve({"type": "tk1", "count": 3, "image": "tiny", "for_s": 3600, "kind": "queued"})
     farm.users["grace"] = {"name": "grace", "role": "user", "ssh_keys": []}
     farm.tell(7, "tk1-2", "clone", "began")
     farm.reservations[7] = {
         "number": 7, "user": "ada", "board": "tk1-2", "state": "running", "ended_because": "", "deployment": None,
-        "start": "2026-01-01T12:00:00Z", "end": "2031-01-01T12:00:00Z",
+        "start": "2026-01-01T12:00:00Z", "end": "2031-01-01T12:00:00Z", "boards": ["tk1-2"], "members": [],
     }  # fmt: skip
     inventory = tmp_path / "farm.toml"
     inventory.write_text('[board_types.rpi4]\narch = "arm64"\n')

@@ -165,6 +165,7 @@ class ReservationOut(BaseModel):
     end: datetime
     state: ReservationState
     ended_because: str
+    alive_until: datetime | None = Field(description="Of one with a heartbeat: it ends then, unless heard again.")
     image: str | None = Field(description="Told to its user and to admins, as what follows.")
     deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first.")
     deployment: DeploymentOut | None = Field(description="The newest.")
@@ -186,6 +187,7 @@ class ReservationOut(BaseModel):
             end=one.window.end,
             state=one.state,
             ended_because=one.ended_because,
+            alive_until=one.alive_until,
             image=view.image,
             deployments=deployments,
             deployment=DeploymentOut.of(view.deployment) if view.deployment else None,

@@ -21,6 +21,10 @@ LEAVES = {
     "whoami": f"{_COMMANDS}.account:whoami",
     "reserve": f"{_COMMANDS}.reserve:reserve",
     "status": f"{_COMMANDS}.status:status",
+    "extend": f"{_COMMANDS}.extend:extend",
+    "share": f"{_COMMANDS}.share:share",
+    "queue": f"{_COMMANDS}.queue:queue",
+    "calendar": f"{_COMMANDS}.calendar:calendar",
     "ssh": f"{_COMMANDS}.ssh:ssh",
     "power": f"{_COMMANDS}.power:power",
     "release": f"{_COMMANDS}.release:release",
@@ -127,6 +131,8 @@ def _says_json(args: Sequence[str]) -> bool:
 
 
 def _show(complaint: Complaint, seat: Seat, color: bool | None) -> None:
+    from boardgrid.client.moment import localized  # noqa: PLC0415 - only where there is something to tell
+
     hint = complaint.hint or _(_HINTS.get(complaint.code, ""))
     if seat.output is Output.JSON:
         told: dict[str, object] = {
@@ -140,9 +146,9 @@ def _show(complaint: Complaint, seat: Seat, color: bool | None) -> None:
         click.echo(as_json(told, on_one_line=True), err=True)
         return
     error = click.style(_("error:"), fg="red", bold=True)
-    click.echo(f"{error} {plain(complaint.detail)} ({plain(complaint.code)})", err=True, color=color)
+    click.echo(f"{error} {plain(localized(complaint.detail))} ({plain(complaint.code)})", err=True, color=color)
     for line in hint.split("\n") if hint else ():  # of an expression with a mistake, a caret stands under the place
-        click.echo(f"  {plain(line)}", err=True)
+        click.echo(f"  {plain(localized(line))}", err=True)
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

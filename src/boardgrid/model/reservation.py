@@ -57,6 +57,7 @@ class Reservation:
     size_bytes: int = 0  # how much may be written on each board
     members: tuple[UUID, ...] = ()  # with whom its user shares it
     ended_because: str = ""  # a sentence for everybody, when it ended otherwise than by release
+    alive_until: datetime | None = None  # a job's that says that it lives: it ends then, unless heard again
 
     @property
     def is_running(self) -> bool:

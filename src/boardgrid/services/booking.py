@@ -20,7 +20,7 @@ from boardgrid.model.root import RootState
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, PowerOrder
-from boardgrid.ports import OrderRecord, Snapshot
+from boardgrid.ports import EVENTS, OrderRecord, Snapshot
 from boardgrid.services.desk import Desk
 from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import reservation_of, standing_of
@@ -37,6 +37,7 @@ SHORTEST = timedelta(minutes=1)
 LONGEST = timedelta(days=31)
 LATE = timedelta(minutes=1)  # who says "now" by a clock that is a little behind means now
 AHEAD = timedelta(days=365)
+TTL_LEAST, TTL_MOST = timedelta(seconds=5), timedelta(days=1)  # between two heartbeats of a job
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
 EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: LONGEST is shorter
@@ -188,6 +189,44 @@ class Booking:
             work.admitted(shared)
             log.info("reservation.shared", reservation=number, members=len(kept), by=asker.name)
             return Showing(work.tx, asker, work.now).reservation(shared)
+
+    def heartbeat(self, asker: User, number: int, ttl: timedelta) -> ReservationView:
+        """
+        Hear that the job of a reservation lives. From the first time on it must be heard again within *ttl* of the
+        last, or the reservation ends.
+
+        Raises:
+            NotFound: RESERVATION_UNKNOWN.
+            NotAllowed: it is another's.
+            Invalid: DURATION_INVALID.
+            Conflict: RESERVATION_OVER.
+        """
+        if not TTL_LEAST <= ttl <= TTL_MOST:
+            raise Invalid(
+                Code.DURATION_INVALID,
+                _("a job cannot be unheard for {asked} s"),
+                hint=_("say something between {least} and {most} s"),
+                asked=f"{ttl.total_seconds():g}",
+                least=int(TTL_LEAST.total_seconds()),
+                most=int(TTL_MOST.total_seconds()),
+            )
+        with self.desk.begin(asker) as work:
+            mine = self._changeable(work.tx, asker, number)
+            until = work.now + ttl
+            heard = replace(mine, alive_until=until)
+            work.save(heard)
+            if mine.alive_until is None or until < mine.alive_until:
+                work.topics.add(EVENTS)  # who waits for what is due next may have to wake before
+            return Showing(work.tx, asker, work.now).reservation(heard)
+
+    def queue(self, asker: User) -> list[ReservationView]:
+        """Who waits for their turn, the next first; then who waits for what nobody needs."""
+        with self.desk.records.read() as records:
+            plan = self.desk.timetable.draft(records)
+            waiting = {one.number: one for one in records.reservations(states={ReservationState.WAITING})}
+            order = [waiting[number] for number in (*plan.queue(), *plan.patient()) if number in waiting]
+            seen = [one for one in order if can(asker, "see", one)]
+            return Showing(records, asker, self.desk.now()).reservations(seen)
 
     def _changeable(self, records: Snapshot, asker: User, number: int) -> Reservation:
         mine = reservation_of(records, asker, number)

@@ -174,6 +174,7 @@ reservations = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("members", Told(tuple[UUID, ...]), nullable=False),
     Column("ended_because", Text, nullable=False),
+    Column("alive_until", Moment),
     Column("revision", BigInteger, nullable=False, index=True),  # which change of the calendar it last took part in
     sqlite_autoincrement=True,
 )
