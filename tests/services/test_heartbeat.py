@@ -12,6 +12,11 @@ from tests.services.house import HOUR, START, House
 MINUTE = timedelta(minutes=1)
 
 
+@pytest.fixture(autouse=True)
+def tiny(house: House) -> None:
+    house.image()
+
+
 def test_a_job_that_is_heard_no_more_gives_its_board_to_the_next_in_the_queue(house: House) -> None:
     number = house.opened().reservation.number
     house.farm.booking.heartbeat(house.ada, number, MINUTE)
