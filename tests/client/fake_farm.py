@@ -59,6 +59,7 @@ class FakeFarm:
     deploy: Callable[["FakeFarm", Json], None] = lambda farm, reservation: farm.opened(reservation)
     refuse_uploads: Refused | None = None
     refuse_where: Refused | None = None
+    refuse_reservations: Refused | None = None
     cut_streams_after: int | None = None  # end each event stream after so many events
     asked: list[tuple[str, str]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -288,6 +289,8 @@ class FakeFarm:
             {"count": 1, "board": "", "type": "", "where": "", **group}
             for group in body.get("groups", [{key: body[key] for key in GROUP if key in body}])
         ]
+        if self.refuse_reservations is not None:
+            raise self.refuse_reservations
         kind, boards = body.get("kind", "fixed"), list[str]()
         for group in groups:
             fit = [

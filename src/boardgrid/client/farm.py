@@ -1,10 +1,9 @@
 """
 The Python client: a farm, over its REST API alone.
 
-    with Farm("http://farm:8470", token) as farm:
-        mine = farm.book("2 tk1", image="tiny", for_s=3600)
-        for event in farm.follow(reservation=mine.number):
-            ...
+    with Farm("http://farm:8470", token) as farm, farm.reserve("2 tk1", image="tiny") as boards:
+        for board in boards:
+            board.run("uname", "-a")
 
 Every call raises Complaint: what the farm answered, or that it did not.
 """
@@ -25,6 +24,8 @@ from boardgrid.messages import _
 
 if TYPE_CHECKING:
     import httpx
+
+    from boardgrid.client.stay import Stay, Terms
 
 T = TypeVar("T")
 _PREFIX = "/api/v1"
@@ -255,6 +256,34 @@ class Farm:
 
     def reservation(self, number: int) -> answers.Reservation:
         return self._get(answers.Reservation, "reservations", str(number))
+
+    def reserve(
+        self,
+        *what: answers.Group | str,
+        image: str | None = None,
+        root: str | None = None,
+        for_s: float = 3600,
+        wait: bool = True,
+        how: "Terms | None" = None,
+    ) -> "Stay":
+        """
+        Boards for as long as a ``with`` lasts: reserved, deployed, open; then given back.
+
+            with farm.reserve("tk1", image="tiny") as [board]:
+                board.run("uname", "-a")
+
+        Should this program die, they are given back some minutes later.
+
+        Args:
+            what: groups of boards, see ``book``.
+            wait: for their turn, where they are not free now.
+        """
+        from boardgrid.client.stay import Stay, Terms  # noqa: PLC0415 - few programs stay
+
+        def book() -> answers.Reservation:
+            return self.book(*what, image=image, root=root, for_s=for_s, kind="queued" if wait else "fixed")
+
+        return Stay(self, book, how or Terms())
 
     def book(
         self,

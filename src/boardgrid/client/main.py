@@ -23,6 +23,7 @@ LEAVES = {
     "status": f"{_COMMANDS}.status:status",
     "extend": f"{_COMMANDS}.extend:extend",
     "share": f"{_COMMANDS}.share:share",
+    "run": f"{_COMMANDS}.run:run",
     "queue": f"{_COMMANDS}.queue:queue",
     "calendar": f"{_COMMANDS}.calendar:calendar",
     "ssh": f"{_COMMANDS}.ssh:ssh",

@@ -23,6 +23,16 @@ class Listener(Protocol):
     def note(self, sentence: str) -> None: ...
 
 
+class Silent:
+    """Who does not want to know."""
+
+    def tell(self, event: Event) -> None:
+        pass
+
+    def note(self, sentence: str) -> None:
+        pass
+
+
 def is_settled(mine: Reservation) -> bool:
     """Whether all of its boards are open, or it is over."""
     if mine.is_waiting:
@@ -31,9 +41,14 @@ def is_settled(mine: Reservation) -> bool:
     return not mine.is_running or all(one is not None and one.state != "preparing" for one in made)
 
 
-def until_settled(farm: Farm, mine: Reservation, deadline: Deadline, listener: Listener) -> Reservation:
+def until_settled(
+    farm: Farm, mine: Reservation, deadline: Deadline, listener: Listener, *, is_for_turn: bool = False
+) -> Reservation:
     """
     Tell each step as it happens, and why none does, until all boards are open or the reservation is over.
+
+    Args:
+        is_for_turn: the deadline counts while it waits for its turn alone.
 
     Raises:
         Complaint: WAIT_TIMEOUT; the farm refused, or did not answer for long.
@@ -64,7 +79,8 @@ def until_settled(farm: Farm, mine: Reservation, deadline: Deadline, listener: L
             for rest in farm.events(after=last, reservation=mine.number):
                 listener.tell(rest)
             return mine
-        deadline.check()
+        if mine.is_waiting or not is_for_turn:
+            deadline.check()
     raise AssertionError("a stream of events has no end")
 
 
