@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
@@ -28,6 +30,7 @@ class Lab:
     board_port: int = 0
     asked_for: list[tuple[str, int]] = field(default_factory=list)
     logged_in: list[str] = field(default_factory=list)
+    servers: list[asyncssh.SSHAcceptor] = field(default_factory=list)
     home: Path | None = None  # where the board really runs what it is told; None: it only says so
     cut_after_s: float | None = None  # the connection to the board is lost so long after a command began
 
@@ -67,6 +70,16 @@ class Lab:
         )
         gateway = await asyncssh.create_server(Gateway, "127.0.0.1", 0, server_host_keys=[self.gateway_key])
         self.board_port, self.gateway_port = board.get_port(), gateway.get_port()
+        self.servers = [board, gateway]
+
+    async def close(self) -> None:
+        for server in self.servers:
+            server.close()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.sleep(0)
 
     async def bridge(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
         board_reader, board_writer = await asyncio.open_connection("127.0.0.1", self.board_port)
@@ -88,19 +101,34 @@ class Lab:
             command,
             cwd=self.home,
             env={**os.environ, "HOME": str(self.home)},
+            start_new_session=True,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        await process.redirect(stdin=running.stdin, stdout=running.stdout, stderr=running.stderr)
-        if self.cut_after_s is not None:
-            await asyncio.sleep(self.cut_after_s)
-            running.kill()
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        told = asyncio.ensure_future(_copied(process.stdin, running.stdin))
+        said = [_copied(running.stdout, process.stdout), _copied(running.stderr, process.stderr)]
+        try:
+            async with asyncio.timeout(self.cut_after_s):
+                await asyncio.gather(*said)
+                process.exit(await running.wait())
+        except TimeoutError:
             process.channel.get_connection().abort()
-            return
-        status = await running.wait()
-        await process.stdout.drain()
-        process.exit(status)
+        finally:
+            told.cancel()
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            await running.wait()
+
+
+async def _copied(source: Any, sink: Any) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+    if isinstance(sink, asyncio.StreamWriter):
+        sink.close()
 
 
 @contextmanager
@@ -116,6 +144,7 @@ def lab_of(farm: FakeFarm, key_file: Path) -> Iterator[Lab]:
         farm.sites.append({"name": "lab", "gateway": gateway})
         farm.known_hosts = f"tk1-1,tk1-1.lab.boardgrid {public(lab.board_key)}\n"
         yield lab
+        asyncio.run_coroutine_threadsafe(lab.close(), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

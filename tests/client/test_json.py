@@ -51,10 +51,13 @@ CALLS: dict[str, list[str]] = {
     "user keys": ["user", "keys", "ada", "--none"],
     "user remove": ["user", "remove", "grace", "--yes"],
     "apply": ["apply", "INVENTORY", "--yes"],
+    "run": ["run", "--image", "tiny", "--board", "tk1-1", "--", "true"],
     "version": ["version"],
+    "completion": ["completion", "bash"],
 }  # fmt: skip
-ASKS_NO_FARM = {"version"}
-PRINTS_WHAT_THE_BOARD_SAYS = {"ssh"}
+ASKS_NO_FARM = {"version", "completion"}
+PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "run"}
+PRINTS_WHAT_A_SHELL_READS = {"completion"}
 
 
 def found(words: list[str]) -> click.Command:
@@ -94,7 +97,9 @@ def test_every_command_is_called_here() -> None:
     assert set(CALLS) == set(LEAVES)
 
 
-@pytest.mark.parametrize("name", [name for name in LEAVES if name not in PRINTS_WHAT_THE_BOARD_SAYS])
+@pytest.mark.parametrize(
+    "name", [name for name in LEAVES if name not in PRINTS_WHAT_THE_BOARD_SAYS | PRINTS_WHAT_A_SHELL_READS]
+)
 def test_what_was_asked_for_is_json(run: Run, argv: dict[str, list[str]], name: str) -> None:
     ended = run("-o", "json", *argv[name], stdin=f"{TOKEN}\n")
     assert ended.code == 0, ended.err
@@ -106,7 +111,7 @@ def test_a_complaint_is_json_in_the_last_line_of_standard_error(
     run: Run, argv: dict[str, list[str]], name: str
 ) -> None:
     ended = run("-o", "json", *argv[name], stdin="bg_0_wrong\n", BOARDGRID_TOKEN="bg_0_wrong")
-    assert (ended.code, ended.out) == (ExitCode.DENIED, "")
+    assert (ended.code, ended.out) == (ExitCode.JOB_REFUSED if name == "run" else ExitCode.DENIED, "")
     problem = json.loads(ended.err.splitlines()[-1])
     assert (problem["code"], problem["status"]) == ("token.refused", 401)
     assert problem["detail"] == "this token opens nothing here"

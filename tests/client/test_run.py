@@ -77,6 +77,7 @@ def test_files_go_there_the_command_runs_and_its_status_results_and_log_come_bac
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_words_are_those_of_a_program_one_word_is_a_line_and_nothing_of_the_script_is_read(
     farm: FakeFarm, job: Job
 ) -> None:
@@ -88,11 +89,13 @@ def test_words_are_those_of_a_program_one_word_is_a_line_and_nothing_of_the_scri
     assert "out of line" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_status_255_of_a_command_is_its_own(farm: FakeFarm, job: Job) -> None:
     assert job("--", "exit 255").returncode == 255
     over(farm)
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_lost_is_worth_another_try(farm: FakeFarm, lab: Lab, job: Job, tmp_path: Path) -> None:
     lab.cut_after_s = 0.2
     done = job("--get", "*", "--", "sleep", "60")
@@ -102,12 +105,13 @@ def test_a_connection_that_is_lost_is_worth_another_try(farm: FakeFarm, lab: Lab
     over(farm)
 
 
+@pytest.mark.slow
 def test_a_command_that_took_longer_than_the_reservation_is_not(farm: FakeFarm, lab: Lab, job: Job) -> None:
-    lab.cut_after_s = 1.0
+    lab.cut_after_s = 0.6
 
     def opened_and_over(farm: FakeFarm, reservation: dict[str, Any]) -> None:
         farm.opened(reservation)
-        time.sleep(0.5)
+        time.sleep(0.3)
         reservation |= {"state": "ended", "ended_because": "its time was over"}
 
     farm.deploy = opened_and_over
@@ -116,12 +120,13 @@ def test_a_command_that_took_longer_than_the_reservation_is_not(farm: FakeFarm, 
     assert "the command was not done after 20 min" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_board_that_was_taken_away_says_by_whom(farm: FakeFarm, lab: Lab, job: Job) -> None:
-    lab.cut_after_s = 1.0
+    lab.cut_after_s = 0.6
 
     def opened_and_taken(farm: FakeFarm, reservation: dict[str, Any]) -> None:
         farm.opened(reservation)
-        time.sleep(0.5)
+        time.sleep(0.3)
         reservation |= {"state": "ended", "ended_because": "root released it", "end": stamp(datetime.now(UTC))}
 
     farm.deploy = opened_and_taken
@@ -130,6 +135,7 @@ def test_a_board_that_was_taken_away_says_by_whom(farm: FakeFarm, lab: Lab, job:
     assert "root released it" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_board_that_does_not_come_up_leaves_its_log(farm: FakeFarm, job: Job, tmp_path: Path) -> None:
     farm.deploy = FakeFarm.failed
     done = job("--console", "log.txt", "--", "true")
@@ -138,6 +144,7 @@ def test_a_board_that_does_not_come_up_leaves_its_log(farm: FakeFarm, job: Job, 
     assert "Net: No ethernet found." in (tmp_path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_turn_that_does_not_come_in_time_is_given_up(farm: FakeFarm, job: Job) -> None:
     farm.boards["tk1-1"]["state"] = "open"
     done = job("--queue-timeout", "1s", "--", "true")
@@ -146,6 +153,7 @@ def test_a_turn_that_does_not_come_in_time_is_given_up(farm: FakeFarm, job: Job)
     assert farm.reservations[7]["state"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_farm_that_is_away_and_one_that_refuses_are_told_apart(
     farm: FakeFarm, job: Job, key_file: Path, tmp_path: Path
 ) -> None:
@@ -171,6 +179,7 @@ def test_half_a_job_is_refused_before_anything_is_reserved(farm: FakeFarm, job: 
     assert farm.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_whoever_ends_it_gets_the_board_given_back(
     farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path, number: signal.Signals
@@ -194,6 +203,7 @@ def test_whoever_ends_it_gets_the_board_given_back(
     assert (tmp_path / "boardgrid-console-tk1-1.log").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "fate", "name"), [(["--keep", "mine"], "keep", "mine"), (["--aside"], "aside", None)]
 )
@@ -204,6 +214,7 @@ def test_what_was_changed_is_kept_on_request(
     assert (over(farm)["fate"], farm.reservations[7]["name"]) == (fate, name)
 
 
+@pytest.mark.slow
 def test_a_refused_reservation_is_no_job_of_the_farms(farm: FakeFarm, job: Job) -> None:
     farm.refuse_reservations = Refused(422, "image.misfit", "tiny never runs on tk1", "choose another")
     done = job("--", "true")

@@ -38,6 +38,7 @@ LEAVES = {
     "user": f"{_COMMANDS}.user:user",
     "apply": f"{_COMMANDS}.apply:apply",
     "version": f"{_COMMANDS}.version:version",
+    "completion": f"{_COMMANDS}.completion:completion",
     "up": f"{_COMMANDS}.server:up",
     "down": f"{_COMMANDS}.server:down",
     "admin": f"{_COMMANDS}.server:admin",
@@ -63,11 +64,12 @@ class _Program(Tree):
     ) -> Any:
         color = extra.setdefault("color", False if os.environ.get("NO_COLOR") else None)
         seat = extra.setdefault("obj", Seat())
+        seat.said = tuple(sys.argv[1:] if args is None else args)
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.ClickException as error:
             # The words may be wrong before the one that says how to print was read.
-            if seat.output is Output.JSON or _says_json(sys.argv[1:] if args is None else args):
+            if seat.output is Output.JSON or _says_json(seat.said):
                 _show(_misused(error), Seat(Output.JSON), color)
             else:
                 error.show()
@@ -91,11 +93,22 @@ class _Program(Tree):
         try:
             answer = super().invoke(ctx)
             sys.stdout.flush()
+        except Complaint as error:
+            # While the farm may still be asked.
+            raise _explained(error, ctx.ensure_object(Seat)) from error
         except BrokenPipeError:
             # Whoever read us went away (`| head`).
             _write_no_more()
             raise click.exceptions.Exit(ExitCode.PIPE_CLOSED) from None
         return answer
+
+
+def _explained(error: Complaint, seat: Seat) -> Complaint:
+    if not error.code.endswith(".unknown"):
+        return error
+    from boardgrid.client.similar import is_about_a_name, with_similar  # noqa: PLC0415 - it loads what asks the farm
+
+    return with_similar(error, seat.farm(), seat.said) if is_about_a_name(error) else error
 
 
 def _write_no_more() -> None:
