@@ -18,7 +18,7 @@ SHEET: Sheet[Reservation] = Sheet(
     lambda one: str(one.number),
     (
         Column("RESERVATION", lambda one: one.number),
-        Column("BOARDS", lambda one: ", ".join(one.boards) or one.board),
+        Column("BOARD", lambda one: ", ".join(one.boards) or one.board),
         Column("STATE", lambda one: one.state),
         Column("UNTIL", lambda one: shown(one.end)),
     ),

@@ -53,7 +53,7 @@ class _Told(BaseException):
 @click.option("--discard", is_flag=True, help="Throw away what was changed; that is so without this, too.")
 @click.option("--login", "-l", metavar="USER", default="root", show_default=True, help="Who to be on the board.")
 @click.option("--identity", metavar="FILE", help="The private key to log in with.")
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
 @pass_seat
 def run(
     seat: Seat,
