@@ -152,15 +152,22 @@ def _refusal(work: Work, wanted: Wanted, demands: Sequence[Demand]) -> Conflict:
     why = _why_not(work, wanted)
     if earliest is None:
         return why
+    start = _next_minute(earliest.window.start)
     hint = _("the earliest is {start}: reserve it with --at {told}, or queue for it with --wait")
     return Conflict(
         why.code,
         "{why}",
         hint=hint,
         why=why.detail,
-        start=as_utc(earliest.window.start),
-        told=f"{earliest.window.start:%Y-%m-%dT%H:%MZ}",
+        start=as_utc(start),
+        told=f"{start:%Y-%m-%dT%H:%MZ}",
     )
+
+
+def _next_minute(at: datetime) -> datetime:
+    """What is told by the minute must not be before its time."""
+    whole = at.replace(second=0, microsecond=0)
+    return whole if whole == at else whole + timedelta(minutes=1)
 
 
 def _why_not(work: Work, wanted: Wanted) -> Conflict:
