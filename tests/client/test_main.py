@@ -80,6 +80,14 @@ def test_showing_the_release_imports_nothing_that_is_slow() -> None:
     assert not any(name.startswith("boardgrid.client.commands") for name in loaded)
 
 
+def test_the_help_of_a_command_waits_for_nothing_that_asks_a_farm() -> None:
+    for command in ("reserve", "run", "calendar", "queue"):
+        code = f"import sys; sys.argv = ['boardgrid', '{command}', '--help']\nfrom boardgrid.client.main import main\n"
+        code += "try: main()\nexcept SystemExit: print('LOADED', *sys.modules)"
+        loaded = ended_python(code).partition("LOADED")[2].split()
+        assert {"httpx", "rich", "asyncio", "json", "zoneinfo", "tempfile"} & set(loaded) == set(), command
+
+
 def test_the_client_loads_nothing_of_the_server() -> None:
     every = "\n".join(f"import {place.partition(':')[0]}" for place in _leaves().values())
     loaded = ended_python(f"{every}\nimport boardgrid.client.farm, boardgrid.client.passage, sys; print(*sys.modules)")

@@ -218,6 +218,27 @@ def test_the_queue_is_a_table_in_its_order(shelf: FakeFarm, run: Run) -> None:
     assert run("queue", "-o", "json").json[1]["number"] == 8
 
 
+@pytest.mark.parametrize("argv", [["queue"], ["status"]], ids=" ".join)
+def test_what_is_watched_is_shown_again_when_it_changes(shelf: FakeFarm, argv: list[str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "boardgrid.client", *argv, "--watch", "-o", "name"],
+        env={**os.environ, "BOARDGRID_URL": shelf.url, "BOARDGRID_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    shelf.reserve({"type": "tk1", "count": 3, "image": "tiny", "for_s": 60, "kind": "queued"})
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "7\n"
+            shelf.reserve({"type": "tk1", "count": 4, "image": "tiny", "for_s": 60, "kind": "queued"})
+            shelf.tell(8, "", "reservation", "noted", detail="ada waits for 4 tk1")
+            assert sorted([process.stdout.readline(), process.stdout.readline()]) == ["7\n", "8\n"]
+        finally:
+            process.kill()
+
+
 # --- longer, with others, and back
 
 

@@ -8,9 +8,11 @@ import click
 from boardgrid.client.answers import Reservation
 from boardgrid.client.command import Verb
 from boardgrid.client.duration import span
+from boardgrid.client.farm import Farm
 from boardgrid.client.moment import shown, told
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Output, Sheet, as_json
+from boardgrid.client.watching import shown_again
 from boardgrid.messages import _
 
 
@@ -41,15 +43,24 @@ SHEET: Sheet[Waiting] = Sheet(
 
 
 @click.command(cls=Verb)
+@click.option("--watch", "-w", is_flag=True, help="Go on, and show it again when it changes.")
 @pass_seat
-def queue(seat: Seat) -> None:
+def queue(seat: Seat, watch: bool) -> None:
     """
     Show who waits for their turn, the next first: who holds fewest boards, then who asked first. Whoever takes what
     nobody needs (best effort) comes after all others.
 
     When one begins is a promise: it only becomes earlier, unless a board breaks.
     """
-    waiting = seat.farm().queue()
+    farm = seat.farm()
+    if watch:
+        shown_again(farm, lambda: _show(seat, farm))
+    else:
+        _show(seat, farm)
+
+
+def _show(seat: Seat, farm: Farm) -> None:
+    waiting = farm.queue()
     if seat.output is Output.JSON:
         click.echo(as_json(waiting))
         return

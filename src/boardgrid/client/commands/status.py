@@ -11,10 +11,12 @@ from boardgrid.client.commands.board import health_text
 from boardgrid.client.commands.reserve import SHEET as PLACES
 from boardgrid.client.commands.reserve import places_of
 from boardgrid.client.duration import span
+from boardgrid.client.farm import Farm
 from boardgrid.client.moment import shown, told
 from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Output, Sheet
+from boardgrid.client.watching import shown_again
 from boardgrid.client.which import meant
 from boardgrid.messages import _
 
@@ -103,8 +105,9 @@ SHEET: Sheet[Held] = Sheet(
 @click.command(cls=Verb)
 @click.argument("which", required=False, shell_complete=RESERVATIONS)
 @click.option("--all", "-a", "everything", is_flag=True, help="Also those of others, and those that have ended.")
+@click.option("--watch", "-w", is_flag=True, help="Go on, and show it again when it changes.")
 @pass_seat
-def status(seat: Seat, which: str | None, everything: bool) -> None:
+def status(seat: Seat, which: str | None, everything: bool, watch: bool) -> None:
     """
     Show your reservations: what runs on which board, since when, until when, and how the board is; and what waits, with
     when it begins.
@@ -112,6 +115,13 @@ def status(seat: Seat, which: str | None, everything: bool) -> None:
     With WHICH, a number or a board, show all of that one, with the steps of its deployments.
     """
     farm = seat.farm()
+    if watch:
+        shown_again(farm, lambda: _show(seat, farm, which, everything=everything))
+    else:
+        _show(seat, farm, which, everything=everything)
+
+
+def _show(seat: Seat, farm: Farm, which: str | None, *, everything: bool) -> None:
     if which is not None:
         reservation = meant(farm, which).reservation
         board = farm.board(reservation.board) if reservation.is_running and reservation.board else None
