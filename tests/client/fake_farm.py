@@ -361,6 +361,8 @@ class FakeFarm:
             return reservation
         if reservation["state"] != "running":
             raise Refused(409, "reservation.over", f"reservation {number} is over")
+        if body.get("fate") == "keep" and self.images.get(f"{body['name']}:1", {"owner": "ada"})["owner"] != "ada":
+            raise Refused(409, "name.taken", f"the image {body['name']} is another user's")
         given = [body["board"]] if body.get("board") else list(reservation["boards"])
         for board in given:
             self.boards[board] |= {"state": "cleaning", "reservation": None}

@@ -220,3 +220,31 @@ def test_a_refused_reservation_is_no_job_of_the_farms(farm: FakeFarm, job: Job) 
     done = job("--", "true")
     assert done.returncode == 204
     assert "tiny never runs on tk1" in done.stderr
+
+
+@pytest.mark.slow
+def test_what_cannot_be_kept_under_its_name_is_kept_aside_and_the_board_goes_back(farm: FakeFarm, job: Job) -> None:
+    farm.image("mine", owner="grace")
+    done = job("--keep", "mine", "--", "true")
+    assert done.returncode == 204
+    assert "the image mine is another user's" in done.stderr
+    assert over(farm)["fate"] == "aside"
+
+
+@pytest.mark.slow
+def test_a_job_that_is_ended_while_it_waits_leaves_the_queue(
+    farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    farm.boards["tk1-1"]["state"] = "open"
+    process = subprocess.Popen(
+        argv(key_file, "--", "true"), cwd=tmp_path, env=environment(farm, tmp_path), stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            eventually(lambda: bool(farm.heartbeats) and ("GET", "events") in farm.asked)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert farm.reservations[7]["state"] == "cancelled"

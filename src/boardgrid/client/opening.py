@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Protocol
 
-from boardgrid.client.answers import Deployment, Event, Reservation
+from boardgrid.client.answers import Event, Reservation
 from boardgrid.client.complaint import DEPLOYMENT_FAILED, Complaint, ExitCode
 from boardgrid.client.farm import Farm
 from boardgrid.client.moment import told
@@ -95,20 +95,16 @@ def failure(mine: Reservation) -> Complaint | None:
         return Complaint(
             DEPLOYMENT_FAILED, sentence.format(number=mine.number, reason=reason), exit_code=ExitCode.FAILED
         )
-    if not failed:
-        return _complaint(mine, mine.deployment, mine.board)
-    complaint = _complaint(mine, failed[0], failed[0].board)
-    if len(failed) > 1:
-        rest = ", ".join(one.board for one in failed[1:])
-        complaint.detail += _("; nor could {boards}").format(boards=rest)
-    return complaint
-
-
-def _complaint(mine: Reservation, deployment: Deployment | None, board: str) -> Complaint:
+    deployment = failed[0] if failed else mine.deployment
     reason = (deployment and deployment.reason) or mine.ended_because or _("it was given back")
+    detail = _("{board} could not be made ready: {reason}").format(
+        board=deployment.board if deployment else mine.board, reason=reason
+    )
+    if rest := ", ".join(one.board for one in failed[1:]):
+        detail = _("{detail}; nor could {boards}").format(detail=detail, boards=rest)
     return Complaint(
         (deployment and deployment.code) or DEPLOYMENT_FAILED,
-        _("{board} could not be made ready: {reason}").format(board=board, reason=reason),
+        detail,
         hint=deployment.hint if deployment else "",
         exit_code=ExitCode.FAILED,
     )

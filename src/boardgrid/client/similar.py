@@ -37,7 +37,6 @@ def with_similar(complaint: Complaint, farm: Farm, said: Sequence[str]) -> Compl
     for word in wrong:
         if word not in known and (found := get_close_matches(word, known, n=1, cutoff=_LIKE)):
             hint = _("did you mean {name}?").format(name=found[0])
-            told = Complaint(complaint.code, complaint.detail, hint=hint, status=complaint.status)
-            told.exit_code = complaint.exit_code
-            return told
+            code, detail = complaint.code, complaint.detail
+            return Complaint(code, detail, hint=hint, status=complaint.status, exit_code=complaint.exit_code)
     return complaint

@@ -18,6 +18,7 @@ from boardgrid.messages import _
 BEAT_S = 30.0
 TTL_S = 300.0  # a farm that is restarted, or a network that hangs for a moment, ends no job
 _RELEASED_WITHIN_S = 30.0
+_CANNOT_BE_SO = {409, 422}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,22 @@ class Stay:
 
     def _give_back(self) -> None:
         assert self.reservation is not None  # noqa: S101 - this was called for after it was made
-        number, terms = self.reservation.number, self._terms
-        fate, name = (terms.fate, terms.name) if self._is_open else (None, None)
+        terms = self._terms
+        if not self._is_open:
+            self.reservation = self._released(None)
+            return
+        try:
+            self.reservation = self._released(terms.fate, terms.name)
+        except Complaint as error:
+            if error.status not in _CANNOT_BE_SO:
+                raise
+            # What was to be kept under a name that is another's stays for some days, and the board goes back.
+            self.reservation = self._released("aside")
+            raise
+
+    def _released(self, fate: str | None, name: str | None = None) -> Reservation:
+        assert self.reservation is not None  # noqa: S101 - see above
+        number = self.reservation.number
 
         def release() -> Reservation:
             try:
@@ -92,9 +107,8 @@ class Stay:
                     raise
                 return self._farm.reservation(number)
 
-        self.reservation = until(
-            release, _("reservation {number} to be given back").format(number=number), timeout_s=_RELEASED_WITHIN_S
-        )
+        what = _("reservation {number} to be given back").format(number=number)
+        return until(release, what, timeout_s=_RELEASED_WITHIN_S)
 
 
 class _Heart:

@@ -1,7 +1,7 @@
 """Which reservation is meant: by its number, by a board that it has, or because there is but one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from boardgrid.client.answers import Reservation
@@ -31,11 +31,8 @@ def meant(farm: Farm, word: str | None, is_such: Callable[[Reservation], bool] =
         return Meant(farm.reservation(int(word)))
     mine = [one for one in farm.reservations(running=True) if is_such(one)]
     if word is not None:
-        # Whoever else has it: the farm says who may change it. Who has it now comes before who has it later.
-        everyone = (
-            farm.reservations(running=True, everyone=True) if not any(word in one.boards for one in mine) else mine
-        )
-        found = sorted((one for one in everyone if word in one.boards), key=lambda one: one.start)
+        # Whoever else has it: the farm says who may change it.
+        found = _having(word, mine) or _having(word, farm.reservations(running=True, everyone=True))
         if found:
             return Meant(found[0], word if len(found[0].boards) > 1 else None)
         raise Complaint(
@@ -50,3 +47,8 @@ def meant(farm: Farm, word: str | None, is_such: Callable[[Reservation], bool] =
         raise Complaint("reservation.unknown", _("you hold no board"), status=404)
     held = ", ".join(f"{one.number} ({', '.join(one.boards) or one.asked})" for one in mine)
     raise Complaint(NUMBER_MISSING, _("you hold several boards: say which, {held}").format(held=held))
+
+
+def _having(board: str, reservations: Iterable[Reservation]) -> list[Reservation]:
+    """Who has it now before who has it later."""
+    return sorted((one for one in reservations if board in {one.board, *one.boards}), key=lambda one: one.start)

@@ -1,6 +1,7 @@
 """``boardgrid reserve``: boards, an image, a span of time."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -204,6 +205,8 @@ def _until_open(seat: Seat, farm: Farm, mine: Reservation, timeout_s: float | No
             show(mine, seat.output)  # its number is needed to go on
         raise
     except KeyboardInterrupt:
+        with suppress(Complaint):
+            mine = farm.reservation(mine.number)  # it may have begun meanwhile
         sentence = (
             _("reservation {number} keeps its place for {boards}: {later}")
             if mine.is_waiting

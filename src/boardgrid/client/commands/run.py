@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -10,7 +10,14 @@ import click
 
 from boardgrid.client.answers import Group, Reservation
 from boardgrid.client.command import BOARDS, IMAGES, TYPES, Verb
-from boardgrid.client.complaint import CONNECTION_LOST, JOB_OVERTIME, REQUEST_INVALID, Complaint, ExitCode
+from boardgrid.client.complaint import (
+    CONNECTION_LOST,
+    JOB_OVERTIME,
+    NAME_TAKEN,
+    REQUEST_INVALID,
+    Complaint,
+    ExitCode,
+)
 from boardgrid.client.duration import seconds, span
 from boardgrid.client.farm import Farm
 from boardgrid.client.moment import shown
@@ -26,7 +33,11 @@ _CODES = {
     ExitCode.CONFLICT: ExitCode.JOB_LATE,
     ExitCode.TIMEOUT: ExitCode.JOB_LATE,
 }
-_BY_CODE = {CONNECTION_LOST: ExitCode.JOB_LOST, JOB_OVERTIME: ExitCode.JOB_OVERTIME}
+_BY_CODE = {
+    CONNECTION_LOST: ExitCode.JOB_LOST,
+    JOB_OVERTIME: ExitCode.JOB_OVERTIME,
+    NAME_TAKEN: ExitCode.JOB_REFUSED,  # of the image to keep
+}
 
 
 class _Told(BaseException):
@@ -103,11 +114,14 @@ def run(
 
     fate = "keep" if keep is not None else "aside" if aside else "discard"
     farm = _asked(seat)
-    with _told_to_end() as signals, Steps() as steps:
-        terms = Terms(timeout_s, fate, keep, login, identity, steps)
-        stay = farm.reserve(group, image=image, for_s=for_s, how=terms)
+    steps = Steps()
+    terms = Terms(queue_timeout_s=timeout_s, fate=fate, name=keep, login=login, identity=identity, listener=steps)
+    stay = farm.reserve(group, image=image, for_s=for_s, how=terms)
+    with _told_to_end() as signals:
         try:
-            with stay as [there]:
+            with ExitStack() as stack:
+                with steps:
+                    [there] = stack.enter_context(stay)
                 seat.tell(_("{board} is open").format(board=there.name))
                 for path in put:
                     there.put(path)
