@@ -38,6 +38,7 @@ async def run(socket: Path, token: str, boot_s: float) -> None:
             netboot=site.netboot,
             sightings=site.sightings,
             host_keys=site.host_keys,
+            admission=site.admission,
             drivers=Shelf(site, boot_s),
             controller=AgentDoor(http),
             clock=FakeClock(),

@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 # Whoever started the tests may have had them ignore signals (nohup, a shell's background job). That is inherited, and
 # tests are about programs that are told to end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -9,3 +11,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 for number in (signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
+
+# A test that asks for `engine`, or for a house, a door or records that stand on it, runs on both. `make quick` leaves
+# PostgreSQL out; for it alone: pytest -m slow -k postgresql
+ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which database the records lie in."""
+    chosen: str = request.param
+    return chosen

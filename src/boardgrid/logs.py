@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 MOST_BYTES = 4 << 20  # of one file; the one before it is kept too
 
@@ -74,7 +75,8 @@ def _log_to(stream: Any, level: int) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     rendered: list[structlog.typing.Processor] = [
-        structlog.processors.dict_tracebacks,
+        # Without the locals of each frame: tokens and passwords are among them, in libraries' frames as plain strings.
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
         structlog.processors.JSONRenderer(default=str),
     ]
     structlog.configure(

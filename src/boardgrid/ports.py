@@ -1,15 +1,16 @@
 """What the farm needs from the world, on one page. Adapters and drivers answer it; ``boardgrid.testing`` fakes it."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
@@ -18,7 +19,7 @@ from boardgrid.model.planning import Standing
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.user import Audience, Token, User
+from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
 
 # --- the machine
@@ -42,6 +43,15 @@ class Shell(Protocol):
         Raises:
             Fault: it could not start, ended with a non-zero status, took over *timeout_s*, or printed too much.
         """
+
+
+class Passwords(Protocol):
+    """Slow on purpose, and hungry for memory: a few at a time, in threads of their own."""
+
+    def hashed(self, password: str) -> str: ...
+
+    def is_right(self, password: str, hashed: str | None) -> bool:
+        """Takes as long where there is nothing to compare with (None), and is False then."""
 
 
 # --- the store: images and roots on the disk of the site
@@ -251,6 +261,20 @@ class HostKeys(Protocol):
         """
 
 
+class Admission(Protocol):
+    async def admit(self, board: IPv4Address, host_key: str, keys: Collection[str], timeout_s: float = 10) -> None:
+        """
+        Have just these keys log in as root on a board that runs, beside those that its user put there by hand. May be
+        called twice.
+
+        Args:
+            host_key: what the board has to prove to have.
+
+        Raises:
+            Fault: SSH_SILENT, it did not answer in time, or not as it should.
+        """
+
+
 # --- drivers: what can be done to a board. A driver is any object that answers one or more of these.
 
 
@@ -453,7 +477,11 @@ class Revisions:
     shelf: int
 
 
-Thing = User | Token | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health
+Thing = (
+    User | Password | Token | Invitation | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment
+    | OrderRecord | Health
+)  # fmt: skip
+T = TypeVar("T", bound=Thing)
 
 
 class Snapshot(Protocol):
@@ -474,6 +502,16 @@ class Snapshot(Protocol):
         """Removed ones too: others' things still name them."""
 
     def token(self, token_id: str) -> Token | None: ...
+
+    def tokens(self, user: UUID) -> list[Token]:
+        """A person's, oldest first."""
+
+    def password(self, user: UUID) -> Password | None: ...
+
+    def invitation(self, invitation_id: str) -> Invitation | None: ...
+
+    def invitations(self) -> list[Invitation]:
+        """Oldest first."""
 
     def site(self, name: str) -> SiteState | None: ...
 
@@ -563,6 +601,11 @@ class Snapshot(Protocol):
     def last_event(self) -> int:
         """0: there is none."""
 
+    def audit(
+        self, after: int, *, limit: int, who: str | None = None, thing: str | None = None, newest: bool = False
+    ) -> list[AuditEntry]:
+        """Oldest first; of more than *limit* the oldest, or the *newest*."""
+
 
 class Transaction(Snapshot, Protocol):
     """One writer at a time: what was read still holds when it is saved. All of it is recorded, or nothing."""
@@ -570,11 +613,23 @@ class Transaction(Snapshot, Protocol):
     def save(self, thing: Thing) -> None:
         """Record a new thing, or the new value of one that has the same key."""
 
-    def remove(self, thing: Token | BoardType | Standing) -> None:
+    def add(self, thing: Thing) -> None:
+        """Record a new thing. Costs less than to save it."""
+
+    def recorded(self, thing: T) -> T | None:
+        """What is recorded under its key; costs nothing where this transaction has read it."""
+
+    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
         """Forget it; what is not there is as good as forgotten."""
 
-    def tokens_end(self, *, user: UUID | None = None, site: str | None = None, audience: Audience) -> None:
-        """Remove every token of this user, or of this site's door."""
+    def site_tokens_end(self, site: str, audience: Audience) -> None:
+        """Remove every token of this site's door."""
+
+    def tokens_used(self, at: Mapping[str, datetime]) -> None:
+        """When tokens were last used, by their id; those that are gone are passed over."""
+
+    def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Record them under the next numbers, whatever numbers they carry. They are never changed or removed."""
 
     def shelf_changed(self) -> None:
         """What is planned upon is other than before: which boards there are, what they are, who may have them."""
@@ -587,6 +642,9 @@ class Transaction(Snapshot, Protocol):
 
     def add_event(self, entry: Entry) -> None:
         """Record it under the next number, whatever number it carries."""
+
+    def announce(self, *topics: str) -> None:
+        """Once it is recorded, and only then, have other controllers tell those who wait there."""
 
     def is_new(self, report: UUID, at: datetime) -> bool:
         """Note a report's id; False: it was noted before."""
@@ -634,10 +692,26 @@ class Changes(Protocol):
     """
 
     def tell(self, *topics: str) -> None:
-        """From any thread, after the records were written. Never waits."""
+        """
+        Wake this controller's own, from any thread, after the records were written. Never waits.
+
+        Those of other controllers are told by :meth:`Transaction.announce`, which is not lost with whoever called it.
+        """
 
     def mark(self, topic: str) -> int:
-        """Rises with every call of :meth:`tell` for this topic. From any thread."""
+        """Rises with every change of this topic that is heard of. From any thread."""
 
     async def wait(self, topic: str, mark: int, timeout_s: float) -> int:
         """Return the topic's mark as soon as it is above *mark*, or when *timeout_s* have passed."""
+
+
+class Turn(Protocol):
+    """Whose turn it is, of the controllers on the same records, to do what one of them does for the whole farm."""
+
+    async def keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        """
+        Wait for this controller's turn, and do *work* in it; when that ends, the turn is given back.
+
+        Work is cancelled where the turn is lost (the database was restarted), and begun anew in the next one. For a
+        moment another's may be under way then: it must be of a kind that two may do.
+        """

@@ -7,8 +7,9 @@ real: inside :func:`patiently` time passes only when nothing is left to do.
 
 import asyncio
 import functools
+import hashlib
 import selectors
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path, PurePosixPath
@@ -21,7 +22,19 @@ from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Sour
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
-from boardgrid.ports import BootEntry, BootFiles, BootSeen, Export, Holdings, Persona, Room, Route, Sighting, Sign
+from boardgrid.ports import (
+    BootEntry,
+    BootFiles,
+    BootSeen,
+    Export,
+    Holdings,
+    HostKeys,
+    Persona,
+    Room,
+    Route,
+    Sighting,
+    Sign,
+)
 
 P = ParamSpec("P")
 
@@ -89,6 +102,34 @@ class FakeShell:
         if isinstance(answer, FarmError):
             raise answer
         return answer
+
+
+# --- controllers
+
+
+class FakeTurn:
+    """The turn of one controller; those that are made with the same *lock* are on the same records."""
+
+    def __init__(self, lock: asyncio.Lock | None = None) -> None:
+        self._lock, self._lost = lock or asyncio.Lock(), asyncio.Event()
+
+    def lose(self) -> None:
+        self._lost.set()
+
+    async def keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            async with self._lock:
+                self._lost.clear()
+                working = asyncio.ensure_future(work())
+                losing = asyncio.ensure_future(self._lost.wait())
+                try:
+                    await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in (working, losing):
+                        task.cancel()
+                    await asyncio.gather(working, losing, return_exceptions=True)
+            if not working.cancelled():
+                return working.result()
 
 
 # --- the store
@@ -309,6 +350,17 @@ class FakeHostKeys:
         return key
 
 
+@dataclass
+class FakeAdmission:
+    keys: HostKeys
+    admitted: dict[IPv4Address, tuple[str, ...]] = field(default_factory=dict)
+
+    async def admit(self, board: IPv4Address, host_key: str, keys: Collection[str], timeout_s: float = 10) -> None:
+        if await self.keys.of(board, timeout_s) != host_key:
+            raise Fault(Code.SSH_SILENT, "{board} has another host key", blame=Blame.BOARD, board=board)
+        self.admitted[board] = tuple(keys)
+
+
 # --- boards
 
 
@@ -487,6 +539,20 @@ class FakeController:
 
 
 @dataclass
+class FakePasswords:
+    """Quick, and as safe as that."""
+
+    compared: list[str | None] = field(default_factory=list)  # with what, in order
+
+    def hashed(self, password: str) -> str:
+        return f"fake${hashlib.sha256(password.encode()).hexdigest()}"
+
+    def is_right(self, password: str, hashed: str | None) -> bool:
+        self.compared.append(hashed)
+        return hashed == self.hashed(password)
+
+
+@dataclass
 class FakeBlobs:
     blobs: dict[str, bytes] = field(default_factory=dict)
 
@@ -590,11 +656,13 @@ class FakeSite:
     netboot: FakeNetboot = field(default_factory=FakeNetboot)
     sightings: FakeSightings = field(default_factory=FakeSightings)
     host_keys: FakeHostKeys = field(default_factory=FakeHostKeys)
+    admission: FakeAdmission = field(init=False, compare=False)
     controller: FakeController = field(default_factory=FakeController)
     shelf: dict[str, FakeBoard] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.admission = FakeAdmission(self.host_keys)
         self.controller.on_report = self._heard
 
     @property

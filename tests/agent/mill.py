@@ -178,6 +178,7 @@ def world(site: FakeSite, **ports: Any) -> World:
         "netboot": site.netboot,
         "sightings": site.sightings,
         "host_keys": site.host_keys,
+        "admission": site.admission,
         "drivers": site.drivers,
         "controller": site.controller,
         "clock": FakeClock(),
@@ -199,7 +200,7 @@ async def agent(site: FakeSite, **ports: Any) -> AsyncIterator[asyncio.Task[None
 
 def mortal(site: FakeSite, fate: Fate) -> dict[str, Any]:
     """The ports of a site for an agent with this fate."""
-    names = ("images", "roots", "exports", "netboot", "sightings", "host_keys", "controller")
+    names = ("images", "roots", "exports", "netboot", "sightings", "host_keys", "admission", "controller")
     ports: dict[str, Any] = {name: Mortal(name, getattr(site, name), fate) for name in names}
     return {**ports, "drivers": MortalDrivers(site.drivers, fate)}
 

@@ -455,3 +455,29 @@ async def test_the_longest_command_line_that_a_type_may_declare_is_one_that_boot
     shortest_address, longest_address = "10.20.0.1", "255.255.255.255"
     room = 5 * (len(longest_address) - len(shortest_address))
     assert len(checked_cmdline(entry.cmdline)) + room <= 1023
+
+
+@patiently
+async def test_whom_its_user_lets_in_is_admitted_to_a_board_that_runs_and_nothing_restarts_it() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        before = steps(site)
+        keys = ("ssh-ed25519 AAAAada", "ssh-ed25519 AAAAbob")
+        site.wish(mill.wished(site.shelf["tk1-1"].board, mill.deployed(opened=True, keys=keys)))
+        await site.until(lambda: site.admission.admitted.get(BOARD.address) == (*keys, "ssh-ed25519 AAAAagent"))
+    assert steps(site) == before
+
+
+@patiently
+async def test_a_board_that_does_not_answer_is_told_who_may_log_in_when_it_does() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        host_key = site.host_keys.keys.pop(BOARD.address)
+        wish = mill.deployed(opened=True, keys=("ssh-ed25519 AAAAbob",))
+        site.wish(mill.wished(site.shelf["tk1-1"].board, wish))
+        await asyncio.sleep(120)
+        assert site.admission.admitted == {}
+        site.host_keys.keys[BOARD.address] = host_key
+        await site.until(lambda: BOARD.address in site.admission.admitted)

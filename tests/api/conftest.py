@@ -1,23 +1,29 @@
 """A door in front of a furnished house, and one in front of a house that is lived in."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from functools import cache
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.api.spool import Spool
+from boardgrid.model.user import Role, Scope
 from boardgrid.services.booking import Fate
 from tests.api.door import Door
-from tests.services.house import House, a_board, records_with
+from tests.databases import records_of
+from tests.services.house import House, a_board
 
 
-def _move_in(house: House) -> None:
-    """ada holds tk1-1 (reservation 2), root, the admin, tk1-2 (reservation 4); each has a root aside."""
+def _move_in(door: Door) -> None:
+    """
+    ada holds tk1-1 (reservation 2), root, the admin, tk1-2 (reservation 4); each has a root aside. A user of each role
+    has nothing, and the admin has tokens that are good for less.
+    """
+    house = door.house
+    for role in (Role.GUEST, Role.USER, Role.OPERATOR):
+        door.user(f"some-{role}", role, role=role)
+    for token, scope in (("reader", Scope.READ), ("worker", Scope.USE)):
+        door.narrow("admin", scope, token)
     for number in (2, 3):
         house.farm.inventory.put_board(house.admin, a_board(number))
     house.image("tiny")
@@ -29,38 +35,30 @@ def _move_in(house: House) -> None:
         house.opened(who, board=board)
 
 
-def _copy(records: SqlRecords, memory: sqlite3.Connection, *, back: bool) -> None:
-    with closing(records.engine.raw_connection()) as raw:
-        connection = cast(sqlite3.Connection, raw.driver_connection)
-        memory.backup(connection) if back else connection.backup(memory)
+_TOKENS: dict[str, dict[str, str]] = {}
 
 
-@cache
-def _furnished(*, is_lived_in: bool) -> tuple[sqlite3.Connection, dict[str, str]]:
+def _found(engine: str, folder: Path, *, is_lived_in: bool) -> Iterator[Door]:
     """Made once: each test gets a copy."""
-    with records_with() as records:
+    name = f"{engine} door, {is_lived_in=}"
+
+    def furnish(records: SqlRecords) -> None:
         door = Door.made(House.bare(records), Spool(Path("/nowhere")))
         if is_lived_in:
-            _move_in(door.house)
-        memory = sqlite3.connect(":memory:", check_same_thread=False)
-        _copy(records, memory, back=False)
-        return memory, door.tokens
+            _move_in(door)
+        _TOKENS[name] = door.tokens
 
-
-def _found(folder: Path, *, is_lived_in: bool) -> Iterator[Door]:
-    memory, tokens = _furnished(is_lived_in=is_lived_in)
-    with records_with() as records:
-        _copy(records, memory, back=True)
-        spool = Spool(folder / "spool")
-        spool.prepare()
-        yield Door(House(records), spool, dict(tokens))
+    records = records_of(engine, name, furnish)
+    spool = Spool(folder / "spool")
+    spool.prepare()
+    yield Door(House(records), spool, dict(_TOKENS[name]))
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    yield from _found(tmp_path, is_lived_in=False)
+def door(engine: str, tmp_path: Path) -> Iterator[Door]:
+    yield from _found(engine, tmp_path, is_lived_in=False)
 
 
 @pytest.fixture
-def lived_in(tmp_path: Path) -> Iterator[Door]:
-    yield from _found(tmp_path, is_lived_in=True)
+def lived_in(engine: str, tmp_path: Path) -> Iterator[Door]:
+    yield from _found(engine, tmp_path, is_lived_in=True)

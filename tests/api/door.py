@@ -20,7 +20,7 @@ from boardgrid.api.spool import Spool
 from boardgrid.api.streams import Streams
 from boardgrid.daemon.wiring.connection import Connection
 from boardgrid.model.board import BoardType, Site
-from boardgrid.model.user import Audience, Role, User
+from boardgrid.model.user import Audience, Role, Scope, User
 from boardgrid.services.farm import Farm
 from tests.services.house import KEY_A, KEY_B, House, a_board
 
@@ -61,10 +61,15 @@ class Door:
         app.state.farm, app.state.spool, app.state.streams = self.house.farm, self.spool, self.streams
         return app
 
-    def user(self, name: str, who: str = "", *keys: str) -> User:
-        user, token = self.house.farm.accounts.add(self.house.admin, name, Role.USER, keys)
+    def user(self, name: str, who: str = "", *keys: str, role: Role = Role.USER) -> User:
+        user, token = self.house.farm.accounts.add(self.house.admin, name, role, keys)
         self.tokens[who or name] = token.clear.reveal()
         return user
+
+    def narrow(self, who: str, scope: Scope, name: str) -> None:
+        """Another token of somebody's, good for less."""
+        asker = self.house.farm.tokens.asker(self.tokens[who])
+        self.tokens[name] = self.house.farm.tokens.create(asker, name, scope=scope).clear.reveal()
 
     def headers(self, who: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[who]}"} if who != "nobody" else {}

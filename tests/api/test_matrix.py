@@ -14,22 +14,54 @@ MACHINES = ("nobody", "agent", "gateway")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGNjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj"
 
 
+ROLES = ("guest", "user", "operator", "admin")
+# The admin, with a token that is only good for some of what they may.
+NARROW = ("reader", "worker")
+
+
 @dataclass
 class Row:
-    """A route, an example of it, and what comes of it."""
+    """
+    A route, an example of it, and what comes of it.
+
+    Guests and operators are answered as users (none of them has anything), and a reader and a worker (the admin, with a
+    token of scope READ or USE) as the admin, unless it says otherwise. A reader is refused whatever changes something.
+    """
 
     path: str  # an example
     user: int
     admin: int
+    guest: int | None = None
+    operator: int | None = None
+    worker: int | None = None
+    reader: int | None = None
     nobody: int = NO
     agent: int = NO
     gateway: int = NO
     how: dict[str, Any] = field(default_factory=dict)
 
+    def of(self, who: str, method: str) -> int:
+        told = getattr(self, who)
+        if told is not None:
+            assert isinstance(told, int)
+            return told
+        match who:
+            case "reader":
+                return self.admin if method == "GET" or self.admin == NO else 403
+            case "worker":
+                return self.admin
+            case _:
+                return self.user
 
-def to(path: str, user: int, admin: int, **how: Any) -> Row:
+
+def to(path: str, user: int, admin: int, *, but: dict[str, int] | None = None, **how: Any) -> Row:
     """A route for people: doors of machines stay shut."""
-    return Row(f"/api/v1{path}", user, admin, how=how)
+    return Row(f"/api/v1{path}", user, admin, how=how, **(but or {}))
+
+
+def administered(path: str, admin: int, **how: Any) -> Row:
+    """Admins alone may, with a token that is good for it."""
+    return to(path, 403, admin, but={"worker": 403, "reader": 403}, **how)
 
 
 def of_agents(path: str, agent: int, **how: Any) -> Row:
@@ -40,8 +72,9 @@ def of_gateways(path: str, gateway: int, **how: Any) -> Row:
     return Row(f"/api/gateway/v1{path}", NO, NO, gateway=gateway, how=how)
 
 
-def for_all(path: str) -> Row:
-    return Row(path, 200, 200, 200, 200, 200)
+def for_all(path: str, status: int = 200, **how: Any) -> Row:
+    everybody: dict[str, Any] = dict.fromkeys(("reader", "worker", "nobody", "agent", "gateway"), status)
+    return Row(path, status, status, how=how, **everybody)
 
 
 TYPE = {"arch": "armhf"}
@@ -49,51 +82,82 @@ BOARD = {"mac": "52:54:00:00:00:77", "address": "10.20.0.77"}
 WANTED = {"board": "tk1-3", "image": "tiny", "for_s": 3600}
 DISCARD = {"fate": "discard"}
 TOO_LATE, NOT_THERE = 409, 404
+FIRST = {"worker": 202}
+OPERATED = {"operator": 202}
+FOR_OPERATORS = {"operator": 200, "worker": 403, "reader": 403}
+RESERVED = {"guest": 403, "worker": 201}
+RELEASED = {"operator": 202, "worker": 403}
+EXTENDED = {"operator": 200, "worker": 403}
+WORKER = {"worker": 403}
+LONGER, SHARED, BEAT = {"by_s": 60}, {"add": ["bob"]}, {"ttl_s": 60}
+ALL_NEEDED = {"worker": 403, "reader": 403}
+BAD_FOR_ALL = {"worker": 422, "reader": 422}  # seen to be none before anything else is looked at
 
-# ada holds tk1-1 (reservation 2) and has a root aside; root, the admin, holds tk1-2 (reservation 4).
+# ada holds tk1-1 (reservation 2) and has a root aside; root, the admin, holds tk1-2 (reservation 4). What is there
+# once gets who comes first: the worker before the user, and the admin last.
 MATRIX = {
     "GET /healthz": for_all("/healthz"),
     "GET /readyz": for_all("/readyz"),
     "GET /api/v1/healthz": for_all("/api/v1/healthz"),
     "GET /api/v1/readyz": for_all("/api/v1/readyz"),
+    "POST /api/v1/login": for_all("/api/v1/login", 403, json={"name": "ada", "password": "not this one"}),
+    "POST /api/v1/invitations/accept": for_all("/api/v1/invitations/accept", 403, json={"code": "bgi_x"}),
     "GET /api/v1/me": to("/me", 200, 200),
+    "PUT /api/v1/me/password": to("/me/password", 422, 422, but=ALL_NEEDED, json={"new": "short"}),
+    "GET /api/v1/me/ssh-keys": to("/me/ssh-keys", 200, 200),
+    "POST /api/v1/me/ssh-keys": to("/me/ssh-keys", 422, 422, but=BAD_FOR_ALL, json={"ssh_key": "no key"}),
+    "DELETE /api/v1/me/ssh-keys/{fingerprint}": to("/me/ssh-keys/SHA256:x/y", NOT_THERE, NOT_THERE, but=ALL_NEEDED),
+    "GET /api/v1/tokens": to("/tokens", 200, 200),
+    "POST /api/v1/tokens": to("/tokens", 201, 201, json={"label": "ci"}),
+    "DELETE /api/v1/tokens/{token}": to("/tokens/0123456789abcdef", NOT_THERE, NOT_THERE, but=ALL_NEEDED),
     "GET /api/v1/users": to("/users", 200, 200),
-    "POST /api/v1/users": to("/users", 403, 201, json={"name": "eve", "ssh_keys": [KEY]}),
+    "POST /api/v1/users": administered("/users", 201, json={"name": "eve", "ssh_keys": [KEY]}),
     "GET /api/v1/users/{name}": to("/users/bob", NOT_THERE, 200),
-    "POST /api/v1/users/{name}/token": to("/users/bob/token", 403, 201),
-    "PUT /api/v1/users/{name}/ssh-keys": to("/users/bob/ssh-keys", 403, 200, json={"ssh_keys": [KEY]}),
-    "DELETE /api/v1/users/{name}": to("/users/bob", 403, 204),
+    "GET /api/v1/users/{name}/tokens": to("/users/bob/tokens", NOT_THERE, 200),
+    "PUT /api/v1/users/{name}/role": administered("/users/bob/role", 200, json={"role": "operator"}),
+    "POST /api/v1/users/{name}/suspend": administered("/users/bob/suspend", 200),
+    "POST /api/v1/users/{name}/restore": administered("/users/bob/restore", 200),
+    "POST /api/v1/users/{name}/reset": administered("/users/bob/reset", 201),
+    "POST /api/v1/users/{name}/token": administered("/users/bob/token", 201),
+    "PUT /api/v1/users/{name}/ssh-keys": administered("/users/bob/ssh-keys", 200, json={"ssh_keys": [KEY]}),
+    "DELETE /api/v1/users/{name}": administered("/users/bob", 204),
+    "GET /api/v1/invitations": administered("/invitations", 200),
+    "POST /api/v1/invitations": administered("/invitations", 201, json={"role": "guest"}),
+    "DELETE /api/v1/invitations/{invitation}": administered("/invitations/0123456789abcdef", NOT_THERE),
+    "GET /api/v1/audit": to("/audit?who=ada", 403, 200),
     "GET /api/v1/sites": to("/sites", 200, 200),
     "GET /api/v1/board-types": to("/board-types", 200, 200),
     "GET /api/v1/board-types/{name}": to("/board-types/tk1", 200, 200),
-    "PUT /api/v1/board-types/{name}": to("/board-types/rpi4", 403, 200, json=TYPE),
-    "DELETE /api/v1/board-types/{name}": to("/board-types/tk1", 403, TOO_LATE),
+    "PUT /api/v1/board-types/{name}": administered("/board-types/rpi4", 200, json=TYPE),
+    "DELETE /api/v1/board-types/{name}": administered("/board-types/tk1", TOO_LATE),
     "GET /api/v1/boards": to("/boards", 200, 200),
     "GET /api/v1/boards/{name}": to("/boards/tk1-1", 200, 200),
-    "PUT /api/v1/boards/{name}": to("/boards/tk1-7", 403, 200, json=BOARD),
-    "DELETE /api/v1/boards/{name}": to("/boards/tk1-3", 403, 202),
-    "POST /api/v1/boards/{name}/describe": to("/boards/tk1-1/describe", 403, 200, json={"tags": {"camera": True}}),
-    "POST /api/v1/boards/{name}/fit": to("/boards/tk1-1/fit", 403, 200),
-    "POST /api/v1/boards/{name}/power": to("/boards/tk1-2/power", 403, 202, json={"act": "reset"}),
+    "PUT /api/v1/boards/{name}": administered("/boards/tk1-7", 200, json=BOARD),
+    "DELETE /api/v1/boards/{name}": administered("/boards/tk1-3", 202),
+    "POST /api/v1/boards/{name}/describe": administered(
+        "/boards/tk1-1/describe", 200, json={"tags": {"camera": True}}
+    ),
+    "POST /api/v1/boards/{name}/fit": to("/boards/tk1-1/fit", 403, 200, but=FOR_OPERATORS),
+    "POST /api/v1/boards/{name}/power": to("/boards/tk1-2/power", 403, 202, but=OPERATED, json={"act": "reset"}),
     "GET /api/v1/boards/{name}/power/{order}": to(f"/boards/tk1-1/power/{uuid4()}", NOT_THERE, NOT_THERE),
-    "PUT /api/v1/inventory": to("/inventory", 403, 200, json={"board_types": {"rpi4": TYPE}}),
+    "PUT /api/v1/inventory": administered("/inventory", 200, json={"board_types": {"rpi4": TYPE}}),
     "GET /api/v1/images": to("/images", 200, 200),
-    "POST /api/v1/images": to("/images", 403, 201, json={"name": "lab", "path": "/srv/lab.tar"}),
+    "POST /api/v1/images": administered("/images", 201, json={"name": "lab", "path": "/srv/lab.tar"}),
     "GET /api/v1/images/{ref}": to("/images/private:1", NOT_THERE, 200),
-    "PUT /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, 202, content=b"tar"),
+    "PUT /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, TOO_LATE, but=FIRST, content=b"tar"),
     "DELETE /api/v1/images/{ref}": to("/images/tiny:1", 403, TOO_LATE),
     "GET /api/v1/roots": to("/roots", 200, 200),
     "GET /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 200),
-    "POST /api/v1/roots/{name}/keep": to("/roots/of-root/keep", NOT_THERE, 202, json={"image": "mine"}),
-    "DELETE /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 202),
+    "POST /api/v1/roots/{name}/keep": to("/roots/of-root/keep", NOT_THERE, TOO_LATE, but=FIRST, json={"image": "mine"}),
+    "DELETE /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 202, but=FIRST),
     "GET /api/v1/reservations": to("/reservations?all=true", 200, 200),
     "GET /api/v1/reservations/{number}": to("/reservations/3", 200, 200),
-    "POST /api/v1/reservations": to("/reservations", 201, TOO_LATE, json=WANTED),
-    "POST /api/v1/reservations/{number}/extend": to("/reservations/4/extend", 403, 200, json={"by_s": 60}),
-    "POST /api/v1/reservations/{number}/share": to("/reservations/4/share", 403, 200, json={"add": ["bob"]}),
-    "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/4/heartbeat", 403, 200, json={"ttl_s": 60}),
+    "POST /api/v1/reservations": to("/reservations", TOO_LATE, TOO_LATE, but=RESERVED, json=WANTED),
+    "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json=LONGER),
+    "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
+    "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/2/heartbeat", 403, 200, but=WORKER, json=BEAT),
     "GET /api/v1/queue": to("/queue", 200, 200),
-    "POST /api/v1/reservations/{number}/release": to("/reservations/4/release", 403, 202, json=DISCARD),
+    "POST /api/v1/reservations/{number}/release": to("/reservations/2/release", 403, 409, but=RELEASED, json=DISCARD),
     "GET /api/v1/deployments/{deployment}": to(f"/deployments/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/events": to("/events?board=tk1-1", 200, 200),
     "GET /api/v1/known-hosts": to("/known-hosts", 200, 200),
@@ -120,9 +184,9 @@ def test_every_route_is_in_the_matrix(door: Door) -> None:
 @pytest.mark.parametrize("route", MATRIX)
 async def test_a_route_opens_for_whom_it_should(lived_in: Door, route: str) -> None:
     row, method = MATRIX[route], route.partition(" ")[0]
-    for who in ("nobody", "agent", "gateway", "user", "admin"):
+    for who in (*MACHINES, *NARROW, *ROLES):
         answer = await lived_in.ask(who, method, row.path, **row.how)
-        assert answer.status_code == getattr(row, who), f"{who}: {answer.text}"
+        assert answer.status_code == row.of(who, method), f"{who}: {answer.text}"
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
 

@@ -61,7 +61,7 @@ def test_a_problem_tells_code_sentence_and_hint() -> None:
         ({"json": {}}, "name: Field required"),
         ({"json": {"name": 7}}, "name: Input should be a valid string"),
         ({"json": {"name": "eve", "is_admin": True}}, "is_admin: Extra inputs are not permitted"),
-        ({"json": {"name": "eve", "role": "king"}}, "role: Input should be 'admin' or 'user'"),
+        ({"json": {"name": "eve", "role": "king"}}, "role: Input should be 'admin', 'operator', 'user' or 'guest'"),
         ({"json": {"name": "eve", "ssh_keys": ["k", 5]}}, "ssh_keys.1: Input should be a valid string"),
         ({"json": []}, "the body: Input should be"),
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, "the body is no JSON"),

@@ -239,3 +239,25 @@ async def test_a_list_of_events_can_be_the_newest_alone(door: Door) -> None:
     answer = await door.ask("admin", "GET", "/api/v1/events?tail=2")
     assert [event["number"] for event in answer.json()] == numbers[-2:]
     assert (await door.ask("admin", "GET", "/api/v1/events?tail=0")).status_code == 422
+
+
+@pytest.mark.parametrize("act", ["suspend", "revoke", "renew"])
+async def test_a_stream_ends_at_once_when_its_token_does(door: Door, act: str) -> None:
+    door.streams = Streams(alive_s=PATIENCE_S)  # not because it looks now and then, but because it is told
+    farm, admin = door.house.farm, door.house.admin
+    token = door.tokens["user"][3:19]
+    acts = {
+        "suspend": lambda: farm.accounts.suspend(admin, "ada"),
+        "revoke": lambda: farm.tokens.revoke(admin, token),
+        "renew": lambda: farm.tokens.renew(admin, "ada"),
+    }
+    last = farm.history.last_number()
+    async with (
+        client(door, "user") as http,
+        http.stream("GET", f"/api/v1/events?after={last}", headers=STREAM) as answer,
+    ):
+        await asyncio.to_thread(acts[act])
+        async with asyncio.timeout(1):
+            async for _line in answer.aiter_lines():
+                pass
+    await free_again(door)

@@ -12,6 +12,9 @@ from uuid import uuid4
 
 TOKEN = "bg_0123456789abcdef_secret"
 GROUP = ("count", "board", "type", "where")
+CODE = "bgi_0123456789abcdef_secret"
+PASSWORD = "correct horse battery"
+OPEN = (["login"], ["invitations", "accept"])  # to who has no token yet
 Json = dict[str, Any]
 
 
@@ -50,6 +53,12 @@ class FakeFarm:
     orders: dict[str, Json] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     known_hosts: str = ""
+    keys: list[Json] = field(default_factory=list)
+    tokens: dict[str, Json] = field(default_factory=dict)
+    invitations: dict[str, Json] = field(default_factory=dict)
+    audit: list[Json] = field(default_factory=list)
+    accepted: list[Json] = field(default_factory=list)
+    passwords: list[tuple[str | None, str]] = field(default_factory=list)  # old and new, as they were given
     portion: int = 3  # how many events one answer holds
     image_state: str = "ready"  # what becomes of an image once its content is here
     image_reason: str = ""
@@ -97,6 +106,28 @@ class FakeFarm:
             "created_at": stamp(datetime.now(UTC)), "expires_at": None, "board": None, **facts,
         }  # fmt: skip
         return self.roots[name]
+
+    def token(self, id_: str, **facts: Any) -> Json:
+        self.tokens[id_] = {
+            "id": id_, "label": "", "scope": "all", "is_login": False, "origin": "10.0.0.7", "last_used_at": None,
+            "created_at": stamp(datetime.now(UTC)), "expires_at": None, **facts,
+        }  # fmt: skip
+        return self.tokens[id_]
+
+    def invitation(self, name: str, **facts: Any) -> Json:
+        self.invitations["0123456789abcdef"] = {
+            "id": "0123456789abcdef", "name": name, "role": "user", "is_reset": False,
+            "created_at": stamp(datetime.now(UTC)), "expires_at": stamp(datetime.now(UTC)), **facts,
+        }  # fmt: skip
+        return self.invitations["0123456789abcdef"]
+
+    def acted(self, act: str, thing: str, **facts: Any) -> None:
+        self.audit.append(
+            {
+                "number": len(self.audit) + 1, "at": stamp(datetime.now(UTC)), "who": "ada", "token": "",
+                "origin": "10.0.0.7", "act": act, "thing": thing, "before": {}, "after": {}, **facts,
+            }
+        )  # fmt: skip
 
     def tell(self, number: int | None, board: str, step: str, phase: str, **facts: Any) -> None:
         """Something happened: whoever follows is told at once."""
@@ -167,8 +198,53 @@ class FakeFarm:
 
     def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:  # noqa: PLR0912 - one case a route
         match (method, *path):
+            case ("POST", "login"):
+                if (body["name"], body["password"]) != ("ada", PASSWORD):
+                    raise Refused(403, "login.refused", "name or password is wrong")
+                return 201, {"user": self.users["ada"], "token": TOKEN}
+            case ("POST", "invitations", "accept"):
+                if body["code"] != CODE:
+                    raise Refused(403, "invitation.refused", "this code is good for nothing")
+                self.accepted.append(body)
+                return 201, {"user": self.users["ada"], "token": TOKEN}
             case ("GET", "me"):
-                return 200, self.users["ada"]
+                return 200, self.users["ada"] | {"scope": "all", "token": "0123456789abcdef"}
+            case ("PUT", "me", "password"):
+                self.passwords.append((body["old"], body["new"]))
+                return 204, None
+            case ("GET", "me", "ssh-keys"):
+                return 200, self.keys
+            case ("POST", "me", "ssh-keys"):
+                self.keys.append({"fingerprint": f"SHA256:{len(self.keys)}/x", "ssh_key": body["ssh_key"]})
+                return 201, self.keys
+            case ("DELETE", "me", "ssh-keys", *fingerprint):
+                self.keys = [one for one in self.keys if one["fingerprint"] != "/".join(fingerprint)]
+                return 204, None
+            case ("GET", "tokens") | ("GET", "users", _, "tokens"):
+                return 200, list(self.tokens.values())
+            case ("POST", "tokens"):
+                made = self.token("fedcba9876543210", **{key: body[key] for key in ("label", "scope") if body[key]})
+                return 201, made | {"token": "bg_fedcba9876543210_new"}
+            case (_, "tokens", token):
+                return self.thing(method, self.tokens, token, "token", None)
+            case ("POST", "users", name, "suspend" | "restore" as act):
+                self.users[name]["suspended"] = act == "suspend"
+                return 200, self.users[name]
+            case ("PUT", "users", name, "role"):
+                self.users[name].update(body)
+                return 200, self.users[name]
+            case ("POST", "users", name, "reset"):
+                return 201, self.invitation(name, is_reset=True) | {"code": CODE}
+            case ("GET", "invitations"):
+                return 200, list(self.invitations.values())
+            case ("POST", "invitations"):
+                return 201, self.invitation(body["name"], role=body["role"]) | {"code": CODE}
+            case (_, "invitations", invitation):
+                return self.thing(method, self.invitations, invitation, "invitation", None)
+            case ("GET", "audit"):
+                after = int(query.get("after", "0"))
+                found = [one for one in self.audit if one["number"] > after and query.get("who") in {None, one["who"]}]
+                return 200, found[-int(query["tail"]) :] if "tail" in query else found[: self.portion]
             case ("GET", "sites"):
                 return 200, self.sites
             case ("GET", "users"):
@@ -434,7 +510,7 @@ class Door(BaseHTTPRequestHandler):
         try:
             if not url.path.startswith("/api/v1/"):
                 raise Refused(404, "route.unknown", "there is no such path")
-            if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            if path not in OPEN and self.headers["Authorization"] != f"Bearer {TOKEN}":
                 raise Refused(401, "token.refused", "this token opens nothing here")
             if path[0] == "known-hosts":
                 self.send(200, self.farm.known_hosts.encode(), "text/plain")

@@ -121,9 +121,9 @@ def test_the_farm_is_reached_by_a_unix_socket(farm: FakeFarm, tmp_path: Path) ->
     [
         (b"HTTP/1.0 404 Not Found\r\nContent-Type: text/html\r\n\r\n<h1>nginx</h1>", "farm.foreign", "status 404"),
         (b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<h1>hello</h1>", "farm.foreign", "not JSON"),
-        (b"HTTP/1.0 200 OK\r\n\r\n{}", "farm.foreign", "User.name is missing"),
-        (b'HTTP/1.0 200 OK\r\n\r\n{"name": 3, "role": "user"}', "farm.foreign", "User.name is int, not str"),
-        (b"HTTP/1.0 200 OK\r\n\r\n[]", "farm.foreign", "User is list"),
+        (b"HTTP/1.0 200 OK\r\n\r\n{}", "farm.foreign", "Me.name is missing"),
+        (b'HTTP/1.0 200 OK\r\n\r\n{"name": 3, "role": "user"}', "farm.foreign", "Me.name is int, not str"),
+        (b"HTTP/1.0 200 OK\r\n\r\n[]", "farm.foreign", "Me is list"),
         (b"HTTP/1.0 302 Found\r\nLocation: https://farm.example.org/\r\n\r\n", "farm.foreign", "sends its visitors on"),
         (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "farm.unreachable", "what stands before it says 502"),
         (b"HTTP/1.0 500 Oops\r\nContent-Type: application/problem+json\r\n\r\n{", "farm.foreign", "status 500"),

@@ -9,12 +9,21 @@ import pytest
 from boardgrid.client.complaint import ExitCode
 from boardgrid.client.main import cli
 from tests.client.conftest import Run
-from tests.client.fake_farm import TOKEN, FakeFarm
+from tests.client.fake_farm import CODE, TOKEN, FakeFarm
 from tests.client.test_main import commands
 
 CALLS: dict[str, list[str]] = {
     "login": ["login", "URL", "--token-stdin"],
+    "logout": ["logout"],
+    "accept": ["accept", "URL", "--code-stdin"],
     "whoami": ["whoami"],
+    "password": ["password", "--stdin"],
+    "key list": ["key", "list"],
+    "key add": ["key", "add", "KEY"],
+    "key remove": ["key", "remove", "SHA256:0/x"],
+    "token list": ["token", "list"],
+    "token create": ["token", "create", "ci", "--scope", "use"],
+    "token revoke": ["token", "revoke", "0123456789abcdef"],
     "reserve": ["reserve", "tk1-1", "--image", "tiny"],
     "status": ["status"],
     "extend": ["extend", "7", "1h"],
@@ -49,13 +58,22 @@ CALLS: dict[str, list[str]] = {
     "user show": ["user", "show", "ada"],
     "user token": ["user", "token", "ada"],
     "user keys": ["user", "keys", "ada", "--none"],
+    "user invite": ["user", "invite"],
+    "user invitations": ["user", "invitations"],
+    "user uninvite": ["user", "uninvite", "0123456789abcdef"],
+    "user reset": ["user", "reset", "grace"],
+    "user role": ["user", "role", "grace", "operator"],
+    "user suspend": ["user", "suspend", "grace"],
+    "user restore": ["user", "restore", "grace"],
     "user remove": ["user", "remove", "grace", "--yes"],
+    "audit": ["audit"],
     "apply": ["apply", "INVENTORY", "--yes"],
     "run": ["run", "--image", "tiny", "--board", "tk1-1", "--", "true"],
     "version": ["version"],
     "completion": ["completion", "bash"],
 }  # fmt: skip
 ASKS_NO_FARM = {"version", "completion"}
+ASKS_WITHOUT_TOKEN = {"accept"}
 PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "run"}
 PRINTS_WHAT_A_SHELL_READS = {"completion"}
 
@@ -89,7 +107,12 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     }  # fmt: skip
     inventory = tmp_path / "farm.toml"
     inventory.write_text('[board_types.rpi4]\narch = "arm64"\n')
-    given = {"URL": farm.url, "INVENTORY": str(inventory)}
+    (tmp_path / "ada.pub").write_text("ssh-ed25519 AAAA\n")
+    farm.token("0123456789abcdef")
+    farm.invitation("linus")
+    farm.acted("user.add", "user:grace")
+    farm.keys.append({"fingerprint": "SHA256:0/x", "ssh_key": "ssh-ed25519 AAAA"})
+    given = {"URL": farm.url, "INVENTORY": str(inventory), "KEY": str(tmp_path / "ada.pub")}
     return {name: [given.get(word, word) for word in words] for name, words in CALLS.items()}
 
 
@@ -101,12 +124,12 @@ def test_every_command_is_called_here() -> None:
     "name", [name for name in LEAVES if name not in PRINTS_WHAT_THE_BOARD_SAYS | PRINTS_WHAT_A_SHELL_READS]
 )
 def test_what_was_asked_for_is_json(run: Run, argv: dict[str, list[str]], name: str) -> None:
-    ended = run("-o", "json", *argv[name], stdin=f"{TOKEN}\n")
+    ended = run("-o", "json", *argv[name], stdin=f"{CODE if name in ASKS_WITHOUT_TOKEN else TOKEN}\n")
     assert ended.code == 0, ended.err
     assert ended.json not in (None, {})
 
 
-@pytest.mark.parametrize("name", [name for name in LEAVES if name not in ASKS_NO_FARM])
+@pytest.mark.parametrize("name", [name for name in LEAVES if name not in ASKS_NO_FARM | ASKS_WITHOUT_TOKEN])
 def test_a_complaint_is_json_in_the_last_line_of_standard_error(
     run: Run, argv: dict[str, list[str]], name: str
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from boardgrid.client.complaint import Complaint
 from boardgrid.client.login import Login, login_for, profiles_file, store
 from tests.client.conftest import Run
-from tests.client.fake_farm import TOKEN, FakeFarm
+from tests.client.fake_farm import CODE, PASSWORD, TOKEN, FakeFarm
 
 NOBODY = {"BOARDGRID_URL": "", "BOARDGRID_TOKEN": ""}
 
@@ -108,3 +108,48 @@ def test_who_cannot_be_asked_is_told_how_a_program_logs_in(run: Run, farm: FakeF
     assert "--token-stdin" in ended.err
     assert run("login", farm.url, "--token-stdin", stdin="\n", **NOBODY).code == 2
     assert run("login", "farm:8470", "--token-stdin", stdin=TOKEN, **NOBODY).code == 2
+
+
+def test_who_logs_in_by_password_keeps_the_token_that_it_gives(farm: FakeFarm, run: Run, home: dict[str, str]) -> None:
+    ended = run("login", farm.url, "--name", "ada", "--password-stdin", stdin=f"{PASSWORD}\n", **NOBODY)
+    assert (ended.code, login_for(None, home)) == (0, Login(farm.url, TOKEN))
+    assert PASSWORD not in profiles_file(home).read_text() + ended.out + ended.err
+    refused = run("login", farm.url, "--name", "ada", "--password-stdin", stdin="wrong one\n", **NOBODY)
+    assert (refused.code, "name or password is wrong (login.refused)" in refused.err) == (4, True)
+    both = run("login", farm.url, "--password-stdin", "--token-stdin", stdin="x\n", **NOBODY)
+    assert (both.code, "not with both" in both.err) == (2, True)
+
+
+def test_an_invitation_is_accepted_with_a_password_or_a_key_and_logs_in(
+    farm: FakeFarm, run: Run, home: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAA\n")
+    key = ("--ssh-key", str(tmp_path / "id.pub"))
+    ended = run("accept", farm.url, "--name", "linus", *key, "--code-stdin", stdin=f"{CODE}\n{PASSWORD}\n", **NOBODY)
+    assert (ended.code, login_for(None, home).token) == (0, TOKEN)
+    assert run("accept", farm.url, *key, "--code-stdin", stdin=CODE, **NOBODY).code == 0
+    first, second = farm.accepted
+    assert first == {"code": CODE, "name": "linus", "password": PASSWORD, "ssh_keys": ["ssh-ed25519 AAAA"]}
+    assert (second["name"], second["password"]) == ("", None)
+    refused = run("accept", farm.url, "--code-stdin", stdin="bgi_x\n", **NOBODY)
+    assert (refused.code, "invitation.refused" in refused.err) == (4, True)
+
+
+@pytest.mark.parametrize("is_login", [True, False])
+def test_who_logs_out_ends_a_login_and_leaves_a_token_that_was_given(
+    farm: FakeFarm, run: Run, home: dict[str, str], is_login: bool
+) -> None:
+    farm.token("0123456789abcdef", is_login=is_login)
+    store("default", Login(farm.url, TOKEN), home)
+    store("other", Login("http://other", "x"), home)
+    ended = run("logout", **NOBODY)
+    assert (ended.code, f"logged out of {farm.url}" in ended.err) == (0, True)
+    assert set(json.loads(profiles_file(home).read_text())) == {"other"}
+    assert bool(farm.tokens) is not is_login
+
+
+def test_who_logs_out_with_a_token_that_is_over_forgets_it(farm: FakeFarm, run: Run, home: dict[str, str]) -> None:
+    store("default", Login(farm.url, "bg_0_wrong"), home)
+    assert run("logout", **NOBODY).code == 0
+    assert json.loads(profiles_file(home).read_text()) == {}
+    assert run("logout", **NOBODY).code == 4

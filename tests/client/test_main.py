@@ -131,7 +131,7 @@ def test_a_farm_that_is_not_there_is_said_in_a_sentence_with_a_hint(run: Run) ->
 def test_a_refused_token_says_where_to_get_one(run: Run) -> None:
     ended = run("board", "list", BOARDGRID_TOKEN="bg_0_wrong")
     assert ended.code == 4
-    assert "`boardgrid login URL` stores a token" in ended.err
+    assert "`boardgrid login URL` logs in again" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from click.testing import CliRunner
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from boardgrid.adapters.changes import InProcessChanges
+from boardgrid.adapters.changes.in_process import InProcessChanges
 from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.api.app import create
 from boardgrid.api.spool import Spool
 from boardgrid.api.streams import Streams
@@ -33,6 +34,7 @@ from boardgrid.model.image import Kernel, Manifest, RootSource
 from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Reached, Report, RootReport, StepReport
 from boardgrid.model.wish import BoardWish, Deployed, Gone, SiteWishes
 from boardgrid.services.farm import Farm
+from boardgrid.testing import FakePasswords
 from tests.client.conftest import Ended
 
 pytestmark = pytest.mark.slow
@@ -198,9 +200,9 @@ async def farm(tmp_path: Path) -> AsyncIterator[Played]:
 
     # What the farm logs would mix with what the commands print: they run in this process.
     with capture_logs():
-        records = SqlRecords.open(tmp_path / "farm.db", upgrade=True, now=now)
+        records = SqlRecords.open(SqliteFile(tmp_path / "farm.db"), upgrade=True, now=now)
         try:
-            farm = Played(Farm.of(records, InProcessChanges(), now), tmp_path)
+            farm = Played(Farm.of(records, InProcessChanges(), now, passwords=FakePasswords()), tmp_path)
             farm.farm.inventory.put_site(Site("lab", server=IPv4Interface("10.20.0.1/24")))
             farm.tokens["root"] = farm.farm.accounts.create_admin("root").clear.reveal()
             listening = socket.create_server(("127.0.0.1", 0))
@@ -426,3 +428,45 @@ async def test_a_job_says_that_it_lives_and_is_over_whatever_happens(furnished: 
     assert shown["state"] == "ended"
     assert shown["alive_until"] is not None
     assert "clone" in log.read_text()
+
+
+async def test_a_day_of_an_account(farm: Played) -> None:
+    """Invited, at work, suspended, back with a new password, and all of it in the audit log."""
+    profile = {"XDG_CONFIG_HOME": str(farm.folder / "linus"), "BOARDGRID_URL": "", "BOARDGRID_TOKEN": ""}
+
+    async def linus(*argv: str, stdin: str | None = None) -> Ended:
+        ended = await asyncio.to_thread(CliRunner().invoke, cli, list(argv), input=stdin, env=profile)
+        return Ended(ended.exit_code, ended.stdout, ended.stderr)
+
+    (farm.folder / "linus.pub").write_text(f"{KEY} linus@home\n")
+    code = (await farm.ok("user", "invite", "linus")).out
+    joined = await linus("accept", farm.url, "--code-stdin", stdin=f"{code}correct horse battery\n")
+    assert (joined.code, "as linus (user)" in joined.err) == (0, True)
+    assert (await linus("accept", farm.url, "--code-stdin", stdin=f"{code}correct horse battery\n")).code == 4
+
+    assert KEY.split(maxsplit=1)[0] in (await linus("key", "add", str(farm.folder / "linus.pub"))).out
+    program = (await linus("token", "create", "ci", "--scope", "read", "--for", "1d")).out.strip()
+    farm.tokens["program"] = program
+    assert (await farm.ok("board", "list", who="program")).out == ""
+    assert "this token may only look at things" in (await farm.run("token", "create", who="program")).err
+    changed = await linus("password", "--stdin", stdin="correct horse battery\nstaple of the horse\n")
+    assert "the password of linus was changed" in changed.err
+
+    await farm.ok("user", "suspend", "linus")
+    shut_out = await linus("whoami")
+    assert (shut_out.code, "the account of linus is suspended (account.suspended)" in shut_out.err) == (4, True)
+    assert "suspended" in (await farm.ok("user", "list")).out
+    await farm.ok("user", "restore", "linus")
+    assert (await linus("whoami")).code == 0
+    assert (await linus("logout")).code == 0
+
+    code = (await farm.ok("user", "reset", "linus")).out
+    assert (await linus("accept", farm.url, "--code-stdin", stdin=f"{code}another good one\n")).code == 0
+    assert (await farm.run("whoami", who="program")).code == 4, "all tokens ended with the old password"
+    await farm.ok("user", "role", "linus", "operator")
+    acts = [one["act"] for one in (await farm.ok("audit", "--thing", "user:linus", "-o", "json")).json]
+    assert acts == [
+        "invitation.accept", "invitation.accept", "key.add", "password.change", "user.suspend", "user.restore",
+        "invitation.accept", "user.role",
+    ]  # fmt: skip
+    assert "role: user -> operator" in (await farm.ok("audit")).out

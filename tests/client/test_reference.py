@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text("utf-8")
 _SECTION = re.compile(r"^### `boardgrid ([^`]+)`\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 SECTIONS: dict[str, str] = dict(_SECTION.findall(PAGE))
 SHARED = {"-o", "--output", "--profile", "-h", "--help"}
-HANDED_OVER = {"up", "down", "admin"}
+HANDED_OVER = {"up", "down", "admin", "backup", "restore"}
 
 
 def tree() -> dict[str, click.Command]:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from boardgrid.client.login import login_for
-from tests.client.fake_farm import TOKEN, FakeFarm
+from tests.client.fake_farm import PASSWORD, TOKEN, FakeFarm
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -91,8 +91,24 @@ def held(farm: FakeFarm, eventually: Callable[[Callable[[], bool]], None]) -> Fa
     return farm
 
 
+def test_name_and_password_are_asked_for_and_the_password_is_not_shown(
+    farm: FakeFarm, talk: Talk, tmp_path: Path
+) -> None:
+    answers = [("Name: ", "ada"), ("Password: ", PASSWORD)]
+    seen = talk("login", farm.url, answers=answers, BOARDGRID_URL="", BOARDGRID_TOKEN="")
+    assert (seen.code, PASSWORD in seen.raw) == (0, False)
+    assert login_for(None, {"XDG_CONFIG_HOME": str(tmp_path / "config")}).token == TOKEN
+
+
+def test_a_new_password_is_asked_for_twice(farm: FakeFarm, talk: Talk) -> None:
+    answers = [("Old password: ", ""), ("New password: ", PASSWORD), ("Again: ", PASSWORD)]
+    seen = talk("password", answers=answers)
+    assert (seen.code, farm.passwords) == (0, [(None, PASSWORD)])
+    assert "other logins have ended" in seen.text
+
+
 def test_the_token_is_asked_for_and_not_shown(farm: FakeFarm, talk: Talk, tmp_path: Path) -> None:
-    seen = talk("login", farm.url, answers=[("Token: ", TOKEN)], BOARDGRID_URL="", BOARDGRID_TOKEN="")
+    seen = talk("login", farm.url, "--token", answers=[("Token: ", TOKEN)], BOARDGRID_URL="", BOARDGRID_TOKEN="")
     assert seen.code == 0
     assert TOKEN not in seen.raw
     assert "logged in" in seen.text

@@ -2,20 +2,30 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from boardgrid.adapters.changes import InProcessChanges
+from boardgrid.adapters.changes.in_process import InProcessChanges
+from boardgrid.adapters.changes.postgresql import PostgresChanges
+from boardgrid.adapters.records.postgresql import PostgresDatabase
+from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.ports import Changes
+from boardgrid.postgresql import Postgres
+from tests import postgres
 
-Make = Callable[[], Changes]
 
-
-@pytest.fixture(params=[InProcessChanges], ids=["in process"])
-def changes(request: pytest.FixtureRequest) -> Changes:
-    make: Make = request.param
-    return make()
+@pytest.fixture(params=["in process", pytest.param("postgresql", marks=pytest.mark.slow)])
+def changes(request: pytest.FixtureRequest) -> Iterator[Changes]:
+    if request.param == "in process":
+        yield InProcessChanges()
+        return
+    made = PostgresChanges(postgres.server().make("changes"))
+    with made.listening():
+        yield made
 
 
 async def test_a_change_wakes_who_waits_for_its_topic(changes: Changes) -> None:
@@ -96,3 +106,83 @@ def test_a_loop_that_has_ended_keeps_nobody_from_telling(changes: Changes) -> No
     loop.close()
     changes.tell("events")
     assert len(pending) == 1
+
+
+# --- several controllers
+
+
+class Controller:
+    """What one of several has: records to write, and changes to wait for."""
+
+    def __init__(self, at: Postgres) -> None:
+        self.changes = PostgresChanges(at, again_s=0.1)
+        database = PostgresDatabase(at, Path("/nowhere"))
+        self.records = SqlRecords.open(database, upgrade=True, now=lambda: datetime(2026, 3, 1, tzinfo=UTC))
+
+    def record(self, *topics: str, raises: bool = False) -> None:
+        with self.records.write() as tx:
+            tx.announce(*topics)
+            if raises:
+                raise ZeroDivisionError
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[tuple[Controller, Controller]]:
+    at = postgres.server().make("changes")
+    one, other = Controller(at), Controller(Postgres(at.url))
+    with one.changes.listening(), other.changes.listening():
+        yield one, other
+    for controller in (one, other):
+        controller.records.close()
+
+
+async def _heard(controller: Controller, teller: Controller) -> None:
+    """Until it hears what the other records: listening begins in a thread."""
+    async with asyncio.timeout(30):
+        mark = controller.changes.mark("hello")
+        while controller.changes.mark("hello") == mark:
+            await asyncio.to_thread(teller.record, "hello")
+            await controller.changes.wait("hello", mark, 0.1)
+        await asyncio.sleep(0.2)  # for what else was said meanwhile
+
+
+@pytest.mark.slow
+async def test_what_one_controller_records_wakes_who_waits_at_the_other(two: tuple[Controller, Controller]) -> None:
+    one, other = two
+    mark, elsewhere = other.changes.mark("events"), other.changes.mark("wishes:lab")
+    waiting = asyncio.ensure_future(other.changes.wait("events", mark, 60))
+    began = time.monotonic()
+    await asyncio.to_thread(one.record, "events")
+    assert await waiting > mark
+    assert time.monotonic() - began < 2
+    assert other.changes.mark("wishes:lab") == elsewhere
+
+
+@pytest.mark.slow
+async def test_what_was_not_recorded_is_told_to_nobody(two: tuple[Controller, Controller]) -> None:
+    one, other = two
+    mark = other.changes.mark("events")
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.to_thread(one.record, "events", raises=True)
+    assert await other.changes.wait("events", mark, 0.3) == mark
+
+
+@pytest.mark.slow
+async def test_a_controller_does_not_hear_itself_twice(two: tuple[Controller, Controller]) -> None:
+    one, _other = two
+    mark = one.changes.mark("events")
+    await asyncio.to_thread(one.record, "events")
+    one.changes.tell("events")
+    assert await one.changes.wait("events", mark + 1, 0.3) == mark + 1
+
+
+@pytest.mark.slow
+async def test_who_waited_while_nothing_was_heard_looks_again(two: tuple[Controller, Controller]) -> None:
+    one, other = two
+    waiting = [asyncio.ensure_future(each.changes.wait("events", each.changes.mark("events"), 60)) for each in two]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(postgres.server().restart)
+    async with asyncio.timeout(30):
+        await asyncio.gather(*waiting)
+    await _heard(other, one)
+    await _heard(one, other)

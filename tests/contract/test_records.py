@@ -1,8 +1,6 @@
 """What is recorded comes back as it was, all of it or nothing, and what must never be is not recorded."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Interface
@@ -11,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Property, Site
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid
@@ -19,11 +18,11 @@ from boardgrid.model.planning import Standing
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.user import Audience, Role, Token, User
+from boardgrid.model.user import Audience, Invitation, Password, Role, Scope, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, Wish
 from boardgrid.ports import Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
-from tests.services.house import records_with
+from tests.databases import records_of
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123457, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -107,19 +106,22 @@ BOARD = Board(
 STANDING = Standing(BOARD, 5, WISH, True, DEPLOYMENT.id, PowerOrder(uuid4(), Act.CYCLE))
 ORDER = OrderRecord(PowerOrder(uuid4(), Act.RESET), "tk1-1", ADA.id, AT, True, "the outlet is dead")
 HEALTH = Health("tk1-1", Power.ON, Voice.OTHER, AT)
-TOKEN = Token("0123456789abcdef", "f" * 64, Audience.PERSON, ADA.id)
+TOKEN = Token(
+    "0123456789abcdef", "f" * 64, Audience.PERSON, ADA.id, None, Scope.USE, "ci", "10.0.0.7", True, AT, AT + HOUR, AT
+)
+PASSWORD = Password(ADA.id, "$argon2id$...", AT)
+INVITATION = Invitation("0123456789abcdef", "e" * 64, BOB.id, AT, AT + HOUR, Role.GUEST, "eve", ADA.id)
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
-    ADA, BOB, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER, HEALTH, TOKEN,
+    ADA, BOB, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER, HEALTH, TOKEN, PASSWORD,
+    INVITATION,
 )  # fmt: skip
 
 
-@pytest.fixture(params=[records_with], ids=["sqlite"])
-def records(request: pytest.FixtureRequest) -> Iterator[Records]:
-    make: Callable[[], AbstractContextManager[Records]] = request.param
-    with make() as made:
-        yield made
+@pytest.fixture
+def records(engine: str) -> Records:
+    return records_of(engine)
 
 
 @pytest.fixture
@@ -145,6 +147,8 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.order(ORDER.order.id),
             snapshot.health().get("tk1-1"),
             snapshot.token(TOKEN.id),
+            snapshot.password(ADA.id),
+            snapshot.invitation(INVITATION.id),
         )
 
 
@@ -163,7 +167,7 @@ def test_what_is_not_there_is_none(records: Records) -> None:
 
 def test_a_thing_that_is_saved_again_is_changed_and_keeps_what_refers_to_it(full: Records) -> None:
     changed: tuple[Thing, ...] = (
-        replace(ADA, ssh_keys=("ssh-ed25519 EEEE",)),
+        replace(ADA, ssh_keys=("ssh-ed25519 EEEE",), suspended=True),
         replace(LAB, version=8, instance=None, seen_at=None),
         replace(TK1, boot_s=9.0),
         replace(IMAGE, state=ImageState.GONE, manifest=None),
@@ -215,12 +219,21 @@ def test_times_keep_their_microseconds(full: Records, at: datetime) -> None:
 
 
 def test_words_of_any_language_are_kept(full: Records) -> None:
-    words = "Größe, 板, \"'; DROP TABLE users; -- \x00"
-    with full.write() as tx:
+    words = "Größe, 板, \"'; DROP TABLE users; -- "
+    assert _kept(full, words) == words
+
+
+def test_a_nul_that_a_board_printed_hinders_no_record(full: Records) -> None:
+    assert _kept(full, "it said \0") in {"it said \0", "it said \N{SYMBOL FOR NULL}"}
+
+
+def _kept(records: Records, words: str) -> str:
+    with records.write() as tx:
         tx.save(STANDING.set_aside(words))
-    with full.read() as snapshot:
+    with records.read() as snapshot:
         standing = snapshot.board("tk1-1")
-    assert standing is not None and standing.board.set_aside == words
+    assert standing is not None
+    return standing.board.set_aside
 
 
 # --- all or nothing
@@ -317,6 +330,16 @@ def test_nothing_refers_to_what_is_not_there(full: Records) -> None:
     _refused(full, Standing(replace(BOARD, type="rpi4")))
 
 
+@pytest.mark.parametrize("number", [0, 2**31, 2**53])
+def test_a_number_that_was_never_given_is_nothings(full: Records, number: int) -> None:
+    with full.read() as snapshot:
+        assert snapshot.reservation(number) is None
+        assert snapshot.reservations(before=number) == ([RESERVATION] if number else [])
+        assert snapshot.deployments(reservations=[number]) == []
+        assert snapshot.events(number, limit=9) == []
+        assert snapshot.events(0, limit=9, reservation=number) == []
+
+
 def test_a_number_that_no_database_can_hold_is_refused(full: Records) -> None:
     with pytest.raises(Invalid) as error, full.read() as snapshot:
         snapshot.reservation(1 << 70)
@@ -394,27 +417,83 @@ def test_a_removed_thing_is_gone_and_removing_it_again_changes_nothing(full: Rec
     with full.write() as tx:
         for _ in range(2):
             tx.remove(TOKEN)
+            tx.remove(PASSWORD)
+            tx.remove(INVITATION)
             tx.remove(STANDING)
             tx.remove(TK1)
     with full.read() as snapshot:
-        assert snapshot.token(TOKEN.id) is None
+        assert snapshot.token(TOKEN.id) is None and snapshot.tokens(ADA.id) == []
+        assert snapshot.password(ADA.id) is None
+        assert snapshot.invitation(INVITATION.id) is None and snapshot.invitations() == []
         assert snapshot.board("tk1-1") is None
         assert snapshot.board_type("tk1") is None
         assert snapshot.health() == {}
         assert snapshot.reservation(1) == RESERVATION, "what happened on a board stays"
 
 
-def test_the_tokens_of_a_user_or_a_door_end_and_no_others(full: Records) -> None:
+def test_the_tokens_of_a_door_end_and_no_others(full: Records) -> None:
     agent = Token("a" * 16, "1", Audience.AGENT, site="lab")
     gateway = Token("b" * 16, "2", Audience.GATEWAY, site="lab")
     bobs = Token("c" * 16, "3", Audience.PERSON, BOB.id)
     with full.write() as tx:
         for token in (agent, gateway, bobs):
             tx.save(token)
-        tx.tokens_end(user=ADA.id, audience=Audience.PERSON)
-        tx.tokens_end(site="lab", audience=Audience.AGENT)
+        tx.site_tokens_end("lab", Audience.AGENT)
     with full.read() as snapshot:
-        assert [snapshot.token(one.id) for one in (TOKEN, agent, gateway, bobs)] == [None, None, gateway, bobs]
+        assert [snapshot.token(one.id) for one in (TOKEN, agent, gateway, bobs)] == [TOKEN, None, gateway, bobs]
+
+
+def test_the_tokens_of_a_person_come_oldest_first_and_are_noted_when_they_are_used(full: Records) -> None:
+    older = replace(TOKEN, id="f" * 16, created_at=AT - HOUR)
+    with full.write() as tx:
+        tx.save(older)
+        tx.save(Token("a" * 16, "1", Audience.PERSON, BOB.id))
+        tx.tokens_used({older.id: AT + HOUR, "gone": AT})
+        tx.tokens_used({})
+        assert tx.token(older.id) == replace(older, last_used_at=AT + HOUR)
+    with full.read() as snapshot:
+        assert snapshot.tokens(ADA.id) == [replace(older, last_used_at=AT + HOUR), TOKEN]
+
+
+# --- what a transaction remembers
+
+
+def test_a_writer_reads_what_it_wrote(full: Records) -> None:
+    for thing in EVERYTHING:
+        with full.write() as tx:
+            assert tx.recorded(thing) == thing
+    with full.write() as tx:
+        assert tx.user(ADA.id) == ADA
+        tx.save(replace(ADA, suspended=True))
+        assert tx.user(ADA.id) == tx.recorded(ADA) == tx.user_named("ada") == replace(ADA, suspended=True)
+        assert tx.order(ORDER.order.id) == ORDER
+        tx.forget_orders(AT + HOUR)
+        assert tx.order(ORDER.order.id) is None
+        assert tx.boards() == [STANDING]
+        tx.remove(STANDING)
+        assert tx.board("tk1-1") is tx.recorded(STANDING) is None and tx.health() == {}
+        tx.save(STANDING)
+        tx.save(STANDING.parked())
+        assert tx.board("tk1-1") == STANDING.parked()
+    with full.read() as snapshot:
+        assert snapshot.board("tk1-1") == STANDING.parked()
+
+
+# --- the audit log
+
+
+def _audited(name: str = "ada", thing: str = "user:bob") -> AuditEntry:
+    return AuditEntry(0, AT, ADA.id, name, "0123", "10.0.0.7", "user.role", thing, {"role": "user"}, {"a": [1, None]})
+
+
+def test_audit_entries_come_back_as_they_were_and_are_found(full: Records) -> None:
+    with full.write() as tx:
+        tx.add_audit([_audited(), _audited("bob"), replace(_audited(thing="board:tk1-1"), who=None, before={})])
+    with full.read() as snapshot:
+        found = snapshot.audit(0, limit=9)
+        assert [replace(one, number=0) for one in found[:2]] == [_audited(), _audited("bob")]
+        assert snapshot.audit(found[0].number, limit=1) == snapshot.audit(0, limit=9, who="bob") == [found[1]]
+        assert snapshot.audit(0, limit=9, thing="board:tk1-1") == snapshot.audit(0, limit=1, newest=True) == [found[2]]
 
 
 # --- events and reports

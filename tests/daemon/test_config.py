@@ -34,6 +34,7 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         listen = "127.0.0.1:9000+"
         user = "ada"
         root_mib = 512
+        database = "postgresql://farm:hush@db.example.org/farm?sslmode=verify-full"
         [gateway]
         listen = "0.0.0.0:22"
         public = "gate.example.org:2222"
@@ -55,8 +56,11 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
     """
     read = config.read(written(tmp_path, text))
     assert read.state == Path("/srv/farm")
+    database = read.controller.database
+    assert database is not None and database.reveal().startswith("postgresql://farm:hush@db.example.org/farm")
+    assert "hush" not in repr(read)
     assert read.controller == config.ControllerConfig(
-        listen=Listen(IPv4Address("127.0.0.1"), 9000, True), user="ada", root_mib=512
+        listen=Listen(IPv4Address("127.0.0.1"), 9000, True), user="ada", root_mib=512, database=database
     )
     assert read.gateway == config.GatewayConfig(
         listen=Listen(IPv4Address("0.0.0.0"), 22), public=Public("gate.example.org", 2222), user="eve"
@@ -80,6 +84,14 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         ('[agent]\nnfs = "zfs"', "agent.nfs: should be 'auto', 'ganesha' or 'knfsd'"),
         ('[agent]\nimport_dirs = ["images"]', "agent.import_dirs.0: should be a path that begins with /"),
         ('[controller]\nlisten = "8470"', "controller.listen: should be an address and a port"),
+        ('[controller]\ndatabase = "farm.db"', "controller.database: should be the URL of a database"),
+        ('[controller]\ndatabase = "mysql://db/farm"', "controller.database: should be the URL of a database"),
+        ('[controller]\ndatabase = "postgresql://db"', "controller.database: should be the URL of a database"),
+        ('[controller]\ndatabase = "postgresql://db:x/farm"', "controller.database: should be the URL of a database"),
+        (
+            '[controller]\ndatabase = "postgresql:///farm?password=x"',
+            "controller.database: has user and password behind",
+        ),
         ('[gateway]\nlisten = "127.0.0.1:70000"', "gateway.listen: should be an address and a port"),
         (f'{REAL}[gateway]\nlisten = "0.0.0.0:2270"', "gateway.public: is missing: the gateway listens on every"),
         ('[gateway]\npublic = "gate.example.org"', "gateway.public: should be a name or an address, and a port"),
@@ -102,6 +114,16 @@ def test_each_complaint_names_file_and_key(tmp_path: Path, text: str, complaint:
     with pytest.raises(Invalid, match=re.escape(complaint)) as caught:
         config.read(file)
     assert str(caught.value).startswith(f"{file}: ")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://farm:hush@db/farm", "postgresql://farm:hush@db", "postgresql://a:hush@d:x/f"]
+)
+def test_a_password_is_in_no_complaint(tmp_path: Path, url: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        config.read(written(tmp_path, f'[controller]\ndatabase = "{url}"\n{REAL}'))
+    assert "controller.database" in str(caught.value)
+    assert "hush" not in str(caught.value) + caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ class Play:
         async with self.on_a_port() as url:
             await asyncio.to_thread(acts.admit_people, self.stage, Piece())
             assert login_for(None, self.stage.ada.environment).url == url
-        assert self.house.farm.accounts.user_of(self.token) == self.user
+        assert self.user is not None
+        assert self.house.farm.tokens.asker(self.token).id == self.user.id
 
     @property
     def user(self) -> User | None:
@@ -117,7 +118,7 @@ async def test_a_lost_login_costs_ada_nothing_but_her_token(again: Play) -> None
 
 
 async def test_a_token_that_opens_no_door_any_more_is_replaced(again: Play) -> None:
-    again.house.farm.accounts.new_token(again.house.admin, "ada")
+    again.house.farm.tokens.renew(again.house.admin, "ada")
     await again.admitted()
     assert again.user == again.house.ada
 

@@ -21,6 +21,7 @@ from boardgrid.gateway.door import public_line, serve
 from boardgrid.model.user import Secret
 from boardgrid.ports import Route
 from boardgrid.services.farm import Farm
+from boardgrid.testing import FakePasswords
 from tests.api.door import Door as Api
 from tests.api.door import served
 from tests.gateway.loopback import Door
@@ -97,7 +98,8 @@ async def test_a_user_is_on_their_board_until_their_time_is_over(course: tuple[D
         return at
 
     async with asyncio.TaskGroup() as beside:
-        expiring = beside.create_task(keep_expiring(Farm.of(house.records, house.changes, now)))
+        farm = Farm.of(house.records, house.changes, now, passwords=FakePasswords())
+        expiring = beside.create_task(keep_expiring(farm))
         assert await asyncio.to_thread(was_asked.wait, 60)
         assert ssh.process.returncode is None, "the time is not over yet"
         house.now = end
@@ -111,3 +113,21 @@ async def test_a_key_that_is_nobody_s_stays_outside(course: tuple[Door, House]) 
     door, _house = course
     with pytest.raises(asyncssh.PermissionDenied):
         await door.connect("bob")
+
+
+async def test_a_user_is_put_out_within_a_second_when_they_are_suspended(course: tuple[Door, House]) -> None:
+    door, house = course
+    ssh = await door.ssh("-J", "door", "root@tk1-1", "wait")
+    assert ssh.process.stdout is not None
+    async with asyncio.timeout(60):
+        assert await ssh.process.stdout.readline() == b"waiting\n"
+    await asyncio.to_thread(house.farm.accounts.suspend, house.admin, "ada")
+    async with asyncio.timeout(1):
+        status, _out, err = await ssh.said()
+    assert status == 255
+    assert "this key is not ada's any more" in err
+    with pytest.raises(asyncssh.PermissionDenied):
+        await door.connect("ada")
+    await asyncio.to_thread(house.farm.accounts.restore, house.admin, "ada")
+    async with await door.connect("ada"):
+        pass

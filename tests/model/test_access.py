@@ -1,21 +1,25 @@
 """Who may do what."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from boardgrid.model.access import Owned, Verb, can
+from boardgrid.model.access import Log, Owned, Verb, can
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.reservation import Group, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.user import Role, User
+from boardgrid.model.user import Asker, Role, Scope, User
 from boardgrid.model.window import Window
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ADA = User(UUID(int=1), "ada", Role.USER)
 BOB = User(UUID(int=2), "bob", Role.USER)
 ADMIN = User(UUID(int=3), "admin", Role.ADMIN)
+OPERATOR = User(UUID(int=8), "opal", Role.OPERATOR)
+GUEST = User(UUID(int=9), "gast", Role.GUEST)
+VERBS: tuple[Verb, ...] = ("see", "use", "change", "administer")
 HERS = Root(UUID(int=4), "notes", ADA.id, "lab", UUID(int=5), RootState.ASIDE, 1, NOW)
 PRIVATE = Image(UUID(int=6), "mine", 1, ADA.id, "lab", ImageState.READY, NOW)
 SHARED = Image(UUID(int=7), "debian", 1, ADMIN.id, "lab", ImageState.READY, NOW, shared=True)
@@ -66,3 +70,55 @@ def test_a_user_administers_nothing() -> None:
 def test_a_removed_admin_may_do_nothing() -> None:
     former = User(UUID(int=3), "admin", Role.ADMIN, removed=True)
     assert not any(can(former, verb) for verb in ("see", "use", "change", "administer"))
+
+
+def test_a_suspended_user_may_not_even_see() -> None:
+    shut_out = replace(ADA, suspended=True)
+    assert not any(can(shut_out, verb, thing) for verb in VERBS for thing in (None, ADA, HERS, HELD))
+
+
+def test_a_guest_looks_on_and_keeps_what_is_theirs() -> None:
+    assert [verb for verb in VERBS if can(GUEST, verb)] == ["see"]
+    assert [verb for verb in VERBS if can(GUEST, verb, SHARED)] == ["see"]
+    assert [verb for verb in VERBS if can(GUEST, verb, HELD)] == ["see"]
+    assert can(GUEST, "change", replace(HELD, user=GUEST.id))
+
+
+def test_an_operator_looks_after_boards_and_who_holds_them_and_into_nobodys_files() -> None:
+    assert [verb for verb in VERBS if can(OPERATOR, verb)] == ["see", "use", "change"]
+    assert [verb for verb in VERBS if can(OPERATOR, verb, HELD)] == ["see", "use", "change"]
+    assert can(OPERATOR, "see", Owned(ADA.id)) and can(OPERATOR, "see", Owned(None))
+    assert not any(can(OPERATOR, verb, thing) for verb in VERBS for thing in (HERS, PRIVATE, ADA, Log()))
+
+
+def test_the_audit_log_is_the_admins() -> None:
+    assert can(ADMIN, "see", Log())
+    assert not any(can(user, "see", Log()) for user in (GUEST, ADA, OPERATOR))
+
+
+def test_an_account_is_changed_by_its_user_and_administered_by_admins() -> None:
+    assert [verb for verb in VERBS if can(ADA, verb, ADA)] == ["see", "change"]
+    assert not any(can(BOB, verb, ADA) for verb in VERBS)
+
+
+THINGS = (None, ADA, HERS, PRIVATE, SHARED, HELD, Owned(ADA.id), Owned(None), Log())
+
+
+@pytest.mark.parametrize("user", [GUEST, ADA, OPERATOR, ADMIN], ids=lambda user: user.role)
+def test_a_token_never_widens_and_a_wider_one_holds_the_narrower(user: User) -> None:
+    def allowed(scope: Scope | None) -> set[tuple[Verb, int]]:
+        came = user if scope is None else Asker(user.id, user.name, user.role, scope=scope)
+        return {(verb, at) for verb in VERBS for at, thing in enumerate(THINGS) if can(came, verb, thing)}
+
+    read, use, everything = (allowed(scope) for scope in Scope)
+    assert read == {(verb, at) for verb, at in everything if verb == "see"}
+    assert read <= use <= everything == allowed(None)
+
+
+@pytest.mark.parametrize("user", [OPERATOR, ADMIN], ids=lambda user: user.role)
+def test_with_a_token_to_use_the_farm_nobody_looks_after_it(user: User) -> None:
+    came = Asker(user.id, user.name, user.role, scope=Scope.USE)
+    as_user = Asker(user.id, user.name, Role.USER, scope=Scope.USE)
+    for verb in VERBS[1:]:
+        assert [can(came, verb, thing) for thing in THINGS] == [can(as_user, verb, thing) for thing in THINGS]
+    assert not can(came, "change", came)

@@ -8,13 +8,13 @@ from tests.services.house import House, records_with
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    with records_with(boards=1) as records:
+def house(engine: str) -> Iterator[House]:
+    with records_with(boards=1, engine=engine) as records:
         yield House(records)
 
 
 @pytest.fixture
-def bare() -> Iterator[House]:
+def bare(engine: str) -> Iterator[House]:
     """With an admin and nothing else."""
-    with records_with() as records:
+    with records_with(engine=engine) as records:
         yield House.bare(records)

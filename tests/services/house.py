@@ -1,21 +1,15 @@
 """A whole controller in a test: real services on a real database, a clock that is set by hand, and an agent by hand."""
 
-import atexit
-import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from ipaddress import IPv4Address, IPv4Interface
-from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from pathlib import PurePosixPath
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import PoolProxiedConnection
-
-from boardgrid.adapters.changes import InProcessChanges
+from boardgrid.adapters.changes.in_process import InProcessChanges
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.model.board import BoardType, DriverSpec, Site
 from boardgrid.model.errors import Blame, Code
@@ -30,6 +24,8 @@ from boardgrid.ports import Records
 from boardgrid.services.farm import Farm
 from boardgrid.services.fleet import Taken
 from boardgrid.services.views import ReservationView
+from boardgrid.testing import FakePasswords
+from tests.databases import records_of
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -67,43 +63,13 @@ def a_board(number: int = 1, **changes: Any) -> BoardDeclared:
     return replace(declared, nfs_path=PurePosixPath(declared.nfs_path)) if declared.nfs_path else declared
 
 
-@cache
-def _database() -> SqlRecords:
-    """
-    One database for all tests of a process: a new engine would compile every statement anew, which takes longer than
-    most tests. In memory where that is possible, for each commit is synced. The folder goes when the process ends.
-    """
-    shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
-    folder = tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None)
-    atexit.register(folder.cleanup)
-    return SqlRecords.open(Path(folder.name) / "farm.db", upgrade=True, now=lambda: START)
-
-
-def _raw(connection: PoolProxiedConnection) -> sqlite3.Connection:
-    return cast("sqlite3.Connection", connection.driver_connection)
-
-
-@cache
-def _template(boards: int | None) -> sqlite3.Connection:
-    """What a database is made equal to before a test."""
-    # Asked for first without boards, before any test, when the database is empty.
-    empty = None if boards is None else _template(None)
-    template = sqlite3.connect(":memory:", check_same_thread=False)
-    with closing(_database().engine.raw_connection()) as connection:
-        if empty is not None and boards is not None:
-            empty.backup(_raw(connection))
-            House.furnished(_database(), boards=boards)
-        _raw(connection).backup(template)
-    return template
-
-
 @contextmanager
-def records_with(boards: int | None = None) -> Iterator[SqlRecords]:
+def records_with(boards: int | None = None, engine: str = "sqlite") -> Iterator[SqlRecords]:
     """Records of a furnished farm with so many boards; None: of one with nothing at all."""
-    template = _template(boards)
-    with closing(_database().engine.raw_connection()) as connection:
-        template.backup(_raw(connection))
-    yield _database()
+    if boards is None:
+        yield records_of(engine)
+    else:
+        yield records_of(engine, f"{boards} boards", lambda records: House.furnished(records, boards=boards))
 
 
 @dataclass
@@ -120,7 +86,7 @@ class House:
     bob: User = field(init=False)
 
     def __post_init__(self) -> None:
-        self.farm = Farm.of(self.records, self.changes, lambda: self.now)
+        self.farm = Farm.of(self.records, self.changes, lambda: self.now, passwords=FakePasswords())
         with self.records.read() as records:
             people = {one.name: one for one in records.users()}
             site = records.site("lab")
@@ -133,7 +99,7 @@ class House:
     def bare(cls, records: Records) -> "House":
         house = cls(records)
         token = house.farm.accounts.create_admin("root")
-        house.admin = house.farm.accounts.user_of(token.clear.reveal())
+        house.admin = house.farm.tokens.asker(token.clear.reveal())
         return house
 
     @classmethod

@@ -1,6 +1,7 @@
 """Who may come in, as what, with which key."""
 
 import base64
+import hashlib
 import re
 import struct
 from datetime import timedelta
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardgrid.model.errors import Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
-from boardgrid.model.ssh_key import checked_key
+from boardgrid.model.ssh_key import checked_key, fingerprint_of
 from boardgrid.model.user import Audience, Role
 from boardgrid.model.wish import Deployed
 from boardgrid.services.booking import Fate
@@ -23,7 +24,7 @@ def test_a_token_is_handed_out_once_and_only_its_sha_256_is_kept(house: House) -
     user, token = house.farm.accounts.add(house.admin, "eve", Role.USER)
     clear = token.clear.reveal()
     assert re.fullmatch(r"bg_[0-9a-f]{16}_[A-Za-z0-9_-]{43}", clear)
-    assert house.farm.accounts.user_of(clear) == user
+    assert house.farm.tokens.asker(clear).id == user.id
     with house.records.read() as records:
         stored = records.token(token.token.id)
     assert stored is not None and len(stored.digest) == 64
@@ -33,14 +34,14 @@ def test_a_token_is_handed_out_once_and_only_its_sha_256_is_kept(house: House) -
 @pytest.mark.parametrize("token", ["", "bg_", "bg_0123456789abcdef_" + "a" * 43, "x" * 10_000, "bg_\ud800_" + "a" * 43])
 def test_what_is_no_token_opens_no_door(house: House, token: str) -> None:
     with pytest.raises(NotAllowed) as error:
-        house.farm.accounts.user_of(token)
+        house.farm.tokens.asker(token)
     assert error.value.code is Code.TOKEN_REFUSED
 
 
 def test_a_token_with_another_secret_opens_no_door(house: House) -> None:
     clear = house.farm.accounts.create_admin("root", again=True).clear.reveal()
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(clear[:-1] + ("a" if clear[-1] != "a" else "b"))
+        house.farm.tokens.asker(clear[:-1] + ("a" if clear[-1] != "a" else "b"))
 
 
 def test_each_token_opens_its_own_door_alone(house: House) -> None:
@@ -51,7 +52,7 @@ def test_each_token_opens_its_own_door_alone(house: House) -> None:
         with pytest.raises(NotAllowed):
             house.farm.accounts.site_of(token, audience)
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(agent)
+        house.farm.tokens.asker(agent)
 
 
 def test_a_new_token_of_a_site_ends_the_one_before_and_not_that_of_the_other_door(house: House) -> None:
@@ -68,7 +69,7 @@ def test_a_new_token_of_a_site_ends_the_one_before_and_not_that_of_the_other_doo
 
 def test_an_admin_is_made_once_unless_another_token_is_wanted(bare: House) -> None:
     first = bare.farm.accounts.create_admin("root", again=True).clear.reveal()
-    assert bare.farm.accounts.user_of(first).role is Role.ADMIN
+    assert bare.farm.tokens.asker(first).role is Role.ADMIN
     with pytest.raises(Conflict) as error:
         bare.farm.accounts.create_admin("root")
     assert error.value.code is Code.NAME_TAKEN
@@ -107,7 +108,7 @@ def test_a_removed_user_comes_in_no_more_and_their_name_and_key_are_free(house: 
     user, token = house.farm.accounts.add(house.admin, "eve", Role.USER)
     house.farm.accounts.remove(house.admin, "eve")
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(token.clear.reveal())
+        house.farm.tokens.asker(token.clear.reveal())
     with pytest.raises(NotAllowed, match="this account was closed"):
         house.farm.catalog.open(user, "mine")
     house.farm.accounts.remove(house.admin, "ada")
@@ -208,23 +209,23 @@ def test_whatever_is_given_as_a_key_is_taken_or_refused(line: str) -> None:
 
 def test_a_new_token_ends_the_old_ones_and_keeps_what_is_the_users(house: House) -> None:
     house.image("mine", house.ada)
-    _ada, lost = house.farm.accounts.new_token(house.admin, "ada")
-    ada, found = house.farm.accounts.new_token(house.admin, "ada")
-    assert ada == house.farm.accounts.user_of(found.clear.reveal()) == house.ada
+    _ada, lost = house.farm.tokens.renew(house.admin, "ada")
+    ada, found = house.farm.tokens.renew(house.admin, "ada")
+    assert ada.id == house.farm.tokens.asker(found.clear.reveal()).id == house.ada.id
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(lost.clear.reveal())
+        house.farm.tokens.asker(lost.clear.reveal())
     assert [one.image.name for one in house.farm.catalog.images(ada)] == ["mine"]
     with pytest.raises(NotAllowed, match="ada is no admin"):
-        house.farm.accounts.new_token(ada, "ada")
+        house.farm.tokens.renew(ada, "ada")
     with pytest.raises(NotFound):
-        house.farm.accounts.new_token(house.admin, "eve")
+        house.farm.tokens.renew(house.admin, "eve")
 
 
 def test_an_admin_whose_token_is_made_again_comes_in_by_the_old_one_no_more(house: House) -> None:
     lost = house.farm.accounts.create_admin("root", again=True).clear.reveal()
     house.farm.accounts.create_admin("root", again=True)
     with pytest.raises(NotAllowed):
-        house.farm.accounts.user_of(lost)
+        house.farm.tokens.asker(lost)
 
 
 def test_nobody_comes_in_by_a_key_that_was_replaced(house: House) -> None:
@@ -249,4 +250,72 @@ def test_nobody_comes_in_by_a_key_that_was_replaced(house: House) -> None:
 def test_a_token_is_good_however_late_it_is(house: House) -> None:
     clear = house.farm.accounts.create_admin("root", again=True).clear.reveal()
     house.now += timedelta(days=400)
-    assert house.farm.accounts.user_of(clear) == house.admin
+    assert house.farm.tokens.asker(clear).id == house.admin.id
+
+
+def test_one_adds_and_removes_ones_own_keys(house: House) -> None:
+    assert house.farm.accounts.add_key(house.ada, f"{KEY_C} new laptop").ssh_keys == (KEY_A, KEY_C)
+    assert house.farm.accounts.add_key(house.ada, KEY_C).ssh_keys == (KEY_A, KEY_C)
+    with pytest.raises(Conflict):
+        house.farm.accounts.add_key(house.ada, KEY_B)
+    version = house.farm.doors.holdings("lab").version
+    assert house.farm.accounts.remove_key(house.ada, fingerprint_of(KEY_A)).ssh_keys == (KEY_C,)
+    assert house.farm.doors.holdings("lab").version > version
+    with pytest.raises(NotFound) as error:
+        house.farm.accounts.remove_key(house.ada, fingerprint_of(KEY_A))
+    assert error.value.code is Code.KEY_UNKNOWN
+
+
+def test_a_fingerprint_is_as_ssh_keygen_shows_it() -> None:
+    assert (
+        fingerprint_of(KEY_A)
+        == "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(KEY_A[12:])).digest())[:-1].decode()
+    )
+
+
+def test_a_suspended_user_is_out_at_once_and_is_told_why_and_comes_back_as_they_were(house: House) -> None:
+    house.image()
+    clear = house.farm.tokens.create(house.ada, "x").clear.reveal()
+    before = house.farm.accounts.user(house.admin, "ada")
+    house.farm.accounts.suspend(house.admin, "ada")
+    with pytest.raises(NotAllowed, match="the account of ada is suspended") as error:
+        house.farm.tokens.asker(clear)
+    assert error.value.code is Code.ACCOUNT_SUSPENDED
+    with pytest.raises(NotAllowed):
+        house.reserve(house.ada)
+    assert house.farm.accounts.restore(house.admin, "ada") == before
+    assert house.farm.tokens.asker(clear).id == house.ada.id
+
+
+def test_what_a_suspended_user_reserved_goes_on_and_an_operator_may_release_it(house: House) -> None:
+    house.image()
+    house.opened()
+    house.farm.accounts.suspend(house.admin, "ada")
+    assert house.farm.booking.reservation(house.admin, 1).reservation.is_running
+    operator = house.farm.accounts.add(house.admin, "opal", Role.OPERATOR)[0]
+    house.farm.booking.release(operator, 1)
+    house.farm.accounts.remove(house.admin, "ada")
+
+
+def test_the_last_admin_who_may_come_in_is_neither_suspended_nor_demoted(house: House) -> None:
+    house.farm.accounts.add(house.admin, "grace", Role.ADMIN)
+    house.farm.accounts.suspend(house.admin, "grace")
+    for act in (
+        lambda: house.farm.accounts.suspend(house.admin, "root"),
+        lambda: house.farm.accounts.give_role(house.admin, "root", Role.OPERATOR),
+        lambda: house.farm.accounts.remove(house.admin, "root"),
+    ):
+        with pytest.raises(Conflict) as error:
+            act()
+        assert error.value.code is Code.LAST_ADMIN
+    house.farm.accounts.restore(house.admin, "grace")
+    assert house.farm.accounts.give_role(house.admin, "root", Role.USER).role is Role.USER
+
+
+def test_who_has_the_machine_gets_a_shut_out_admin_in_again(house: House) -> None:
+    house.farm.accounts.add(house.admin, "grace", Role.ADMIN)
+    house.farm.accounts.suspend(house.admin, "grace")
+    house.farm.accounts.create_admin_with("correct horse battery", "grace", again=True)
+    assert house.farm.logins.login("grace", "correct horse battery", origin="unix")[0].role is Role.ADMIN
+    with pytest.raises(Invalid):
+        house.farm.accounts.create_admin_with("short", "hopper")

@@ -18,7 +18,7 @@ from boardgrid.model.root import ASIDE_FOR, RootState
 from boardgrid.model.wish import Deployed, Parked
 from boardgrid.services.booking import Fate
 from boardgrid.services.views import BoardState, OrderState
-from tests.services.house import HOST_KEY, HOUR, KERNEL, KEY_A, START, House, a_board
+from tests.services.house import HOST_KEY, HOUR, KERNEL, KEY_A, KEY_B, START, House, a_board
 
 
 def _code(error: pytest.ExceptionInfo[FarmError]) -> Code:
@@ -696,3 +696,26 @@ def test_a_new_power_driver_while_the_board_is_open_restarts_nothing(house: Hous
     house.farm.inventory.put_board(house.admin, a_board(1, power=(DriverSpec("other"),)))
     after = house.wish()
     assert after.wish == before.wish and after.generation > before.generation
+
+
+# --- sharing
+
+
+def test_whoever_a_reservation_is_shared_with_is_let_in_at_the_gate_and_on_the_board(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    with pytest.raises(NotFound):
+        house.farm.doors.route("lab", KEY_B, "tk1-1")
+    before = house.wish()
+    house.farm.booking.share(house.ada, number, add=["bob"])
+    after = house.wish()
+    assert house.farm.doors.route("lab", KEY_B, "tk1-1") == house.farm.doors.route("lab", KEY_A, "tk1-1")
+    assert isinstance(after.wish, Deployed) and after.wish.keys == (KEY_A, KEY_B)
+    assert isinstance(before.wish, Deployed) and after.wish.deployment == before.wish.deployment, "nothing restarts"
+    with pytest.raises(NotAllowed):
+        house.farm.booking.release(house.bob, number)
+    house.farm.booking.share(house.ada, number, remove=["bob"])
+    wish = house.wish().wish
+    assert isinstance(wish, Deployed) and wish.keys == (KEY_A,)
+    with pytest.raises(NotFound):
+        house.farm.doors.route("lab", KEY_B, "tk1-1")

@@ -91,3 +91,18 @@ def test_a_gateway_that_nobody_can_reach_is_refused(house: House) -> None:
         house.farm.doors.hello("lab", "gw", 22, "no key")
     with pytest.raises(NotFound):
         house.farm.doors.hello("moon", "gw", 22, HOST_KEY)
+
+
+def test_a_suspended_user_opens_nothing_and_the_gateway_hears_of_it(house: House) -> None:
+    house.image()
+    house.opened()
+    before, mark = house.farm.doors.holdings("lab"), house.changes.mark(wishes_of("lab"))
+    house.farm.accounts.suspend(house.admin, "ada")
+    held = house.farm.doors.holdings("lab")
+    assert held.version > before.version and held.pairs == frozenset()
+    assert house.changes.mark(wishes_of("lab")) > mark
+    assert not _is_open(house)
+    with pytest.raises(NotFound):
+        house.farm.doors.user_of_key(KEY_A)
+    house.farm.accounts.restore(house.admin, "ada")
+    assert _is_open(house) and house.farm.doors.holdings("lab").pairs == before.pairs

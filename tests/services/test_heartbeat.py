@@ -98,3 +98,10 @@ def test_the_queue_is_in_the_order_of_turns_and_what_nobody_needs_comes_last(hou
     numbers = [view.reservation.number for view in house.farm.booking.queue(house.bob)]
     # Bob holds a board already.
     assert numbers == [one.reservation.number for one in (first, again, idle)]
+
+
+def test_that_a_job_lives_is_no_news_for_the_audit_log(house: House) -> None:
+    number = house.reserve().reservation.number
+    before = house.farm.audit.after(house.admin)
+    house.farm.booking.heartbeat(house.ada, number, MINUTE)
+    assert house.farm.audit.after(house.admin) == before

@@ -17,6 +17,7 @@ from boardgrid.model.report import SiteReport
 from boardgrid.model.wish import Gone, Parked
 from boardgrid.services.farm import Farm
 from boardgrid.services.views import BoardState
+from boardgrid.testing import FakePasswords
 from tests.services.house import HOST_KEY, House, a_board
 
 
@@ -159,7 +160,7 @@ def test_a_driver_that_is_not_installed_is_refused_where_that_is_known(house: Ho
     def refuse(spec: DriverSpec) -> None:
         raise Invalid(Code.DRIVER_INVALID, "there is no driver {driver}", driver=spec.driver)
 
-    farm = Farm.of(house.records, house.changes, lambda: house.now, check_driver=refuse)
+    farm = Farm.of(house.records, house.changes, lambda: house.now, passwords=FakePasswords(), check_driver=refuse)
     with pytest.raises(Invalid, match="there is no driver fake"):
         farm.inventory.put_board(house.admin, a_board(2))
 

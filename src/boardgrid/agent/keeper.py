@@ -68,6 +68,7 @@ class Keeper:
         self._turn = asyncio.Lock()  # a board is not acted on from two sides at once
         self._orders: asyncio.Queue[PowerOrder] = asyncio.Queue()
         self._ordered: UUID | None = None  # the last one
+        self._admitted: tuple[UUID, tuple[str, ...]] | None = None  # who may log in, and to which deployment
         self._target: object = None  # what is worked for; the wish may have moved on already
         self.trouble: str = ""  # what of the server side keeps this board waiting
         self._take_order()
@@ -241,6 +242,8 @@ class Keeper:
             self._failing = None
             if step is Step.BOOT:
                 self._bench.memory.is_reached = True
+            if step is Step.PERSONALISE and isinstance(wished.wish, Deployed):
+                self._admitted = wished.wish.deployment, wished.wish.keys
         finally:
             self._doing = None
 
@@ -297,10 +300,22 @@ class Keeper:
         is_news, self._bench.memory.is_reached = not self._bench.memory.is_reached or not self._telling.is_reached, True
         wish = wished.wish
         if isinstance(wish, Deployed) and wish.opened:
+            await self._admit(wished, wish)
             await self._tell_health(wished, wish)
         elif is_news:
             tree = await self._world.roots.seen(wish.root) if isinstance(wish, Deployed) else None
             self._telling.reached(wished, tree.host_key if tree else "")
+
+    async def _admit(self, wished: BoardWish, wish: Deployed) -> None:
+        """Its user shared it, or no longer. A board that does not answer is asked again at the next look."""
+        who = wish.deployment, wish.keys
+        tree = await self._world.roots.seen(wish.root)
+        if self._admitted == who or tree is None:
+            return
+        keys = (*wish.keys, self._world.public_key)
+        with contextlib.suppress(FarmError):
+            await self._world.admission.admit(wished.board.address, tree.host_key, keys, self._world.pace.look_s)
+            self._admitted = who
 
     async def _tell_health(self, wished: BoardWish, wish: Deployed) -> None:
         """What an open board looks like: shown, never acted on."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from boardgrid.model.board import Site
-from boardgrid.ports import Clock, Controller, Drivers, Exports, HostKeys, Images, Netboot, Roots, Sightings
+from boardgrid.ports import Admission, Clock, Controller, Drivers, Exports, HostKeys, Images, Netboot, Roots, Sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class World:
     netboot: Netboot
     sightings: Sightings
     host_keys: HostKeys
+    admission: Admission
     drivers: Drivers
     controller: Controller
     clock: Clock

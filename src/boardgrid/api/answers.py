@@ -2,17 +2,19 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.deployment import DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Manifest
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
-from boardgrid.model.user import NewToken, Role, User
+from boardgrid.model.ssh_key import fingerprint_of
+from boardgrid.model.user import Asker, Invitation, NewInvitation, NewToken, Role, Scope, Token, User
 from boardgrid.services.views import (
     DeploymentView,
     ImageView,
@@ -27,10 +29,97 @@ class UserOut(BaseModel):
     name: str
     role: Role
     ssh_keys: tuple[str, ...]
+    suspended: bool
 
     @classmethod
     def of(cls, user: User) -> Self:
-        return cls(name=user.name, role=user.role, ssh_keys=user.ssh_keys)
+        return cls(name=user.name, role=user.role, ssh_keys=user.ssh_keys, suspended=user.suspended)
+
+
+class MeOut(UserOut):
+    scope: Scope = Field(description="Of the token that was asked with.")
+    token: str = Field(description="Its id.")
+
+    @classmethod
+    def of_asker(cls, asker: Asker) -> Self:
+        return cls(**UserOut.of(asker).model_dump(), scope=asker.scope, token=asker.token)
+
+
+class KeyOut(BaseModel):
+    fingerprint: str = Field(description="As ssh-keygen shows it: `SHA256:...`.")
+    ssh_key: str
+
+    @classmethod
+    def of(cls, key: str) -> Self:
+        return cls(fingerprint=fingerprint_of(key), ssh_key=key)
+
+
+class TokenOut(BaseModel):
+    id: str
+    label: str
+    scope: Scope
+    is_login: bool = Field(description="Made by a password; it ends when the password is changed.")
+    origin: str = Field(description="From where it was asked for.")
+    created_at: datetime | None
+    expires_at: datetime | None = Field(description="Null: it is good until it is revoked.")
+    last_used_at: datetime | None = Field(description="To the minute.")
+
+    @classmethod
+    def of(cls, token: Token) -> Self:
+        return cls(**{name: getattr(token, name) for name in TokenOut.model_fields})
+
+
+class NewTokenOut(TokenOut):
+    token: str = Field(description="Shown this once: only its hash is kept.")
+
+    @classmethod
+    def of_new(cls, new: NewToken) -> Self:
+        return cls(**TokenOut.of(new.token).model_dump(), token=new.clear.reveal())
+
+
+class InvitationOut(BaseModel):
+    id: str
+    name: str = Field(description="Empty: who accepts it chooses one.")
+    role: Role
+    is_reset: bool = Field(description="It gives an account that is there a new password.")
+    created_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, invitation: Invitation) -> Self:
+        return cls(
+            id=invitation.id,
+            name=invitation.name,
+            role=invitation.role,
+            is_reset=invitation.user is not None,
+            created_at=invitation.created_at,
+            expires_at=invitation.expires_at,
+        )
+
+
+class NewInvitationOut(InvitationOut):
+    code: str = Field(description="Shown this once; good once.")
+
+    @classmethod
+    def of_new(cls, new: NewInvitation) -> Self:
+        return cls(**InvitationOut.of(new.invitation).model_dump(), code=new.clear.reveal())
+
+
+class AuditOut(BaseModel):
+    number: int
+    at: datetime
+    who: str = Field(description="Whose account it was then; empty: nobody's who is known.")
+    token: str = Field(description="The id of the token that was asked with.")
+    origin: str = Field(description="From where: an address, `unix`, or `controller` for its machine's own admin.")
+    act: str
+    thing: str
+    before: dict[str, Any] = Field(description="The fields that changed, as they were.")
+    after: dict[str, Any]
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> Self:
+        told = {name: getattr(entry, name) for name in cls.model_fields if name != "who"}
+        return cls(who=entry.name, **told)
 
 
 class NewUserOut(BaseModel):

@@ -1,7 +1,9 @@
 """Who asks, and of what farm: what each route is given before it begins."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -10,10 +12,17 @@ from boardgrid.api.spool import Spool
 from boardgrid.api.streams import Streams
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, NotAllowed
-from boardgrid.model.user import Audience, User
+from boardgrid.model.user import Asker as Person
+from boardgrid.model.user import Audience
 from boardgrid.ports import PROTOCOL
 from boardgrid.services.farm import Farm
 from boardgrid.services.fleet import PROTOCOLS
+
+T = TypeVar("T")
+
+# A password takes a tenth of a second and 64 MiB to look at: so many at once, and no more may wait for their turn.
+_HASHING = CapacityLimiter(2)
+_HASHING_MOST_WAIT = 50
 
 _bearer = HTTPBearer(auto_error=False, description="A token `bg_<id>_<secret>`, as it was shown once.")
 
@@ -49,8 +58,16 @@ TheStreams = Annotated[Streams, Depends(_streams)]
 Token = Annotated[str, Depends(_token)]
 
 
-def _asker(token: Token, farm: TheFarm) -> User:
-    return farm.accounts.user_of(token)
+async def _origin(request: Request) -> str:
+    # No header of a proxy: nobody stands between us and who asks, and anybody could write one.
+    return (request.client.host if request.client else "") or "unix"
+
+
+Origin = Annotated[str, Depends(_origin)]
+
+
+def _asker(token: Token, farm: TheFarm, origin: Origin) -> Person:
+    return farm.tokens.asker(token, origin)
 
 
 def _site_of_agent(token: Token, farm: TheFarm) -> str:
@@ -84,10 +101,24 @@ async def check_token(request: Request) -> None:
     elif path.startswith("/api/gateway/"):
         await run_in_threadpool(_site_of_gateway, token, farm)
     else:
-        await run_in_threadpool(_asker, token, farm)
+        await run_in_threadpool(_asker, token, farm, await _origin(request))
 
 
-Asker = Annotated[User, Depends(_asker)]
+async def hashing(work: Callable[[], T]) -> T:
+    """
+    Run what looks at a password, in a thread: who waits for their turn keeps none.
+
+    Raises:
+        Conflict: LOGINS_TOO_MANY, so many wait already.
+    """
+    if _HASHING.statistics().tasks_waiting >= _HASHING_MOST_WAIT:
+        raise Conflict(
+            Code.LOGINS_TOO_MANY, _("too many people log in at this moment"), hint=_("try again in some seconds")
+        )
+    return await to_thread.run_sync(work, limiter=_HASHING)
+
+
+Asker = Annotated[Person, Depends(_asker)]
 AgentSite = Annotated[str, Depends(_site_of_agent)]
 GatewaySite = Annotated[str, Depends(_site_of_gateway)]
 

@@ -4,18 +4,20 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, WithJsonSchema
 
 from boardgrid.model.board import Act, BoardType, Boot, DriverSpec
 from boardgrid.model.inventory import BoardDeclared
 from boardgrid.model.reservation import Group, Kind
-from boardgrid.model.user import Role
+from boardgrid.model.user import Role, Scope
 from boardgrid.services.booking import Fate
 
 Line = Annotated[str, StringConstraints(max_length=1000)]
 Key = Annotated[str, StringConstraints(max_length=16384)]
 # What is none, the inventory says more clearly than four complaints about what it is not.
 PropertyIn = Annotated[Any, WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "number", "boolean")]})]
+Label = Annotated[str, StringConstraints(max_length=100)]
+Password = Annotated[SecretStr, Field(max_length=1100)]  # which are good is the farm's to say
 
 
 class Body(BaseModel):
@@ -26,6 +28,45 @@ class UserIn(Body):
     name: Line
     role: Role = Role.USER
     ssh_keys: tuple[Key, ...] = Field((), max_length=100)
+
+
+class RoleIn(Body):
+    role: Role
+
+
+class InvitationIn(Body):
+    role: Role = Role.USER
+    name: Line = Field("", description="Left out: who accepts it chooses one.")
+
+
+class LoginIn(Body):
+    name: Line
+    password: Password
+    label: Label = ""
+
+
+class PasswordIn(Body):
+    old: Password | None = Field(None, description="May be left out while there is none.")
+    new: Password
+
+
+class AcceptIn(Body):
+    code: Line
+    name: Line = Field("", description="Where the invitation leaves it open.")
+    password: Password | None = None
+    ssh_keys: tuple[Key, ...] = Field((), max_length=100)
+
+
+class TokenIn(Body):
+    label: Label = ""
+    scope: Scope | None = Field(None, description="Left out: that of the token that is asked with.")
+    for_s: float | None = Field(
+        None, strict=True, ge=-1e9, le=1e9, description="Left out: 90 days, or as long as the token that is asked with."
+    )
+
+
+class KeyIn(Body):
+    ssh_key: Key
 
 
 class KeysIn(Body):

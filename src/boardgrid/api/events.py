@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from boardgrid.api.answers import EventOut
-from boardgrid.api.asking import After, Asker, TheFarm, TheStreams, Token
+from boardgrid.api.asking import After, Asker, Origin, TheFarm, TheStreams, Token
 from boardgrid.api.streams import EventStream, told
 from boardgrid.model.deployment import Event
 from boardgrid.model.user import User
@@ -26,6 +26,7 @@ async def list_events(
     streams: TheStreams,
     asker: Asker,
     token: Token,
+    origin: Origin,
     after: After = 0,
     board: Annotated[str | None, Query(max_length=100)] = None,
     reservation: Annotated[int | None, Query(ge=0, le=2**53)] = None,
@@ -53,6 +54,6 @@ async def list_events(
     streams.take(asker)
     return EventStream(
         # Whose token ends loses the stream too: they are looked up each time.
-        told(lambda number: look(farm.accounts.user_of(token), number), number, farm.changes, streams.alive_s),
+        told(lambda number: look(farm.tokens.asker(token, origin), number), number, farm.changes, streams.alive_s),
         lambda: streams.give_back(asker),
     )

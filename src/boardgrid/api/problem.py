@@ -19,12 +19,14 @@ STATUS: dict[type[FarmError], int] = {Invalid: 422, NotAllowed: 403, NotFound: 4
 # Where HTTP has a word of its own for it, that programs in between act on.
 SPECIAL: dict[Code, int] = {
     Code.TOKEN_REFUSED: 401,
+    Code.TOKEN_EXPIRED: 401,
     Code.METHOD_UNKNOWN: 405,
     Code.REQUEST_TOO_SLOW: 408,
     Code.REQUEST_TOO_LARGE: 413,
     Code.IMAGE_TOO_LARGE: 413,
     Code.PROTOCOL_UNSPOKEN: 426,
     Code.REQUESTS_TOO_MANY: 429,
+    Code.LOGINS_TOO_MANY: 429,
     Code.BUG: 500,
     Code.RECORDS_FAILED: 503,
     Code.STORE_FULL: 507,

@@ -6,7 +6,7 @@ client may have more of both.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,71 @@ class User:
     name: str
     role: str
     ssh_keys: tuple[str, ...] = ()
+    suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """A user, and the token that was asked with."""
+
+    name: str
+    role: str
+    ssh_keys: tuple[str, ...] = ()
+    scope: str = ""
+    token: str = ""  # its id
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
     user: User
     token: str  # shown this once
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public SSH key, and its fingerprint as ssh-keygen shows it."""
+
+    fingerprint: str
+    ssh_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    id: str
+    scope: str
+    label: str = ""
+    is_login: bool = False
+    origin: str = ""  # from where it was asked for
+    created_at: datetime | None = None
+    expires_at: datetime | None = None  # None: never
+    last_used_at: datetime | None = None
+    token: str | None = None  # itself, when it was just made; shown this once
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    id: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+    name: str = ""  # empty: who accepts it chooses one
+    is_reset: bool = False
+    code: str | None = None  # when it was just made; shown this once
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One thing that somebody changed; *before* and *after* hold the fields that differ."""
+
+    number: int
+    at: datetime
+    act: str
+    thing: str
+    who: str = ""
+    token: str = ""
+    origin: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _as_dataclass(kind: type, value: Mapping[Any, Any], where: str) -> object:
         # None stands for nothing said, also where this release would have an empty word.
         if one is not None:
             found[field.name] = _as(hint, one, here)
-        elif field.default is MISSING:
+        elif field.default is MISSING and field.default_factory is MISSING:
             raise ValueError(f"{here} is missing")
     return kind(**found)
 

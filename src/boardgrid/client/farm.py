@@ -68,9 +68,12 @@ def farm_url(text: str) -> str:
 
 
 class Farm:
-    """A farm as one user sees it. Threads may share it; it is closed by ``with`` or by ``close``."""
+    """
+    A farm as one user sees it; without a token, as somebody who has none yet. Threads may share it; it is closed by
+    ``with`` or by ``close``.
+    """
 
-    def __init__(self, url: str, token: str, *, timeout_s: float = 30) -> None:
+    def __init__(self, url: str, token: str = "", *, timeout_s: float = 30) -> None:
         import httpx  # noqa: PLC0415 - it takes longer to import than most commands take to run
 
         self.url = farm_url(url)
@@ -83,7 +86,7 @@ class Farm:
             at = "http://farm"
         self._http = httpx.Client(
             base_url=at + _PREFIX,
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            headers={"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}),
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10)),
             transport=transport,
             # Shorter than servers keep an idle connection: none is used at the moment at which it is closed.
@@ -105,8 +108,45 @@ class Farm:
 
     # --- people
 
-    def me(self) -> answers.User:
-        return self._get(answers.User, "me")
+    def log_in(self, name: str, password: str, *, label: str = "") -> answers.NewUser:
+        """A token for a name and a password."""
+        return self._post(answers.NewUser, {"name": name, "password": password, "label": label}, "login")
+
+    def accept(
+        self, code: str, *, name: str = "", password: str | None = None, ssh_keys: Iterable[str] = ()
+    ) -> answers.NewUser:
+        """Make the account that an invitation is for, or choose a new password; and a token."""
+        body = {"code": code, "name": name, "password": password, "ssh_keys": list(ssh_keys)}
+        return self._post(answers.NewUser, body, "invitations", "accept")
+
+    def me(self) -> answers.Me:
+        return self._get(answers.Me, "me")
+
+    def change_password(self, old: str | None, new: str) -> None:
+        """Who has none yet gives no *old* one."""
+        self._call("PUT", "me", "password", json={"old": old, "new": new})
+
+    def keys(self) -> tuple[answers.Key, ...]:
+        return self._list(answers.Key, "me", "ssh-keys")
+
+    def add_key(self, line: str) -> tuple[answers.Key, ...]:
+        answer = self._call("POST", "me", "ssh-keys", json={"ssh_key": line})
+        return self._decoded_all(answers.Key, answer)
+
+    def remove_key(self, fingerprint: str) -> None:
+        self._call("DELETE", "me", "ssh-keys", fingerprint)
+
+    def tokens(self, user: str | None = None) -> tuple[answers.Token, ...]:
+        """One's own, or those of a *user*."""
+        return (
+            self._list(answers.Token, "tokens") if user is None else self._list(answers.Token, "users", user, "tokens")
+        )
+
+    def create_token(self, label: str = "", *, scope: str | None = None, for_s: float | None = None) -> answers.Token:
+        return self._post(answers.Token, {"label": label, "scope": scope, "for_s": for_s}, "tokens")
+
+    def revoke_token(self, token_id: str) -> None:
+        self._call("DELETE", "tokens", token_id)
 
     def users(self) -> tuple[answers.User, ...]:
         return self._list(answers.User, "users")
@@ -125,8 +165,47 @@ class Farm:
         answer = self._call("PUT", "users", name, "ssh-keys", json={"ssh_keys": list(ssh_keys)})
         return decoded_or_foreign(answers.User, answer)
 
+    def give_role(self, name: str, role: str) -> answers.User:
+        return decoded_or_foreign(answers.User, self._call("PUT", "users", name, "role", json={"role": role}))
+
+    def suspend(self, name: str) -> answers.User:
+        return self._post(answers.User, {}, "users", name, "suspend")
+
+    def restore(self, name: str) -> answers.User:
+        return self._post(answers.User, {}, "users", name, "restore")
+
+    def reset(self, name: str) -> answers.Invitation:
+        """A code by which a user chooses a new password."""
+        return self._post(answers.Invitation, {}, "users", name, "reset")
+
+    def invite(self, role: str = "user", name: str = "") -> answers.Invitation:
+        return self._post(answers.Invitation, {"role": role, "name": name}, "invitations")
+
+    def invitations(self) -> tuple[answers.Invitation, ...]:
+        return self._list(answers.Invitation, "invitations")
+
+    def revoke_invitation(self, invitation: str) -> None:
+        self._call("DELETE", "invitations", invitation)
+
     def remove_user(self, name: str) -> None:
         self._call("DELETE", "users", name)
+
+    def audit(
+        self, *, after: int = 0, who: str | None = None, thing: str | None = None, tail: int | None = None
+    ) -> tuple[answers.Audited, ...]:
+        """
+        What the audit log tells after entry number *after*; the farm tells it in portions. With *tail* only the newest
+        so many.
+        """
+        asked = {key: value for key, value in (("who", who), ("thing", thing)) if value is not None}
+        if tail is not None:
+            newest = asked | {"after": str(after), "tail": str(tail)}
+            return self._list(answers.Audited, "audit", params=newest)
+        known: list[answers.Audited] = []
+        while portion := self._list(answers.Audited, "audit", params=asked | {"after": str(after)}):
+            known += portion
+            after = known[-1].number
+        return tuple(known)
 
     # --- what stands on the shelf
 
@@ -403,7 +482,9 @@ class Farm:
         return decoded_or_foreign(kind, self._call("POST", *path, json=body))
 
     def _list(self, kind: type[T], *path: str, params: Mapping[str, str | list[str]] | None = None) -> tuple[T, ...]:
-        answer = self._call("GET", *path, params=params)
+        return self._decoded_all(kind, self._call("GET", *path, params=params))
+
+    def _decoded_all(self, kind: type[T], answer: object) -> tuple[T, ...]:
         if not isinstance(answer, list):
             raise foreign(_("a list was asked for, and something else came"))
         return tuple(decoded_or_foreign(kind, one) for one in answer)

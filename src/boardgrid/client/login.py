@@ -72,7 +72,28 @@ def store(profile: str, login: Login, environment: Mapping[str, str] = os.enviro
         Complaint: the file that is there cannot be read, or the new one cannot be written.
     """
     path = profiles_file(environment)
-    profiles = {**_read(path), profile: login}
+    _write(path, {**_read(path), profile: login})
+    return path
+
+
+def forget(profile: str, environment: Mapping[str, str] = os.environ) -> None:
+    """
+    Remove a profile; one that is not there is as good as removed. The others stay.
+
+    Raises:
+        Complaint: as :func:`store`.
+    """
+    path = profiles_file(environment)
+    profiles = _read(path)
+    if profiles.pop(profile, None) is not None:
+        _write(path, profiles)
+
+
+def stored(profile: str, environment: Mapping[str, str] = os.environ) -> Login | None:
+    return _read(profiles_file(environment)).get(profile)
+
+
+def _write(path: Path, profiles: Mapping[str, Login]) -> None:
     text = json.dumps({name: {"url": one.url, "token": one.token} for name, one in profiles.items()}, indent=2)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +112,6 @@ def store(profile: str, login: Login, environment: Mapping[str, str] = os.enviro
         raise Complaint(
             PROFILE_INVALID, _("the profile cannot be written to {path}: {error}").format(path=path, error=error)
         ) from error
-    return path
 
 
 def _read(path: Path) -> dict[str, Login]:

@@ -18,7 +18,12 @@ from boardgrid.messages import _
 _COMMANDS = "boardgrid.client.commands"
 LEAVES = {
     "login": f"{_COMMANDS}.account:login",
+    "logout": f"{_COMMANDS}.account:logout",
+    "accept": f"{_COMMANDS}.account:accept",
     "whoami": f"{_COMMANDS}.account:whoami",
+    "password": f"{_COMMANDS}.account:password",
+    "key": f"{_COMMANDS}.key:key",
+    "token": f"{_COMMANDS}.token:token",
     "reserve": f"{_COMMANDS}.reserve:reserve",
     "status": f"{_COMMANDS}.status:status",
     "extend": f"{_COMMANDS}.extend:extend",
@@ -36,18 +41,21 @@ LEAVES = {
     "board-type": f"{_COMMANDS}.board_type:board_type",
     "site": f"{_COMMANDS}.site:site",
     "user": f"{_COMMANDS}.user:user",
+    "audit": f"{_COMMANDS}.audit:audit",
     "apply": f"{_COMMANDS}.apply:apply",
     "version": f"{_COMMANDS}.version:version",
     "completion": f"{_COMMANDS}.completion:completion",
     "up": f"{_COMMANDS}.server:up",
     "down": f"{_COMMANDS}.server:down",
     "admin": f"{_COMMANDS}.server:admin",
+    "backup": f"{_COMMANDS}.server:backup",
+    "restore": f"{_COMMANDS}.server:restore",
     "agent": f"{_COMMANDS}.server:agent",
     "controller": f"{_COMMANDS}.server:controller",
     "gateway": f"{_COMMANDS}.server:gateway",
 }
 _HINTS = {
-    "token.refused": "`boardgrid login URL` stores a token that an admin of the farm gives you",
+    "token.refused": "`boardgrid login URL` logs in again, with --token by one that an admin of the farm gives you",
 }
 
 

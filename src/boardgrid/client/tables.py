@@ -20,7 +20,7 @@ class Output(StrEnum):
 
 _COLOURS = {
     **dict.fromkeys(("open", "ready", "free", "done", "live", "ours", "running"), "green"),
-    **dict.fromkeys(("failed", "set_aside", "silent", "other"), "red"),
+    **dict.fromkeys(("failed", "set_aside", "silent", "other", "suspended"), "red"),
     **dict.fromkeys(("preparing", "building", "awaited", "cleaning", "going", "waiting", "captured"), "yellow"),
 }
 

@@ -9,14 +9,16 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from boardgrid.messages import _
 from boardgrid.model.board import DhcpMode, Site
 from boardgrid.model.errors import Code, FarmError, Invalid
 from boardgrid.model.name import checked
+from boardgrid.model.user import Secret
 from boardgrid.socketpath import check_socket_path
 
 
@@ -88,8 +90,24 @@ def _absolute(value: object) -> object:
     return Path(value)
 
 
+def _database(value: object) -> object:
+    # No complaint shows what was written: a password may stand in it.
+    said = value if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(said)
+        is_whole = parts.scheme == "postgresql" and len(parts.path) > 1 and (parts.port or 1) > 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError(_('should be the URL of a database, like "postgresql:///farm?host=/run/postgresql"'))
+    if parse_qs(parts.query).keys() & {"password", "user"}:
+        raise ValueError(_('has user and password behind "?": they stand before the host, or in a passfile'))
+    return Secret(said)
+
+
 ListenKey = Annotated[Listen, BeforeValidator(_listen)]
 PublicKey = Annotated[Public, BeforeValidator(_public)]
+DatabaseKey = Annotated[InstanceOf[Secret], BeforeValidator(_database)]
 PathKey = Annotated[Path, BeforeValidator(_absolute)]
 
 
@@ -99,6 +117,8 @@ class ControllerConfig(_Strict):
 
     listen: ListenKey = Listen(IPv4Address("127.0.0.1"), 8470)
     user: str = ""  # the system user it runs as; empty: a number that belongs to nobody else
+    database: DatabaseKey | None = None  # on a PostgreSQL server; None: an SQLite file in the state folder
+    login_days: Annotated[int, Field(ge=1, le=366)] = 30  # how long a login by password is good
     root_mib: Annotated[int, Field(ge=64, le=1 << 24)] = 4096  # what a user may write on a board
 
 

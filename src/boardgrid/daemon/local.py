@@ -20,6 +20,28 @@ def become_controller(config: Config, words: Sequence[str]) -> None:
         NotFound: this farm was never up.
         NotAllowed: the asker is neither root nor that user.
     """
+    if os.geteuid() != _checked(config).controller.uid:
+        command = as_controller(config, words)
+        os.execvp(command[0], command)  # noqa: S606 - words of our own and of root's command line
+
+
+def as_controller(config: Config, words: Sequence[str]) -> list[str]:
+    """
+    The command that has the controller's user do *words* of our own program.
+
+    Raises:
+        NotFound, NotAllowed: as above.
+    """
+    farm = _checked(config)
+    return Process(
+        name="local",
+        argv=own_program(*_absolute(words, config.file)),
+        identity=farm.controller if os.geteuid() == 0 else None,
+        needs=farm.controller_needs,
+    ).command_here()
+
+
+def _checked(config: Config) -> Farm:
     farm = Farm.of(config)
     if not farm.layout.controller.is_dir():
         raise NotFound(
@@ -29,22 +51,14 @@ def become_controller(config: Config, words: Sequence[str]) -> None:
             folder=config.state,
             file=config.file,
         )
-    if os.geteuid() == farm.controller.uid:
-        return
-    if os.geteuid() != 0:
+    if os.geteuid() not in {0, farm.controller.uid}:
         raise NotAllowed(
             Code.ACT_FORBIDDEN,
             _("only root, or user {uid} who has the records of this farm, may do that"),
             hint=_("try it with sudo"),
             uid=farm.controller.uid,
         )
-    command = Process(
-        name="local",
-        argv=own_program(*_absolute(words, config.file)),
-        identity=farm.controller,
-        needs=farm.controller_needs,
-    ).command_here()
-    os.execvp(command[0], command)  # noqa: S606 - words of our own and of root's command line
+    return farm
 
 
 def _absolute(words: Sequence[str], file: Path) -> list[str]:

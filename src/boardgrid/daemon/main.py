@@ -14,8 +14,8 @@ import click
 import structlog
 
 from boardgrid import logs
+from boardgrid.daemon import backups, detached, holder, local, preparing
 from boardgrid.daemon import config as configs
-from boardgrid.daemon import detached, holder, local, preparing
 from boardgrid.daemon.complaint import complain, exit_code_of
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.ending import run_until_asked
@@ -24,6 +24,7 @@ from boardgrid.daemon.state import StateFolder
 from boardgrid.daemon.up import Up, check_is_root
 from boardgrid.messages import _
 from boardgrid.model.errors import FarmError
+from boardgrid.model.user import Secret
 
 DEFAULT_CONFIG = Path("/etc/boardgrid/boardgrid.toml")
 _NOT_RUNNING = 3  # as init scripts have it
@@ -110,16 +111,83 @@ def admin() -> None: ...
 @admin.command(help=_("Make an admin, and print their token: once, it is stored nowhere."))
 @click.argument("name")
 @click.option("--again", is_flag=True, help=_("A new token for an admin who is there; their old ones end."))
+@click.option(
+    "--password-stdin", is_flag=True, help=_("Read a password for them from standard input, in the place of a token.")
+)
 @config_option
-def create(name: str, again: bool, file: Path) -> None:
+def create(name: str, again: bool, password_stdin: bool, file: Path) -> None:
     from boardgrid.daemon.wiring import records  # noqa: PLC0415 - as below
 
     config = configs.read(file)
     local.become_controller(config, sys.argv[1:])
     logs.log_to_stderr(logging.WARNING)  # what is printed is for a person, or a pipe
-    token = records.create_admin(config, name, again=again)
-    click.echo(token.reveal())
-    click.echo(_("log in with it: boardgrid login http://{api}").format(api=local.api_of(config)), err=True)
+    password = Secret(sys.stdin.readline().rstrip("\r\n")) if password_stdin else None
+    token = records.create_admin(config, name, again=again, password=password)
+    if token is not None:
+        click.echo(token.reveal())
+    login = f"boardgrid login http://{local.api_of(config)}{' --token' if token else ''}"
+    click.echo(_("log in with it: {login}").format(login=login), err=True)
+
+
+@main.command(
+    help=_(
+        "Write the farm's records to a new file, while the farm runs. Images and roots are files of the agent's store:"
+        " they are not in it."
+    )
+)
+@click.argument("to", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@config_option
+def backup(to: Path, file: Path) -> None:
+    backups.back_up(configs.read(file), to.absolute())
+    click.echo(_("the farm's records are in {file}; its images and roots are not").format(file=to), err=True)
+
+
+@main.command(
+    help=_(
+        "Put the records of a backup in the place of the farm's, while no controller runs. It may have been made of a"
+        " farm on the other engine (SQLite, PostgreSQL), or by an earlier release."
+    )
+)
+@click.argument("from_", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help=_("A farm that is there is backed up, and goes."))
+@config_option
+def restore(from_: Path, force: bool, file: Path) -> None:
+    config = configs.read(file)
+    if os.geteuid() == 0:
+        # It may be the first that happens on a new machine.
+        StateFolder(config.state).make()
+        farm = Farm.of(config)
+        farm.layout.make(farm.controller, farm.gateway)
+    backups.restore(config, from_.absolute(), force=force)
+    click.echo(_("restored; start the farm: boardgrid up --config {file}").format(file=config.file), err=True)
+
+
+@main.command("backup-out", hidden=True, help=_("What `backup` has the controller's user do."))
+@config_option
+def backup_out(file: Path) -> None:
+    from boardgrid.daemon.wiring import records  # noqa: PLC0415 - as above
+
+    config = configs.read(file)
+    logs.log_to_stderr(logging.WARNING)
+    with backups.through_a_file(config) as made:
+        records.back_up_to(config, made)
+        backups.send(made)
+
+
+@main.command("restore-in", hidden=True, help=_("What `restore` has the controller's user do."))
+@click.option("--called", required=True)
+@click.option("--force", is_flag=True)
+@config_option
+def restore_in(file: Path, called: str, force: bool) -> None:
+    from boardgrid.daemon.wiring import records  # noqa: PLC0415 - as above
+
+    config = configs.read(file)
+    logs.log_to_stderr(logging.WARNING)
+    with backups.through_a_file(config) as found:
+        backups.receive(found)
+        put_aside = records.restore_from(config, found, called=called, replace=force)
+    if put_aside is not None:
+        click.echo(_("the farm that was there is in {file}").format(file=put_aside), err=True)
 
 
 @main.command(help=_("Records, API and calendar, as one process."))

@@ -1,43 +1,86 @@
 """Who may do what: one function decides, everywhere."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from boardgrid.model.image import Image
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
-from boardgrid.model.user import User
+from boardgrid.model.user import Role, Scope, User, scope_of
 
 Verb = Literal["see", "use", "change", "administer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """Something that concerns one user alone: a power order, what a board said. None: nobody but admins."""
+    """Something that concerns one user alone: a power order, what a board said. None: nobody but who looks after it."""
 
     owner: UUID | None
 
 
-def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | Owned | None = None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is written down of everybody's acts."""
+
+
+class _Rights(NamedTuple):
+    """What a role may do to the farm, and to what is not its own."""
+
+    farm: frozenset[Verb]  # use it: reserve, import. Change: boards, their power. Administer: accounts, the inventory
+    reservation: frozenset[Verb]  # who has a board until when; change: release it
+    board: frozenset[Verb]  # what others' boards said, and what was done to them
+    shared: frozenset[Verb]  # images of others that are shared
+    private: frozenset[Verb]  # others' accounts, acts and roots, and images that are not shared
+
+
+_NONE: frozenset[Verb] = frozenset()
+_SEE: frozenset[Verb] = frozenset({"see"})
+_USE: frozenset[Verb] = frozenset({"see", "use"})
+_CHANGE: frozenset[Verb] = frozenset({"see", "use", "change"})
+_ALL: frozenset[Verb] = frozenset({"see", "use", "change", "administer"})
+
+_RIGHTS: Mapping[Role, _Rights] = {
+    #                      farm     reservation  board   shared  private
+    Role.GUEST:    _Rights(_SEE,    _SEE,        _NONE,  _SEE,   _NONE),
+    Role.USER:     _Rights(_USE,    _SEE,        _NONE,  _USE,   _NONE),
+    Role.OPERATOR: _Rights(_CHANGE, _CHANGE,     _SEE,   _USE,   _NONE),
+    Role.ADMIN:    _Rights(_ALL,    _ALL,        _ALL,   _ALL,   _ALL),
+}  # fmt: skip
+
+
+def can(user: User, verb: Verb, thing: User | Reservation | Root | Image | Owned | Log | None = None) -> bool:
     """
     Whether *user* may do this to *thing*; None is the farm itself.
 
-    A thing that may not be seen is answered as if it were not there. Boards and types are seen by all, and so is a
-    reservation (who has a board, until when); roots, and images that are not shared, by their owner alone.
+    A thing that may not be seen is answered as if it were not there. What is one's own one may do anything to, but for
+    one's account: that one sees and changes. A token may be good for less than its user is.
     """
-    if user.removed:
+    scope = scope_of(user)
+    if not user.is_active or (verb != "see" and scope is Scope.READ):
         return False
-    if user.is_admin:
-        return True
+    rights = _RIGHTS[_role(user, verb)]
     match thing:
         case None:
-            return verb in {"see", "use"}
+            return verb in rights.farm
+        case Log():
+            return verb in rights.private
         case User():
-            return thing.id == user.id and verb == "see"
+            # Who could change keys or password with a narrow token would come in without it next time.
+            is_own = thing.id == user.id and (verb == "see" or (verb == "change" and scope is Scope.ALL))
+            return verb in rights.private or is_own
         case Reservation():
-            return verb == "see" or thing.user == user.id
-        case Root() | Owned():
-            return thing.owner == user.id
+            return verb in rights.reservation or thing.user == user.id
+        case Owned():
+            return verb in rights.board or thing.owner == user.id
+        case Root():
+            return verb in rights.private or thing.owner == user.id
         case Image():
-            return thing.owner == user.id or (thing.shared and verb in {"see", "use"})
+            return verb in (rights.shared if thing.shared else rights.private) or thing.owner == user.id
+
+
+def _role(user: User, verb: Verb) -> Role:
+    """With a token that is there to use the farm, who looks after it is a user like others, but for what they see."""
+    is_narrow = scope_of(user) is Scope.USE and verb != "see"
+    return Role.USER if is_narrow and user.role is not Role.GUEST else user.role

@@ -16,7 +16,7 @@ and boards that it is about and never looks at the whole.
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ from boardgrid.model.window import Window
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_TRIES = 16  # so many boards are looked at for making room: of equal ones the next is as full as the last
+_TRIES = 4  # so many boards are looked at for making room: of equal ones the next is as full as the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,15 @@ class Line:
                 return start
             start = self.ends[place]
         return start
+
+    def gaps(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """When it is free from *now* on; the last gap has no end."""
+        start = now
+        for place in range(bisect_right(self.ends, now), len(self.starts)):
+            if self.starts[place] > start:
+                yield start, self.starts[place]
+            start = self.ends[place]
+        yield start, NEVER
 
     def next_after(self, at: datetime) -> datetime:
         """When the next job begins that is not under way at *at*."""
@@ -290,27 +299,35 @@ class Calendar:
 
     def _pick(self, demands: Sequence[Demand], window: Window, floor: datetime) -> tuple[str, ...] | None:
         """Boards that are free over a window, none twice: the first demand's, then the second's ..."""
-        free = [[board for board in demand.among if self._is_free(board, window, floor)] for demand in demands]
+        free = [self._free(demand, window, floor) for demand in demands]
         if any(len(boards) < demand.count for boards, demand in zip(free, demands, strict=True)):
             return None
         if len(demands) == 1:
-            return tuple(heapq.nsmallest(demands[0].count, free[0], key=self._ranking(demands[0], window)))
-        ranked = zip(demands, free, strict=True)
-        return _matched(demands, [sorted(boards, key=self._ranking(demand, window)) for demand, boards in ranked])
+            best = heapq.nsmallest(demands[0].count, free[0]) if demands[0].count > 1 else [min(free[0])]
+            return tuple(board for *_rank, board in best)
+        return _matched(demands, [[board for *_rank, board in sorted(boards)] for boards in free])
 
-    def _ranking(self, demand: Demand, window: Window) -> Callable[[str], tuple[datetime, datetime, int]]:
+    def _free(self, demand: Demand, window: Window, floor: datetime) -> list[tuple[datetime, datetime, int, str]]:
         """
-        Which of several free boards is taken: where the least room is left behind the job, so that wide gaps stay wide;
-        of equal ones the board that rested longest, which is clean and wears evenly.
+        The boards that are free over a window, each with its rank: least room left behind the job first, so that wide
+        gaps stay wide; of equal ones the board that rested longest, which is clean and wears evenly.
         """
-
-        def rank(board: str) -> tuple[datetime, datetime, int]:
-            line = self.line(board)
-            after = bisect_right(line.ends, window.end)
+        # One pass without calls, for it is made over a thousand boards.
+        lines, guests, shut, closed, start, end = (
+            self.lines, self.guests, self.shut, self.closed, window.start, window.end
+        )  # fmt: skip
+        found = []
+        for board, place in demand.among.items():
+            if board in shut or (board in guests and start < floor):
+                continue
+            if board in closed and any(one.overlaps(window) for one in closed[board]):
+                continue
+            line = lines.get(board, _EMPTY)
+            after = bisect_right(line.ends, start)
             following = line.starts[after] if after < len(line.starts) else NEVER
-            return following, line.idle_since, demand.among[board]
-
-        return rank
+            if following >= end:
+                found.append((following, line.idle_since, place, board))
+        return found
 
     # --- making room
 
@@ -371,11 +388,10 @@ class Calendar:
         """
         moved: list[tuple[Job, Placement]] = []
         vacated: set[str] = set()
+        holes = _Holes(self.lines, freed, now)
         for number in queue:
             job = self.jobs.get(number)
-            if job is None or not job.is_queued or job.has_begun or job.window.start <= now:
-                continue
-            if not self._may_gain(job, freed, now):
+            if job is None or not job.is_queued or job.has_begun or not holes.may_take(job, now):
                 continue
             self.drop(number)
             # One board alone can only become another's earlier where one was freed.
@@ -387,20 +403,9 @@ class Calendar:
                 continue
             vacated |= set(job.boards)
             self.put(replace(job, window=found.window, boards=found.boards))
+            holes.look_again(found.boards)
             moved.append((job, found))
         return moved, vacated
-
-    def _may_gain(self, job: Job, freed: Collection[str], now: datetime) -> bool:
-        """Whether one of the freed boards has room for it before it is to begin; a look that costs little."""
-        for demand in job.demands:
-            few, many = sorted((freed, demand.among), key=len)
-            for board in few:
-                if board not in many:
-                    continue
-                # Its own place may stand in the way of an earlier one on the same board.
-                if board in job.boards or self.line(board).earliest(now, job.window.lasting) < job.window.start:
-                    return True
-        return False
 
     def evicted(self, board: str, now: datetime, grace: timedelta) -> tuple[list[tuple[Job, Placement]], list[Job]]:
         """
@@ -466,6 +471,44 @@ class Calendar:
 
     def _without_guests(self, boards: Mapping[str, int]) -> Mapping[str, int]:
         return {board: place for board, place in boards.items() if board not in self.guests}
+
+
+class _Holes:
+    """Where boards that became free are free, to see at a glance whom they are of no use to."""
+
+    def __init__(self, lines: Mapping[str, Line], freed: Collection[str], now: datetime) -> None:
+        self._lines, self._now = lines, now
+        self._gaps: dict[str, list[tuple[datetime, datetime]]] = {board: [] for board in freed}
+        self.look_again(freed)
+
+    def look_again(self, boards: Iterable[str]) -> None:
+        for board in boards:
+            if board in self._gaps:
+                self._gaps[board] = list(self._lines.get(board, _EMPTY).gaps(self._now))
+        self._longest = max(
+            (end - start for gaps in self._gaps.values() for start, end in gaps if end < NEVER), default=timedelta(0)
+        )
+        self._open = min((gaps[-1][0] for gaps in self._gaps.values()), default=NEVER)
+
+    def may_take(self, job: Job, now: datetime) -> bool:
+        start, lasting = job.window.start, job.window.lasting
+        if start <= now:
+            return False
+        # Its own place may stand in the way of an earlier one on the same board.
+        if any(board in self._gaps for board in job.boards):
+            return True
+        if lasting > self._longest and start <= self._open:
+            return False
+        for demand in job.demands:
+            few, many = sorted((self._gaps, demand.among), key=len)
+            for board in few:
+                if board in many:
+                    for begins, ends in self._gaps[board]:
+                        if begins >= start:
+                            break
+                        if ends - begins >= lasting:
+                            return True
+        return False
 
 
 def _both(boards: Mapping[str, int], freed: Collection[str]) -> dict[str, int]:

@@ -28,13 +28,22 @@ class Code(StrEnum):
     IMAGE_MISFIT = "image.misfit"
     KERNEL_MISSING = "image.kernel_missing"
     POWER_UNABLE = "power.unable"
+    PASSWORD_INVALID = "password.invalid"  # noqa: S105 - a code, not a secret
 
     # NotAllowed: the asker is known and may not do this
     TOKEN_REFUSED = "token.refused"  # noqa: S105 - a code, not a secret
+    TOKEN_EXPIRED = "token.expired"  # noqa: S105 - as above
+    TOKEN_NARROW = "token.narrow"  # noqa: S105 - as above
+    LOGIN_REFUSED = "login.refused"
+    INVITATION_REFUSED = "invitation.refused"
+    ACCOUNT_SUSPENDED = "account.suspended"
     ACT_FORBIDDEN = "act.forbidden"
 
     # NotFound: there is no such thing, or the asker may not know of it
     USER_UNKNOWN = "user.unknown"
+    TOKEN_UNKNOWN = "token.unknown"  # noqa: S105 - as above
+    KEY_UNKNOWN = "key.unknown"
+    INVITATION_UNKNOWN = "invitation.unknown"
     SITE_UNKNOWN = "site.unknown"
     BOARD_UNKNOWN = "board.unknown"
     TYPE_UNKNOWN = "type.unknown"
@@ -66,10 +75,15 @@ class Code(StrEnum):
     EPOCH_STALE = "epoch.stale"
     EXPORT_TAKEN = "export.taken"
     SCHEMA_FOREIGN = "schema.foreign"
+    SCHEMA_DAMAGED = "schema.damaged"
+    DATABASE_UNFIT = "database.unfit"
+    RECORDS_PRESENT = "records.present"
+    FILE_TAKEN = "file.taken"
     STATE_LOCKED = "state.locked"
     PORT_TAKEN = "port.taken"
     PROTOCOL_UNSPOKEN = "protocol.unspoken"
     REQUESTS_TOO_MANY = "request.too_many"
+    LOGINS_TOO_MANY = "login.too_many"
     REQUEST_TOO_SLOW = "request.too_slow"
 
     # Fault: the world failed us

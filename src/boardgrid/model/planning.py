@@ -67,6 +67,12 @@ class Standing:
             return self
         return self._wished(replace(self.wish, opened=True))
 
+    def admitting(self, keys: tuple[str, ...]) -> "Standing":
+        """These may log in to what runs on it, in the place of those before."""
+        if not isinstance(self.wish, Deployed) or self.wish.keys == keys:
+            return self
+        return self._wished(replace(self.wish, keys=keys))
+
     def parked(self) -> "Standing":
         """Take it back."""
         return replace(self._wished(Parked()), order=None) if isinstance(self.wish, Deployed) else self

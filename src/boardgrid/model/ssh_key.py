@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
@@ -15,6 +16,7 @@ _KINDS = {
     "sk-ecdsa-sha2-nistp256@openssh.com",
     "ssh-rsa",
 }
+GIVEN = "boardgrid"  # the comment of a key that the farm wrote into authorized_keys, and may take from there
 _RSA_BITS = 2048  # fewer can be broken
 _LONGEST = 16384
 
@@ -44,6 +46,12 @@ def checked_key(line: str) -> str:
     if kind == "ssh-rsa" and int.from_bytes(fields[2], "big").bit_length() < _RSA_BITS:
         raise _refused(_("this RSA key has fewer than 2048 bits and is too weak: {start!r}"), line)
     return f"{kind} {base64.b64encode(blob).decode()}"  # one way to write it, for keys are compared as text
+
+
+def fingerprint_of(key: str) -> str:
+    """As ``ssh-keygen -l`` shows it: "SHA256:..."."""
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def _is_whole(kind: str, fields: list[bytes]) -> bool:

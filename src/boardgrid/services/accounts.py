@@ -1,9 +1,5 @@
 """Accounts: who may come in, as what, with which key."""
 
-import hashlib
-import hmac
-import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -12,36 +8,28 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.access import can
-from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
+from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
 from boardgrid.model.name import checked
+from boardgrid.model.password import checked_password
 from boardgrid.model.reservation import LIVE
-from boardgrid.model.ssh_key import checked_key
-from boardgrid.model.user import Audience, NewToken, Role, Secret, Token, User
-from boardgrid.ports import Snapshot
+from boardgrid.model.ssh_key import checked_key, fingerprint_of
+from boardgrid.model.user import Audience, NewToken, Password, Role, Scope, Token, User
+from boardgrid.ports import Passwords, Snapshot
+from boardgrid.services import credentials
 from boardgrid.services.desk import Desk, Work, check_admin
+from boardgrid.services.finding import user_named
+from boardgrid.services.tokens import checked_token, end_tokens, new_token, token_refused
 
 log = structlog.get_logger()
 
-_TOKEN = re.compile(r"bg_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+KEYS_MOST = 100  # of one user
+HERE = "controller"  # where whoever has this machine's own rights asks from
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
     desk: Desk
-
-    def user_of(self, token: str) -> User:
-        """
-        Whose token this is. Every other method takes that user as *asker*.
-
-        Raises:
-            NotAllowed: TOKEN_REFUSED; nobody's, or that of a door of machines.
-        """
-        with self.desk.records.read() as records:
-            stored = _checked(records, token, Audience.PERSON)
-            user = records.user(stored.user) if stored.user else None
-        if user is None or user.removed:
-            raise _refused()
-        return user
+    passwords: Passwords
 
     def site_of(self, token: str, audience: Audience) -> str:
         """
@@ -51,31 +39,38 @@ class Accounts:
             NotAllowed: TOKEN_REFUSED; it does not open that door.
         """
         with self.desk.records.read() as records:
-            stored = _checked(records, token, audience)
+            stored = checked_token(records, token, audience)
         if stored.site is None:
-            raise _refused()
+            raise token_refused()
         return stored.site
 
     def create_admin(self, name: str, *, again: bool = False) -> NewToken:
         """
         Make an admin and their first token. For the controller's own machine: nobody asks, so nobody is checked.
 
-        With *again*, an admin of that name gets a new token, and the old ones end.
+        With *again*, an admin of that name gets a new token, and the old ones end; a suspended one is restored.
 
         Raises:
             Invalid: NAME_INVALID.
             Conflict: NAME_TAKEN.
         """
-        with self.desk.begin() as work:
-            user = work.tx.user_named(checked("user", name))
-            if user is None:
-                user = User(work.new_id(), name, Role.ADMIN)
-                work.save(user)
-            elif not again or not user.is_admin:
-                raise _name_taken(name)
-            token = _renewed(work, user)
+        with self.desk.begin(act="admin.create", origin=HERE) as work:
+            token = new_token(work, _admin(work, name, again=again))
         log.info("admin.created", user=name)
         return token
+
+    def create_admin_with(self, password: str, name: str, *, again: bool = False) -> None:
+        """
+        The same with a password in the place of the token.
+
+        Raises:
+            Invalid: NAME_INVALID, PASSWORD_INVALID.
+            Conflict: NAME_TAKEN.
+        """
+        hashed = self.passwords.hashed(checked_password(name, password))
+        with self.desk.begin(act="admin.create", origin=HERE) as work:
+            work.save(Password(_admin(work, name, again=again).id, hashed, work.now))
+        log.info("admin.created", user=name)
 
     def site_token(self, site: str, audience: Audience) -> NewToken:
         """
@@ -87,11 +82,12 @@ class Accounts:
         with self.desk.begin() as work:
             if work.tx.site(site) is None:
                 raise NotFound(Code.SITE_UNKNOWN, _("there is no site {site}"), site=site)
-            work.tx.tokens_end(site=site, audience=audience)
-            token = _new_token(audience, site=site)
-            work.save(token.token)
+            work.tx.site_tokens_end(site, audience)
+            new_id, digest, clear = credentials.made(credentials.TOKEN)
+            token = Token(new_id, digest, audience, site=site, created_at=work.now)
+            work.save(token)
         log.info("site.token_made", site=site, audience=audience)
-        return token
+        return NewToken(token, clear)
 
     def add(self, asker: User, name: str, role: Role, ssh_keys: Sequence[str] = ()) -> tuple[User, NewToken]:
         """
@@ -103,15 +99,10 @@ class Accounts:
             Conflict: NAME_TAKEN, or KEY_TAKEN: a key tells one user, so two cannot have the same.
         """
         check_admin(asker)
-        checked("user", name)
-        keys = _checked_keys(ssh_keys)
-        with self.desk.begin(asker) as work:
-            if work.tx.user_named(name) is not None:
-                raise _name_taken(name)
-            _check_free(work, keys)
-            user = User(work.new_id(), name, role, keys)
-            work.save(user)
-            token = _renewed(work, user)
+        keys = checked_keys(ssh_keys)
+        with self.desk.begin(asker, "user.add") as work:
+            user = new_user(work, name, role, keys)
+            token = new_token(work, user)
         log.info("user.added", user=name, role=role, by=asker.name)
         return user, token
 
@@ -126,22 +117,7 @@ class Accounts:
             NotFound: USER_UNKNOWN.
         """
         with self.desk.records.read() as records:
-            return _seen(asker, records.user_named(name), name)
-
-    def new_token(self, asker: User, name: str) -> tuple[User, NewToken]:
-        """
-        Give a user another token in the place of all that they had: one was lost, or somebody else has it.
-
-        Raises:
-            NotAllowed: only admins may.
-            NotFound: USER_UNKNOWN.
-        """
-        check_admin(asker)
-        with self.desk.begin(asker) as work:
-            user = _seen(asker, work.tx.user_named(name), name)
-            token = _renewed(work, user)
-        log.info("user.token_made", user=name, by=asker.name)
-        return user, token
+            return user_named(records, asker, name)
 
     def replace_keys(self, asker: User, name: str, ssh_keys: Sequence[str]) -> User:
         """
@@ -155,17 +131,116 @@ class Accounts:
             Conflict: KEY_TAKEN.
         """
         check_admin(asker)
-        keys = _checked_keys(ssh_keys)
-        with self.desk.begin(asker) as work:
-            user = replace(_seen(asker, work.tx.user_named(name), name), ssh_keys=keys)
-            _check_free(work, keys, user.id)
+        keys = checked_keys(ssh_keys)
+        with self.desk.begin(asker, "user.keys") as work:
+            user = replace(user_named(work.tx, asker, name), ssh_keys=keys)
+            check_free(work, keys, user.id)
             work.save(user)
         log.info("user.keys_replaced", user=name, keys=len(keys), by=asker.name)
         return user
 
+    def add_key(self, asker: User, line: str) -> User:
+        """
+        Add an SSH key to one's own.
+
+        Raises:
+            NotAllowed: TOKEN_NARROW.
+            Invalid: KEY_INVALID; REQUEST_INVALID, they have too many.
+            Conflict: KEY_TAKEN.
+        """
+        [key] = checked_keys([line])
+        with self.desk.begin(asker, "key.add", needs=Scope.ALL) as work:
+            user = _own(work, asker)
+            check_free(work, [key], user.id)
+            if len(user.ssh_keys) >= KEYS_MOST:
+                raise Invalid(
+                    Code.REQUEST_INVALID,
+                    _("you have {count} SSH keys, and no more may be"),
+                    hint=_("remove one: boardgrid key list"),
+                    count=KEYS_MOST,
+                )
+            user = replace(user, ssh_keys=tuple(dict.fromkeys((*user.ssh_keys, key))))
+            work.save(user)
+        log.info("user.key_added", user=user.name)
+        return user
+
+    def remove_key(self, asker: User, fingerprint: str) -> User:
+        """
+        Remove an SSH key of one's own, told by its *fingerprint*, as ssh-keygen shows it. Nobody comes in by it then.
+
+        Raises:
+            NotAllowed: TOKEN_NARROW.
+            NotFound: KEY_UNKNOWN.
+        """
+        with self.desk.begin(asker, "key.remove", needs=Scope.ALL) as work:
+            user = _own(work, asker)
+            left = tuple(key for key in user.ssh_keys if fingerprint_of(key) != fingerprint)
+            if left == user.ssh_keys:
+                raise NotFound(
+                    Code.KEY_UNKNOWN,
+                    _("you have no SSH key with the fingerprint {fingerprint}"),
+                    hint=_("boardgrid key list shows yours"),
+                    fingerprint=fingerprint[:80],
+                )
+            user = replace(user, ssh_keys=left)
+            work.save(user)
+        log.info("user.key_removed", user=user.name)
+        return user
+
+    def give_role(self, asker: User, name: str, role: Role) -> User:
+        """
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: USER_UNKNOWN.
+            Conflict: LAST_ADMIN.
+        """
+        check_admin(asker)
+        with self.desk.begin(asker, "user.role") as work:
+            user = user_named(work.tx, asker, name)
+            if role is not Role.ADMIN:
+                _check_not_last(work.tx, user)
+            user = replace(user, role=role)
+            work.save(user)
+        log.info("user.role_given", user=name, role=role, by=asker.name)
+        return user
+
+    def suspend(self, asker: User, name: str) -> User:
+        """
+        Shut a user out at once: tokens, password and SSH keys open nothing, and what is open by them ends. What
+        they have reserved goes on.
+
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: USER_UNKNOWN.
+            Conflict: LAST_ADMIN.
+        """
+        check_admin(asker)
+        with self.desk.begin(asker, "user.suspend") as work:
+            user = user_named(work.tx, asker, name)
+            _check_not_last(work.tx, user)
+            user = replace(user, suspended=True)
+            work.save(user)
+        log.info("user.suspended", user=name, by=asker.name)
+        return user
+
+    def restore(self, asker: User, name: str) -> User:
+        """
+        Let a suspended user in again, with all that they came in by before.
+
+        Raises:
+            NotAllowed: only admins may.
+            NotFound: USER_UNKNOWN.
+        """
+        check_admin(asker)
+        with self.desk.begin(asker, "user.restore") as work:
+            user = replace(user_named(work.tx, asker, name), suspended=False)
+            work.save(user)
+        log.info("user.restored", user=name, by=asker.name)
+        return user
+
     def remove(self, asker: User, name: str) -> None:
         """
-        Close an account: tokens and keys end at once. Roots kept aside stay until their date, images stay.
+        Close an account: tokens, password and keys end at once. Roots kept aside stay until their date, images stay.
 
         Raises:
             NotAllowed: only admins may.
@@ -173,8 +248,8 @@ class Accounts:
             Conflict: THING_IN_USE, the sentence lists the reservations that run; LAST_ADMIN.
         """
         check_admin(asker)
-        with self.desk.begin(asker) as work:
-            user = _seen(asker, work.tx.user_named(name), name)
+        with self.desk.begin(asker, "user.remove") as work:
+            user = user_named(work.tx, asker, name)
             live = work.tx.reservations(user=user.id, states=LIVE)
             running = [one for one in live if one.user == user.id]
             if running:
@@ -186,54 +261,66 @@ class Accounts:
                     boards=", ".join(sorted(board for one in running for board in one.boards)),
                     number=running[0].number,
                 )
-            admins = [one for one in work.tx.users() if one.is_admin and not one.removed]
-            if admins == [user]:
-                raise Conflict(
-                    Code.LAST_ADMIN,
-                    _("{user} is the last admin of this farm"),
-                    hint=_("make another admin first"),
-                    user=name,
-                )
-            work.tx.tokens_end(user=user.id, audience=Audience.PERSON)
+            _check_not_last(work.tx, user)
+            end_tokens(work, user)
+            if password := work.tx.password(user.id):
+                work.remove(password)
+            for invitation in work.tx.invitations():
+                if invitation.user == user.id:
+                    work.remove(invitation)
             work.save(replace(user, removed=True, ssh_keys=()))
         log.info("user.removed", user=name, by=asker.name)
 
 
-def _checked(records: Snapshot, token: str, audience: Audience) -> Token:
-    """The stored token that *token* is, if it opens this door."""
-    told = _TOKEN.fullmatch(token)
-    stored = records.token(told["id"]) if told else None
-    # Compared also where there is nothing to compare with: how long the answer takes tells nothing.
-    is_same = hmac.compare_digest(stored.digest if stored else "0" * 64, _digest(token))
-    if stored is None or not is_same or stored.audience is not audience:
-        raise _refused()
-    return stored
+def new_user(work: Work, name: str, role: Role, keys: Sequence[str]) -> User:
+    """
+    Raises:
+        Invalid: NAME_INVALID.
+        Conflict: NAME_TAKEN, KEY_TAKEN.
+    """
+    if work.tx.user_named(checked("user", name)) is not None:
+        raise name_taken(name)
+    check_free(work, keys)
+    user = User(work.new_id(), name, role, tuple(keys))
+    work.save(user)
+    return user
 
 
-def _digest(token: str) -> str:
-    # The secret has 256 bits of chance: nothing slower than SHA-256 is needed to keep it.
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+def _admin(work: Work, name: str, *, again: bool) -> User:
+    """New, or as new: nobody comes in as them by anything from before."""
+    user = work.tx.user_named(checked("user", name))
+    if user is None:
+        user = User(work.new_id(), name, Role.ADMIN)
+    elif not again or not user.is_admin:
+        raise name_taken(name)
+    else:
+        end_tokens(work, user)
+    user = replace(user, suspended=False)
+    work.save(user)
+    return user
 
 
-def _new_token(audience: Audience, *, user: UUID | None = None, site: str | None = None) -> NewToken:
-    token_id = secrets.token_hex(8)
-    clear = f"bg_{token_id}_{secrets.token_urlsafe(32)}"
-    return NewToken(Token(token_id, _digest(clear), audience, user, site), Secret(clear))
+def _own(work: Work, asker: User) -> User:
+    """As the records have them: their role or keys may be others by now."""
+    return work.tx.user(asker.id) or asker
 
 
-def _renewed(work: Work, user: User) -> NewToken:
-    """A person has one token."""
-    work.tx.tokens_end(user=user.id, audience=Audience.PERSON)
-    token = _new_token(Audience.PERSON, user=user.id)
-    work.save(token.token)
-    return token
+def _check_not_last(records: Snapshot, user: User) -> None:
+    admins = [one for one in records.users() if one.is_admin and one.is_active]
+    if [one.id for one in admins] == [user.id]:
+        raise Conflict(
+            Code.LAST_ADMIN,
+            _("{user} is the last admin of this farm"),
+            hint=_("make another admin first"),
+            user=user.name,
+        )
 
 
-def _checked_keys(lines: Sequence[str]) -> tuple[str, ...]:
+def checked_keys(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(checked_key(line) for line in lines))
 
 
-def _check_free(work: Work, keys: Sequence[str], user: UUID | None = None) -> None:
+def check_free(work: Work, keys: Sequence[str], user: UUID | None = None) -> None:
     for key in keys:
         has = work.tx.user_with_key(key)
         if has is not None and has.id != user:
@@ -245,19 +332,5 @@ def _check_free(work: Work, keys: Sequence[str], user: UUID | None = None) -> No
             )
 
 
-def _seen(asker: User, user: User | None, name: str) -> User:
-    if user is None or not can(asker, "see", user):
-        raise NotFound(Code.USER_UNKNOWN, _("there is no user {user}"), user=name)
-    return user
-
-
-def _name_taken(name: str) -> Conflict:
+def name_taken(name: str) -> Conflict:
     return Conflict(Code.NAME_TAKEN, _("there is a user {user} already"), hint=_("choose another name"), user=name)
-
-
-def _refused() -> NotAllowed:
-    return NotAllowed(
-        Code.TOKEN_REFUSED,
-        _("this token opens no door here"),
-        hint=_("log in again with boardgrid login, or ask an admin for a new token"),
-    )

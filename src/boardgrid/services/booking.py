@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.access import Owned, can
+from boardgrid.model.access import Owned, Verb, can
 from boardgrid.model.board import Act
 from boardgrid.model.calendar import Placement
 from boardgrid.model.deployment import Phase
@@ -21,9 +21,10 @@ from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, PowerOrder
 from boardgrid.ports import EVENTS, OrderRecord, Snapshot
-from boardgrid.services.desk import Desk
+from boardgrid.services.desk import Desk, check_no_guest
 from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import reservation_of, standing_of
+from boardgrid.services.giving import keys_of
 from boardgrid.services.placing import Wanted, accept, carry_out_due, make_room, offer
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
@@ -88,7 +89,8 @@ class Booking:
                 _("what waits for its turn has no date of its own"),
                 hint=_("leave out either the date or the waiting"),
             )
-        with self.desk.begin(asker) as work:
+        check_no_guest(asker)
+        with self.desk.begin(asker, "reservation.make") as work:
             carry_out_due(work)
             at = None if at is None else _checked_start(at, work.now)
             # As the records have them: a key may have been added since they came in.
@@ -106,7 +108,7 @@ class Booking:
             Invalid: DURATION_INVALID.
             Conflict: RESERVATION_OVER, RESERVATION_WAITING; BOARD_FOLLOWED, the sentence says how far it can go.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "reservation.extend") as work:
             carry_out_due(work)
             mine = self._changeable(work.tx, asker, number)
             if not mine.is_running or mine.kind is Kind.BEST_EFFORT:
@@ -151,7 +153,7 @@ class Booking:
             Invalid: NAME_INVALID, or REQUEST_INVALID: no name to keep it under, or one name for several roots.
             Conflict: RESERVATION_OVER; NAME_TAKEN; BOARD_NOT_OPEN, there is nothing yet to keep.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "reservation.release") as work:
             mine = self._changeable(work.tx, asker, number)
             given = mine.boards if board is None else (board,)
             _check_has(mine, given)
@@ -178,14 +180,18 @@ class Booking:
             NotAllowed: it is another's.
             Conflict: RESERVATION_OVER.
         """
-        with self.desk.begin(asker) as work:
-            mine = self._changeable(work.tx, asker, number)
+        with self.desk.begin(asker, "reservation.share") as work:
+            # Whom its user did not let in could let themselves in else.
+            mine = self._changeable(work.tx, asker, number, "administer")
             added = [_person(work.tx, name) for name in add]
             gone = {_person(work.tx, name).id for name in remove}
             members = dict.fromkeys([*mine.members, *(one.id for one in added)])
             kept = tuple(one for one in members if one not in gone and one != mine.user)
             shared = replace(mine, members=kept)
             work.save(shared)
+            for board in shared.boards:
+                if (standing := work.tx.board(board)) is not None:
+                    work.save(standing.admitting(keys_of(work.tx, shared)))
             work.admitted(shared)
             log.info("reservation.shared", reservation=number, members=len(kept), by=asker.name)
             return Showing(work.tx, asker, work.now).reservation(shared)
@@ -210,8 +216,9 @@ class Booking:
                 least=int(TTL_LEAST.total_seconds()),
                 most=int(TTL_MOST.total_seconds()),
             )
-        with self.desk.begin(asker) as work:
-            mine = self._changeable(work.tx, asker, number)
+        with self.desk.begin(asker, "reservation.heartbeat") as work:
+            # Nobody else says that it lives: who may end it would end it.
+            mine = self._changeable(work.tx, asker, number, "administer")
             until = work.now + ttl
             heard = replace(mine, alive_until=until)
             work.save(heard)
@@ -228,9 +235,9 @@ class Booking:
             seen = [one for one in order if can(asker, "see", one)]
             return Showing(records, asker, self.desk.now()).reservations(seen)
 
-    def _changeable(self, records: Snapshot, asker: User, number: int) -> Reservation:
+    def _changeable(self, records: Snapshot, asker: User, number: int, verb: Verb = "change") -> Reservation:
         mine = reservation_of(records, asker, number)
-        if not can(asker, "change", mine):
+        if not can(asker, verb, mine):
             raise NotAllowed(
                 Code.ACT_FORBIDDEN,
                 _("reservation {number} is another user's"),
@@ -292,7 +299,7 @@ class Booking:
             Invalid: POWER_UNABLE, it has no power driver.
             Conflict: BOARD_NOT_OPEN, its deployment is being prepared.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "board.power") as work:
             standing = standing_of(work.tx, board)
             holder = work.tx.holder_of(board)
             is_held = holder is not None and holder.holds(work.now)

@@ -16,7 +16,7 @@ from boardgrid.model.reservation import ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
-from boardgrid.services.desk import Desk
+from boardgrid.services.desk import Desk, check_no_guest
 from boardgrid.services.finding import check_image_name, image_of, image_versions, site_for
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import ImageView
@@ -50,13 +50,14 @@ class Catalog:
 
         Raises:
             Invalid: NAME_INVALID, PATH_FORBIDDEN.
-            NotAllowed: a path is for admins.
+            NotAllowed: a path is for admins, and guests import nothing.
             NotFound: SITE_UNKNOWN.
             Conflict: NAME_TAKEN by another user's image; REQUESTS_TOO_MANY, too many of theirs await their content.
         """
         checked("image", name)
         source = None if path is None else _checked_path(asker, path)
-        with self.desk.begin(asker) as work:
+        check_no_guest(asker)
+        with self.desk.begin(asker, "image.add") as work:
             check_image_name(work.tx, asker.id, name)
             if source is None:
                 _check_few_awaited(work.tx, asker)
@@ -103,7 +104,7 @@ class Catalog:
         """
         if not _SHA256.fullmatch(sha256) or size_bytes < 0:
             raise Invalid(Code.REQUEST_INVALID, _("{sha256!r} is no SHA-256 in hex"), sha256=sha256[:80])
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "image.upload") as work:
             found = work.tx.image(image)
             if found is None or not can(asker, "change", found):
                 raise NotFound(Code.IMAGE_UNKNOWN, _("there is no image {image}"), image=image)
@@ -146,7 +147,7 @@ class Catalog:
             Invalid: REQUEST_INVALID, there are several versions and none was named.
             Conflict: THING_IN_USE, the sentence names the roots that are above it; or it is being made.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "image.remove") as work:
             versions = [
                 one for one in image_versions(work.tx, asker, ref, "change") if one.state is not ImageState.GOING
             ]

@@ -7,18 +7,22 @@ from datetime import datetime
 from uuid import UUID
 
 from boardgrid.messages import _
-from boardgrid.model.access import can
+from boardgrid.model.access import Verb, can
+from boardgrid.model.audit import AuditEntry, Facts
 from boardgrid.model.board import BoardType
-from boardgrid.model.deployment import Event, Outcome, Phase
+from boardgrid.model.deployment import Deployment, Event, Outcome, Phase
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing, image_wish, root_wish
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
-from boardgrid.model.user import Token, User
+from boardgrid.model.user import Asker, Invitation, Password, Scope, Token, User, scope_of
 from boardgrid.model.uuid7 import uuid7
 from boardgrid.ports import EVENTS, Changes, Entry, Records, Thing, Transaction, wishes_of
+from boardgrid.services.auditing import name_of, told
 from boardgrid.services.timetable import Plan, Timetable, is_shut
+
+_LOOKED_AT = (Standing, Image, Root, BoardType, User)  # a change of them is told to others
 
 
 @dataclass(slots=True)
@@ -27,14 +31,20 @@ class Work:
     One use case while it is worked on.
 
     What is saved here is looked at: where a wish of a site is another one afterwards, or a key somebody else's, the
-    version of that site's wishes rises in the same transaction, whichever use case it was.
+    version of that site's wishes rises in the same transaction, whichever use case it was. And where somebody asked for
+    it, what they changed is in the audit log.
     """
 
     tx: Transaction
     now: datetime
     timetable: Timetable = field(default_factory=Timetable)
+    asker: User | None = None
+    act: str = ""  # empty, and nobody asks: it is not audited
+    origin: str = ""  # where nobody is known who asks
     topics: set[str] = field(default_factory=set)  # told when all of it is recorded
     _sites: set[str] = field(default_factory=set)  # whose agent or gateway is to hear of it
+    _changed: dict[tuple[type, str], tuple[Thing | None, Thing | None]] = field(default_factory=dict)
+    _acts: list[str] = field(default_factory=list)  # things that were acted on, and did not change
     _plan: Plan | None = None
 
     @property
@@ -45,22 +55,51 @@ class Work:
         return self._plan
 
     def save(self, thing: Thing) -> None:
-        self._look(thing)
-        self.tx.save(thing)
-        if self._plan is not None and isinstance(thing, Reservation):
-            self._plan.put(self.tx, [thing])
+        plan = self._plan_for(thing)
+        self._record(thing)
+        if plan is not None and isinstance(thing, Reservation):
+            plan.put(self.tx, [thing])
 
     def save_planned(self, reservation: Reservation) -> None:
         """One that the plan has as it is saved already."""
-        self._look(reservation)
-        self.tx.save(reservation)
+        self._record(reservation)
 
-    def remove(self, thing: Token | BoardType | Standing) -> None:
-        if isinstance(thing, Standing):
-            self._sites.add(thing.board.site)
-        if isinstance(thing, Standing | BoardType):
-            self._shelf_changed()
+    def add(self, thing: Root | Deployment | Reservation) -> None:
+        """A thing that is new, and changes no wish by itself."""
+        plan = self._plan_for(thing)
+        self.tx.add(thing)
+        self._audit(None, thing)
+        if plan is not None and isinstance(thing, Reservation):
+            plan.put(self.tx, [thing])
+
+    def _record(self, thing: Thing) -> None:
+        # What agents tell all the time, of which nobody hears but who looks, is not looked up first.
+        before = self.tx.recorded(thing) if self._is_audited or isinstance(thing, _LOOKED_AT) else None
+        self._look(before, thing)
+        self.tx.save(thing)
+        self._audit(before, thing)
+
+    def _plan_for(self, thing: Thing) -> Plan | None:
+        """Drafted before that is saved: else it would be read once more."""
+        return self.plan if isinstance(thing, Reservation) else None
+
+    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
+        match thing:
+            case Standing():
+                self._sites.add(thing.board.site)
+                self._shelf_changed()
+            case BoardType():
+                self._shelf_changed()
+            case Token():
+                self.topics.add(EVENTS)  # who follows events by it hears that it is over
+            case _:
+                pass
+        self._audit(self.tx.recorded(thing), None)
         self.tx.remove(thing)
+
+    def note_act(self, thing: str) -> None:
+        """Somebody tried something, and that alone is to be known."""
+        self._acts.append(thing)
 
     def admitted(self, reservation: Reservation) -> None:
         """Others than before are let in to its boards: the gateways are to hear of it."""
@@ -112,32 +151,44 @@ class Work:
         self.tx.shelf_changed()
         self._plan = None
 
-    def _look(self, thing: Thing) -> None:
-        match thing:
-            case Standing():
-                stood = self.tx.board(thing.board.name)
-                if not _is_same_wish(stood, thing):
-                    self._sites.add(thing.board.site)
-                self._look_at_shelf(stood, thing)
-            case Image():
-                before = self.tx.image(thing.id)
-                if (before and image_wish(before)) != image_wish(thing):
-                    self._sites.add(thing.site)
-            case Root():
-                had = self.tx.root(thing.id)
-                if (had and root_wish(had)) != root_wish(thing):
-                    self._sites.add(thing.site)
-            case BoardType():
-                known_type = self.tx.board_type(thing.name)
-                if known_type != thing:
-                    self._shelf_changed()
-                if known_type is None or known_type.plain != thing.plain:
-                    self._sites |= {one.board.site for one in self.tx.boards(board_type=thing.name)}
-            case User():
-                known = self.tx.user(thing.id)
-                if known is not None and known.ssh_keys != thing.ssh_keys:
+    @property
+    def _is_audited(self) -> bool:
+        return self.asker is not None or bool(self.act)
+
+    @property
+    def from_where(self) -> str:
+        return self.asker.origin if isinstance(self.asker, Asker) else self.origin
+
+    def write_audit(self) -> None:
+        """One entry a thing, however often it was saved on the way."""
+        changes = [(name, *told(before, after)) for (_kind, name), (before, after) in self._changed.items()]
+        entries = [self._entry(name, was, is_) for name, was, is_ in changes if was or is_]
+        entries += [self._entry(thing, {}, {}) for thing in self._acts]
+        if entries:
+            self.tx.add_audit(entries)
+
+    def _look(self, before: Thing | None, after: Thing) -> None:
+        match before, after:
+            case ((Standing() | None), Standing()):
+                if not _is_same_wish(before, after):
+                    self._sites.add(after.board.site)
+                self._look_at_shelf(before, after)
+            case ((Image() | None), Image()):
+                if (before and image_wish(before)) != image_wish(after):
+                    self._sites.add(after.site)
+            case ((Root() | None), Root()):
+                if (before and root_wish(before)) != root_wish(after):
+                    self._sites.add(after.site)
+            case ((BoardType() | None), BoardType()) if before != after:
+                self._shelf_changed()
+                if before is None or before.plain != after.plain:
+                    self._sites |= {one.board.site for one in self.tx.boards(board_type=after.name)}
+            case User(), User():
+                if (before.ssh_keys, before.is_active) != (after.ssh_keys, after.is_active):
                     # At any of them a connection may be open by a key that is theirs no more.
                     self._sites |= {one.site.name for one in self.tx.sites()}
+                if (before.role, before.is_active) != (after.role, after.is_active):
+                    self.topics.add(EVENTS)  # what they follow may not be theirs to see any more
             case _:
                 pass
 
@@ -145,9 +196,32 @@ class Work:
         if before is None or replace(before.board, set_aside="") != replace(after.board, set_aside=""):
             self._shelf_changed()
         elif is_shut(before) is not is_shut(after):
+            plan = self.plan  # drafted before that: else all of it would be read anew
             self.tx.shelf_changed()
-            if self._plan is not None:
-                self._plan.calendar.shut ^= {after.board.name}
+            plan.calendar.shut ^= {after.board.name}
+
+    def _audit(self, before: Thing | None, after: Thing | None) -> None:
+        thing = after or before
+        if thing is None or not self._is_audited:
+            return
+        if name := name_of(self.tx, thing):
+            first, _last = self._changed.get((type(thing), name), (before, None))
+            self._changed[type(thing), name] = (first, after)
+
+    def _entry(self, thing: str, before: Facts, after: Facts) -> AuditEntry:
+        who = self.asker
+        return AuditEntry(
+            number=0,
+            at=self.now,
+            who=who.id if who else None,
+            name=who.name if who else "",
+            token=who.token if isinstance(who, Asker) else "",
+            origin=self.from_where,
+            act=self.act or thing.partition(":")[0],
+            thing=thing,
+            before=before,
+            after=after,
+        )
 
 
 def _is_same_wish(before: Standing | None, after: Standing) -> bool:
@@ -165,37 +239,92 @@ class Desk:
     timetable: Timetable = field(default_factory=Timetable)
 
     @contextmanager
-    def begin(self, asker: User | None = None) -> Iterator[Work]:
+    def begin(
+        self, asker: User | None = None, act: str = "", *, needs: Scope = Scope.USE, origin: str = ""
+    ) -> Iterator[Work]:
         """
         Work on a use case in one transaction. Who waits is told when it is recorded, and only then.
 
         Args:
             asker: who asks; their account may have been closed since they came in.
+            act: what the audit log calls it, "user.suspend"; what nobody asks for is only audited where it is named.
+            needs: how much the asker's token must be good for.
+            origin: from where it is asked, where nobody is known who does.
+
+        Raises:
+            NotAllowed: TOKEN_NARROW; TOKEN_REFUSED or ACCOUNT_SUSPENDED, their account was closed.
         """
+        if asker is not None and not scope_of(asker).holds(needs):
+            raise too_narrow(asker)
         with self.records.write() as tx:
             if asker is not None:
-                _check_account(tx.user(asker.id))
-            work = Work(tx, self.now(), self.timetable)
+                check_account(tx.user(asker.id))
+            work = Work(tx, self.now(), self.timetable, asker, act, origin)
             yield work
             work.raise_versions()
-            topics, plan = work.topics, work.keep_plan()
+            work.write_audit()
+            plan = work.keep_plan()
+            if topics := sorted(work.topics):
+                tx.announce(*topics)
         if plan is not None:
             self.timetable.keep(plan)
         if topics:
-            self.changes.tell(*sorted(topics))
+            self.changes.tell(*topics)
 
 
-def _check_account(user: User | None) -> None:
+def check_account(user: User | None) -> None:
+    """
+    Raises:
+        NotAllowed: TOKEN_REFUSED, there is no such account any more; ACCOUNT_SUSPENDED.
+    """
     if user is None or user.removed:
         raise NotAllowed(Code.TOKEN_REFUSED, _("this account was closed"), hint=_("ask an admin of the farm"))
+    if user.suspended:
+        raise NotAllowed(
+            Code.ACCOUNT_SUSPENDED,
+            _("the account of {user} is suspended"),
+            hint=_("ask an admin of the farm"),
+            user=user.name,
+        )
 
 
 def check_admin(asker: User) -> None:
     """
     Raises:
-        NotAllowed: ACT_FORBIDDEN, *asker* is no admin.
+        NotAllowed: ACT_FORBIDDEN, *asker* is no admin; TOKEN_NARROW.
     """
-    if not can(asker, "administer"):
-        raise NotAllowed(
-            Code.ACT_FORBIDDEN, _("{user} is no admin"), hint=_("ask an admin of the farm to do it"), user=asker.name
-        )
+    _check(asker, "administer", _("{user} is no admin"), _("ask an admin of the farm to do it"))
+
+
+def check_operator(asker: User) -> None:
+    """
+    Raises:
+        NotAllowed: ACT_FORBIDDEN, *asker* does not look after the shelf; TOKEN_NARROW.
+    """
+    _check(asker, "change", _("{user} is neither operator nor admin"), _("ask an operator of the farm to do it"))
+
+
+def check_no_guest(asker: User) -> None:
+    """
+    Raises:
+        NotAllowed: ACT_FORBIDDEN, *asker* is a guest; TOKEN_NARROW.
+    """
+    _check(asker, "use", _("{user} is a guest, who reserves and imports nothing"), _("ask an admin for another role"))
+
+
+def _check(asker: User, verb: Verb, sentence: str, hint: str) -> None:
+    if can(asker, verb):
+        return
+    if isinstance(asker, Asker) and can(replace(asker, scope=Scope.ALL), verb):
+        raise too_narrow(asker)
+    raise NotAllowed(Code.ACT_FORBIDDEN, sentence, hint=hint, user=asker.name)
+
+
+def too_narrow(asker: User) -> NotAllowed:
+    return NotAllowed(
+        Code.TOKEN_NARROW,
+        _("this token may only look at things")
+        if scope_of(asker) is Scope.READ
+        else _("this token may use the farm and do no more"),
+        hint=_("take one with a wider scope: boardgrid login, or boardgrid token create --scope"),
+    )

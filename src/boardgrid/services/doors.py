@@ -50,7 +50,7 @@ class Doors:
         """
         with self.desk.records.read() as records:
             user = records.user_with_key(_plain(key))
-        if user is None or user.removed:
+        if user is None or not user.is_active:
             raise NotFound(Code.USER_UNKNOWN, _("this key is nobody's"))
         return user.name
 
@@ -66,7 +66,7 @@ class Doors:
             standing = _board_called(records, state, board) if state else None
             person = records.user_with_key(_plain(key))
             holders = self._holders(records, [standing]).get(standing.board.name) if standing else None
-        if standing is None or person is None or holders is None or person.id not in holders:
+        if standing is None or person is None or not person.is_active or holders is None or person.id not in holders:
             raise NotFound(
                 Code.ROUTE_UNKNOWN,
                 _("this key opens no board {board}"),
@@ -84,7 +84,7 @@ class Doors:
         """
         with self.desk.records.read() as records:
             state = site_for(records, site)
-            keys = {one.id: one.ssh_keys for one in records.users() if not one.removed}
+            keys = {one.id: one.ssh_keys for one in records.users() if one.is_active}
             holders = self._holders(records, records.boards(site=site))
         pairs = {(key, board) for board, users in holders.items() for user in users for key in keys.get(user, ())}
         return Holdings(state.version, frozenset(pairs))

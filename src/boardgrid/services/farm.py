@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from boardgrid.model.board import DriverSpec
-from boardgrid.ports import Changes, Records
+from boardgrid.ports import Changes, Passwords, Records
 from boardgrid.services.accounts import Accounts
+from boardgrid.services.attempts import Attempts
+from boardgrid.services.audit import Audit
 from boardgrid.services.booking import Booking
 from boardgrid.services.catalog import Catalog
 from boardgrid.services.desk import Desk
@@ -14,12 +16,19 @@ from boardgrid.services.doors import Doors
 from boardgrid.services.fleet import Fleet
 from boardgrid.services.history import History
 from boardgrid.services.inventory import Inventory
+from boardgrid.services.invitations import Invitations
+from boardgrid.services.logins import LOGIN_FOR, Logins
 from boardgrid.services.roots import Roots
+from boardgrid.services.tokens import Tokens, Uses
 
 
 @dataclass(frozen=True, slots=True)
 class Farm:
     accounts: Accounts
+    tokens: Tokens
+    logins: Logins
+    invitations: Invitations
+    audit: Audit
     inventory: Inventory
     catalog: Catalog
     roots: Roots
@@ -36,12 +45,19 @@ class Farm:
         changes: Changes,
         now: Callable[[], datetime],
         *,
+        passwords: Passwords,
+        login_for: timedelta = LOGIN_FOR,
         root_bytes: int = 4 << 30,
         check_driver: Callable[[DriverSpec], None] | None = None,
     ) -> "Farm":
         desk = Desk(records, changes, now)
+        logins = Logins(desk, passwords, Attempts(), login_for)
         return cls(
-            Accounts(desk),
+            Accounts(desk, passwords),
+            Tokens(desk, Uses()),
+            logins,
+            Invitations(desk, passwords, logins),
+            Audit(desk),
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
             Roots(desk),

@@ -16,6 +16,17 @@ from boardgrid.model.where import Where
 from boardgrid.ports import SiteState, Snapshot
 
 
+def user_named(records: Snapshot, asker: User, name: str) -> User:
+    """
+    Raises:
+        NotFound: USER_UNKNOWN.
+    """
+    user = records.user_named(name)
+    if user is None or not can(asker, "see", user):
+        raise NotFound(Code.USER_UNKNOWN, _("there is no user {user}"), user=name)
+    return user
+
+
 def site_for(records: Snapshot, name: str) -> SiteState:
     """
     The site of this name; an empty one means the farm's only site.

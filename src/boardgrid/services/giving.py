@@ -64,14 +64,13 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
         created_at=work.now,
     )
     site = work.tx.site(board.site)
-    members = [work.tx.user(one) for one in reservation.members]
     wish = Deployed(
         deployment=deployment.id,
         root=root.id,
         image=image.id,
         size_bytes=root.size_bytes,
         hostname=f"{board.name}.{board.site}.{site.site.domain if site else 'boardgrid'}",
-        keys=tuple(dict.fromkeys(key for one in (user, *members) if one and not one.removed for key in one.ssh_keys)),
+        keys=keys_of(work.tx, reservation),
         kernel=kernel,
         user=user.name,
         image_ref=image.ref,
@@ -81,12 +80,21 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
     if standing.order is not None:
         drop_order(work, standing.order.id, _("{board} was given to a user first").format(board=board.name))
     given = standing.deployed(wish)
-    work.save(root)
-    work.save(deployment)
+    if kept is None:
+        work.add(root)
+    else:
+        work.save(root)
+    work.add(deployment)
     work.save(given)
     told = _("{user} holds it until {until}").format(user=user.name, until=as_utc(reservation.window.end))
     work.note_board(given, "reservation", Phase.BEGAN, told, reservation=reservation.number, owner=reservation.user)
     log.info("board.given", reservation=reservation.number, board=board.name, user=user.name, image=image.ref)
+
+
+def keys_of(records: Snapshot, reservation: Reservation) -> tuple[str, ...]:
+    """Who may log in to its boards: its user, and with whom it is shared."""
+    people = [records.user(one) for one in (reservation.user, *reservation.members)]
+    return tuple(dict.fromkeys(key for one in people if one and one.is_active for key in one.ssh_keys))
 
 
 def image_to_boot(records: Snapshot, reservation: Reservation) -> Image:

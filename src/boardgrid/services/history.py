@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from boardgrid.messages import _
-from boardgrid.model.access import Owned, can
+from boardgrid.model.access import Log, Owned, can
 from boardgrid.model.deployment import DeploymentState, Event
 from boardgrid.model.errors import Code, NotFound
 from boardgrid.model.next_step import Step
@@ -42,7 +42,6 @@ class History:
         Raises:
             NotFound: BOARD_UNKNOWN, RESERVATION_UNKNOWN.
         """
-        is_admin = can(asker, "administer")
         with self.desk.records.read() as records:
             if reservation is not None:
                 reservation_of(records, asker, reservation)
@@ -53,7 +52,7 @@ class History:
                 board=board,
                 reservation=reservation,
                 limit=limit,
-                seen_by=None if is_admin else asker.id,
+                seen_by=None if can(asker, "see", Log()) else asker.id,
                 newest=newest,
             )
         return [_seen(asker, one) for one in found]

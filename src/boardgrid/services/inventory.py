@@ -15,7 +15,7 @@ from boardgrid.model.name import checked
 from boardgrid.model.user import User
 from boardgrid.ports import SiteState, Snapshot
 from boardgrid.services.declaring import Declaring, check_not_held
-from boardgrid.services.desk import Desk, check_admin
+from boardgrid.services.desk import Desk, check_admin, check_operator
 from boardgrid.services.ending import drop_order
 from boardgrid.services.finding import board_type, site_for, standing_of, where_for
 from boardgrid.services.placing import evict, hand_on, offer
@@ -62,7 +62,7 @@ class Inventory:
             Conflict: THING_IN_USE, its architecture would change under a reservation; NAME_TAKEN.
         """
         check_admin(asker)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "board-type.put") as work:
             if only_new and work.tx.board_type(declared.name) is not None:
                 raise Conflict(Code.NAME_TAKEN, _("there is a board type {name} already"), name=declared.name)
             self._declaring(work.tx, (declared,), ()).write(work)
@@ -88,7 +88,7 @@ class Inventory:
             Conflict: THING_IN_USE, the sentence names the boards.
         """
         check_admin(asker)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "board-type.remove") as work:
             found = board_type(work.tx, name)
             if boards := work.tx.boards(board_type=name):
                 raise Conflict(
@@ -118,7 +118,7 @@ class Inventory:
                 NAME_TAKEN.
         """
         check_admin(asker)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "board.put") as work:
             if only_new and work.tx.board(declared.name) is not None:
                 raise Conflict(Code.NAME_TAKEN, _("there is a board {name} already"), name=declared.name)
             self._declaring(work.tx, (), (declared,)).write(work)
@@ -195,7 +195,7 @@ class Inventory:
             Conflict: THING_IN_USE, the sentence says who holds it until when.
         """
         check_admin(asker)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "board.remove") as work:
             standing = standing_of(work.tx, name)
             check_not_held(work.tx, name)
             if standing.order is not None:
@@ -214,11 +214,11 @@ class Inventory:
         Return a board that was set aside to service; one that was not is left as it is.
 
         Raises:
-            NotAllowed: only admins may.
+            NotAllowed: only operators and admins may.
             NotFound: BOARD_UNKNOWN.
         """
-        check_admin(asker)
-        with self.desk.begin(asker) as work:
+        check_operator(asker)
+        with self.desk.begin(asker, "board.fit") as work:
             standing = standing_of(work.tx, name)
             if not standing.board.is_fit:
                 fit = standing.fit()
@@ -246,7 +246,7 @@ class Inventory:
         if dry_run:
             with self.desk.records.read() as records:
                 return tuple(self._declaring(records, types, boards).changes)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "inventory.apply") as work:
             declaring = self._declaring(work.tx, types, boards)
             declaring.write(work)
             offer(work, {one.name for one in declaring.changes if one.kind == "board"})

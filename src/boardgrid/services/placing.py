@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 GRACE = timedelta(minutes=5)  # so long a best-effort reservation may go on when its board is wanted
 WORTH = timedelta(minutes=10)  # for less than this none is begun
-ROUNDS = 3  # so often what became free is offered to the queue at once; the rest follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,6 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         root=kept.id if kept else None,
         size_bytes=wanted.root_bytes,
     )
-    work.save(reservation)
     log.info(
         "reservation.made",
         reservation=reservation.number,
@@ -79,7 +77,8 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         start=reservation.window.start.isoformat(),
     )
     if begins_now and found.boards:
-        return begin(work, reservation)
+        return _begun_at_once(work, reservation)
+    work.add(reservation)
     _note(work, reservation, Phase.NOTED, _foretold(work.tx, reservation))
     return reservation
 
@@ -289,6 +288,17 @@ def _cut(work: Work, job: Job, at: datetime) -> None:
 # --- beginning
 
 
+def _begun_at_once(work: Work, asked: Reservation) -> Reservation:
+    """What cannot be is told to who asks, and nothing is recorded."""
+    running = asked.begun()
+    work.add(running)
+    for board in running.boards:
+        if standing := work.tx.board(board):
+            hand_over(work, running, standing)
+    log.info("reservation.began", reservation=running.number, boards=running.boards)
+    return running
+
+
 def begin(work: Work, waiting: Reservation) -> Reservation:
     """Its window has opened. Where it cannot have what it was promised, it ends and says why."""
     try:
@@ -300,11 +310,8 @@ def begin(work: Work, waiting: Reservation) -> Reservation:
             if standing := work.tx.board(board):
                 hand_over(work, running, standing)
     except FarmError as error:
-        if work.now <= waiting.created_at:
-            raise  # who asks for it is told at once
         return end(work, work.tx.reservation(waiting.number) or waiting, because=str(error))
-    if work.now > waiting.created_at:
-        _note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
+    _note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
     log.info("reservation.began", reservation=running.number, boards=running.boards)
     return running
 
@@ -341,13 +348,10 @@ def offer(work: Work, boards: Iterable[str]) -> None:
     if not freed:
         return
     queue = plan.queue()
-    for _round in range(ROUNDS):
-        if not freed or not queue:
-            break
-        moved, freed = plan.calendar.advance(queue, freed, now, GRACE)
-        for job, found in moved:
-            _advanced(work, job.number, found)
-    plan.vacated = freed if queue else set()
+    # Once through the queue. What those leave who move up is offered next, in a transaction of its own.
+    moved, plan.vacated = plan.calendar.advance(queue, freed, now, GRACE) if queue else ([], set())
+    for job, found in moved:
+        _advanced(work, job.number, found)
     for number in plan.patient():
         _fill(work, number)
 

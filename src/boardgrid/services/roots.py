@@ -56,7 +56,7 @@ class Roots:
             Invalid: NAME_INVALID.
             Conflict: ROOT_NOT_ASIDE; THING_IN_USE, a reservation waits for it; NAME_TAKEN by another user's image.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "root.keep") as work:
             root = root_of(work.tx, asker, name)
             check_aside(root)
             check_unpromised(work.tx, root)
@@ -72,7 +72,7 @@ class Roots:
             NotFound: ROOT_UNKNOWN.
             Conflict: ROOT_NOT_ASIDE, a deployment or a capture has it; THING_IN_USE, a reservation waits for it.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, "root.discard") as work:
             root = root_of(work.tx, asker, name)
             if root.state is not RootState.GOING:
                 check_aside(root)

@@ -38,7 +38,6 @@ class Showing:
     records: Snapshot
     asker: User
     now: datetime
-    _users: dict[UUID, str] = field(default_factory=dict)
     _images: dict[UUID, str] = field(default_factory=dict)
 
     def site(self, state: SiteState) -> SiteView:
@@ -105,9 +104,8 @@ class Showing:
         return ReservationView(reservation, self.user_name(reservation.user), members, image, shown)
 
     def user_name(self, user: UUID) -> str:
-        if not self._users:
-            self._users.update((one.id, one.name) for one in self.records.users())
-        return self._users.get(user, "")
+        found = self.records.user(user)
+        return found.name if found else ""
 
     def image_ref(self, image: UUID) -> str:
         if image not in self._images:

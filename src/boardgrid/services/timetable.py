@@ -213,7 +213,7 @@ class Plan:
                 held[owner] = held.get(owner, 0) + len(job.boards)
             elif job.is_queued:
                 waiting.append(number)
-        return sorted(waiting, key=lambda number: (held.get(self.owners[number], 0), number))
+        return [number for _held, number in sorted((held.get(self.owners[number], 0), number) for number in waiting)]
 
     def patient(self) -> list[int]:
         """The jobs that wait for boards that nobody needs, likewise."""

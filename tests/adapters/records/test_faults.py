@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import event
 
 from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.model.user import Role, User
 from boardgrid.model.uuid7 import uuid7
@@ -25,7 +26,7 @@ Work = Callable[[House], object]
 
 
 def _open(path: Path, busy_s: float = 10.0) -> SqlRecords:
-    return SqlRecords.open(path, upgrade=True, now=lambda: START, busy_s=busy_s)
+    return SqlRecords.open(SqliteFile(path, busy_s=busy_s), upgrade=True, now=lambda: START)
 
 
 def _everything(path: Path) -> list[str]:

@@ -14,13 +14,15 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, create_engine
 
-from boardgrid.adapters.records.migrate import MIGRATIONS, bring_to_head
+from boardgrid.adapters.records.migrate import bring_to_head
+from boardgrid.adapters.records.revisions import MIGRATIONS, Revisions
 from boardgrid.adapters.records.schema import metadata
 from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.model.planning import Standing
-from boardgrid.model.user import Role, User
+from boardgrid.model.user import Audience, Role, Token, User
 from boardgrid.model.uuid7 import uuid7
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
@@ -28,7 +30,7 @@ ADA = User(uuid7(AT), "ada", Role.USER)
 
 
 def _open(path: Path, *, upgrade: bool = True) -> SqlRecords:
-    return SqlRecords.open(path, upgrade=upgrade, now=lambda: AT)
+    return SqlRecords.open(SqliteFile(path), upgrade=upgrade, now=lambda: AT)
 
 
 def _made(path: Path) -> None:
@@ -43,13 +45,18 @@ def _told(path: Path, query: str) -> list[tuple[object, ...]]:
 
 def _parts(path: Path) -> dict[str, list[str]]:
     """What each table and index is made of; how and in which order its parts were written down does not matter."""
-    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+    query = (
+        "SELECT name, sql FROM sqlite_master WHERE type <> 'trigger' AND sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+    )
     return {
-        # At each comma that lies in no brackets of its own: SQLite writes an added column behind another, on its line.
-        str(name): sorted(re.split(r", (?![^(]*\))", " ".join(str(sql).replace('"', "").split()).removesuffix(" )")))
-        for name, sql in _told(path, query)
-        if name != "alembic_version"
+        str(name): _split(str(sql).replace('"', "")) for name, sql in _told(path, query) if name != "alembic_version"
     }
+
+
+def _split(sql: str) -> list[str]:
+    """A column that was added later stands behind the constraints, on the line of the last of them."""
+    head, _bracket, rest = " ".join(sql.split()).partition("(")
+    return [head.strip(), *sorted(part.strip(" )") for part in re.split(r",(?![^()]*\))", rest))]
 
 
 def test_a_migrated_database_has_the_schema_of_a_fresh_one(tmp_path: Path) -> None:
@@ -140,8 +147,11 @@ def _migration(folder: Path, *acts: str) -> None:
 
 
 def _upgrade(path: Path, folder: Path, *, upgrade: bool = True) -> None:
-    with closing(_open(path)) as records:
-        bring_to_head(records.engine, path, folder, upgrade=upgrade, now=lambda: AT)
+    database = SqliteFile(path)
+    try:
+        bring_to_head(database, Revisions(folder), upgrade=upgrade, now=lambda: AT)
+    finally:
+        database.engine.dispose()
 
 
 def test_an_older_database_is_copied_and_then_brought_up_to_date(tmp_path: Path, later: Path) -> None:
@@ -204,6 +214,34 @@ def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path, up
     with pytest.raises(Conflict, match="is no database of a farm"):
         _open(path, upgrade=upgrade)
     assert path.read_bytes() == before
+
+
+def test_what_is_in_a_database_of_the_first_schema_is_there_afterwards(tmp_path: Path, later: Path) -> None:
+    path = tmp_path / "farm.db"
+    for version in (later / "versions").glob("*.py"):
+        if not version.name.startswith("0001"):
+            version.unlink()
+    path.touch()
+    first = SqliteFile(path)
+    bring_to_head(first, Revisions(later, ()), upgrade=True, now=lambda: AT)
+    first.engine.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO users VALUES (?, 'ada', 'admin', 0)", (ADA.id.hex,))
+        connection.execute("INSERT INTO tokens VALUES ('0123', 'f', 'person', ?, NULL)", (ADA.id.hex,))
+        connection.commit()
+    with closing(_open(path)) as records, records.read() as snapshot:
+        assert snapshot.user_named("ada") == User(ADA.id, "ada", Role.ADMIN)
+        assert snapshot.tokens(ADA.id) == [Token("0123", "f", Audience.PERSON, ADA.id)]
+
+
+@pytest.mark.parametrize("act", ["UPDATE audit SET name = 'eve'", "DELETE FROM audit"])
+def test_the_audit_log_is_only_added_to(tmp_path: Path, act: str) -> None:
+    path = tmp_path / "farm.db"
+    _made(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO audit VALUES (1, 0, NULL, 'ada', '', '', 'user.add', 'user:bob', '{}', '{}')")
+        with pytest.raises(sqlite3.IntegrityError, match="only added to"):
+            connection.execute(act)
 
 
 def test_what_was_recorded_before_the_power_failed_is_there(tmp_path: Path) -> None:

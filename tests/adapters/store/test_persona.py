@@ -80,7 +80,9 @@ async def test_a_personal_root_has_what_its_deployment_needs(bench: Bench, a_roo
     assert (tree / "etc/hostname").read_text() == "tk1-1\n"
     assert "127.0.1.1\ttk1-1.lab.boardgrid tk1-1\n" in (tree / "etc/hosts").read_text()
     assert len((tree / "etc/machine-id").read_text()) == 33
-    assert (tree / "root/.ssh/authorized_keys").read_text() == "ssh-ed25519 AAAAada\nssh-ed25519 AAAAagent\n"
+    assert (
+        tree / "root/.ssh/authorized_keys"
+    ).read_text() == "ssh-ed25519 AAAAada boardgrid\nssh-ed25519 AAAAagent boardgrid\n"
     assert [mode(tree / "root" / name) for name in (".", ".ssh", ".ssh/authorized_keys")] == [0o700, 0o700, 0o600]
     assert (tree / "etc/boardgrid/deployment").read_text() == "BOARD=tk1-1\n"
     assert (tree / "etc/ssh/ssh_host_ed25519_key.pub").read_text() == f"{key}\n"
@@ -129,7 +131,7 @@ async def test_keys_of_the_image_and_of_an_earlier_deployment_are_gone(bench: Be
         "sshd_config",
     ]
     assert [entry.name for entry in (tree / "etc/dropbear").iterdir()] == ["dropbear_ed25519_host_key"]
-    assert (tree / "root/.ssh/authorized_keys").read_text() == "ssh-ed25519 AAAAgrace\n"
+    assert (tree / "root/.ssh/authorized_keys").read_text() == "ssh-ed25519 AAAAgrace boardgrid\n"
     assert (tree / "etc/hosts").read_text().count("127.0.1.1") == 1
 
 

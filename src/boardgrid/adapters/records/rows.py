@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Insert, RowMapping, Select, Table, Update, bindparam, insert, select, update
 
 from boardgrid.adapters.records import schema
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.image import Image
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
-from boardgrid.model.user import Token, User
+from boardgrid.model.user import Invitation, Password, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
 from boardgrid.ports import Entry, Health, OrderRecord, SiteState
@@ -23,7 +25,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shelf(Generic[T]):
     """
     The table that things of one kind lie in.
@@ -35,23 +37,35 @@ class Shelf(Generic[T]):
     key: str
     pack: Callable[[T], Row]
     unpack: Callable[[RowMapping], T]
+    path: str = ""  # of the key within the thing, where it is not just called so
+    key_of: Callable[[T], object] = field(init=False)
     find: Select[Any] = field(init=False)  # where the key is :_key
     change: Update = field(init=False)  # where the key is :_key
     add: Insert = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "key_of", attrgetter(self.path or self.key))
         has_key = self.table.c[self.key] == bindparam("_key")
         object.__setattr__(self, "find", select(self.table).where(has_key))
         object.__setattr__(self, "change", update(self.table).where(has_key))
         object.__setattr__(self, "add", insert(self.table))
 
 
+_NAMES: dict[Any, tuple[str, ...]] = {}
+
+
+def _names(kind: Any) -> tuple[str, ...]:
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(one.name for one in fields(kind))
+    return _NAMES[kind]
+
+
 def _flat(thing: Any, *leave_out: str) -> Row:
-    return {one.name: getattr(thing, one.name) for one in fields(thing) if one.name not in leave_out}
+    return {name: getattr(thing, name) for name in _names(type(thing)) if name not in leave_out}
 
 
 def _picked(row: RowMapping, kind: type[Any]) -> Row:
-    return {one.name: row[one.name] for one in fields(kind) if one.name in row}
+    return {name: row[name] for name in _names(kind) if name in row}
 
 
 def _same(table: Table, kind: type[T], key: str) -> Shelf[T]:
@@ -106,24 +120,40 @@ def unpack_entry(row: RowMapping) -> Entry:
     return Entry(Event(**_picked(row, Event)), **_picked(row, Entry))
 
 
+def pack_audit(entry: AuditEntry) -> Row:
+    """Without its number, which the database gives."""
+    return _flat(entry, "number")
+
+
+def unpack_audit(row: RowMapping) -> AuditEntry:
+    return AuditEntry(**_picked(row, AuditEntry))
+
+
 # A user's keys lie in a table of their own, so that no two users have the same.
 USERS: Shelf[User] = Shelf(
-    schema.users, "id", lambda user: _flat(user, "ssh_keys"), lambda row: User(**_picked(row, User))
+    schema.users,
+    "id",
+    lambda user: _flat(user, "ssh_keys"),
+    lambda row: User(**_picked(row, User)),
 )
 TOKENS = _same(schema.tokens, Token, "id")
-SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site)
+PASSWORDS = _same(schema.passwords, Password, "user")
+INVITATIONS = _same(schema.invitations, Invitation, "id")
+SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site, "site.name")
 BOARD_TYPES = _same(schema.board_types, BoardType, "name")
-BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing)
+BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing, "board.name")
 IMAGES = _same(schema.images, Image, "id")
 ROOTS = _same(schema.roots, Root, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_reservation, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
-ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order)
+ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, "order.id")
 HEALTH = _same(schema.health, Health, "board")
 
 SHELVES: dict[type[Any], Shelf[Any]] = {
     User: USERS,
     Token: TOKENS,
+    Password: PASSWORDS,
+    Invitation: INVITATIONS,
     SiteState: SITES,
     BoardType: BOARD_TYPES,
     Standing: BOARDS,

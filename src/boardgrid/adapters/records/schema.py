@@ -23,11 +23,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
     text,
 )
 
-from boardgrid.adapters.records import guards
 from boardgrid.adapters.records.columns import Moment, Told, Worded
+from boardgrid.model.audit import Facts
 from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
 from boardgrid.model.errors import Code
@@ -35,7 +36,7 @@ from boardgrid.model.image import ImageState, Manifest, Source
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
-from boardgrid.model.user import Audience, Role
+from boardgrid.model.user import Audience, Role, Scope
 from boardgrid.model.wish import Wish
 
 metadata = MetaData(
@@ -48,6 +49,9 @@ metadata = MetaData(
     }
 )
 
+# Of reservations and events. SQLite counts up only what it calls an integer, whose width it does not limit.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
 users = Table(
     "users",
     metadata,
@@ -55,6 +59,7 @@ users = Table(
     Column("name", Text, nullable=False),
     Column("role", Worded(Role), nullable=False),
     Column("removed", Boolean, nullable=False),
+    Column("suspended", Boolean, nullable=False, server_default=false()),
 )
 Index(
     "uq_users_name",
@@ -100,6 +105,53 @@ tokens = Table(
     Column("audience", Worded(Audience), nullable=False),
     Column("user", Uuid, ForeignKey("users.id"), index=True),
     Column("site", Text, ForeignKey("sites.name")),
+    Column("scope", Worded(Scope), nullable=False, server_default=Scope.ALL),
+    Column("label", Text, nullable=False, server_default=""),
+    Column("origin", Text, nullable=False, server_default=""),
+    Column("is_login", Boolean, nullable=False, server_default=false()),
+    Column("created_at", Moment),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+)
+
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("user", Uuid, ForeignKey("users.id"), primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("made_by", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("role", Worded(Role), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("user", Uuid, ForeignKey("users.id")),
+)
+
+# Names of users and things as they were then: nothing here changes when they do, so it refers to no other table.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", Uuid),
+    Column("name", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("thing", Text, nullable=False),
+    Column("before", Told(Facts), nullable=False),
+    Column("after", Told(Facts), nullable=False),
+    Index("ix_audit_name_number", "name", "number"),
+    Index("ix_audit_thing_number", "thing", "number"),
+    sqlite_autoincrement=True,  # a number is never given twice
 )
 
 board_types = Table(
@@ -160,7 +212,7 @@ Index(
 reservations = Table(
     "reservations",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("user", Uuid, ForeignKey("users.id"), nullable=False, index=True),
     Column("groups", Told(tuple[Group, ...]), nullable=False),
     Column("boards", Told(tuple[str, ...]), nullable=False),
@@ -183,7 +235,7 @@ reservations = Table(
 members = Table(
     "members",
     metadata,
-    Column("reservation", Integer, ForeignKey("reservations.number"), primary_key=True),
+    Column("reservation", Number, ForeignKey("reservations.number"), primary_key=True),
     Column("user", Uuid, ForeignKey("users.id"), primary_key=True, index=True),
 )
 
@@ -195,7 +247,7 @@ slots = Table(
     Column("board", Text, primary_key=True),
     Column("start", Moment, primary_key=True),
     Column("end", Moment, nullable=False),
-    Column("reservation", Integer, ForeignKey("reservations.number"), nullable=False, index=True),
+    Column("reservation", Number, ForeignKey("reservations.number"), nullable=False, index=True),
 )
 
 # How often what is planned upon has changed: whoever keeps a copy of it in memory sees by this what is new.
@@ -210,7 +262,7 @@ deployments = Table(
     "deployments",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("reservation", Integer, ForeignKey("reservations.number"), nullable=False, index=True),
+    Column("reservation", Number, ForeignKey("reservations.number"), nullable=False, index=True),
     Column("board", Text, nullable=False),
     Column("image", Uuid, ForeignKey("images.id"), nullable=False),
     Column("root", Uuid, ForeignKey("roots.id"), nullable=False, index=True),
@@ -281,7 +333,7 @@ health = Table(
 events = Table(
     "events",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", Number, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("board", Text, nullable=False),
     Column("generation", BigInteger, nullable=False),
@@ -292,7 +344,7 @@ events = Table(
     Column("took_s", Float),
     Column("detail", Text, nullable=False),
     Column("console", Told(tuple[str, ...]), nullable=False),
-    Column("reservation", Integer),
+    Column("reservation", Number),
     Column("owner", Uuid),
     Index("ix_events_board_number", "board", "number"),
     Index("ix_events_reservation_number", "reservation", "number"),
@@ -305,5 +357,3 @@ reports = Table(
     Column("id", Uuid, primary_key=True),
     Column("at", Moment, nullable=False, index=True),
 )
-
-guards.install(metadata)

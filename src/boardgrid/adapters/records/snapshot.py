@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func, or_, select
 
 from boardgrid.adapters.records import rows, schema
 from boardgrid.adapters.records.rows import Shelf
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.deployment import Deployment, DeploymentState
@@ -16,27 +18,38 @@ from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.user import Token, User
+from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.ports import Entry, Health, OrderRecord, Revisions, SiteState
 
 T = TypeVar("T")
 
 RESERVATIONS, SHELF = "reservations", "shelf"  # what has revisions
-_LIVE = (DeploymentState.PREPARING, DeploymentState.OPEN)
+_LIVE = frozenset((DeploymentState.PREPARING, DeploymentState.OPEN))
+_OVER = frozenset(DeploymentState) - _LIVE
+_NOTHING: Mapping[str, Any] = {}
 
 
 class SqlSnapshot:
+    """
+    What is looked up by its key is looked up once: a snapshot is of one moment, and a transaction knows what it wrote.
+    """
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._revisions: dict[str, int] = {}  # those that this transaction has raised
+        self._known: dict[tuple[Table, object], Any] = {}
+        self._revisions: Revisions | None = None
 
     # --- people
 
     def user(self, user_id: UUID) -> User | None:
-        return self._with_keys(schema.users.c.id == user_id)
+        if (schema.users, user_id) not in self._known:
+            self._with_keys(_USER_BY_ID, user_id)
+            self._known.setdefault((schema.users, user_id), None)
+        found: User | None = self._known[schema.users, user_id]
+        return found
 
     def user_named(self, name: str) -> User | None:
-        return self._with_keys((schema.users.c.name == name) & ~schema.users.c.removed)
+        return self._with_keys(_USER_BY_NAME, name)
 
     def user_with_key(self, key: str) -> User | None:
         found = self._connection.scalar(select(schema.user_keys.c.user).where(schema.user_keys.c.key == key))
@@ -46,11 +59,25 @@ class SqlSnapshot:
         keys: dict[UUID, list[str]] = {}
         for row in self._connection.execute(select(schema.user_keys).order_by(schema.user_keys.c.place)):
             keys.setdefault(row.user, []).append(row.key)
-        found = self._all(rows.USERS, schema.users.c.name, schema.users.c.id)
-        return [replace(user, ssh_keys=tuple(keys.get(user.id, ()))) for user in found]
+        found = self._all(rows.USERS, "name", "id")
+        whole = [replace(user, ssh_keys=tuple(keys.get(user.id, ()))) for user in found]
+        self._known |= {(schema.users, user.id): user for user in whole}
+        return whole
 
     def token(self, token_id: str) -> Token | None:
         return self._one(rows.TOKENS, token_id)
+
+    def tokens(self, user: UUID) -> list[Token]:
+        return self._all(rows.TOKENS, "created_at", "id", equal={"user": user, "audience": Audience.PERSON})
+
+    def password(self, user: UUID) -> Password | None:
+        return self._one(rows.PASSWORDS, user)
+
+    def invitation(self, invitation_id: str) -> Invitation | None:
+        return self._one(rows.INVITATIONS, invitation_id)
+
+    def invitations(self) -> list[Invitation]:
+        return self._all(rows.INVITATIONS, "created_at", "id")
 
     # --- the inventory
 
@@ -58,27 +85,20 @@ class SqlSnapshot:
         return self._one(rows.SITES, name)
 
     def sites(self) -> list[SiteState]:
-        return self._all(rows.SITES, schema.sites.c.name)
+        return self._all(rows.SITES, "name")
 
     def board_type(self, name: str) -> BoardType | None:
         return self._one(rows.BOARD_TYPES, name)
 
     def board_types(self) -> list[BoardType]:
-        return self._all(rows.BOARD_TYPES, schema.board_types.c.name)
+        return self._all(rows.BOARD_TYPES, "name")
 
     def board(self, name: str) -> Standing | None:
         return self._one(rows.BOARDS, name)
 
     def boards(self, *, site: str | None = None, board_type: str | None = None) -> list[Standing]:
-        board = schema.boards.c
         # tk1-2 before tk1-10: names of one type differ in their number, which has no leading zero
-        return self._all(
-            rows.BOARDS,
-            board.type,
-            func.length(board.name),
-            board.name,
-            where=_equal((board.site, site), (board.type, board_type)),
-        )
+        return self._all(rows.BOARDS, "type", "length(name)", "name", equal={"site": site, "type": board_type})
 
     # --- images and roots
 
@@ -88,9 +108,7 @@ class SqlSnapshot:
     def images(
         self, *, name: str | None = None, site: str | None = None, states: Collection[ImageState] | None = None
     ) -> list[Image]:
-        image = schema.images.c
-        where = _equal((image.name, name), (image.site, site)) + _among((image.state, states))
-        return self._all(rows.IMAGES, image.name, image.version, where=where)
+        return self._all(rows.IMAGES, "name", "version", equal={"name": name, "site": site}, among={"state": states})
 
     def root(self, root_id: UUID) -> Root | None:
         return self._one(rows.ROOTS, root_id)
@@ -104,9 +122,8 @@ class SqlSnapshot:
         image: UUID | None = None,
         states: Collection[RootState] | None = None,
     ) -> list[Root]:
-        root = schema.roots.c
-        where = _equal((root.name, name), (root.owner, owner), (root.site, site), (root.image, image))
-        return self._all(rows.ROOTS, root.name, root.id, where=where + _among((root.state, states)))
+        equal = {"name": name, "owner": owner, "site": site, "image": image}
+        return self._all(rows.ROOTS, "name", "id", equal=equal, among={"state": states})
 
     # --- reservations and deployments
 
@@ -114,10 +131,8 @@ class SqlSnapshot:
         return self._one(rows.RESERVATIONS, number)
 
     def holder_of(self, board: str) -> Reservation | None:
-        slot = schema.slots.c
         # One that runs has its board from ever, so it is the first.
-        first = select(slot.reservation).where(slot.board == board, slot.start == EVER)
-        number = self._connection.scalar(first)
+        number = self._connection.scalar(_HOLDER, {"board": board})
         return None if number is None else self.reservation(number)
 
     def reservations(
@@ -130,7 +145,7 @@ class SqlSnapshot:
         limit: int | None = None,
     ) -> list[Reservation]:
         reservation, member = schema.reservations.c, schema.members.c
-        where = _among((reservation.state, states))
+        where: list[ColumnElement[bool]] = []
         if user is not None:
             shared = select(member.reservation).where(member.user == user)
             where.append(or_(reservation.user == user, reservation.number.in_(shared)))
@@ -138,11 +153,13 @@ class SqlSnapshot:
             where.append(reservation.revision > since)
         if before is not None:
             where.append(reservation.number < before)
-        return self._all(rows.RESERVATIONS, reservation.number.desc(), where=where, limit=limit)
+        return self._all(rows.RESERVATIONS, "number desc", among={"state": states}, where=where, limit=limit)
 
     def revisions(self) -> Revisions:
-        found = {row.of: row.number for row in self._connection.execute(select(schema.revisions))}
-        return Revisions(found.get(RESERVATIONS, 0), found.get(SHELF, 0))
+        if self._revisions is None:
+            found = {row.of: row.number for row in self._connection.execute(_REVISIONS)}
+            self._revisions = Revisions(found.get(RESERVATIONS, 0), found.get(SHELF, 0))
+        return self._revisions
 
     def deployment(self, deployment_id: UUID) -> Deployment | None:
         return self._one(rows.DEPLOYMENTS, deployment_id)
@@ -150,21 +167,19 @@ class SqlSnapshot:
     def deployments(
         self, *, reservations: Collection[int] | None = None, root: UUID | None = None, live: bool | None = None
     ) -> list[Deployment]:
-        deployment = schema.deployments.c
-        where = _equal((deployment.root, root)) + _among((deployment.reservation, reservations))
-        if live is not None:
-            where.append(deployment.state.in_(_LIVE) if live else deployment.state.not_in(_LIVE))
-        return self._all(rows.DEPLOYMENTS, deployment.id, where=where)
+        states = None if live is None else (_LIVE if live else _OVER)
+        return self._all(
+            rows.DEPLOYMENTS, "id", equal={"root": root}, among={"reservation": reservations, "state": states}
+        )
 
     def order(self, order_id: UUID) -> OrderRecord | None:
         return self._one(rows.ORDERS, order_id)
 
     def waiting_orders(self) -> list[OrderRecord]:
-        order = schema.orders.c
-        return self._all(rows.ORDERS, order.id, where=[~order.is_done])
+        return self._all(rows.ORDERS, "id", equal={"is_done": False})
 
     def health(self) -> Mapping[str, Health]:
-        return {one.board: one for one in self._all(rows.HEALTH, schema.health.c.board)}
+        return {one.board: one for one in self._all(rows.HEALTH, "board")}
 
     # --- history
 
@@ -179,7 +194,11 @@ class SqlSnapshot:
         newest: bool = False,
     ) -> list[Entry]:
         event = schema.events.c
-        where = [event.number > after, *_equal((event.board, board), (event.reservation, reservation))]
+        where = [event.number > after]
+        if board is not None:
+            where.append(event.board == board)
+        if reservation is not None:
+            where.append(event.reservation == reservation)
         if seen_by is not None:
             where.append(or_(event.board != "", event.owner.is_(None), event.owner == seen_by))
         order = event.number.desc() if newest else event.number
@@ -190,34 +209,88 @@ class SqlSnapshot:
     def last_event(self) -> int:
         return self._connection.scalar(select(func.max(schema.events.c.number))) or 0
 
+    def audit(
+        self, after: int, *, limit: int, who: str | None = None, thing: str | None = None, newest: bool = False
+    ) -> list[AuditEntry]:
+        entry = schema.audit.c
+        where = [entry.number > after]
+        if who is not None:
+            where.append(entry.name == who)
+        if thing is not None:
+            where.append(entry.thing == thing)
+        order = entry.number.desc() if newest else entry.number
+        query = select(schema.audit).where(*where).order_by(order).limit(limit)
+        found = [rows.unpack_audit(row) for row in self._connection.execute(query).mappings()]
+        return found[::-1] if newest else found
+
     # --- how
 
     def _one(self, shelf: Shelf[T], key: object) -> T | None:
-        row = self._connection.execute(shelf.find, {"_key": key}).mappings().first()
-        return None if row is None else shelf.unpack(row)
+        at = shelf.table, key
+        if at not in self._known:
+            row = self._connection.execute(shelf.find, {"_key": key}).mappings().first()
+            self._known[at] = None if row is None else shelf.unpack(row)
+        found: T | None = self._known[at]
+        return found
 
     def _all(
         self,
         shelf: Shelf[T],
-        *order: ColumnElement[Any] | UnaryExpression[Any],
+        *order: str,
+        equal: Mapping[str, object] = _NOTHING,
+        among: Mapping[str, Collection[object] | None] = _NOTHING,
         where: Collection[ColumnElement[bool]] = (),
         limit: int | None = None,
     ) -> list[T]:
-        query: Select[Any] = select(shelf.table).where(*where).order_by(*order).limit(limit)
-        return [shelf.unpack(row) for row in self._connection.execute(query).mappings()]
+        """What all applies to, of that which is not None."""
+        equals = {name: value for name, value in equal.items() if value is not None}
+        amongs = {name: tuple(values) for name, values in among.items() if values is not None}
+        query = _query(shelf, order, tuple(equals), tuple(amongs))
+        if where or limit is not None:
+            query = query.where(*where).limit(limit)
+        found = [shelf.unpack(row) for row in self._connection.execute(query, equals | amongs).mappings()]
+        if shelf is not rows.USERS:
+            self._known |= {(shelf.table, shelf.key_of(one)): one for one in found}
+        return found
 
-    def _with_keys(self, where: ColumnElement[bool]) -> User | None:
-        row = self._connection.execute(select(schema.users).where(where)).mappings().first()
-        if row is None:
+    def _with_keys(self, query: Select[Any], key: object) -> User | None:
+        found = self._connection.execute(query, {"_key": key}).mappings().all()
+        if not found:
             return None
-        key = schema.user_keys.c
-        keys = self._connection.scalars(select(key.key).where(key.user == row["id"]).order_by(key.place))
-        return replace(rows.USERS.unpack(row), ssh_keys=tuple(keys))
+        keys = tuple(row["_ssh_key"] for row in found if row["_ssh_key"] is not None)
+        user = replace(rows.USERS.unpack(found[0]), ssh_keys=keys)
+        self._known[schema.users, user.id] = user
+        return user
 
 
-def _equal(*pairs: tuple[ColumnElement[Any], object]) -> list[ColumnElement[bool]]:
-    return [column == value for column, value in pairs if value is not None]
+@cache
+def _query(shelf: Shelf[Any], order: tuple[str, ...], equal: tuple[str, ...], among: tuple[str, ...]) -> Select[Any]:
+    """Put together once for each form in which it is asked: that takes SQLAlchemy longer than to run it."""
+    column = shelf.table.c
+    query = select(shelf.table).where(
+        *(column[name] == bindparam(name) for name in equal),
+        *(column[name].in_(bindparam(name, expanding=True)) for name in among),
+    )
+    for name in order:
+        match name.split():
+            case [one, "desc"]:
+                query = query.order_by(column[one].desc())
+            case ["length(name)"]:
+                query = query.order_by(func.length(column["name"]))
+            case _:
+                query = query.order_by(column[name])
+    return query
 
 
-def _among(*pairs: tuple[ColumnElement[Any], Collection[object] | None]) -> list[ColumnElement[bool]]:
-    return [column.in_(values) for column, values in pairs if values is not None]
+def _users_where(condition: ColumnElement[bool]) -> Select[Any]:
+    key = schema.user_keys.c
+    joined = schema.users.outerjoin(schema.user_keys, key.user == schema.users.c.id)
+    return select(schema.users, key.key.label("_ssh_key")).select_from(joined).where(condition).order_by(key.place)
+
+
+_USER_BY_ID = _users_where(schema.users.c.id == bindparam("_key"))
+_USER_BY_NAME = _users_where((schema.users.c.name == bindparam("_key")) & ~schema.users.c.removed)
+_HOLDER = select(schema.slots.c.reservation).where(
+    schema.slots.c.board == bindparam("board"), schema.slots.c.start == EVER
+)
+_REVISIONS = select(schema.revisions)

@@ -1,92 +1,146 @@
 """What is written to the records, all at once or not at all."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
 from boardgrid.adapters.records import rows, schema
+from boardgrid.adapters.records.database import Database
+from boardgrid.adapters.records.rows import Shelf
 from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
+from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
-from boardgrid.model.user import Audience, Token, User
+from boardgrid.model.user import Audience, Invitation, Password, Token, User
 from boardgrid.ports import Entry, Thing
+
+T = TypeVar("T", bound=Thing)
+
+_EVENT, _SLOT, _MEMBER, _AUDIT = (insert(one) for one in (schema.events, schema.slots, schema.members, schema.audit))
+_SLOTS_GO = delete(schema.slots).where(schema.slots.c.reservation == bindparam("_key"))
+_MEMBERS_GO = delete(schema.members).where(schema.members.c.reservation == bindparam("_key"))
+_REVISE = update(schema.revisions).where(schema.revisions.c.of == bindparam("_key"))
+_LAST_RESERVATION = select(func.max(schema.reservations.c.number))
+
+
+def _slots(reservation: Reservation) -> list[dict[str, object]]:
+    if not reservation.is_live:
+        return []
+    start = EVER if reservation.is_running else reservation.window.start
+    taken = {"reservation": reservation.number, "start": start, "end": reservation.window.end}
+    return [taken | {"board": board} for board in reservation.boards]
 
 
 class SqlTransaction(SqlSnapshot):
+    def __init__(self, connection: Connection, database: Database) -> None:
+        super().__init__(connection)
+        self._database = database
+        self._raised: dict[str, int] = {}  # the revisions of this transaction
+
+    def recorded(self, thing: T) -> T | None:
+        if isinstance(thing, User):
+            return self.user(thing.id)  # type: ignore[return-value]  # as much a User as it was given
+        shelf: Shelf[T] = rows.SHELVES[type(thing)]
+        return self._one(shelf, shelf.key_of(thing))
+
     def save(self, thing: Thing) -> None:
+        self._save(thing, is_new=False)
+
+    def add(self, thing: Thing) -> None:
+        self._save(thing, is_new=True)
+
+    def _save(self, thing: Thing, *, is_new: bool) -> None:
         shelf = rows.SHELVES[type(thing)]
         row = shelf.pack(thing)
+        at = shelf.table, row[shelf.key]
+        before = self._known.get(at)
+        is_new = is_new or (at in self._known and before is None)
         if isinstance(thing, Reservation):
             row["revision"] = self._revised(RESERVATIONS)
         # Not "insert or replace", which would delete the old row and with it what refers to it.
-        if not self._connection.execute(shelf.change, row | {"_key": row[shelf.key]}).rowcount:
+        if is_new or not self._connection.execute(shelf.change, row | {"_key": row[shelf.key]}).rowcount:
             self._connection.execute(shelf.add, row)
+        self._known[at] = thing
         if isinstance(thing, User):
             self._save_keys(thing)
         if isinstance(thing, Reservation):
-            self._save_slots(thing)
+            self._save_slots(None if is_new else before, thing, is_new=is_new)
 
     def _save_keys(self, user: User) -> None:
         self._connection.execute(delete(schema.user_keys).where(schema.user_keys.c.user == user.id))
         for place, key in enumerate(user.ssh_keys):
             self._connection.execute(insert(schema.user_keys).values(key=key, user=user.id, place=place))
 
-    def _save_slots(self, reservation: Reservation) -> None:
-        slot, member, number = schema.slots.c, schema.members.c, reservation.number
-        self._connection.execute(delete(schema.slots).where(slot.reservation == number))
-        self._connection.execute(delete(schema.members).where(member.reservation == number))
-        if reservation.members:
-            rows_of = [{"reservation": number, "user": user} for user in reservation.members]
-            self._connection.execute(insert(schema.members), rows_of)
-        if not reservation.is_live or not reservation.boards:
-            return
-        start = EVER if reservation.is_running else reservation.window.start
-        taken = {"reservation": number, "start": start, "end": reservation.window.end}
-        self._connection.execute(insert(schema.slots), [taken | {"board": board} for board in reservation.boards])
+    def _save_slots(self, before: Reservation | None, now: Reservation, *, is_new: bool) -> None:
+        """What is told from a reservation, as far as it is not told already."""
+        slots = _slots(now)
+        if before is None or _slots(before) != slots:
+            if not is_new:
+                self._connection.execute(_SLOTS_GO, {"_key": now.number})
+            if slots:
+                self._connection.execute(_SLOT, slots)
+        if before is None or before.members != now.members:
+            if not is_new:
+                self._connection.execute(_MEMBERS_GO, {"_key": now.number})
+            if now.members:
+                self._connection.execute(_MEMBER, [{"reservation": now.number, "user": one} for one in now.members])
 
     def shelf_changed(self) -> None:
         self._revised(SHELF)
 
     def _revised(self, of: str) -> int:
         """The revision of this transaction, which differs from all before."""
-        if of not in self._revisions:
-            revision = schema.revisions.c
-            raised = update(schema.revisions).where(revision.of == of).values(number=revision.number + 1)
-            self._connection.execute(raised)
-            found = self._connection.scalar(select(revision.number).where(revision.of == of))
-            self._revisions[of] = found or 0
-        return self._revisions[of]
+        if of not in self._raised:
+            before = self.revisions()
+            number = (before.reservations if of == RESERVATIONS else before.shelf) + 1
+            self._connection.execute(_REVISE, {"_key": of, "number": number})
+            self._revisions = replace(before, **{of: number})
+            self._raised[of] = number
+        return self._raised[of]
 
-    def remove(self, thing: Token | BoardType | Standing) -> None:
-        match thing:
-            case Token():
-                self._connection.execute(delete(schema.tokens).where(schema.tokens.c.id == thing.id))
-            case BoardType():
-                self._connection.execute(delete(schema.board_types).where(schema.board_types.c.name == thing.name))
-            case Standing():
-                name = thing.board.name
-                self._connection.execute(delete(schema.boards).where(schema.boards.c.name == name))
-                self._connection.execute(delete(schema.health).where(schema.health.c.board == name))
+    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
+        shelf = rows.SHELVES[type(thing)]
+        key = shelf.key_of(thing)
+        self._connection.execute(delete(shelf.table).where(shelf.table.c[shelf.key] == key))
+        if isinstance(thing, Standing):
+            self._connection.execute(delete(schema.health).where(schema.health.c.board == key))
+            self._known.pop((schema.health, key), None)
+        self._known[shelf.table, key] = None
 
-    def tokens_end(self, *, audience: Audience, user: UUID | None = None, site: str | None = None) -> None:
+    def site_tokens_end(self, site: str, audience: Audience) -> None:
         token = schema.tokens.c
-        self._connection.execute(
-            delete(schema.tokens).where(token.audience == audience, token.user == user, token.site == site)
-        )
+        self._connection.execute(delete(schema.tokens).where(token.audience == audience, token.site == site))
+        self._known.clear()
+
+    def tokens_used(self, at: Mapping[str, datetime]) -> None:
+        token = schema.tokens.c
+        used = update(schema.tokens).where(token.id == bindparam("_id")).values(last_used_at=bindparam("_at"))
+        if at:
+            self._connection.execute(used, [{"_id": token_id, "_at": when} for token_id, when in at.items()])
+            self._known.clear()
+
+    def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        self._connection.execute(_AUDIT, [rows.pack_audit(entry) for entry in entries])
 
     def next_reservation(self) -> int:
         # One writer at a time, and no reservation is ever removed.
-        return (self._connection.scalar(select(func.max(schema.reservations.c.number))) or 0) + 1
+        return (self._connection.scalar(_LAST_RESERVATION) or 0) + 1
 
     def next_version(self, image: str) -> int:
         of_this_name = schema.images.c.name == image
         return (self._connection.scalar(select(func.max(schema.images.c.version)).where(of_this_name)) or 0) + 1
 
     def add_event(self, entry: Entry) -> None:
-        self._connection.execute(insert(schema.events).values(rows.pack_entry(entry)))
+        self._connection.execute(_EVENT, rows.pack_entry(entry))
+
+    def announce(self, *topics: str) -> None:
+        self._database.announce(self._connection, topics)
 
     def is_new(self, report: UUID, at: datetime) -> bool:
         if self._connection.scalar(select(exists().where(schema.reports.c.id == report))):
@@ -100,6 +154,7 @@ class SqlTransaction(SqlSnapshot):
     def forget_orders(self, before: datetime) -> None:
         order = schema.orders.c
         self._connection.execute(delete(schema.orders).where(order.is_done, order.asked_at < before))
+        self._known.clear()
 
     def forget_events(self, before: datetime) -> None:
         self._connection.execute(delete(schema.events).where(schema.events.c.at < before))

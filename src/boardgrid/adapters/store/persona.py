@@ -15,6 +15,7 @@ from boardgrid.adapters.store.limits import shown
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.messages import _
 from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.ssh_key import GIVEN
 
 _CONFIG_BYTES = 256 << 10  # of a file that people write; a longer one is left as it is
 # The interface a board boots over has one of these names, by the kernel or by udev.
@@ -97,7 +98,7 @@ def _let_in(tree: TreeDir, keys: list[str]) -> None:
     # sshd takes no keys from a home that others may write to.
     tree.own(home, 0o700)
     tree.make_folder(f"{home}/.ssh", 0o700, claim=True)
-    tree.write(f"{home}/.ssh/authorized_keys", "".join(f"{key}\n" for key in keys).encode(), 0o600)
+    tree.write(f"{home}/.ssh/authorized_keys", "".join(f"{key} {GIVEN}\n" for key in keys).encode(), 0o600)
 
 
 def home_of_root(tree: TreeDir) -> str:

@@ -50,6 +50,8 @@ def _handed_over(name: str, summary: str, *, hidden: bool = False) -> click.Comm
 up = _handed_over("up", _("Run a farm on this machine."))
 down = _handed_over("down", _("End the farm that runs on this machine."))
 admin = _handed_over("admin", _("Make admins, on the controller's machine."))
+backup = _handed_over("backup", _("Write the farm's records to a file, while it runs."))
+restore = _handed_over("restore", _("Put a backup's records in the place of the farm's."))
 agent = _handed_over("agent", _("The hands of a site, as one process."), hidden=True)
 controller = _handed_over("controller", _("Records and API, as one process."), hidden=True)
 gateway = _handed_over("gateway", _("The SSH door of a site, as one process."), hidden=True)

@@ -33,8 +33,7 @@ def share(seat: Seat, which: str, names: tuple[str, ...], remove: bool) -> None:
     """
     Let others in to the boards of a reservation: they log in as you do. They cannot extend it or give it back.
 
-    WHICH is its number or a board that it has; it may be left out while you have one reservation. A board that is open
-    already has the keys that it was given.
+    WHICH is its number or a board that it has; it may be left out while you have one reservation.
 
     \b
     Examples:

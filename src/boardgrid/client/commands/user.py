@@ -1,14 +1,12 @@
 """``boardgrid user``: who may come in."""
 
-import sys
-from pathlib import Path
-
 import click
 
-from boardgrid.client.answers import User
+from boardgrid.client.answers import Invitation, User
 from boardgrid.client.command import USERS, Noun
-from boardgrid.client.commands.account import short_key
+from boardgrid.client.commands.account import public_keys, short_key
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Output, Sheet, as_json
 from boardgrid.messages import _
@@ -18,14 +16,28 @@ SHEET: Sheet[User] = Sheet(
     (
         Column("NAME", lambda user: user.name),
         Column("ROLE", lambda user: user.role),
+        Column("STATE", lambda user: "suspended" if user.suspended else "", is_state=True),
         Column("SSH KEYS", lambda user: ", ".join(short_key(key) for key in user.ssh_keys)),
     ),
 )
 
+INVITATIONS: Sheet[Invitation] = Sheet(
+    lambda invitation: invitation.id,
+    (
+        Column("ID", lambda invitation: invitation.id),
+        Column("FOR", lambda invitation: invitation.name or _("anybody")),
+        Column("ROLE", lambda invitation: invitation.role),
+        Column("GIVES", lambda invitation: _("a new password") if invitation.is_reset else _("an account")),
+        Column("UNTIL", lambda invitation: shown(invitation.expires_at)),
+    ),
+)
+
+ROLES = click.Choice(["admin", "operator", "user", "guest"])
+
 
 @click.group(cls=Noun)
 def user() -> None:
-    """Add, show, change and remove users (for admins)."""
+    """Add, invite, show, change, suspend and remove users (for admins)."""
 
 
 @user.command("add")
@@ -37,9 +49,10 @@ def user() -> None:
     metavar="FILE",
     help="A file of public keys that let the user in by SSH; may be given again. '-' is standard input.",
 )
-@click.option("--admin", "is_admin", is_flag=True, help="May do everything, to everything.")
+@click.option("--role", type=ROLES, help="What they may do; a user if not given.")
+@click.option("--admin", "is_admin", is_flag=True, help="The same as --role admin: may do everything, to everything.")
 @pass_seat
-def add(seat: Seat, name: str, key_files: tuple[str, ...], is_admin: bool) -> None:
+def add(seat: Seat, name: str, key_files: tuple[str, ...], role: str | None, is_admin: bool) -> None:
     """
     Add the user NAME, and print a token for them, this once.
 
@@ -48,8 +61,10 @@ def add(seat: Seat, name: str, key_files: tuple[str, ...], is_admin: bool) -> No
       boardgrid user add ada --ssh-key ada.pub
       boardgrid user add grace --admin --ssh-key ~/.ssh/id_ed25519.pub
     """
-    keys = [key for file in key_files for key in _public_keys(file)]
-    added = seat.farm().add_user(name, role="admin" if is_admin else "user", ssh_keys=keys)
+    if is_admin and role not in {None, "admin"}:
+        raise Complaint(REQUEST_INVALID, _("--admin and --role say different things"))
+    keys = [key for file in key_files for key in public_keys(file)]
+    added = seat.farm().add_user(name, role="admin" if is_admin else role or "user", ssh_keys=keys)
     if seat.output is Output.JSON:
         click.echo(as_json(added))
         return
@@ -61,6 +76,86 @@ def add(seat: Seat, name: str, key_files: tuple[str, ...], is_admin: bool) -> No
     click.echo(added.token)
     if not added.user.ssh_keys:
         seat.tell(_("note: without an SSH key {name} cannot log in to a board").format(name=added.user.name))
+
+
+@user.command("invite")
+@click.argument("name", default="")
+@click.option("--role", type=ROLES, default="user", show_default=True, help="What they may do.")
+@pass_seat
+def invite(seat: Seat, name: str, role: str) -> None:
+    """
+    Print a code by which somebody makes an account of their own: NAME, or what they like to be called. It is good once,
+    for three days.
+
+    \b
+    Examples:
+      boardgrid user invite ada
+      boardgrid user invite --role guest
+    """
+    _hand_out(seat, seat.farm().invite(role, name), _("Whoever has this code makes an account with it"))
+
+
+@user.command("invitations")
+@pass_seat
+def invitations(seat: Seat) -> None:
+    """List the codes that nobody has used yet."""
+    INVITATIONS.show_all(seat.farm().invitations(), seat.output)
+
+
+@user.command("uninvite")
+@click.argument("invitation", metavar="ID")
+@pass_seat
+def uninvite(seat: Seat, invitation: str) -> None:
+    """Take back the code with this ID."""
+    seat.farm().revoke_invitation(invitation)
+    seat.show_end(invitation, "gone", _("the code {id} is good for nothing any more").format(id=invitation))
+
+
+@user.command("reset")
+@click.argument("name", shell_complete=USERS)
+@pass_seat
+def reset(seat: Seat, name: str) -> None:
+    """
+    Print a code by which the user NAME chooses a new password: good once, for three days. The old password is good
+    until then; their tokens end with it.
+    """
+    _hand_out(seat, seat.farm().reset(name), _("With this code {name} chooses a new password").format(name=name))
+
+
+@user.command("role")
+@click.argument("name", shell_complete=USERS)
+@click.argument("role", metavar="ROLE", type=ROLES)
+@pass_seat
+def role_(seat: Seat, name: str, role: str) -> None:
+    """
+    Give the user NAME another ROLE.
+
+    \b
+    admin     may do everything, to everything
+    operator  a user who also looks after boards, and releases them for others
+    user      reserves boards and imports images
+    guest     looks on
+    """
+    SHEET.show(seat.farm().give_role(name, role), seat.output)
+
+
+@user.command("suspend")
+@click.argument("name", shell_complete=USERS)
+@pass_seat
+def suspend(seat: Seat, name: str) -> None:
+    """
+    Shut the user NAME out at once: tokens, password and SSH keys open nothing, and what is open by them ends. What they
+    have reserved goes on until its time is over, or somebody releases it.
+    """
+    SHEET.show(seat.farm().suspend(name), seat.output)
+
+
+@user.command("restore")
+@click.argument("name", shell_complete=USERS)
+@pass_seat
+def restore(seat: Seat, name: str) -> None:
+    """Let the suspended user NAME in again, with all that they came in by before."""
+    SHEET.show(seat.farm().restore(name), seat.output)
 
 
 @user.command("list")
@@ -111,7 +206,7 @@ def keys_(seat: Seat, name: str, key_files: tuple[str, ...], is_none: bool) -> N
     """
     if is_none == bool(key_files):
         raise Complaint(REQUEST_INVALID, _("say which keys, with --ssh-key FILE, or --none"))
-    keys = [key for file in key_files for key in _public_keys(file)]
+    keys = [key for file in key_files for key in public_keys(file)]
     SHEET.show(seat.farm().replace_keys(name, keys), seat.output)
 
 
@@ -126,19 +221,10 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
     seat.show_end(name, "gone", _("{name} was removed").format(name=name))
 
 
-def _public_keys(file: str) -> list[str]:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else _("it is not text")
-        raise Complaint(REQUEST_INVALID, _("{file} cannot be read: {why}").format(file=file, why=why)) from error
-    if "PRIVATE KEY" in text:
-        raise Complaint(
-            REQUEST_INVALID,
-            _("{file} holds a private key, which never leaves its owner").format(file=file),
-            hint=_("the public one beside it is {file}.pub").format(file=file),
-        )
-    keys = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if not keys:
-        raise Complaint(REQUEST_INVALID, _("there is no public key in {file}").format(file=file))
-    return keys
+def _hand_out(seat: Seat, made: Invitation, sentence: str) -> None:
+    if seat.output is Output.JSON:
+        click.echo(as_json(made))
+        return
+    until = shown(made.expires_at)
+    seat.tell(_("{sentence} (`boardgrid accept URL`), once, until {until}:").format(sentence=sentence, until=until))
+    click.echo(made.code)

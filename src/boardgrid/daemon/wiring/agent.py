@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from boardgrid.adapters.admission import SshAdmission
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.controller import AgentDoor
 from boardgrid.adapters.driverbook import DriverBook
@@ -93,6 +94,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
         netboot=NetbootFiles(shell, site, layout.tftp, hosts, config.agent.holding or layout.holding),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
         host_keys=SshHostKeys(),
+        admission=SshAdmission(layout.agent_key),
         drivers=DriverBook(
             site, shell, clock, ssh_key=layout.agent_key, lab=farm.lab_socket if config.lab.virtual else None
         ),

@@ -16,7 +16,7 @@ from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
 from boardgrid.daemon.wiring.connection import Connection
-from boardgrid.daemon.wiring.records import services
+from boardgrid.daemon.wiring.records import serving_services
 from boardgrid.model.errors import FarmError
 from boardgrid.ports import EVENTS
 from boardgrid.services.farm import Farm
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 _GRACE_S = 2  # open streams and long polls never end by themselves
 _LOOK_AT_MOST_EVERY_S, _LOOK_AT_LEAST_EVERY_S = 0.5, 3600.0
 _AGAIN_S = 5.0
+_USES_EVERY_S = 60.0
 
 
 class _Server(uvicorn.Server):
@@ -45,7 +46,7 @@ async def serve(config: Config) -> None:
     """Until cancelled."""
     descriptors.use_all()
     doors = sockets.inherited(os.environ) or _own_doors(config)
-    with services(config, upgrade=False) as farm:
+    with serving_services(config) as (farm, turn):
         server = _Server(
             uvicorn.Config(
                 app.create(farm, Spool(Layout(config.state).spool)),
@@ -58,7 +59,8 @@ async def serve(config: Config) -> None:
             )
         )
         serving = asyncio.create_task(server.serve(sockets=list(doors.values())))
-        expiring = asyncio.create_task(keep_expiring(farm))
+        expiring = asyncio.create_task(turn.keep(lambda: keep_expiring(farm)))
+        writing = asyncio.create_task(_keep_writing_uses(farm))
         try:
             await asyncio.wait({serving, expiring}, return_when=asyncio.FIRST_COMPLETED)
             for task in (serving, expiring):
@@ -66,8 +68,9 @@ async def serve(config: Config) -> None:
                     task.result()
         finally:
             expiring.cancel()
+            writing.cancel()
             server.should_exit = True
-            await asyncio.gather(serving, expiring, return_exceptions=True)
+            await asyncio.gather(serving, expiring, writing, return_exceptions=True)
 
 
 def _own_doors(config: Config) -> dict[str, socket.socket]:
@@ -77,6 +80,15 @@ def _own_doors(config: Config) -> dict[str, socket.socket]:
         "api": sockets.open_tcp("api", config.controller.listen, key=f"{config.file}: controller.listen").socket,
         "local": sockets.open_unix("local", config.socket("controller.sock"), 0o666).socket,
     }
+
+
+async def _keep_writing_uses(farm: Farm) -> None:
+    while True:
+        await asyncio.sleep(_USES_EVERY_S)
+        try:
+            await asyncio.to_thread(farm.tokens.write_uses)
+        except FarmError as error:
+            log.warning("uses.unwritten", why=str(error))
 
 
 async def keep_expiring(farm: Farm) -> None:

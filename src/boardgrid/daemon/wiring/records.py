@@ -3,18 +3,30 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from boardgrid.adapters.changes import InProcessChanges
+from boardgrid.adapters.changes.in_process import InProcessChanges
+from boardgrid.adapters.changes.postgresql import PostgresChanges
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.driverbook import DriverBook
+from boardgrid.adapters.passwords import ArgonPasswords
+from boardgrid.adapters.records.backup import back_up, restore
+from boardgrid.adapters.records.database import Database
+from boardgrid.adapters.records.postgresql import PostgresDatabase
+from boardgrid.adapters.records.revisions import Revisions
 from boardgrid.adapters.records.sql import SqlRecords
+from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.adapters.turn.alone import AlwaysOurs
+from boardgrid.adapters.turn.postgresql import PostgresTurn
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.messages import _
 from boardgrid.model.board import Board, DriverSpec
 from boardgrid.model.user import Audience, Secret
+from boardgrid.ports import Changes, Records, Turn
+from boardgrid.postgresql import Postgres
 from boardgrid.services.farm import Farm
 
 
@@ -22,20 +34,54 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def database_of(config: Config) -> Database:
+    url, layout = config.controller.database, Layout(config.state)
+    return SqliteFile(layout.database) if url is None else PostgresDatabase(Postgres(url), layout.controller)
+
+
 @contextmanager
 def services(config: Config, *, upgrade: bool) -> Iterator[Farm]:
     """
+    For what is done at once: nobody waits for changes here.
+
     Raises:
         Conflict: SCHEMA_FOREIGN, where it may not *upgrade* or cannot.
     """
-    with closing(SqlRecords.open(Layout(config.state).database, upgrade=upgrade, now=now)) as records:
-        yield Farm.of(
-            records,
-            InProcessChanges(),
-            now,
-            root_bytes=config.controller.root_mib << 20,
-            check_driver=_driver_check(config),
-        )
+    with closing(SqlRecords.open(database_of(config), upgrade=upgrade, now=now)) as records:
+        yield _farm(config, records, InProcessChanges())
+
+
+@contextmanager
+def serving_services(config: Config) -> Iterator[tuple[Farm, Turn]]:
+    """
+    For a controller, which with SQLite is the only one, and with PostgreSQL one of several.
+
+    Raises:
+        Conflict: SCHEMA_FOREIGN; STATE_LOCKED, another controller has the file.
+    """
+    url = config.controller.database
+    if url is None:
+        file = SqliteFile(Layout(config.state).database)
+        with closing(SqlRecords.open(file, upgrade=False, now=now)) as records, file.alone():
+            yield _farm(config, records, InProcessChanges()), AlwaysOurs()
+        return
+    postgres = Postgres(url)
+    changes = PostgresChanges(postgres)
+    database = PostgresDatabase(postgres, Layout(config.state).controller)
+    with closing(SqlRecords.open(database, upgrade=False, now=now)) as records, changes.listening():
+        yield _farm(config, records, changes), PostgresTurn(postgres)
+
+
+def _farm(config: Config, records: Records, changes: Changes) -> Farm:
+    return Farm.of(
+        records,
+        changes,
+        now,
+        passwords=ArgonPasswords(),
+        login_for=timedelta(days=config.controller.login_days),
+        root_bytes=config.controller.root_mib << 20,
+        check_driver=_driver_check(config),
+    )
 
 
 def _driver_check(config: Config) -> Callable[[DriverSpec], None]:
@@ -65,6 +111,24 @@ def prepare(config: Config) -> dict[str, str]:
         }
 
 
-def create_admin(config: Config, name: str, *, again: bool) -> Secret:
+def create_admin(config: Config, name: str, *, again: bool, password: Secret | None) -> Secret | None:
+    """Their token; None where they have a *password*."""
     with services(config, upgrade=False) as farm:
+        if password is not None:
+            farm.accounts.create_admin_with(password.reveal(), name, again=again)
+            return None
         return farm.accounts.create_admin(name, again=again).clear
+
+
+def back_up_to(config: Config, file: Path) -> None:
+    database = database_of(config)
+    database.prepare(make=False)
+    with Revisions.ours() as revisions:
+        back_up(database, file, revisions)
+
+
+def restore_from(config: Config, file: Path, *, called: str, replace: bool) -> Path | None:
+    with Revisions.ours() as revisions:
+        return restore(
+            SqliteFile(file, called=called), database_of(config), revisions=revisions, replace=replace, at=now()
+        )

@@ -6,6 +6,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -20,7 +22,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "events",
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", _NUMBER, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("board", sa.Text(), nullable=False),
         sa.Column("generation", sa.BigInteger(), nullable=False),
@@ -31,7 +33,7 @@ def upgrade() -> None:
         sa.Column("took_s", sa.Float(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("console", sa.Text(), nullable=False),
-        sa.Column("reservation", sa.Integer(), nullable=True),
+        sa.Column("reservation", _NUMBER, nullable=True),
         sa.Column("owner", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("number", name="pk_events"),
         sqlite_autoincrement=True,
@@ -123,7 +125,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "reservations",
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", _NUMBER, nullable=False),
         sa.Column("user", sa.Uuid(), nullable=False),
         sa.Column("board", sa.Text(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
@@ -193,7 +195,7 @@ def upgrade() -> None:
     op.create_table(
         "deployments",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("reservation", sa.Integer(), nullable=False),
+        sa.Column("reservation", _NUMBER, nullable=False),
         sa.Column("board", sa.Text(), nullable=False),
         sa.Column("image", sa.Uuid(), nullable=False),
         sa.Column("root", sa.Uuid(), nullable=False),

@@ -5,7 +5,7 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-from boardgrid.adapters.records import guards
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 revision = "0003"
 down_revision = "0002"
@@ -17,14 +17,14 @@ def upgrade() -> None:
         sa.Column("board", sa.Text(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("end", sa.BigInteger(), nullable=False),
-        sa.Column("reservation", sa.Integer(), nullable=False),
+        sa.Column("reservation", _NUMBER, nullable=False),
         sa.ForeignKeyConstraint(["reservation"], ["reservations.number"], name="fk_slots_reservation"),
         sa.PrimaryKeyConstraint("board", "start", name="pk_slots"),
     )
     op.create_index("ix_slots_reservation", "slots", ["reservation"], unique=False)
     op.create_table(
         "members",
-        sa.Column("reservation", sa.Integer(), nullable=False),
+        sa.Column("reservation", _NUMBER, nullable=False),
         sa.Column("user", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(["reservation"], ["reservations.number"], name="fk_members_reservation"),
         sa.ForeignKeyConstraint(["user"], ["users.id"], name="fk_members_user"),
@@ -39,7 +39,6 @@ def upgrade() -> None:
     )
     op.bulk_insert(revisions, [{"of": "reservations", "number": 1}, {"of": "shelf", "number": 1}])
     _widen_reservations()
-    guards.make(op.get_bind(), "slots")
 
 
 def _widen_reservations() -> None:

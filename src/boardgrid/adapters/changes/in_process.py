@@ -21,6 +21,12 @@ class InProcessChanges:
             with suppress(RuntimeError):  # its loop has ended, and with it whoever waited
                 future.get_loop().call_soon_threadsafe(_wake, future)
 
+    def tell_all(self) -> None:
+        """Something may have changed without being told: whoever waits looks again."""
+        with self._lock:
+            topics = tuple(self._marks)  # nobody waits for a topic without a mark of it
+        self.tell(*topics)
+
     def mark(self, topic: str) -> int:
         with self._lock:
             return self._marks[topic]

@@ -1,0 +1,1 @@
+"""Changes: who waits for the records to change is woken."""
