@@ -99,7 +99,7 @@ def deploy(farm: Farm, boards: int) -> tuple[float, float]:
     """Reserve so many boards at once; seconds until the last reservation is answered, and until the last is open."""
     began_s, last = time.monotonic(), max((event.number for event in farm.events()), default=0)
     for number in range(1, boards + 1):
-        farm.reserve(board=f"tk1-{number}", image="tiny", for_s=3600)
+        farm.book(f"tk1-{number}", image="tiny", for_s=3600)
     reserved_s, is_open = time.monotonic() - began_s, set()
     for event in farm.follow(after=last):
         if event and event.step == "boot" and event.outcome == "ok":

@@ -50,6 +50,7 @@ class Door:
         farm.inventory.put_type(house.admin, BoardType("tk1", "armhf", console="ttyS0"))
         farm.inventory.put_board(house.admin, a_board(1))
         house.ada, house.bob = door.user("ada", "user", KEY_A), door.user("bob", "bob", KEY_B)
+        door.tokens["ada"] = door.tokens["user"]  # who asks as "user" may be another by and by
         for audience in (Audience.AGENT, Audience.GATEWAY):
             door.tokens[audience] = farm.accounts.site_token("lab", audience).clear.reveal()
         return door

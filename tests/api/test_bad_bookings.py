@@ -126,10 +126,10 @@ async def test_a_mistake_in_an_expression_is_pointed_at(lived_in: Door) -> None:
 async def test_what_cannot_be_done_to_a_reservation_is_told_and_leaves_it_as_it_is(
     lived_in: Door, act: str, body: dict[str, Any], status: int
 ) -> None:
-    before = (await lived_in.ask("user", "GET", "/api/v1/reservations/2")).json()
-    answer = await lived_in.ask("user", "POST", f"/api/v1/reservations/2/{act}", json=body)
+    before = (await lived_in.ask("ada", "GET", "/api/v1/reservations/2")).json()
+    answer = await lived_in.ask("ada", "POST", f"/api/v1/reservations/2/{act}", json=body)
     assert answer.status_code == status and answer.json()["code"]
-    assert (await lived_in.ask("user", "GET", "/api/v1/reservations/2")).json() == before
+    assert (await lived_in.ask("ada", "GET", "/api/v1/reservations/2")).json() == before
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "99", str(2**31), str(2**63), str(2**64), "1.5", "one"])

@@ -93,7 +93,7 @@ RESERVED = {"guest": 403, "worker": 201}
 RELEASED = {"operator": 202, "worker": 403}
 EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
-LONGER, SHARED = {"by_s": 60}, {"add": ["bob"]}
+LONGER, SHARED, BEAT = {"by_s": 60}, {"add": ["bob"]}, {"ttl_s": 60}
 TOLD, LEFT, BROKEN = {"description": "?"}, {"remove": ["bob"]}, {"reason": "new fan"}
 ALL_NEEDED = {"worker": 403, "reader": 403}
 BAD_FOR_ALL = {"worker": 422, "reader": 422}  # seen to be none before anything else is looked at
@@ -187,6 +187,8 @@ MATRIX = {
     "POST /api/v1/reservations": to("/reservations", TOO_LATE, TOO_LATE, but=RESERVED, json=WANTED),
     "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json=LONGER),
     "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
+    "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/2/heartbeat", 403, 200, but=WORKER, json=BEAT),
+    "GET /api/v1/queue": to("/queue", 200, 200),
     "POST /api/v1/reservations/{number}/release": to("/reservations/2/release", 403, 409, but=RELEASED, json=DISCARD),
     "GET /api/v1/deployments/{deployment}": to(f"/deployments/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/events": to("/events?board=tk1-1", 200, 200),

@@ -75,3 +75,13 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
             time.sleep(0.01)
 
     return eventually
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    import asyncssh  # noqa: PLC0415 - it takes long, and few tests need it
+
+    path = tmp_path / "her key"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(path)
+    path.chmod(0o600)
+    return path

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
 TOKEN = "bg_0123456789abcdef_secret"
+GROUP = ("count", "board", "type", "where")
 CODE = "bgi_0123456789abcdef_secret"
 PASSWORD = "correct horse battery"
 OPEN = (["login"], ["invitations", "accept"])  # to who has no token yet
@@ -72,9 +73,14 @@ class FakeFarm:
     deploy: Callable[["FakeFarm", Json], None] = lambda farm, reservation: farm.opened(reservation)
     refuse_uploads: Refused | None = None
     refuse_where: Refused | None = None
+    refuse_reservations: Refused | None = None
     cut_streams_after: int | None = None  # end each event stream after so many events
     asked: list[tuple[str, str]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
+    taken: str = "tk1-1 is grace's until 14:00 UTC"
+    taken_hint: str = "choose another board"
+    followed_at: datetime | None = None  # nothing is extended beyond this
+    heartbeats: list[float] = field(default_factory=list)
     over: bool = False
     url: str = ""
 
@@ -152,7 +158,11 @@ class FakeFarm:
 
     def opened(self, reservation: Json) -> None:
         """A deployment that goes as it should."""
-        number, board = reservation["number"], reservation["board"]
+        for board in reservation["boards"]:
+            self.opened_on(reservation, board)
+
+    def opened_on(self, reservation: Json, board: str) -> None:
+        number = reservation["number"]
         for step, took_s in (
             ("clone", 0.04),
             ("personalise", 0.02),
@@ -165,11 +175,15 @@ class FakeFarm:
         self.tell(number, board, "boot", "began")
         self.tell(number, board, "boot", "noted", detail="DHCP: it was given 10.20.0.11")
         self.tell(number, board, "boot", "noted", detail="NFS: it mounted its root")
-        self.tell(number, board, "boot", "ended", outcome="ok", took_s=8.2)
-        reservation["deployment"]["state"] = "open"
+        self.tell(number, board, "boot", "ended", outcome="ok", took_s=8.2, console=["Linux version 6.1", "login:"])
+        self.deployment_on(reservation, board)["state"] = "open"
         self.boards[board]["state"] = "open"
         self.boards[board]["health"] = {"power": "on", "voice": "ours", "ago_s": 2.0}
         self.tell(number, board, "board", "ended", detail="open")
+
+    def deployment_on(self, reservation: Json, board: str) -> Json:
+        found: Json = next(one for one in reservation["deployments"] if one["board"] == board)
+        return found
 
     def failed(self, reservation: Json) -> None:
         """A deployment whose board never comes up."""
@@ -341,7 +355,7 @@ class FakeFarm:
                     for number, one in sorted(self.reservations.items(), reverse=True)
                     if number < before
                     and ("all" in query or one["user"] == "ada")
-                    and (one["state"] == "running" or "running" not in query)
+                    and (one["state"] in {"running", "waiting"} or "running" not in query)
                 ]
                 return 200, found if "running" in query else found[: self.portion]
             case ("POST", "reservations"):
@@ -350,6 +364,17 @@ class FakeFarm:
                 return self.thing("GET", self.reservations, int(number), "reservation", None)
             case ("POST", "reservations", number, "release"):
                 return 202, self.release(int(number), body)
+            case ("POST", "reservations", number, "extend"):
+                return 200, self.extend(int(number), body["by_s"])
+            case ("POST", "reservations", number, "share"):
+                shared = self.reservations[int(number)]
+                shared["members"] = [name for name in (*shared["members"], *body["add"]) if name not in body["remove"]]
+                return 200, shared
+            case ("POST", "reservations", number, "heartbeat"):
+                self.heartbeats.append(body["ttl_s"])
+                return self.thing("GET", self.reservations, int(number), "reservation", None)
+            case ("GET", "queue"):
+                return 200, [one for one in self.reservations.values() if one["state"] == "waiting"]
             case ("GET", "events"):
                 found = self.chosen(query)
                 return 200, found[-int(query["tail"]) :] if "tail" in query else found[: self.portion]
@@ -367,36 +392,92 @@ class FakeFarm:
         return 200, things[name]
 
     def reserve(self, body: Json) -> Json:
-        free = [name for name, one in self.boards.items() if one["state"] == "free"]
-        wanted = [name for name in free if body.get("board") == name or self.boards[name]["type"] == body.get("type")]
-        if not wanted:
-            raise Refused(409, "board.taken", "tk1-1 is grace's until 14:00 UTC", "choose another board")
+        groups = [
+            {"count": 1, "board": "", "type": "", "where": "", **group}
+            for group in body.get("groups", [{key: body[key] for key in GROUP if key in body}])
+        ]
+        if self.refuse_reservations is not None:
+            raise self.refuse_reservations
+        kind, boards = body.get("kind", "fixed"), list[str]()
+        for group in groups:
+            fit = [
+                name
+                for name, one in self.boards.items()
+                if name not in boards
+                and (one["state"] == "free" or "at" in body)
+                and (group["board"] == name or (not group["board"] and group["type"] in {"", one["type"]}))
+            ]
+            if len(fit) < group["count"] and kind == "fixed":
+                raise Refused(409, "board.taken", self.taken, self.taken_hint)
+            boards += fit[: group["count"]]
         if body.get("root") and self.roots_in_use:
             self.roots_in_use -= 1
             raise Refused(409, "thing.in_use", "root before is still being taken from tk1-2", "try again in a moment")
-        number, start = len(self.reservations) + 7, datetime.now(UTC)
+        if len(boards) < sum(one["count"] for one in groups):
+            boards = []
+        start = datetime.fromisoformat(body["at"]) if body.get("at") else datetime.now(UTC)
+        begins = bool(boards) and "at" not in body
+        number = len(self.reservations) + 7
         reservation = {
-            "number": number, "user": "ada", "board": wanted[0], "start": stamp(start), "state": "running",
+            "number": number, "user": "ada", "board": boards[0] if boards else "", "boards": boards, "groups": groups,
+            "kind": kind, "members": [], "created_at": stamp(datetime.now(UTC)), "alive_until": None,
+            "start": stamp(start if boards else start + timedelta(hours=1)),
+            "state": "running" if begins else "waiting",
             "end": stamp(start + timedelta(seconds=body["for_s"])), "ended_because": "",
-            "deployment": {
-                "id": str(uuid4()), "board": wanted[0], "image": body.get("image") or "tiny:1",
-                "root": body.get("root") or f"{wanted[0]}-{number}", "state": "preparing", "created_at": stamp(start),
-                "opened_at": None, "ended_at": None, "host_key": "", "reason": "", "code": None, "hint": "",
-            },
+            "image": body.get("image") or "tiny:1", "deployments": [], "deployment": None, "asked": body,
         }  # fmt: skip
         self.reservations[number] = reservation
-        self.boards[wanted[0]] |= {
-            "state": "preparing", "reservation": {"number": number, "user": "ada", "until": reservation["end"]},
-        }  # fmt: skip
-        threading.Thread(target=self.deploy, args=(self, reservation), daemon=True).start()
+        if begins:
+            self.begin(reservation)
         return reservation
+
+    def begin(self, reservation: Json, *boards: str) -> None:
+        """Its time has come; on these boards, where it had none yet."""
+        reservation["boards"] = list(boards) or reservation["boards"]
+        reservation |= {"board": reservation["boards"][0], "state": "running"}
+        number, body = reservation["number"], reservation["asked"]
+        for board in reservation["boards"]:
+            reservation["deployments"].append(
+                {
+                    "id": str(uuid4()), "board": board, "image": body.get("image") or "tiny:1",
+                    "root": body.get("root") or f"{board}-{number}", "state": "preparing",
+                    "created_at": stamp(datetime.now(UTC)), "opened_at": None, "ended_at": None, "host_key": "",
+                    "reason": "", "code": None, "hint": "",
+                }
+            )  # fmt: skip
+            self.boards[board] |= {
+                "state": "preparing", "reservation": {"number": number, "user": "ada", "until": reservation["end"]},
+            }  # fmt: skip
+        reservation["deployment"] = reservation["deployments"][-1]
+        self.tell(number, "", "reservation", "began", detail="it runs")
+        threading.Thread(target=self.deploy, args=(self, reservation), daemon=True).start()
+
+    def extend(self, number: int, by_s: float) -> Json:
+        reservation = self.thing("GET", self.reservations, number, "reservation", None)[1]
+        end = datetime.fromisoformat(reservation["end"]) + timedelta(seconds=by_s)
+        if self.followed_at is not None and end > self.followed_at:
+            raise Refused(409, "board.followed", "somebody else has tk1-1 after you", "it can be extended by 30 min")
+        reservation["end"] = stamp(end)
+        found: Json = reservation
+        return found
 
     def release(self, number: int, body: Json) -> Json:
         reservation = self.reservations[number]
+        if reservation["state"] == "waiting":
+            reservation["state"] = "cancelled"
+            return reservation
         if reservation["state"] != "running":
             raise Refused(409, "reservation.over", f"reservation {number} is over")
+        if body.get("fate") == "keep" and self.images.get(f"{body['name']}:1", {"owner": "ada"})["owner"] != "ada":
+            raise Refused(409, "name.taken", f"the image {body['name']} is another user's")
+        given = [body["board"]] if body.get("board") else list(reservation["boards"])
+        for board in given:
+            self.boards[board] |= {"state": "cleaning", "reservation": None}
+        if len(given) < len(reservation["boards"]):
+            reservation["boards"] = [board for board in reservation["boards"] if board not in given]
+            reservation["board"] = reservation["boards"][0]
+            return reservation
         reservation |= {"state": "ended", "fate": body.get("fate"), "name": body.get("name")}
-        self.boards[reservation["board"]] |= {"state": "cleaning", "reservation": None}
         if body.get("fate") == "keep":
             version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
             self.image(

@@ -46,7 +46,7 @@ def answering(reply: bytes) -> tuple[str, Callable[[], None]]:
 
 def test_a_reservation_is_a_value_with_times_in_utc(farm: FakeFarm, ada: Farm) -> None:
     farm.board("tk1-1")
-    mine = ada.reserve(type_="tk1", image="tiny", for_s=60)
+    mine = ada.book("tk1", image="tiny", for_s=60)
     assert (mine.number, mine.board) == (7, "tk1-1")
     assert mine.deployment is not None
     assert mine.start.tzinfo is UTC
@@ -148,13 +148,13 @@ def test_an_answer_that_does_not_come_is_not_taken_for_a_no(farm: FakeFarm) -> N
         Farm(f"http://127.0.0.1:{deaf.getsockname()[1]}", TOKEN, timeout_s=0.3) as ada,
         pytest.raises(Complaint, match="did not answer in time") as told,
     ):
-        ada.reserve(board="tk1-1", image="tiny", for_s=60)
+        ada.book("tk1-1", image="tiny", for_s=60)
     assert "it may have been done all the same" in told.value.hint
 
 
 def test_a_problem_of_the_farm_keeps_its_code_sentence_and_hint(farm: FakeFarm, ada: Farm) -> None:
     with pytest.raises(Complaint) as told:
-        ada.reserve(board="tk1-1", image="tiny", for_s=60)
+        ada.book("tk1-1", image="tiny", for_s=60)
     assert told.value.code == "board.taken"
     assert str(told.value) == "tk1-1 is grace's until 14:00 UTC"
     assert (told.value.hint, told.value.status) == ("choose another board", 409)

@@ -26,6 +26,10 @@ CALLS: dict[str, list[str]] = {
     "token revoke": ["token", "revoke", "0123456789abcdef"],
     "reserve": ["reserve", "tk1-1", "--image", "tiny"],
     "status": ["status"],
+    "extend": ["extend", "7", "1h"],
+    "share": ["share", "7", "grace"],
+    "queue": ["queue"],
+    "calendar": ["calendar"],
     "ssh": ["ssh", "-o", "json", "tk1-1"],
     "power": ["power", "on", "tk1-1"],
     "release": ["release", "7", "--discard"],
@@ -86,11 +90,14 @@ CALLS: dict[str, list[str]] = {
     "maintenance list": ["maintenance", "list"],
     "maintenance remove": ["maintenance", "remove", "1"],
     "apply": ["apply", "INVENTORY", "--yes"],
+    "run": ["run", "--image", "tiny", "--board", "tk1-1", "--", "true"],
     "version": ["version"],
+    "completion": ["completion", "bash"],
 }  # fmt: skip
-ASKS_NO_FARM = {"version"}
+ASKS_NO_FARM = {"version", "completion"}
 ASKS_WITHOUT_TOKEN = {"accept"}
-PRINTS_WHAT_THE_BOARD_SAYS = {"ssh"}
+PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "run"}
+PRINTS_WHAT_A_SHELL_READS = {"completion"}
 
 
 def found(words: list[str]) -> click.Command:
@@ -115,11 +122,12 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     farm.root("before")
     farm.groups["vision"] = {"name": "vision", "members": ["ada"]}
     farm.projects["robots"] = {"name": "robots", "members": {"ada": "member"}, "description": "", "image": ""}
+    farm.reserve({"type": "tk1", "count": 3, "image": "tiny", "for_s": 3600, "kind": "queued"})
     farm.users["grace"] = {"name": "grace", "role": "user", "ssh_keys": []}
     farm.tell(7, "tk1-2", "clone", "began")
     farm.reservations[7] = {
         "number": 7, "user": "ada", "board": "tk1-2", "state": "running", "ended_because": "", "deployment": None,
-        "start": "2026-01-01T12:00:00Z", "end": "2031-01-01T12:00:00Z",
+        "start": "2026-01-01T12:00:00Z", "end": "2031-01-01T12:00:00Z", "boards": ["tk1-2"], "members": [],
     }  # fmt: skip
     inventory = tmp_path / "farm.toml"
     inventory.write_text('[board_types.rpi4]\narch = "arm64"\n')
@@ -136,7 +144,9 @@ def test_every_command_is_called_here() -> None:
     assert set(CALLS) == set(LEAVES)
 
 
-@pytest.mark.parametrize("name", [name for name in LEAVES if name not in PRINTS_WHAT_THE_BOARD_SAYS])
+@pytest.mark.parametrize(
+    "name", [name for name in LEAVES if name not in PRINTS_WHAT_THE_BOARD_SAYS | PRINTS_WHAT_A_SHELL_READS]
+)
 def test_what_was_asked_for_is_json(run: Run, argv: dict[str, list[str]], name: str) -> None:
     ended = run("-o", "json", *argv[name], stdin=f"{CODE if name in ASKS_WITHOUT_TOKEN else TOKEN}\n")
     assert ended.code == 0, ended.err
@@ -148,7 +158,7 @@ def test_a_complaint_is_json_in_the_last_line_of_standard_error(
     run: Run, argv: dict[str, list[str]], name: str
 ) -> None:
     ended = run("-o", "json", *argv[name], stdin="bg_0_wrong\n", BOARDGRID_TOKEN="bg_0_wrong")
-    assert (ended.code, ended.out) == (ExitCode.DENIED, "")
+    assert (ended.code, ended.out) == (ExitCode.JOB_REFUSED if name == "run" else ExitCode.DENIED, "")
     problem = json.loads(ended.err.splitlines()[-1])
     assert (problem["code"], problem["status"]) == ("token.refused", 401)
     assert problem["detail"] == "this token opens nothing here"

@@ -80,6 +80,14 @@ def test_showing_the_release_imports_nothing_that_is_slow() -> None:
     assert not any(name.startswith("boardgrid.client.commands") for name in loaded)
 
 
+def test_the_help_of_a_command_waits_for_nothing_that_asks_a_farm() -> None:
+    for command in ("reserve", "run", "calendar", "queue"):
+        code = f"import sys; sys.argv = ['boardgrid', '{command}', '--help']\nfrom boardgrid.client.main import main\n"
+        code += "try: main()\nexcept SystemExit: print('LOADED', *sys.modules)"
+        loaded = ended_python(code).partition("LOADED")[2].split()
+        assert {"httpx", "rich", "asyncio", "json", "zoneinfo", "tempfile"} & set(loaded) == set(), command
+
+
 def test_the_client_loads_nothing_of_the_server() -> None:
     every = "\n".join(f"import {place.partition(':')[0]}" for place in _leaves().values())
     loaded = ended_python(f"{every}\nimport boardgrid.client.farm, boardgrid.client.passage, sys; print(*sys.modules)")
@@ -286,3 +294,33 @@ def test_without_any_word_the_help_is_shown(run: Run) -> None:
     assert "boardgrid reserve --type tk1" in ended.out + ended.err
     assert "Traceback" not in ended.err
     assert "bug" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["board", "show", "tk1-11"], "tk1-1"),
+        (["reserve", "2 tl1", "--image", "tiny"], None),
+        (["image", "show", "tinny"], "tiny"),
+        (["user", "show", "adaa"], "ada"),
+        (["board", "show", "nothing-like-it"], None),
+    ],
+)
+def test_a_name_that_is_mistyped_is_asked_after(farm: FakeFarm, run: Run, argv: list[str], meant: str | None) -> None:
+    farm.board("tk1-1")
+    farm.image("tiny")
+    ended = run(*argv)
+    assert ended.code != ExitCode.OK
+    assert ("did you mean " in ended.err) is (meant is not None)
+    assert meant is None or f"did you mean {meant}?" in ended.err
+
+
+def test_a_name_is_not_asked_after_where_the_farm_refuses_everything(farm: FakeFarm, run: Run) -> None:
+    assert "did you mean" not in run("board", "show", "tk1-11", BOARDGRID_TOKEN="bg_0_wrong").err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_the_script_that_completes(run: Run, shell: str) -> None:
+    script = run("completion", shell)
+    assert script.code == 0
+    assert f"_BOARDGRID_COMPLETE={shell}_complete" in script.out

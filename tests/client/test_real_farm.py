@@ -1,7 +1,10 @@
 """The command line against the real API on a real database; an agent is played by hand."""
 
 import asyncio
+import os
+import re
 import socket
+import sys
 import tarfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -80,6 +83,16 @@ class Played:
         if ended.exception is not None and not isinstance(ended.exception, SystemExit):
             raise ended.exception
         return Ended(ended.exit_code, ended.stdout, ended.stderr)
+
+    async def apart(self, *argv: str, who: str = "root") -> Ended:
+        """As *run*, in a process of its own: beside another, or where signals are heard."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "boardgrid.client", *argv,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "BOARDGRID_URL": self.url, "BOARDGRID_TOKEN": self.tokens[who]},
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        return Ended(process.returncode or 0, out.decode(), err.decode())
 
     async def ok(self, *argv: str, who: str = "root", stdin: str | None = None) -> Ended:
         ended = await self.run(*argv, who=who, stdin=stdin)
@@ -366,6 +379,55 @@ async def test_keys_are_checked_by_the_farm(furnished: Played) -> None:
     assert "key.invalid" in weak.err
     twice = await farm.run("user", "add", "linus", "--ssh-key", "-", stdin=f"{KEY} ada@home\n")
     assert twice.code == 5
+
+
+async def test_a_lab_that_shares_its_boards(furnished: Played) -> None:
+    farm = furnished
+    farm.tokens["linus"] = (await farm.ok("user", "add", "linus")).out.strip()
+    both = await farm.ok("reserve", "2 rpi4", "--image", "tiny", "--for", "1h", who="grace")
+    assert "rpi4-1, rpi4-2 are yours" in both.err
+    assert both.out.count("boardgrid ssh rpi4-") == 2
+
+    refused = await farm.run("reserve", "rpi4", "--image", "tiny", who="linus")
+    assert refused.code == 5
+    told = re.search(r"reserve it with --at (\S+),", refused.err)
+    assert told is not None, refused.err
+    later = await farm.ok("reserve", "rpi4", "--image", "tiny", "--at", told[1], who="linus")
+    assert "(in " in later.err
+    await farm.ok("release", "2", who="linus")
+
+    waiting = asyncio.create_task(farm.apart("reserve", "(number == 2)", "--image", "tiny", "--wait", who="linus"))
+    async with asyncio.timeout(60):
+        while not (await farm.ok("queue", "-o", "name")).out:
+            pass
+    row = (await farm.ok("queue")).out.splitlines()[1].split()
+    assert row[:5] == ["1", "3", "linus", "(number", "=="]
+    drawn = (await farm.ok("calendar", who="grace")).out.splitlines()
+    assert drawn[2].startswith("rpi4-1 #")
+    assert "~" in drawn[3]
+    followed = await farm.run("extend", "+1h", who="grace")
+    assert (followed.code, "(board.followed)" in followed.err) == (5, True)
+
+    await farm.ok("release", "rpi4-2", "--discard", who="grace")
+    begun = await asyncio.wait_for(waiting, 60)
+    assert begun.code == 0, begun.err
+    assert "rpi4-2 is yours" in begun.err
+    assert "rpi4-1 until" in (await farm.ok("extend", "rpi4-1", "+1h", who="grace")).err
+    assert "shared with linus" in (await farm.ok("share", "rpi4-1", "linus", who="grace")).err
+    assert (await farm.ok("status", "-o", "name", who="linus")).out == "3\n1\n"
+    assert (await farm.run("release", "rpi4-1", "--discard", who="linus")).code == 4
+
+
+async def test_a_job_says_that_it_lives_and_is_over_whatever_happens(furnished: Played) -> None:
+    farm, log = furnished, furnished.folder / "log"
+    job = ("run", "--type", "rpi4", "--image", "tiny", "--console", str(log), "--", "true")
+    ended = await farm.apart(*job, who="grace")
+    assert ended.code == 201, ended.err
+    assert "the SSH gateway of the site lab has not been heard of" in ended.err
+    shown = (await farm.ok("status", "1", "-o", "json", who="grace")).json
+    assert shown["state"] == "ended"
+    assert shown["alive_until"] is not None
+    assert "clone" in log.read_text()
 
 
 async def test_a_day_of_an_account(farm: Played) -> None:

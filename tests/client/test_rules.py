@@ -129,7 +129,7 @@ async def test_a_reservation_counts_on_a_project_through_the_client(ask: Ask, do
     await ask("project", "add", "robots", "ada", "--image", "tiny")
     assert (await ask("rule", "project", "--needed")).code == 0
     with Farm(url, door.tokens["user"]) as farm:
-        made = await asyncio.to_thread(farm.reserve, for_s=3600, type_="tk1", project="robots")
+        made = await asyncio.to_thread(farm.book, "tk1", for_s=3600, project="robots")
     assert made.project == "robots"
 
 

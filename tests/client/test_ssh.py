@@ -1,15 +1,12 @@
 """``boardgrid ssh``: the system's own ssh, through a gateway, against host keys that the farm vouches for."""
 
-import asyncio
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncssh
@@ -17,103 +14,18 @@ import pytest
 
 from tests.client.conftest import Run
 from tests.client.fake_farm import TOKEN, FakeFarm
+from tests.client.ssh_lab import Lab, lab_of, public
 
 pytestmark = pytest.mark.timeout(120)
-
-
-def public(key: asyncssh.SSHKey) -> str:
-    return key.export_public_key().decode().strip()
-
-
-@dataclass
-class Lab:
-    """A gateway and the board behind it, for whoever has *key*."""
-
-    key: asyncssh.SSHKey
-    board_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
-    gateway_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
-    gateway_port: int = 0
-    board_port: int = 0
-    asked_for: list[tuple[str, int]] = field(default_factory=list)
-    logged_in: list[str] = field(default_factory=list)
-
-    async def open(self) -> None:
-        lab = self
-
-        class Keyed(asyncssh.SSHServer):
-            def begin_auth(self, username: str) -> bool:
-                return True
-
-            def public_key_auth_supported(self) -> bool:
-                return True
-
-            def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-                return public(key) == public(lab.key)
-
-        class Gateway(Keyed):
-            def connection_requested(
-                self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
-            ) -> Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]:
-                lab.asked_for.append((dest_host, dest_port))
-                return lab.bridge
-
-        async def session(process: asyncssh.SSHServerProcess[str]) -> None:
-            lab.logged_in.append(str(process.get_extra_info("username")))
-            command = process.command or ""
-            process.stdout.write(f"board ran: {command}\n")
-            if command == "stay":
-                await process.stdin.read()
-            process.exit(int(command.removeprefix("exit ")) if command.startswith("exit ") else 0)
-
-        board = await asyncssh.create_server(
-            Keyed, "127.0.0.1", 0, server_host_keys=[self.board_key], process_factory=session
-        )
-        gateway = await asyncssh.create_server(Gateway, "127.0.0.1", 0, server_host_keys=[self.gateway_key])
-        self.board_port, self.gateway_port = board.get_port(), gateway.get_port()
-
-    async def bridge(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
-        board_reader, board_writer = await asyncio.open_connection("127.0.0.1", self.board_port)
-
-        async def onwards() -> None:
-            while data := await reader.read(65536):
-                board_writer.write(data)
-            board_writer.close()
-
-        async def back() -> None:
-            while data := await board_reader.read(65536):
-                writer.write(data)
-            writer.close()
-
-        await asyncio.gather(onwards(), back(), return_exceptions=True)
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    path = tmp_path / "her key"
-    asyncssh.generate_private_key("ssh-ed25519").write_private_key(path)
-    path.chmod(0o600)
-    return path
 
 
 @pytest.fixture
 def lab(farm: FakeFarm, key_file: Path) -> Iterator[Lab]:
     """Ada holds tk1-1, which is open."""
-    lab = Lab(asyncssh.read_private_key(key_file))
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(lab.open(), loop).result(30)
+    with lab_of(farm, key_file) as lab:
         until = "2031-01-01T12:00:00Z"
         farm.board("tk1-1", state="open", reservation={"number": 7, "user": "ada", "until": until})
-        gateway = {"host": "127.0.0.1", "port": lab.gateway_port, "host_key": public(lab.gateway_key)}
-        farm.sites.append({"name": "lab", "gateway": gateway})
-        farm.known_hosts = f"tk1-1,tk1-1.lab.boardgrid {public(lab.board_key)}\n"
         yield lab
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def test_what_all_commands_share_may_stand_before_the_board(farm: FakeFarm, run: Run) -> None:

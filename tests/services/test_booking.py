@@ -719,3 +719,12 @@ def test_whoever_a_reservation_is_shared_with_is_let_in_at_the_gate_and_on_the_b
     assert isinstance(wish, Deployed) and wish.keys == (KEY_A,)
     with pytest.raises(NotFound):
         house.farm.doors.route("lab", KEY_B, "tk1-1")
+
+
+def test_sharing_what_has_not_begun_lets_nobody_in_to_whoever_has_the_board_before(house: House) -> None:
+    house.image()
+    house.opened(house.ada)
+    number = house.reserve(house.bob, at=START + HOUR).reservation.number
+    before = house.wish()
+    house.farm.booking.share(house.bob, number, add=["root"])
+    assert house.wish() == before

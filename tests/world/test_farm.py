@@ -66,6 +66,24 @@ def test_a_root_kept_aside_boots_again(farm: WholeFarm) -> None:
     assert farm.deployment(second)["host_key"] != host_key, "a key that a former holder knows is no proof"
 
 
+def test_a_job_brings_its_files_and_takes_its_results_and_the_board_is_free_again(
+    farm: WholeFarm, tmp_path: Path
+) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "test.sh").write_text(
+        "#!/bin/sh\nmkdir out; hostname >out/name.txt; ln -s name.txt out/link\n"
+    )
+    (tmp_path / "build" / "test.sh").chmod(0o755)
+    log = tmp_path / "console.log"
+    where = ("--into", str(tmp_path), "--console", str(log), "--identity", str(farm.stage.ada.key))
+    job = ("run", "--type", "tk1", "--image", "tiny", "--for", "20m", *where)
+    farm.ada(*job, "--put", str(tmp_path / "build"), "--get", "out/*", "--", "./test.sh")
+    assert (tmp_path / "out" / "name.txt").read_text().startswith("tk1-")
+    assert (tmp_path / "out" / "link").read_text() == (tmp_path / "out" / "name.txt").read_text()
+    assert "boot ok" in log.read_text()
+    assert farm.told("status") == []
+
+
 def test_two_boards_come_up_side_by_side(farm: WholeFarm) -> None:
     numbers = {board: farm.begin(board, "--image", "tiny") for board in ("tk1-1", "tk1-2")}
     for board, number in numbers.items():

@@ -272,6 +272,7 @@ class ReservationOut(BaseModel):
     end: datetime
     state: ReservationState
     ended_because: str
+    alive_until: datetime | None = Field(description="Of one with a heartbeat: it ends then, unless heard again.")
     image: str | None = Field(description="Told to its user and to admins, as what follows.")
     project: str | None = Field(description="On which it counts.")
     deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first.")
@@ -294,6 +295,7 @@ class ReservationOut(BaseModel):
             end=one.window.end,
             state=one.state,
             ended_because=one.ended_because,
+            alive_until=one.alive_until,
             image=view.image,
             project=view.project,
             deployments=deployments,

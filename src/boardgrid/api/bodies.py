@@ -221,6 +221,10 @@ class ExtensionIn(Body):
     by_s: float = Field(strict=True, ge=-1e9, le=1e9)
 
 
+class HeartbeatIn(Body):
+    ttl_s: float = Field(strict=True, ge=-1e9, le=1e9, description="It ends unless the next comes within this time.")
+
+
 class SharingIn(Body):
     add: tuple[Line, ...] = Field((), max_length=100)
     remove: tuple[Line, ...] = Field((), max_length=100)

@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 
 from boardgrid.api.answers import DeploymentOut, ReservationOut
 from boardgrid.api.asking import Asker, Number, TheFarm
-from boardgrid.api.bodies import ExtensionIn, ReleaseIn, ReservationIn, SharingIn
+from boardgrid.api.bodies import ExtensionIn, HeartbeatIn, ReleaseIn, ReservationIn, SharingIn
 
 router = APIRouter(tags=["reservations"])
 
@@ -61,10 +61,22 @@ def share(number: Number, body: SharingIn, farm: TheFarm, asker: Asker) -> Reser
     return ReservationOut.of(farm.booking.share(asker, number, body.add, body.remove))
 
 
+@router.post("/reservations/{number}/heartbeat")
+def heartbeat(number: Number, body: HeartbeatIn, farm: TheFarm, asker: Asker) -> ReservationOut:
+    """Say that the job of a reservation lives: from the first time on it ends when that is not said again in time."""
+    return ReservationOut.of(farm.booking.heartbeat(asker, number, timedelta(seconds=body.ttl_s)))
+
+
 @router.post("/reservations/{number}/release", status_code=202)
 def release(number: Number, body: ReleaseIn, farm: TheFarm, asker: Asker) -> ReservationOut:
     """Give boards back; their roots become an image, are kept aside for some days, or are discarded."""
     return ReservationOut.of(farm.booking.release(asker, number, body.fate, body.name or "", body.board))
+
+
+@router.get("/queue")
+def queue(farm: TheFarm, asker: Asker) -> list[ReservationOut]:
+    """Who waits for their turn, the next first; then who waits for what nobody needs."""
+    return [ReservationOut.of(view) for view in farm.booking.queue(asker)]
 
 
 @router.get("/deployments/{deployment}")

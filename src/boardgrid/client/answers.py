@@ -298,16 +298,55 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """So many boards of one kind. What it is written as at the command line is how the farm writes it, too."""
+
+    count: int = 1
+    board: str = ""
+    type: str = ""
+    where: str = ""
+
+    def __str__(self) -> str:
+        words = self.board or " ".join(word for word in (self.type, self.where and f"({self.where})") if word)
+        return words if self.count == 1 else f"{self.count} {words}"
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     number: int
     user: str
-    board: str
-    start: datetime
+    board: str  # the first of its boards
+    start: datetime  # of one that waits in the queue: at the latest
     end: datetime
     state: str
     ended_because: str = ""
-    deployment: Deployment | None = None
+    deployment: Deployment | None = None  # the newest
+    boards: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
+    kind: str = "fixed"
+    members: tuple[str, ...] = ()
+    image: str = ""  # told to its user and to admins
+    deployments: tuple[Deployment, ...] = ()  # oldest first
+    created_at: datetime | None = None
     project: str | None = None
+    alive_until: datetime | None = None  # it ends then, unless its job is heard again
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == "waiting"
+
+    @property
+    def asked(self) -> str:
+        """What was asked for, in the words of the command line."""
+        return ", ".join(str(group) for group in self.groups)
+
+    def deployment_on(self, board: str) -> Deployment | None:
+        """The newest on one of its boards."""
+        return next((one for one in reversed(self.deployments) if one.board == board), None)
 
 
 @dataclass(frozen=True, slots=True)

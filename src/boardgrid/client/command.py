@@ -140,6 +140,9 @@ def _asked(ctx: click.Context, list_names: Callable[["Farm"], Sequence[str]]) ->
 
 BOARDS = names_of(lambda farm: [board.name for board in farm.boards()])
 TYPES = names_of(lambda farm: [kind.name for kind in farm.board_types()])
+BOARDS_AND_TYPES = names_of(
+    lambda farm: [*(one.name for one in farm.boards()), *(one.name for one in farm.board_types())]
+)
 IMAGES = names_of(lambda farm: sorted({name for image in farm.images() for name in (image.name, image.ref)}))
 ROOTS = names_of(lambda farm: [root.name for root in farm.roots()])
 USERS = names_of(lambda farm: [user.name for user in farm.users()])

@@ -17,6 +17,13 @@ class ExitCode(IntEnum):
     FAULT = 8  # the farm, or the way to it, does not work
     INTERRUPTED = 130  # Ctrl-C
     PIPE_CLOSED = 141  # whoever read our output went away
+    # Of `run` alone, whose other codes are those of the command on the board: 200 to 203 are worth another try.
+    JOB_UNDEPLOYED = 200  # its board could not be made ready
+    JOB_FAULT = 201  # the farm, or the way to it, does not work
+    JOB_LATE = 202  # no board was free in time
+    JOB_LOST = 203  # its board, or the connection to it, was lost
+    JOB_REFUSED = 204  # what was asked for can never work, or is not allowed
+    JOB_OVERTIME = 205  # the command took longer than the reservation
 
 
 NAME_TAKEN = "name.taken"  # the farm's
@@ -41,6 +48,8 @@ BOARD_NOT_HELD = "board.not_held"
 GATEWAY_MISSING = "gateway.missing"
 HOST_KEY_UNKNOWN = "host_key.unknown"
 NUMBER_MISSING = "reservation.unclear"
+CONNECTION_LOST = "connection.lost"
+JOB_OVERTIME = "job.overtime"
 
 _BY_CODE = {
     CLIENT_BUG: ExitCode.BUG,
@@ -53,6 +62,7 @@ _BY_CODE = {
     IMAGE_FAILED: ExitCode.FAILED,
     WAIT_TIMEOUT: ExitCode.TIMEOUT,
     BOARD_NOT_HELD: ExitCode.CONFLICT,
+    JOB_OVERTIME: ExitCode.TIMEOUT,
 }
 _BY_STATUS = {
     400: ExitCode.USAGE,

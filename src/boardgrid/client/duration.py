@@ -1,7 +1,6 @@
 """Spans of time as people write them, and as they like to read them."""
 
 import re
-from datetime import datetime
 
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
 from boardgrid.messages import _
@@ -17,7 +16,7 @@ def seconds(text: str) -> int:
     Raises:
         Complaint: it is no span of time; a bare number is none, for nobody could tell what it counts.
     """
-    found = _WRITTEN.fullmatch(text.strip().lower())
+    found = _WRITTEN.fullmatch(text.strip().lower().removeprefix("+"))
     total = sum(int(found[unit] or 0) * each_s for unit, each_s in _UNITS.items()) if found else 0
     if not total:
         raise Complaint(
@@ -43,8 +42,3 @@ def span(seconds_: float) -> str:
 def took(seconds_: float) -> str:
     """How long a step took: short ones to the hundredth."""
     return f"{seconds_:.2f} s" if seconds_ < 10 else f"{seconds_:.1f} s" if seconds_ < 100 else span(seconds_)
-
-
-def moment(at: datetime) -> str:
-    """A time in the reader's own zone."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M")

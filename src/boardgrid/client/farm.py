@@ -1,10 +1,9 @@
 """
 The Python client: a farm, over its REST API alone.
 
-    with Farm("http://farm:8470", token) as farm:
-        mine = farm.reserve(type_="tk1", image="tiny", for_s=3600)
-        for event in farm.follow(reservation=mine.number):
-            ...
+    with Farm("http://farm:8470", token) as farm, farm.reserve("2 tk1", image="tiny") as boards:
+        for board in boards:
+            board.run("uname", "-a")
 
 Every call raises Complaint: what the farm answered, or that it did not.
 """
@@ -19,11 +18,14 @@ from uuid import UUID
 
 from boardgrid.client import answers, refusal
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.groups import body_of, group
 from boardgrid.client.refusal import decoded_or_foreign, foreign
 from boardgrid.messages import _
 
 if TYPE_CHECKING:
     import httpx
+
+    from boardgrid.client.stay import Stay, Terms
 
 T = TypeVar("T")
 _PREFIX = "/api/v1"
@@ -436,7 +438,7 @@ class Farm:
     # --- who has what
 
     def reservations(self, *, everyone: bool = False, running: bool = False) -> tuple[answers.Reservation, ...]:
-        """Newest first; those that have ended too, unless only *running* ones are asked for."""
+        """Newest first; those that are over too, unless only those that run or wait are asked for."""
         asked = ({"all": "true"} if everyone else {}) | ({"running": "true"} if running else {})
         known: list[answers.Reservation] = []
         while portion := self._list(answers.Reservation, "reservations", params=asked):
@@ -451,33 +453,90 @@ class Farm:
 
     def reserve(
         self,
-        *,
-        for_s: float,
-        board: str | None = None,
-        type_: str | None = None,
+        *what: answers.Group | str,
         image: str | None = None,
         root: str | None = None,
+        for_s: float = 3600,
+        wait: bool = True,
+        how: "Terms | None" = None,
+    ) -> "Stay":
+        """
+        Boards for as long as a ``with`` lasts: reserved, deployed, open; then given back.
+
+            with farm.reserve("tk1", image="tiny") as [board]:
+                board.run("uname", "-a")
+
+        Should this program die, they are given back some minutes later.
+
+        Args:
+            what: groups of boards, see ``book``.
+            wait: for their turn, where they are not free now.
+        """
+        from boardgrid.client.stay import Stay, Terms  # noqa: PLC0415 - few programs stay
+
+        def book() -> answers.Reservation:
+            return self.book(*what, image=image, root=root, for_s=for_s, kind="queued" if wait else "fixed")
+
+        return Stay(self, book, how or Terms())
+
+    def book(
+        self,
+        *what: answers.Group | str,
+        for_s: float,
+        image: str | None = None,
+        root: str | None = None,
+        at: datetime | None = None,
+        kind: Literal["fixed", "queued", "best_effort"] | str = "fixed",
         project: str | None = None,
     ) -> answers.Reservation:
         """
-        Reserve *board*, or any one of *type_*, now; it boots *image*, or *root* that was kept aside. It counts on
-        *project*, whose image it boots where neither is named.
-        """
-        wanted = {"board": board, "type": type_, "image": image, "root": root, "for_s": for_s, "project": project}
-        body = {key: value for key, value in wanted.items() if value is not None}
-        return self._post(answers.Reservation, body, "reservations")
-
-    def release(
-        self, number: int, fate: Literal["keep", "aside", "discard"] | str | None, name: str | None = None
-    ) -> answers.Reservation:
-        """
-        Give a board back.
+        Ask for a reservation, and nothing more; ``reserve`` also waits for its boards and gives them back.
 
         Args:
-            fate: of its root; None: aside, or discard where nobody can have written to it.
-            name: of the image to keep, or of the root kept aside.
+            what: groups of boards, as the command line has them: ``tk1-1``, ``2 tk1``, ``tk1 (ram_mb >= 2048)``.
+            image: a ref that they boot; or else
+            root: the name of one that was kept aside.
+            at: of a fixed one: when it begins; None: now.
+            project: on which it counts; boots its image where neither is named.
         """
-        body = {key: value for key, value in (("fate", fate), ("name", name)) if value is not None}
+        groups = [group(one) if isinstance(one, str) else one for one in what]
+        wanted = {"image": image, "root": root, "for_s": for_s, "at": at and at.isoformat(), "project": project}
+        body = body_of(groups) | {key: value for key, value in wanted.items() if value is not None}
+        return self._post(answers.Reservation, body if kind == "fixed" else body | {"kind": kind}, "reservations")
+
+    def queue(self) -> tuple[answers.Reservation, ...]:
+        """Who waits for their turn, the next first; then who waits for what nobody needs."""
+        return self._list(answers.Reservation, "queue")
+
+    def extend(self, number: int, by_s: float) -> answers.Reservation:
+        return self._post(answers.Reservation, {"by_s": by_s}, "reservations", str(number), "extend")
+
+    def share(self, number: int, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> answers.Reservation:
+        """Let others in to its boards, or no longer."""
+        body = {"add": list(add), "remove": list(remove)}
+        return self._post(answers.Reservation, body, "reservations", str(number), "share")
+
+    def heartbeat(self, number: int, ttl_s: float) -> answers.Reservation:
+        """Have a reservation end unless this is said again within *ttl_s*: for a job that may die unheard."""
+        return self._post(answers.Reservation, {"ttl_s": ttl_s}, "reservations", str(number), "heartbeat")
+
+    def release(
+        self,
+        number: int,
+        fate: Literal["keep", "aside", "discard"] | str | None,
+        name: str | None = None,
+        board: str | None = None,
+    ) -> answers.Reservation:
+        """
+        Give boards back; or withdraw what has not begun.
+
+        Args:
+            fate: of their roots; None: aside, or discard where nobody can have written to it.
+            name: of the image to keep, or of the root kept aside.
+            board: of several this one alone.
+        """
+        wanted = {"fate": fate, "name": name, "board": board}
+        body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Reservation, body, "reservations", str(number), "release")
 
     def deployment(self, id_: UUID) -> answers.Deployment:

@@ -26,6 +26,11 @@ LEAVES = {
     "token": f"{_COMMANDS}.token:token",
     "reserve": f"{_COMMANDS}.reserve:reserve",
     "status": f"{_COMMANDS}.status:status",
+    "extend": f"{_COMMANDS}.extend:extend",
+    "share": f"{_COMMANDS}.share:share",
+    "run": f"{_COMMANDS}.run:run",
+    "queue": f"{_COMMANDS}.queue:queue",
+    "calendar": f"{_COMMANDS}.calendar:calendar",
     "ssh": f"{_COMMANDS}.ssh:ssh",
     "power": f"{_COMMANDS}.power:power",
     "release": f"{_COMMANDS}.release:release",
@@ -44,6 +49,7 @@ LEAVES = {
     "maintenance": f"{_COMMANDS}.maintenance:maintenance",
     "apply": f"{_COMMANDS}.apply:apply",
     "version": f"{_COMMANDS}.version:version",
+    "completion": f"{_COMMANDS}.completion:completion",
     "up": f"{_COMMANDS}.server:up",
     "down": f"{_COMMANDS}.server:down",
     "admin": f"{_COMMANDS}.server:admin",
@@ -71,11 +77,12 @@ class _Program(Tree):
     ) -> Any:
         color = extra.setdefault("color", False if os.environ.get("NO_COLOR") else None)
         seat = extra.setdefault("obj", Seat())
+        seat.said = tuple(sys.argv[1:] if args is None else args)
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.ClickException as error:
             # The words may be wrong before the one that says how to print was read.
-            if seat.output is Output.JSON or _says_json(sys.argv[1:] if args is None else args):
+            if seat.output is Output.JSON or _says_json(seat.said):
                 _show(_misused(error), Seat(Output.JSON), color)
             else:
                 error.show()
@@ -99,11 +106,22 @@ class _Program(Tree):
         try:
             answer = super().invoke(ctx)
             sys.stdout.flush()
+        except Complaint as error:
+            # While the farm may still be asked.
+            raise _explained(error, ctx.ensure_object(Seat)) from error
         except BrokenPipeError:
             # Whoever read us went away (`| head`).
             _write_no_more()
             raise click.exceptions.Exit(ExitCode.PIPE_CLOSED) from None
         return answer
+
+
+def _explained(error: Complaint, seat: Seat) -> Complaint:
+    if not error.code.endswith(".unknown"):
+        return error
+    from boardgrid.client.similar import is_about_a_name, with_similar  # noqa: PLC0415 - it loads what asks the farm
+
+    return with_similar(error, seat.farm(), seat.said) if is_about_a_name(error) else error
 
 
 def _write_no_more() -> None:
@@ -140,6 +158,8 @@ def _says_json(args: Sequence[str]) -> bool:
 
 
 def _show(complaint: Complaint, seat: Seat, color: bool | None) -> None:
+    from boardgrid.client.moment import localized  # noqa: PLC0415 - only where there is something to tell
+
     hint = complaint.hint or _(_HINTS.get(complaint.code, ""))
     if seat.output is Output.JSON:
         told: dict[str, object] = {
@@ -153,9 +173,9 @@ def _show(complaint: Complaint, seat: Seat, color: bool | None) -> None:
         click.echo(as_json(told, on_one_line=True), err=True)
         return
     error = click.style(_("error:"), fg="red", bold=True)
-    click.echo(f"{error} {plain(complaint.detail)} ({plain(complaint.code)})", err=True, color=color)
+    click.echo(f"{error} {plain(localized(complaint.detail))} ({plain(complaint.code)})", err=True, color=color)
     for line in hint.split("\n") if hint else ():  # of an expression with a mistake, a caret stands under the place
-        click.echo(f"  {plain(line)}", err=True)
+        click.echo(f"  {plain(localized(line))}", err=True)
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

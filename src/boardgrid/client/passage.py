@@ -111,25 +111,35 @@ def passage(farm: Farm, board: str, *, login: str, identity: str | None = None) 
     return Passage(name, login, me.name, gateway, keys, identity)
 
 
-def run_ssh(way: Passage, words: Sequence[str]) -> int:
+@contextmanager
+def dialled(way: Passage, identity: str | None = None) -> Iterator[list[str]]:
     """
-    Run the system's ssh at this terminal, and return its exit status. Its files are gone when it ends.
-
-    Args:
-        words: ssh options, then a command, as after the host on a command line of ssh.
+    The words that reach the board by the system's ssh, to which options and a command may be added. Their files are
+    gone when this ends.
     """
     ssh = shutil.which("ssh")
     if ssh is None:
         raise Complaint(
             PROGRAM_MISSING, _("ssh is not on this machine"), hint=_("install OpenSSH's client: openssh-client")
         )
-    identity = way.identity or _identity_among(words)
+    identity = way.identity or identity
     identities = _chosen(identity) if identity else _own_identities(ssh, way.gateway.host)
     with _private_folder() as folder:
         known_hosts, config = folder / "known_hosts", folder / "config"
         _write(known_hosts, way.known_hosts())
         _write(config, way.config(known_hosts, identities))
-        return _attached([ssh, "-F", str(config), way.board, *words])
+        yield [ssh, "-F", str(config), way.board]
+
+
+def run_ssh(way: Passage, words: Sequence[str]) -> int:
+    """
+    Run the system's ssh at this terminal, and return its exit status.
+
+    Args:
+        words: ssh options, then a command, as after the host on a command line of ssh.
+    """
+    with dialled(way, _identity_among(words)) as ssh:
+        return _attached([*ssh, *words])
 
 
 def _attached(argv: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from boardgrid.messages import _
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 STATES = frozenset({"board", "reservation", "deployment", "image", "root"})  # steps that tell a change of state
 _CONSOLE_LINES = 8
@@ -27,12 +27,14 @@ class Steps:
     Tells events as they come: a line for each step that ended, and what was seen on its way.
 
     At a terminal the step that runs is shown below them, with its seconds. With *as_data* the lines are what was asked
-    for, on standard output, and nothing runs.
+    for, on standard output, and nothing runs. Where *are_several* boards each line names its own.
     """
 
-    def __init__(self, *, as_data: bool = False) -> None:
+    def __init__(self, *, as_data: bool = False, are_several: bool = False) -> None:
         self._as_data = as_data
-        self._began: dict[str, datetime] = {}
+        self._are_several = are_several
+        self._began: dict[tuple[str, str], datetime] = {}
+        self._running: dict[str, TaskID] = {}
         self._live: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -49,29 +51,32 @@ class Steps:
         if event.step in STATES:
             # Who has the board until when, and why not any more, is told by the command itself.
             if event.detail and event.step != "reservation":
-                self._line(f"  {event.detail}", is_ok=event.outcome != "failed")
+                self._line(f"  {self._whose(event)}{event.detail}", is_ok=event.outcome != "failed")
             return
         match event.phase:
             case "began":
-                self._began[event.step] = event.at
-                self._run(event.step)
+                self._began[event.board, event.step] = event.at
+                self._run(event, is_over=False)
             case "noted":
-                began = self._began.get(event.step)
+                began = self._began.get((event.board, event.step))
                 after = f"+{took(max(0.0, (event.at - began).total_seconds()))}" if began else ""
-                self._line(f"    {after:<10}{event.detail}")
+                self._line(f"    {self._whose(event)}{after:<10}{event.detail}")
             case _:
-                self._run(None)
+                self._run(event, is_over=True)
                 self._ended(event)
 
     def note(self, sentence: str) -> None:
         """Say something that is no event."""
         self._line(f"  {sentence}")
 
+    def _whose(self, event: Event) -> str:
+        return f"{event.board:<8} " if self._are_several else ""
+
     def _ended(self, event: Event) -> None:
         time = "" if event.took_s is None else took(event.took_s)
         is_ok = event.outcome in {"ok", None}
         outcome = "" if is_ok else f"{event.outcome}  "
-        self._line(f"  {event.step:<12}{time:>9}  {outcome}{event.detail}", is_ok=is_ok)
+        self._line(f"  {self._whose(event)}{event.step:<12}{time:>9}  {outcome}{event.detail}", is_ok=is_ok)
         if not is_ok:
             for line in event.console[-_CONSOLE_LINES:]:
                 self._line(f"    | {line}")
@@ -87,12 +92,14 @@ class Steps:
                 text, style=None if is_ok else "red", markup=False, highlight=False, soft_wrap=True
             )
 
-    def _run(self, step: str | None) -> None:
-        if self._live is not None:
-            for task in self._live.task_ids:
-                self._live.remove_task(task)
-            if step is not None:
-                self._live.add_task(plain(step), total=None)
+    def _run(self, event: Event, *, is_over: bool) -> None:
+        """One step of each board runs at a time."""
+        if self._live is None:
+            return
+        if event.board in self._running:
+            self._live.remove_task(self._running.pop(event.board))
+        if not is_over:
+            self._running[event.board] = self._live.add_task(plain(f"{self._whose(event)}{event.step}"), total=None)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ class Seat:
 
     output: Output = Output.TABLE
     profile: str | None = None
+    said: tuple[str, ...] = ()  # all words of the call
     _farm: "Farm | None" = field(default=None, repr=False)
 
     def farm(self) -> "Farm":

@@ -67,6 +67,9 @@ class Standing:
             return self
         return self._wished(replace(self.wish, opened=True))
 
+    def is_held_by(self, reservation: int) -> bool:
+        return isinstance(self.wish, Deployed) and self.wish.reservation == reservation
+
     def admitting(self, keys: tuple[str, ...]) -> "Standing":
         """These may log in to what runs on it, in the place of those before."""
         if not isinstance(self.wish, Deployed) or self.wish.keys == keys:

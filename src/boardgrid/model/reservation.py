@@ -58,6 +58,7 @@ class Reservation:
     members: tuple[UUID, ...] = ()  # with whom its user shares it
     ended_because: str = ""  # a sentence for everybody, when it ended otherwise than by release
     project: UUID | None = None  # on which it counts
+    alive_until: datetime | None = None  # a job's that says that it lives: it ends then, unless heard again
 
     @property
     def is_running(self) -> bool:

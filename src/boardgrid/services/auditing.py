@@ -56,6 +56,9 @@ def _facts(thing: Thing) -> Facts:
             return {**facts_of(thing.board), "power": [spec.driver for spec in thing.board.power]}
         case Image():
             return {key: fact for key, fact in facts_of(thing).items() if key != "manifest"}  # the agent's, and long
+        case Reservation():
+            # That a job lives is no news; each heartbeat would be an entry.
+            return {key: fact for key, fact in facts_of(thing).items() if key != "alive_until"}
         case Password():
             return {"password_changed_at": thing.changed_at.isoformat()}
         case _:

@@ -21,7 +21,7 @@ from boardgrid.model.rules import SHORTEST
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, PowerOrder
-from boardgrid.ports import OrderRecord, Snapshot
+from boardgrid.ports import EVENTS, OrderRecord, Snapshot
 from boardgrid.services.desk import Desk, Work, check_no_guest
 from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import person_named, reservation_of, standing_of
@@ -36,7 +36,9 @@ log = structlog.get_logger()
 
 __all__ = ["Booking", "Fate"]
 
+FARTHEST = timedelta(days=3650)  # beyond all rules; a date near the end of time cannot be told in another zone
 LATE = timedelta(minutes=1)  # who says "now" by a clock that is a little behind means now
+TTL_LEAST, TTL_MOST = timedelta(seconds=5), timedelta(days=1)  # between two heartbeats of a job
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
 EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: no rule lets it run for longer
@@ -197,12 +199,53 @@ class Booking:
             kept = tuple(one for one in members if one not in gone and one != mine.user)
             shared = replace(mine, members=kept)
             work.save(shared)
-            for board in shared.boards:
-                if (standing := work.tx.board(board)) is not None:
+            # Until it runs its boards are somebody else's.
+            for board in shared.boards if shared.is_running else ():
+                standing = work.tx.board(board)
+                if standing is not None and standing.is_held_by(number):
                     work.save(standing.admitting(keys_of(work.tx, shared)))
             work.admitted(shared)
             log.info("reservation.shared", reservation=number, members=len(kept), by=asker.name)
             return Showing(work.tx, asker, work.now).reservation(shared)
+
+    def heartbeat(self, asker: User, number: int, ttl: timedelta) -> ReservationView:
+        """
+        Hear that the job of a reservation lives. From the first time on it must be heard again within *ttl* of the
+        last, or the reservation ends.
+
+        Raises:
+            NotFound: RESERVATION_UNKNOWN.
+            NotAllowed: it is another's.
+            Invalid: DURATION_INVALID.
+            Conflict: RESERVATION_OVER.
+        """
+        if not TTL_LEAST <= ttl <= TTL_MOST:
+            raise Invalid(
+                Code.DURATION_INVALID,
+                _("a job cannot be unheard for {asked} s"),
+                hint=_("say something between {least} and {most} s"),
+                asked=f"{ttl.total_seconds():g}",
+                least=int(TTL_LEAST.total_seconds()),
+                most=int(TTL_MOST.total_seconds()),
+            )
+        with self.desk.begin(asker, "reservation.heartbeat") as work:
+            # Nobody else says that it lives: who may end it would end it.
+            mine = self._changeable(work.tx, asker, number, "administer")
+            until = work.now + ttl
+            heard = replace(mine, alive_until=until)
+            work.save(heard)
+            if mine.alive_until is None or until < mine.alive_until:
+                work.topics.add(EVENTS)  # who waits for what is due next may have to wake before
+            return Showing(work.tx, asker, work.now).reservation(heard)
+
+    def queue(self, asker: User) -> list[ReservationView]:
+        """Who waits for their turn, the next first; then who waits for what nobody needs."""
+        with self.desk.records.read() as records:
+            plan = self.desk.timetable.draft(records)
+            waiting = {one.number: one for one in records.reservations(states={ReservationState.WAITING})}
+            order = [waiting[number] for number in (*plan.queue(), *plan.patient()) if number in waiting]
+            seen = [one for one in order if can(asker, "see", one)]
+            return Showing(records, asker, self.desk.now()).reservations(seen)
 
     def _changeable(self, records: Snapshot, asker: User, number: int, verb: Verb = "change") -> Reservation:
         mine = reservation_of(records, asker, number)
@@ -414,6 +457,13 @@ def _checked_start(at: datetime, now: datetime) -> datetime | None:
             hint=_("name a time to come, or leave it out to begin now"),
             at=at.isoformat(" ", "minutes"),
             now=as_utc(now),
+        )
+    if at > now + FARTHEST:
+        raise Invalid(
+            Code.START_INVALID,
+            _("{at} is too far ahead"),
+            hint=_("boardgrid quota shows how far ahead you may reserve"),
+            at=at.isoformat(" ", "minutes"),
         )
     return at.astimezone(UTC) if at > now else None
 

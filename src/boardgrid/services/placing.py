@@ -517,9 +517,12 @@ def carry_out_due(work: Work) -> None:
             one = work.tx.reservation(number)
             if one is None or not one.is_live:
                 continue
-            if one.is_running:
+            if one.is_running and one.window.end <= work.now:
                 freed |= set(one.boards)
                 end(work, one, because=_("its time was over"))
+            elif one.alive_until is not None and one.alive_until <= work.now:
+                freed |= set(one.boards)
+                end(work, one, because=_("its job was heard no more"))
             elif one.window.end > work.now or (one.kind is Kind.QUEUED and _placed_anew(work, one)):
                 begins.append(one)
             else:

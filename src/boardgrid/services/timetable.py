@@ -256,6 +256,7 @@ class Plan:
             has_begun=reservation.is_running,
             is_queued=reservation.kind is Kind.QUEUED,
             is_yielding=reservation.kind is Kind.BEST_EFFORT,
+            alive_until=reservation.alive_until,
         )
 
     # --- what is due
@@ -275,7 +276,7 @@ class Plan:
         return None
 
     def due(self, now: datetime) -> list[int]:
-        """The jobs that begin or end by now, in the order of time; they are not told again."""
+        """The jobs that begin or end by now, or were heard no more, in the order of time; they are not told again."""
         found = []
         while (at := self.next_due()) is not None and at <= now:
             found.append(heapq.heappop(self._agenda)[1])
@@ -343,9 +344,9 @@ def _closed(shelf: Shelf, maintenances: Sequence[Maintenance]) -> dict[str, tupl
 
 
 def _due(job: Job) -> datetime | None:
-    if job.has_begun:
-        return job.window.end
-    return None if job.is_yielding else job.window.start
+    waits_for = None if job.is_yielding else job.window.start
+    turn = job.window.end if job.has_begun else waits_for
+    return min((at for at in (turn, job.alive_until) if at is not None), default=None)
 
 
 class Timetable:

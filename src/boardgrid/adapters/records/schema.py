@@ -299,6 +299,7 @@ reservations = Table(
     Column("members", Told(tuple[UUID, ...]), nullable=False),
     Column("ended_because", Text, nullable=False),
     Column("project", Uuid, ForeignKey("projects.id"), index=True),
+    Column("alive_until", Moment),
     Column("revision", BigInteger, nullable=False, index=True),  # which change of the calendar it last took part in
     sqlite_autoincrement=True,
 )

@@ -10,8 +10,9 @@ import click
 from boardgrid.client.answers import Board, Closed
 from boardgrid.client.command import BOARDS, TYPES, Noun
 from boardgrid.client.complaint import NAME_TAKEN, REQUEST_INVALID, Complaint
-from boardgrid.client.duration import moment, span
+from boardgrid.client.duration import span
 from boardgrid.client.labels import properties, properties_text
+from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
@@ -40,7 +41,7 @@ def health_text(power: str, voice: str, ago_s: float) -> str:
 
 def closed_text(closed: Closed) -> str:
     return _("from {start} to {end}: {reason}").format(
-        start=moment(closed.start), end=moment(closed.end), reason=closed.reason
+        start=shown(closed.start), end=shown(closed.end), reason=closed.reason
     )
 
 
@@ -52,7 +53,7 @@ SHEET: Sheet[Board] = Sheet(
         Column("SITE", lambda board: board.site),
         Column("STATE", lambda board: board.state, is_state=True),
         Column("HELD BY", lambda board: board.reservation and board.reservation.user),
-        Column("UNTIL", lambda board: board.reservation and moment(board.reservation.until)),
+        Column("UNTIL", lambda board: board.reservation and shown(board.reservation.until)),
         Column("RESERVATION", lambda board: board.reservation and board.reservation.number, is_detail=True),
         Column("ADDRESS", lambda board: board.address),
         Column("MAC", lambda board: board.mac, is_detail=True),

@@ -14,8 +14,9 @@ from boardgrid.client.answers import Image
 from boardgrid.client.archive import Archive, archive_of
 from boardgrid.client.command import IMAGES, Noun
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
-from boardgrid.client.duration import moment, seconds, took
+from boardgrid.client.duration import seconds, took
 from boardgrid.client.farm import Farm
+from boardgrid.client.moment import shown
 from boardgrid.client.progress import counted, running
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet, bytes_text
@@ -49,7 +50,7 @@ SHEET: Sheet[Image] = Sheet(
         Column("SHARED", lambda image: image.shared),
         Column("ARCH", lambda image: _fact(image, "arch")),
         Column("SIZE", _size),
-        Column("MADE", lambda image: moment(image.created_at)),
+        Column("MADE", lambda image: shown(image.created_at)),
         Column("SYSTEM", lambda image: _fact(image, "system")),
         Column("KERNELS", _kernels, is_detail=True),
         Column("FILES", lambda image: _fact(image, "files"), is_detail=True),

@@ -7,7 +7,7 @@ import click
 from boardgrid.client.answers import Maintenance
 from boardgrid.client.command import BOARDS, MAINTENANCES, TYPES, Noun
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
-from boardgrid.client.duration import moment
+from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
@@ -16,8 +16,8 @@ SHEET: Sheet[Maintenance] = Sheet(
     lambda one: str(one.number),
     (
         Column("NUMBER", lambda one: one.number),
-        Column("FROM", lambda one: moment(one.start)),
-        Column("TO", lambda one: moment(one.end)),
+        Column("FROM", lambda one: shown(one.start)),
+        Column("TO", lambda one: shown(one.end)),
         Column("BOARDS", lambda one: " ".join(one.boards), most=50),
         Column("REASON", lambda one: one.reason),
     ),

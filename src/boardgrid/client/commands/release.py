@@ -1,34 +1,32 @@
-"""``boardgrid release``: give a board back, and say what becomes of what you changed."""
-
-import re
+"""``boardgrid release``: give boards back, and say what becomes of what you changed."""
 
 import click
 
 from boardgrid.client.answers import Image, Reservation
 from boardgrid.client.command import RESERVATIONS, Verb
 from boardgrid.client.commands.image import ready
-from boardgrid.client.complaint import NUMBER_MISSING, REQUEST_INVALID, Complaint
-from boardgrid.client.duration import moment, seconds
+from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
+from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
+from boardgrid.client.which import Meant, meant
 from boardgrid.messages import _
-
-_NUMBER = re.compile(r"[0-9]{1,18}")  # what is longer is no reservation, and no board either
 
 SHEET: Sheet[Reservation] = Sheet(
     lambda one: str(one.number),
     (
         Column("RESERVATION", lambda one: one.number),
-        Column("BOARD", lambda one: one.board),
+        Column("BOARD", lambda one: ", ".join(one.boards) or one.board),
         Column("STATE", lambda one: one.state),
-        Column("UNTIL", lambda one: moment(one.end)),
+        Column("UNTIL", lambda one: shown(one.end)),
     ),
 )
 
 
 @click.command(cls=Verb)
-@click.argument("number", required=False, shell_complete=RESERVATIONS)
+@click.argument("which", required=False, shell_complete=RESERVATIONS)
 @click.option("--keep", metavar="IMAGE", help="Make a new version of this image of what you changed.")
 @click.option("--aside", is_flag=True, help="Keep the root for some days, to boot it again or decide later.")
 @click.option("--name", metavar="NAME", help="With --aside, what the root is called from now on.")
@@ -40,7 +38,7 @@ SHEET: Sheet[Reservation] = Sheet(
 def release(
     seat: Seat,
     *,
-    number: str | None,
+    which: str | None,
     keep: str | None,
     aside: bool,
     name: str | None,
@@ -50,10 +48,11 @@ def release(
     timeout: str | None,
 ) -> None:
     """
-    Give a board back before its time. NUMBER is the reservation's, or the board's name; it may be left out while you
-    hold one board.
+    Give boards back before their time. WHICH is the number of the reservation, or the name of a board: of several, that
+    one alone is given back. It may be left out while you have one reservation.
 
-    At a terminal you are asked what becomes of the root. A program says it: --keep, --aside or --discard.
+    At a terminal you are asked what becomes of the root. A program says it: --keep, --aside or --discard. A reservation
+    that has not begun is withdrawn.
 
     \b
     Examples:
@@ -67,15 +66,22 @@ def release(
         raise Complaint(REQUEST_INVALID, _("--name is for a root that is kept aside: it goes with --aside"))
     timeout_s = None if timeout is None else seconds(timeout)
     farm = seat.farm()
-    mine = _which(farm, number)
-    fate, name = _fate(seat, mine, keep=keep, aside=aside, name=name, discard=discard)
+    told = meant(farm, which)
+    mine, boards = told.reservation, told.board or ", ".join(told.reservation.boards)
+    if mine.is_waiting:
+        ended = farm.release(mine.number, None)
+        sentence = _("reservation {number} of {asked} is withdrawn")
+        seat.tell(sentence.format(number=mine.number, asked=boards or mine.asked))
+        SHEET.show(ended, seat.output)
+        return
+    fate, name = _fate(seat, told, boards, keep=keep, aside=aside, name=name, discard=discard)
     if discard:
         # A program has said it by --discard; a person may have typed it for another board.
         question = _("Give {board} back and throw away what was changed on it, for ever?")
-        seat.must_say(yes or not seat.has_person, question.format(board=mine.board), "--yes")
+        seat.must_say(yes or not seat.has_person, question.format(board=boards), "--yes")
     before = _versions(farm, name) if fate == "keep" else ()
-    ended = farm.release(mine.number, fate, name)
-    seat.tell(_("{board} is given back").format(board=ended.board))
+    ended = farm.release(mine.number, fate, name, told.board)
+    seat.tell((_("{board} are given back") if "," in boards else _("{board} is given back")).format(board=boards))
     if fate == "keep" and wait:
         made = [image for image in _versions(farm, name) if image.id not in {one.id for one in before}]
         if made:
@@ -85,31 +91,8 @@ def release(
     SHEET.show(ended, seat.output)
 
 
-def _which(farm: Farm, number: str | None) -> Reservation:
-    if number is not None and _NUMBER.fullmatch(number):
-        return farm.reservation(int(number))
-    mine = [one for one in farm.reservations(running=True) if number in {None, one.board}]
-    if len(mine) == 1:
-        return mine[0]
-    if number is not None:
-        # Whoever else holds it: the farm says who may give it back.
-        for one in farm.reservations(running=True, everyone=True):
-            if one.board == number:
-                return one
-        raise Complaint(
-            "reservation.unknown",
-            _("you have no reservation of {board}").format(board=number[:80]),
-            hint=_("`boardgrid status` lists those that you have"),
-            status=404,
-        )
-    if not mine:
-        raise Complaint("reservation.unknown", _("you hold no board"), status=404)
-    held = ", ".join(f"{one.number} ({one.board})" for one in mine)
-    raise Complaint(NUMBER_MISSING, _("you hold several boards: say which, {held}").format(held=held))
-
-
 def _fate(
-    seat: Seat, mine: Reservation, *, keep: str | None, aside: bool, name: str | None, discard: bool
+    seat: Seat, told: Meant, boards: str, *, keep: str | None, aside: bool, name: str | None, discard: bool
 ) -> tuple[str | None, str | None]:
     if keep is not None:
         return "keep", keep
@@ -120,12 +103,14 @@ def _fate(
     if not seat.has_person:
         raise Complaint(
             REQUEST_INVALID,
-            _("say what becomes of the root of {board}").format(board=mine.board),
+            _("say what becomes of the root of {board}").format(board=boards),
             hint=_("--keep IMAGE, --aside or --discard"),
         )
-    if mine.deployment is not None and mine.deployment.state == "preparing":
+    mine = told.reservation
+    given = [mine.deployment_on(board) for board in (mine.boards if told.board is None else (told.board,))]
+    if any(given) and all(one is None or one.state == "preparing" for one in given):
         return None, None  # nobody was on it yet, and the farm knows whether that is still so
-    seat.tell(_("What becomes of the root of {board}, with all that was changed on it?").format(board=mine.board))
+    seat.tell(_("What becomes of the root of {board}, with all that was changed on it?").format(board=boards))
     seat.tell(_("  keep     make an image of it"))
     seat.tell(_("  aside    keep it for some days; you decide later"))
     seat.tell(_("  discard  throw it away, for ever"))

@@ -1,167 +1,227 @@
-"""``boardgrid reserve``: a board, an image, a span of time."""
+"""``boardgrid reserve``: boards, an image, a span of time."""
 
 import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import click
 
-from boardgrid.client.answers import Deployment, Reservation
-from boardgrid.client.command import BOARDS, IMAGES, ROOTS, TYPES, Verb
-from boardgrid.client.complaint import (
-    DEPLOYMENT_FAILED,
-    REQUEST_INVALID,
-    THING_IN_USE,
-    WAIT_TIMEOUT,
-    Complaint,
-    ExitCode,
-)
-from boardgrid.client.duration import moment, seconds, took
+from boardgrid.client.answers import Deployment, Group, Reservation
+from boardgrid.client.command import BOARDS_AND_TYPES, IMAGES, ROOTS, TYPES, Verb
+from boardgrid.client.complaint import REQUEST_INVALID, THING_IN_USE, WAIT_TIMEOUT, Complaint, ExitCode
+from boardgrid.client.duration import seconds, took
 from boardgrid.client.farm import Farm
-from boardgrid.client.progress import STATES, Steps
+from boardgrid.client.groups import group
+from boardgrid.client.moment import read, shown, told
+from boardgrid.client.opening import failure, until_settled
+from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat, pass_seat
-from boardgrid.client.silence import Silence
-from boardgrid.client.tables import Column, Sheet
+from boardgrid.client.tables import Column, Output, Sheet
 from boardgrid.client.waiting import Deadline
 from boardgrid.messages import _
 
 _TAKEN_WITHIN_S, _AGAIN_S = 60.0, 0.3
-_QUIET_S = 5.0  # how long nothing may happen before the reservation itself is looked at
 
 
-def _deployment(reservation: Reservation, key: str) -> object:
-    return getattr(reservation.deployment, key) if reservation.deployment else None
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One board of a reservation."""
+
+    reservation: Reservation
+    board: str
+    deployment: Deployment | None
+
+    @property
+    def state(self) -> str:
+        if self.deployment is None:
+            return self.reservation.state
+        return self.deployment.state
+
+    @property
+    def is_open(self) -> bool:
+        return self.deployment is not None and self.deployment.state == "open"
 
 
-SHEET: Sheet[Reservation] = Sheet(
-    lambda reservation: str(reservation.number),
+SHEET: Sheet[Place] = Sheet(
+    lambda place: str(place.reservation.number),
     (
-        Column("RESERVATION", lambda one: one.number),
-        Column("BOARD", lambda one: one.board),
-        Column("IMAGE", lambda one: _deployment(one, "image")),
-        Column("ROOT", lambda one: _deployment(one, "root")),
-        Column("STATE", lambda one: _deployment(one, "state") or one.state, is_state=True),
-        Column("UNTIL", lambda one: moment(one.end)),
-        Column("LOG IN", lambda one: f"boardgrid ssh {one.board}" if _deployment(one, "state") == "open" else ""),
+        Column("RESERVATION", lambda place: place.reservation.number),
+        Column("BOARD", lambda place: place.board),
+        Column("IMAGE", lambda place: place.deployment.image if place.deployment else place.reservation.image),
+        Column("ROOT", lambda place: place.deployment and place.deployment.root),
+        Column("STATE", lambda place: place.state, is_state=True),
+        Column("FROM", lambda place: shown(place.reservation.start) if place.reservation.is_waiting else None),
+        Column("UNTIL", lambda place: shown(place.reservation.end)),
+        Column("LOG IN", lambda place: f"boardgrid ssh {place.board}" if place.is_open else ""),
     ),
 )
 
 
+def places_of(mine: Reservation) -> list[Place]:
+    """Its boards, and those that it lost because they could not be made ready."""
+    lost = [one.board for one in mine.deployments if one.state == "failed" and one.board not in mine.boards]
+    boards = dict.fromkeys((*mine.boards, *lost) or (mine.board or mine.asked,))
+    return [Place(mine, board, mine.deployment_on(board)) for board in boards]
+
+
+def show(mine: Reservation, output: Output) -> None:
+    """A program gets the reservation; people its boards."""
+    places = places_of(mine)
+    match output:
+        case Output.JSON:
+            RESERVATION.show(mine, output)
+        case Output.TABLE if len(places) > 1:
+            SHEET.show_all(places, output)
+        case _:
+            SHEET.show(places[0], output)
+
+
+RESERVATION: Sheet[Reservation] = Sheet(lambda one: str(one.number), ())
+
+
 @click.command(cls=Verb)
-@click.argument("board", required=False, shell_complete=BOARDS)
-@click.option("--type", "-t", "type_", metavar="TYPE", shell_complete=TYPES, help="Any free board of this type.")
-@click.option("--image", "-i", metavar="REF", shell_complete=IMAGES, help="What it boots: tiny, or tiny:2.")
+@click.argument("what", nargs=-1, shell_complete=BOARDS_AND_TYPES)
+@click.option("--type", "-t", "type_", metavar="TYPE", shell_complete=TYPES, help="Any boards of this type.")
+@click.option("--count", "-n", type=int, metavar="N", help="So many; one if not given.")
+@click.option("--where", metavar="EXPR", help="Any boards that fit: 'ram_mb >= 2048 and tag(\"camera\")'.")
+@click.option("--image", "-i", metavar="REF", shell_complete=IMAGES, help="What they boot: tiny, or tiny:2.")
 @click.option("--root", metavar="NAME", shell_complete=ROOTS, help="Boot a root again that was kept aside.")
 @click.option("--for", "for_", metavar="SPAN", default="2h", show_default=True, help="How long: 30m, 2h, 1d.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Watch each step until the board is yours.")
+@click.option("--at", metavar="TIME", help="From then on: 14:00, 'tomorrow 9:00', '2026-11-28 09:00'.")
+@click.option("--project", metavar="NAME", help="What it counts on, and whose image boots where none is named.")
+@click.option("--queue", is_flag=True, help="Where they are not free now, as soon as their turn comes.")
+@click.option("--best-effort", is_flag=True, help="On boards that nobody needs, until somebody does.")
+@click.option(
+    "--wait/--no-wait",
+    default=None,
+    help="Wait for the turn, too, and watch until they are yours; or return at once. Without either, what begins now is"
+    " watched.",
+)
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; the reservation goes on.")
 @pass_seat
 def reserve(
     seat: Seat,
     *,
-    board: str | None,
+    what: tuple[str, ...],
     type_: str | None,
+    count: int | None,
+    where: str | None,
     image: str | None,
+    project: str | None,
     root: str | None,
     for_: str,
-    wait: bool,
+    at: str | None,
+    queue: bool,
+    best_effort: bool,
+    wait: bool | None,
     timeout: str | None,
 ) -> None:
     """
-    Reserve BOARD, or any of a type, now, and boot an image on it.
+    Reserve boards and boot an image on them: now, at a date, or as soon as they are free.
+
+    WHAT is a board, or any of a type: tk1-1, tk1, '2 tk1', '2 tk1 (ram_mb >= 2048)'. Several make one reservation.
 
     \b
     Examples:
       boardgrid reserve tk1-1 --image tiny
-      boardgrid reserve --type tk1 --image debian-12:3 --for 1d
+      boardgrid reserve --type tk1 --image debian-12:3 --for 1d --wait
+      boardgrid reserve '2 tk1' 'rpi4 (tag("camera"))' --image tiny --at 'tomorrow 9:00'
       boardgrid reserve tk1-1 --root before-the-upgrade --no-wait -o json
     """
-    if (board is None) == (type_ is None):
-        raise Complaint(REQUEST_INVALID, _("say which board: BOARD, or any of a type with --type TYPE"))
-    if (image is None) == (root is None):
+    groups = _groups(what, type_, count, where)
+    if (image is None) == (root is None) and (image is not None or project is None):
         raise Complaint(REQUEST_INVALID, _("say what it boots: --image REF, or --root NAME"))
+    if sum((at is not None, queue, best_effort)) > 1:
+        raise Complaint(REQUEST_INVALID, _("--at, --queue and --best-effort exclude each other"))
     for_s = seconds(for_)
     timeout_s = None if timeout is None else seconds(timeout)
+    start = None if at is None else read(at, datetime.now(UTC))
+    kind = "best_effort" if best_effort else "queued" if (queue or wait) and at is None else "fixed"
     farm = seat.farm()
-    ends_s = time.monotonic() + (_TAKEN_WITHIN_S if wait else 0)
+    ends_s = time.monotonic() + (0 if wait is False else _TAKEN_WITHIN_S)
     while True:
         try:
-            mine = farm.reserve(board=board, type_=type_, image=image, root=root, for_s=for_s)
+            mine = farm.book(*groups, image=image, root=root, for_s=for_s, at=start, kind=kind, project=project)
             break
         except Complaint as error:
             # A root that was kept aside a moment ago is still being taken from its board.
             if error.code != THING_IN_USE or time.monotonic() > ends_s:
                 raise
         time.sleep(_AGAIN_S)
-    seat.tell(
-        _("reservation {number}: {board} with {what} until {end}").format(
-            number=mine.number, board=mine.board, what=image or root, end=moment(mine.end)
-        )
-    )
-    if wait:
+    seat.tell(_accepted(mine, image or root or ""))
+    if wait or (wait is None and not mine.is_waiting):
         mine = _until_open(seat, farm, mine, timeout_s)
-    SHEET.show(mine, seat.output)
+    elif mine.is_waiting:
+        seat.tell(_later(mine))
+    show(mine, seat.output)
+
+
+def _groups(what: tuple[str, ...], type_: str | None, count: int | None, where: str | None) -> list[Group]:
+    is_by_options = (type_, where) != (None, None)
+    if bool(what) == is_by_options or (what and count is not None):
+        raise Complaint(
+            REQUEST_INVALID,
+            _("say which boards: WHAT, or any with --type TYPE, --where EXPR or both"),
+            hint=_("several groups are written as boardgrid reserve '2 tk1' 'rpi4 (ram_mb >= 2048)'"),
+        )
+    return (
+        [group(text) for text in what] if what else [Group(1 if count is None else count, "", type_ or "", where or "")]
+    )
+
+
+def _accepted(mine: Reservation, boots: str) -> str:
+    if not mine.is_waiting:
+        sentence = _("reservation {number}: {boards} with {what} until {end}")
+    elif mine.kind == "queued":
+        sentence = _("reservation {number} waits for {asked}: it begins at the latest {start}")
+    elif mine.kind == "best_effort":
+        sentence = _("reservation {number} waits until {asked} is idle and nobody needs it")
+    else:
+        sentence = _("reservation {number}: {boards} with {what} from {start} until {end}")
+    return sentence.format(
+        number=mine.number,
+        boards=", ".join(mine.boards) or mine.board,
+        asked=mine.asked,
+        what=boots,
+        start=told(mine.start, datetime.now(UTC)),
+        end=shown(mine.end),
+    )
+
+
+def _later(mine: Reservation) -> str:
+    ends = _("withdraws it") if mine.is_waiting else _("gives it back")
+    sentence = _("`boardgrid status {number}` shows it, `boardgrid release {number}` {ends}")
+    return sentence.format(number=mine.number, ends=ends)
 
 
 def _until_open(seat: Seat, farm: Farm, mine: Reservation, timeout_s: float | None) -> Reservation:
     began = time.monotonic()
-    later = _("`boardgrid status {number}` shows it, `boardgrid release {number}` gives it back").format(
-        number=mine.number
-    )
+    names = mine.asked if mine.is_waiting else ", ".join(mine.boards) or mine.board
+    deadline = Deadline(_("{board} to be ready").format(board=names), timeout_s, _later(mine))
     try:
-        mine = _watched(farm, mine, Deadline(_("{board} to be ready").format(board=mine.board), timeout_s, later))
+        with Steps(are_several=len(mine.boards) > 1) as steps:
+            mine = until_settled(farm, mine, deadline, steps)
     except Complaint as error:
         if error.code == WAIT_TIMEOUT and seat.is_for_programs:
-            SHEET.show(mine, seat.output)  # its number is needed to go on
+            show(mine, seat.output)  # its number is needed to go on
         raise
     except KeyboardInterrupt:
-        seat.tell(
-            _("reservation {number} of {board} goes on: {later}").format(
-                number=mine.number, board=mine.board, later=later
-            )
+        with suppress(Complaint):
+            mine = farm.reservation(mine.number)  # it may have begun meanwhile
+        sentence = (
+            _("reservation {number} keeps its place for {boards}: {later}")
+            if mine.is_waiting
+            else _("reservation {number} of {boards} goes on: {later}")
         )
+        seat.tell(sentence.format(number=mine.number, boards=names, later=_later(mine)))
         raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
-    deployment = mine.deployment
-    if deployment is None or deployment.state != "open":
-        if seat.is_for_programs:
-            SHEET.show(mine, seat.output)
-        raise _failed(mine, deployment)
-    seat.tell(_("{board} is yours after {took}").format(board=mine.board, took=took(time.monotonic() - began)))
+    if complaint := failure(mine):
+        if seat.is_for_programs or (mine.is_running and mine.boards):
+            show(mine, seat.output)
+        raise complaint
+    names, sentence = ", ".join(mine.boards), _("{board} is yours after {took}")
+    if len(mine.boards) > 1:
+        sentence = _("{board} are yours after {took}")
+    seat.tell(sentence.format(board=names, took=took(time.monotonic() - began)))
     return mine
-
-
-def _watched(farm: Farm, mine: Reservation, deadline: Deadline) -> Reservation:
-    """Tell each step as it happens, and why none does, until the deployment is open or has ended."""
-    last = 0
-    silence = Silence(farm, mine.board)
-    with Steps() as steps:
-        for event in farm.follow(reservation=mine.number, quiet_s=min(_QUIET_S, max(deadline.left_s(), 0.1))):
-            if event is not None:
-                last = event.number
-                silence.broken()
-                steps.tell(event)
-                if event.phase != "ended" and event.step not in STATES:
-                    continue
-            try:
-                mine = farm.reservation(mine.number)
-                if reason := silence.reason():
-                    steps.note(reason)
-            except Complaint as error:
-                if not error.is_passing:  # the stream has patience for both
-                    raise
-            if mine.state != "running" or (mine.deployment and mine.deployment.state != "preparing"):
-                for rest in farm.events(after=last, reservation=mine.number):
-                    steps.tell(rest)
-                return mine
-            deadline.check()
-    raise AssertionError("a stream of events has no end")
-
-
-def _failed(mine: Reservation, deployment: Deployment | None) -> Complaint:
-    """Why there is no open board at the end: it could not be made, or someone gave it back meanwhile."""
-    reason = (deployment and deployment.reason) or mine.ended_because or _("it was given back")
-    sentence = _("{board} could not be made ready: {reason}")
-    return Complaint(
-        (deployment and deployment.code) or DEPLOYMENT_FAILED,
-        sentence.format(board=mine.board, reason=reason),
-        hint=deployment.hint if deployment else "",
-        exit_code=ExitCode.FAILED,
-    )

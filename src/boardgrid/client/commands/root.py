@@ -5,7 +5,8 @@ import click
 from boardgrid.client.answers import Root
 from boardgrid.client.command import ROOTS, Noun
 from boardgrid.client.commands import image as images
-from boardgrid.client.duration import moment, seconds
+from boardgrid.client.duration import seconds
+from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet, bytes_text
 from boardgrid.messages import _
@@ -18,8 +19,8 @@ SHEET: Sheet[Root] = Sheet(
         Column("OWNER", lambda root: root.owner),
         Column("IMAGE", lambda root: root.image),
         Column("BOARD", lambda root: root.board),
-        Column("MADE", lambda root: moment(root.created_at)),
-        Column("KEPT UNTIL", lambda root: root.expires_at and moment(root.expires_at)),
+        Column("MADE", lambda root: shown(root.created_at)),
+        Column("KEPT UNTIL", lambda root: root.expires_at and shown(root.expires_at)),
         Column("ROOM", lambda root: bytes_text(root.size_bytes)),
         Column("ID", lambda root: root.id, is_detail=True),
     ),

@@ -4,7 +4,8 @@ import click
 
 from boardgrid.client.answers import Token
 from boardgrid.client.command import USERS, Noun
-from boardgrid.client.duration import moment, seconds
+from boardgrid.client.duration import seconds
+from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Output, Sheet, as_json
 from boardgrid.messages import _
@@ -14,10 +15,10 @@ SHEET: Sheet[Token] = Sheet(
     (
         Column("ID", lambda token: token.id),
         Column("SCOPE", lambda token: token.scope),
-        Column("MADE", lambda token: token.created_at and moment(token.created_at)),
+        Column("MADE", lambda token: token.created_at and shown(token.created_at)),
         Column("FROM", lambda token: token.origin),
-        Column("UNTIL", lambda token: moment(token.expires_at) if token.expires_at else _("revoked")),
-        Column("LAST USED", lambda token: token.last_used_at and moment(token.last_used_at)),
+        Column("UNTIL", lambda token: shown(token.expires_at) if token.expires_at else _("revoked")),
+        Column("LAST USED", lambda token: token.last_used_at and shown(token.last_used_at)),
         Column("LABEL", lambda token: token.label),
     ),
 )
@@ -60,7 +61,7 @@ def create(seat: Seat, label: str, scope: str | None, for_: str | None) -> None:
     if seat.output is Output.JSON:
         click.echo(as_json(made))
         return
-    until = moment(made.expires_at) if made.expires_at else _("it is revoked")
+    until = shown(made.expires_at) if made.expires_at else _("it is revoked")
     seat.tell(
         _("This is token {id} ({scope}), good until {until}; it is shown only now:").format(
             id=made.id, scope=made.scope, until=until

@@ -6,7 +6,7 @@ from boardgrid.client.answers import ExternalIdentity, Invitation, User
 from boardgrid.client.command import USERS, Noun
 from boardgrid.client.commands.account import public_keys, short_key
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
-from boardgrid.client.duration import moment
+from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Output, Sheet, as_json
 from boardgrid.messages import _
@@ -28,7 +28,7 @@ INVITATIONS: Sheet[Invitation] = Sheet(
         Column("FOR", lambda invitation: invitation.name or _("anybody")),
         Column("ROLE", lambda invitation: invitation.role),
         Column("GIVES", lambda invitation: _("a new password") if invitation.is_reset else _("an account")),
-        Column("UNTIL", lambda invitation: moment(invitation.expires_at)),
+        Column("UNTIL", lambda invitation: shown(invitation.expires_at)),
     ),
 )
 
@@ -36,7 +36,7 @@ IDENTITIES: Sheet[ExternalIdentity] = Sheet(
     lambda identity: identity.key,
     (
         Column("KEY", lambda identity: identity.key),
-        Column("SINCE", lambda identity: moment(identity.linked_at)),
+        Column("SINCE", lambda identity: shown(identity.linked_at)),
     ),
 )
 
@@ -257,6 +257,6 @@ def _hand_out(seat: Seat, made: Invitation, sentence: str) -> None:
     if seat.output is Output.JSON:
         click.echo(as_json(made))
         return
-    until = moment(made.expires_at)
+    until = shown(made.expires_at)
     seat.tell(_("{sentence} (`boardgrid accept URL`), once, until {until}:").format(sentence=sentence, until=until))
     click.echo(made.code)
