@@ -13,8 +13,10 @@ from uuid import UUID
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
 from boardgrid.model.next_step import Tree
+from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
@@ -52,6 +54,40 @@ class Passwords(Protocol):
 
     def is_right(self, password: str, hashed: str | None) -> bool:
         """Takes as long where there is nothing to compare with (None), and is False then."""
+
+
+# --- the post: how people and their programs are told
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Plain text to one person."""
+
+    id: str  # the same whenever it is sent again
+    to: str
+    subject: str
+    text: str
+
+
+class Post(Protocol):
+    async def send(self, mail: Mail) -> None:
+        """
+        Hand a mail to the mail server, which has it when this returns.
+
+        Raises:
+            Invalid: EMAIL_INVALID, the server will never take it for this address.
+            Fault: MAIL_FAILED, it did not answer, or not now.
+        """
+
+
+class Hooks(Protocol):
+    async def call(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        """
+        POST *body* to *url*, whose name is looked up once: what may not be reached is refused before it is reached.
+
+        Raises:
+            Fault: WEBHOOK_FAILED, it may not be reached, or did not answer with success.
+        """
 
 
 # --- the store: images and roots on the disk of the site
@@ -422,6 +458,8 @@ class SiteState:
     gateway_host: str = ""
     gateway_port: int = 0
     gateway_key: str = ""
+    watched_since: datetime | None = None  # from when on its gateway has told, without a gap, who uses which board
+    watched_at: datetime | None = None  # when it last did
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +485,15 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """Who comes to a board through the gateway."""
+
+    board: str
+    sessions: int  # that are open
+    active_at: datetime  # when somebody last did something on it
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event as it is recorded: *owner* is whom it concerns, None: the farm."""
 
@@ -465,8 +512,9 @@ class Revisions:
 
 Thing = (
     User | Password | Token | Invitation | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment
-    | OrderRecord | Health
+    | OrderRecord | Health | Activity | Contact | Webhook | Feed | Posting
 )  # fmt: skip
+Removable = Password | Token | Invitation | BoardType | Standing | Webhook | Feed | Posting
 T = TypeVar("T", bound=Thing)
 
 
@@ -498,6 +546,25 @@ class Snapshot(Protocol):
 
     def invitations(self) -> list[Invitation]:
         """Oldest first."""
+
+    def contact(self, user: UUID) -> Contact | None: ...
+
+    def webhook(self, webhook_id: str) -> Webhook | None: ...
+
+    def webhooks(self, owner: UUID | None) -> list[Webhook]:
+        """A user's, or the farm's: oldest first."""
+
+    def feed(self, feed_id: str) -> Feed | None: ...
+
+    def feeds(self, owner: UUID) -> list[Feed]:
+        """Oldest first."""
+
+    def posting(self, posting_id: UUID) -> Posting | None: ...
+
+    def postings(
+        self, *, due_by: datetime | None = None, user: UUID | None = None, webhook: str | None = None
+    ) -> list[Posting]:
+        """By when they are due: all, those that are by then, or those to one address."""
 
     def site(self, name: str) -> SiteState | None: ...
 
@@ -568,6 +635,9 @@ class Snapshot(Protocol):
     def health(self) -> Mapping[str, Health]:
         """By board."""
 
+    def activity(self) -> Mapping[str, Activity]:
+        """By board; of one that nobody ever came to by the gateway nothing is known."""
+
     def events(
         self,
         after: int,
@@ -605,7 +675,7 @@ class Transaction(Snapshot, Protocol):
     def recorded(self, thing: T) -> T | None:
         """What is recorded under its key; costs nothing where this transaction has read it."""
 
-    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
+    def remove(self, thing: Removable) -> None:
         """Forget it; what is not there is as good as forgotten."""
 
     def site_tokens_end(self, site: str, audience: Audience) -> None:
@@ -658,6 +728,9 @@ class Records(Protocol):
 # --- changes: who waits for the records to change
 
 EVENTS = "events"  # the topic of everything that is recorded
+
+
+NOTICES = "notices"  # the topic of what waits to be sent
 
 
 def wishes_of(site: str) -> str:

@@ -22,7 +22,7 @@ from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Sour
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
-from boardgrid.ports import BootEntry, BootFiles, BootSeen, Export, Holdings, Persona, Room, Route, Sighting, Sign
+from boardgrid.ports import BootEntry, BootFiles, BootSeen, Export, Holdings, Mail, Persona, Room, Route, Sighting, Sign
 
 P = ParamSpec("P")
 
@@ -499,6 +499,39 @@ class FakePasswords:
     def is_right(self, password: str, hashed: str | None) -> bool:
         self.compared.append(hashed)
         return hashed == self.hashed(password)
+
+
+@dataclass
+class FakePost:
+    """A mail server that keeps what it was handed."""
+
+    mails: list[Mail] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)  # addresses that it will never take
+    is_silent: bool = False
+    takes_s: float = 0.0
+
+    async def send(self, mail: Mail) -> None:
+        await asyncio.sleep(self.takes_s)
+        if self.is_silent:
+            raise Fault(Code.MAIL_FAILED, "the mail server does not answer")
+        if mail.to in self.refused:
+            raise Invalid(Code.EMAIL_INVALID, "the mail server takes nothing for {to}", to=mail.to)
+        self.mails.append(mail)
+
+
+@dataclass
+class FakeHooks:
+    """Programs that are called, as (url, headers, body)."""
+
+    calls: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)  # URLs that answer nothing
+    takes_s: float = 0.0
+
+    async def call(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        await asyncio.sleep(self.takes_s)
+        if url in self.silent:
+            raise Fault(Code.WEBHOOK_FAILED, "the webhook at {url} could not be called", url=url)
+        self.calls.append((url, headers, body))
 
 
 @dataclass

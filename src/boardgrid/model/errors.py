@@ -28,6 +28,9 @@ class Code(StrEnum):
     IMAGE_MISFIT = "image.misfit"
     KERNEL_MISSING = "image.kernel_missing"
     POWER_UNABLE = "power.unable"
+    EMAIL_INVALID = "email.invalid"
+    ZONE_INVALID = "zone.invalid"
+    WEBHOOK_INVALID = "webhook.invalid"
     PASSWORD_INVALID = "password.invalid"  # noqa: S105 - a code, not a secret
 
     # NotAllowed: the asker is known and may not do this
@@ -44,6 +47,8 @@ class Code(StrEnum):
     TOKEN_UNKNOWN = "token.unknown"  # noqa: S105 - as above
     KEY_UNKNOWN = "key.unknown"
     INVITATION_UNKNOWN = "invitation.unknown"
+    WEBHOOK_UNKNOWN = "webhook.unknown"
+    FEED_UNKNOWN = "feed.unknown"
     SITE_UNKNOWN = "site.unknown"
     BOARD_UNKNOWN = "board.unknown"
     TYPE_UNKNOWN = "type.unknown"
@@ -97,6 +102,8 @@ class Code(StrEnum):
     ROOT_UNFIT = "root.unfit"
     EXPORTS_FAILED = "exports.failed"
     NETBOOT_FAILED = "netboot.failed"
+    MAIL_FAILED = "mail.failed"
+    WEBHOOK_FAILED = "webhook.failed"
     CONTROLLER_SILENT = "controller.silent"
     RECORDS_FAILED = "records.failed"
     BUG = "farm.bug"

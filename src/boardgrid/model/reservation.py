@@ -1,7 +1,7 @@
 """Reservations: who has which boards, and when."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -57,6 +57,14 @@ class Reservation:
     size_bytes: int = 0  # how much may be written on each board
     members: tuple[UUID, ...] = ()  # with whom its user shares it
     ended_because: str = ""  # a sentence for everybody, when it ended otherwise than by release
+    warned_of: datetime | None = None  # the end that its user was warned of; an extension has another
+    idle_until: datetime | None = None  # when it is released, unless somebody uses it before; None: it is not idle
+
+    def warn_at(self, soon: timedelta) -> datetime | None:
+        """When its user is to be warned of its end: *soon* before it, and a short one at half its time. None: not now."""
+        if not self.is_running or self.warned_of == self.window.end:
+            return None
+        return self.window.end - min(soon, self.window.lasting / 2)
 
     @property
     def is_running(self) -> bool:

@@ -3,12 +3,14 @@
 from boardgrid.model.audit import Facts, difference, facts_of
 from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Deployment
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
+from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.user import Invitation, Password, Token, User
-from boardgrid.ports import Health, OrderRecord, SiteState, Snapshot, Thing
+from boardgrid.ports import Activity, Health, OrderRecord, SiteState, Snapshot, Thing
 
 
 def told(before: Thing | None, after: Thing | None) -> tuple[Facts, Facts]:
@@ -21,13 +23,17 @@ def name_of(records: Snapshot, thing: Thing) -> str:
     match thing:
         case User():
             return f"user:{thing.name}"
-        case Password():
+        case Password() | Contact():
             user = records.user(thing.user)
             return f"user:{user.name if user else ''}"
         case Token():
             return f"token:{thing.id}"
         case Invitation():
             return f"invitation:{thing.id}"
+        case Webhook():
+            return f"webhook:{thing.id}"
+        case Feed():
+            return f"feed:{thing.id}"
         case BoardType():
             return f"board-type:{thing.name}"
         case Standing():
@@ -40,7 +46,7 @@ def name_of(records: Snapshot, thing: Thing) -> str:
             return f"root:{thing.id}"
         case Reservation():
             return f"reservation:{thing.number}"
-        case Deployment() | SiteState() | Health():
+        case Deployment() | SiteState() | Health() | Activity() | Posting():
             return ""
 
 

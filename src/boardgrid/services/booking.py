@@ -334,7 +334,7 @@ class Booking:
 
 def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
     awaited = {one.root for one in records.reservations(states={ReservationState.WAITING})}
-    times = [plan.next_due(), now if plan.vacated else None]
+    times = [plan.next_due(), plan.next_warning(), now if plan.vacated else None]
     times += [one.expires_at for one in records.roots(states={RootState.ASIDE}) if one.id not in awaited]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]

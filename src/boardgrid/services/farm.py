@@ -1,10 +1,11 @@
 """All services of a farm, for those who serve them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from boardgrid.model.board import DriverSpec
+from boardgrid.model.notice import SOON
 from boardgrid.ports import Changes, Passwords, Records
 from boardgrid.services.accounts import Accounts
 from boardgrid.services.attempts import Attempts
@@ -18,7 +19,10 @@ from boardgrid.services.history import History
 from boardgrid.services.inventory import Inventory
 from boardgrid.services.invitations import Invitations
 from boardgrid.services.logins import LOGIN_FOR, Logins
+from boardgrid.services.notices import Notices
+from boardgrid.services.posting import Postings
 from boardgrid.services.roots import Roots
+from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
 
 
@@ -36,6 +40,8 @@ class Farm:
     fleet: Fleet
     doors: Doors
     history: History
+    notices: Notices
+    postings: Postings
     changes: Changes
 
     @classmethod
@@ -48,9 +54,12 @@ class Farm:
         passwords: Passwords,
         login_for: timedelta = LOGIN_FOR,
         root_bytes: int = 4 << 30,
+        soon: timedelta = SOON,
+        sends_mail: bool = False,
+        webhook_hosts: Collection[str] = (),
         check_driver: Callable[[DriverSpec], None] | None = None,
     ) -> "Farm":
-        desk = Desk(records, changes, now)
+        desk = Desk(records, changes, now, Timetable(soon))
         logins = Logins(desk, passwords, Attempts(), login_for)
         return cls(
             Accounts(desk, passwords),
@@ -65,5 +74,7 @@ class Farm:
             Fleet(desk),
             Doors(desk),
             History(desk),
+            Notices(desk, frozenset(webhook_hosts)),
+            Postings(desk, sends_mail, frozenset(webhook_hosts)),
             changes,
         )

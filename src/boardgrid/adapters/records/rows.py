@@ -11,14 +11,16 @@ from boardgrid.adapters.records import schema
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
+from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.user import Invitation, Password, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
-from boardgrid.ports import Entry, Health, OrderRecord, SiteState
+from boardgrid.ports import Activity, Entry, Health, OrderRecord, SiteState
 
 T = TypeVar("T")
 
@@ -148,6 +150,11 @@ RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_re
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
 ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, "order.id")
 HEALTH = _same(schema.health, Health, "board")
+ACTIVITY = _same(schema.activity, Activity, "board")
+CONTACTS = _same(schema.contacts, Contact, "user")
+WEBHOOKS = _same(schema.webhooks, Webhook, "id")
+POSTINGS = _same(schema.postings, Posting, "id")
+FEEDS = _same(schema.feeds, Feed, "id")
 
 SHELVES: dict[type[Any], Shelf[Any]] = {
     User: USERS,
@@ -163,4 +170,9 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Deployment: DEPLOYMENTS,
     OrderRecord: ORDERS,
     Health: HEALTH,
+    Activity: ACTIVITY,
+    Contact: CONTACTS,
+    Webhook: WEBHOOKS,
+    Posting: POSTINGS,
+    Feed: FEEDS,
 }

@@ -12,12 +12,11 @@ from boardgrid.adapters.records import rows, schema
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
 from boardgrid.model.audit import AuditEntry
-from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
-from boardgrid.model.user import Audience, Invitation, Password, Token, User
-from boardgrid.ports import Entry, Thing
+from boardgrid.model.user import Audience, User
+from boardgrid.ports import Entry, Removable, Thing
 
 T = TypeVar("T", bound=Thing)
 
@@ -102,13 +101,14 @@ class SqlTransaction(SqlSnapshot):
             self._raised[of] = number
         return self._raised[of]
 
-    def remove(self, thing: Password | Token | Invitation | BoardType | Standing) -> None:
+    def remove(self, thing: Removable) -> None:
         shelf = rows.SHELVES[type(thing)]
         key = shelf.key_of(thing)
         self._connection.execute(delete(shelf.table).where(shelf.table.c[shelf.key] == key))
         if isinstance(thing, Standing):
-            self._connection.execute(delete(schema.health).where(schema.health.c.board == key))
-            self._known.pop((schema.health, key), None)
+            for told in (schema.health, schema.activity):
+                self._connection.execute(delete(told).where(told.c.board == key))
+                self._known.pop((told, key), None)
         self._known[shelf.table, key] = None
 
     def site_tokens_end(self, site: str, audience: Audience) -> None:

@@ -37,6 +37,9 @@ def services(config: Config, *, upgrade: bool) -> Iterator[Farm]:
             passwords=ArgonPasswords(),
             login_for=timedelta(days=config.controller.login_days),
             root_bytes=config.controller.root_mib << 20,
+            soon=timedelta(minutes=config.notices.soon_min),
+            sends_mail=config.notices.smtp is not None,
+            webhook_hosts=config.notices.webhook_hosts,
             check_driver=_driver_check(config),
         )
 
