@@ -413,6 +413,15 @@ class Holdings:
     pairs: frozenset[tuple[str, str]] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Who is on a board through this gateway."""
+
+    board: str
+    sessions: int  # that are open
+    quiet_s: float = 0.0  # since the last one ended, where none is open
+
+
 class Doorkeeper(Protocol):
     """
     The gateway door. Whoever gets no clear answer lets nobody in.
@@ -437,6 +446,14 @@ class Doorkeeper(Protocol):
         Which keys open what, as soon as its version differs from *after*, or when *wait_s* have passed.
 
         The version differs too when a key became somebody's or nobody's.
+        """
+
+
+    async def activity(self, uses: Sequence[Use]) -> None:
+        """
+        Tell who is on which board: all that are open, and what ended since this was last told. May be called twice.
+
+        To be told when it differs, and every five minutes at least: boards of a gateway that tells nothing are in use.
         """
 
 

@@ -22,7 +22,7 @@ from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Sour
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
-from boardgrid.ports import BootEntry, BootFiles, BootSeen, Export, Holdings, Mail, Persona, Room, Route, Sighting, Sign
+from boardgrid.ports import BootEntry, BootFiles, BootSeen, Export, Holdings, Mail, Persona, Room, Route, Sighting, Sign, Use
 
 P = ParamSpec("P")
 
@@ -554,6 +554,7 @@ class FakeDoorkeeper:
     unseen: set[tuple[str, str]] = field(default_factory=set)  # held, but an answer from before does not know it yet
     asked: list[tuple[str, str]] = field(default_factory=list)  # routes that were asked for, by user and board
     keys_asked: list[str] = field(default_factory=list)  # whose users were asked for
+    uses: list[tuple[Use, ...]] = field(default_factory=list)  # what it was told of who is on which board
     version: int = 1
     is_silent: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -599,6 +600,10 @@ class FakeDoorkeeper:
         held = self.held.keys() - self.unseen
         pairs = {(key, board) for key, user in self.users.items() for holder, board in held if holder == user}
         return Holdings(self.version, frozenset(pairs))
+
+    async def activity(self, uses: Sequence[Use]) -> None:
+        self._answer()
+        self.uses.append(tuple(uses))
 
     def _tell(self) -> None:
         self.version += 1

@@ -165,6 +165,7 @@ MATRIX = {
     "POST /api/gateway/v1/hello": of_gateways("/hello", 204, json={"host": "farm", "port": 22, "host_key": HOST_KEY}),
     "POST /api/gateway/v1/key": of_gateways("/key", NOT_THERE, json={"key": KEY}),
     "POST /api/gateway/v1/route": of_gateways("/route", 200, json={"key": KEY_A, "board": "tk1-1"}),
+    "POST /api/gateway/v1/activity": of_gateways("/activity", 204, json={"uses": []}),
     "GET /api/gateway/v1/changes": of_gateways("/changes", 200),
 }  # fmt: skip
 MATRIX["POST /api/agent/v1/lease"].agent = 426

@@ -16,6 +16,7 @@ from boardgrid.services.desk import Desk
 from boardgrid.services.doors import Doors
 from boardgrid.services.fleet import Fleet
 from boardgrid.services.history import History
+from boardgrid.services.idling import Idling
 from boardgrid.services.inventory import Inventory
 from boardgrid.services.invitations import Invitations
 from boardgrid.services.logins import LOGIN_FOR, Logins
@@ -55,6 +56,7 @@ class Farm:
         login_for: timedelta = LOGIN_FOR,
         root_bytes: int = 4 << 30,
         soon: timedelta = SOON,
+        idling: Idling | None = None,
         sends_mail: bool = False,
         webhook_hosts: Collection[str] = (),
         check_driver: Callable[[DriverSpec], None] | None = None,
@@ -70,7 +72,7 @@ class Farm:
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
             Roots(desk),
-            Booking(desk, root_bytes),
+            Booking(desk, root_bytes, idling or Idling()),
             Fleet(desk),
             Doors(desk),
             History(desk),

@@ -17,6 +17,7 @@ from boardgrid.messages import _
 from boardgrid.model.board import Board, DriverSpec
 from boardgrid.model.user import Audience, Secret
 from boardgrid.services.farm import Farm
+from boardgrid.services.idling import Idling
 
 
 def now() -> datetime:
@@ -38,10 +39,17 @@ def services(config: Config, *, upgrade: bool) -> Iterator[Farm]:
             login_for=timedelta(days=config.controller.login_days),
             root_bytes=config.controller.root_mib << 20,
             soon=timedelta(minutes=config.notices.soon_min),
+            idling=_idling(config),
             sends_mail=config.notices.smtp is not None,
             webhook_hosts=config.notices.webhook_hosts,
             check_driver=_driver_check(config),
         )
+
+
+def _idling(config: Config) -> Idling:
+    after = config.booking.idle_after_min
+    grace = timedelta(minutes=config.booking.idle_grace_min)
+    return Idling(None if after is None else timedelta(minutes=after), grace)
 
 
 def _driver_check(config: Config) -> Callable[[DriverSpec], None]:
