@@ -448,7 +448,6 @@ class Doorkeeper(Protocol):
         The version differs too when a key became somebody's or nobody's.
         """
 
-
     async def activity(self, uses: Sequence[Use]) -> None:
         """
         Tell who is on which board: all that are open, and what ended since this was last told. May be called twice.
@@ -614,6 +613,9 @@ class Snapshot(Protocol):
     ) -> list[Root]: ...
 
     def reservation(self, number: int) -> Reservation | None: ...
+
+    def reservation_revisions(self, numbers: Collection[int]) -> Mapping[int, int]:
+        """Which revision last changed each; rises with each change."""
 
     def holder_of(self, board: str) -> Reservation | None:
         """The reservation that runs on it."""

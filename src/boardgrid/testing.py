@@ -22,7 +22,20 @@ from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Sour
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
-from boardgrid.ports import BootEntry, BootFiles, BootSeen, Export, Holdings, Mail, Persona, Room, Route, Sighting, Sign, Use
+from boardgrid.ports import (
+    BootEntry,
+    BootFiles,
+    BootSeen,
+    Export,
+    Holdings,
+    Mail,
+    Persona,
+    Room,
+    Route,
+    Sighting,
+    Sign,
+    Use,
+)
 
 P = ParamSpec("P")
 

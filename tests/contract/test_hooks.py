@@ -88,7 +88,7 @@ async def test_a_call_arrives_with_its_body_and_headers_under_its_own_name() -> 
 async def test_what_does_not_answer_is_a_fault_that_names_the_host_and_not_the_path(kind: str) -> None:
     url = "http://chat.example.org:9/secret-path"
     hooks: Hooks = FakeHooks(silent={url}) if kind == "fake" else hooks_with(Names("127.0.0.1"))
-    with pytest.raises(Fault, match="chat.example.org") as error:
+    with pytest.raises(Fault, match=r"chat\.example\.org") as error:
         await hooks.call(url, HEADERS, b"{}")
     assert error.value.code is Code.WEBHOOK_FAILED
     assert kind == "fake" or "secret-path" not in str(error.value)
@@ -154,5 +154,5 @@ async def test_a_certificate_must_be_of_the_name_and_not_of_the_address(
         await hooks.call(f"https://chat.example.org:{program.port}/", HEADERS, b"{}")
         assert len(program.heard) == 1
         hooks = hooks_with(Names("127.0.0.1"), transport=httpx.AsyncHTTPTransport(verify=tls.client))
-        with pytest.raises(Fault, match="(?i)certificate|hostname"):
+        with pytest.raises(Fault, match=r"(?i)certificate|hostname"):
             await hooks.call(f"https://other.example.org:{program.port}/", HEADERS, b"{}")

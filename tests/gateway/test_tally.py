@@ -1,8 +1,8 @@
 """The controller hears who is on which board: when that differs, and otherwise now and then."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 from boardgrid.gateway.limits import Limits

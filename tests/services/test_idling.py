@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from boardgrid.model.board import Act
 from boardgrid.model.notice import Occasion
 from boardgrid.model.reservation import Group, Kind, Reservation
 from boardgrid.model.root import RootState
-from boardgrid.model.board import Act
 from boardgrid.ports import Use
 from boardgrid.services.farm import Farm
 from boardgrid.services.idling import Idling
@@ -40,9 +40,7 @@ def tell(house: House, *uses: Use) -> None:
 
 
 def bob_waits(house: House) -> None:
-    house.farm.booking.reserve(
-        house.bob, groups=[Group(type="tk1")], image="tiny", for_=HOUR, kind=Kind.QUEUED
-    )
+    house.farm.booking.reserve(house.bob, groups=[Group(type="tk1")], image="tiny", for_=HOUR, kind=Kind.QUEUED)
 
 
 def go(house: House, until: datetime, *uses: Use) -> None:
@@ -79,7 +77,10 @@ def test_the_warning_is_told_once_with_the_time_of_the_release(house: House) -> 
         [posting] = records.postings()
     assert posting.notice.before == START + HOUR + 15 * MINUTE
     [event] = [one for one in house.farm.history.after(house.ada, reservation=1) if "nobody uses it" in one.detail]
-    assert event.detail == "nobody uses it and somebody waits: it is released at 2026-03-01 13:15 UTC unless somebody logs in"
+    assert (
+        event.detail
+        == "nobody uses it and somebody waits: it is released at 2026-03-01 13:15 UTC unless somebody logs in"
+    )
 
 
 def test_where_nobody_waits_nobody_is_asked_to_go(house: House) -> None:

@@ -9,7 +9,20 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, FastAPI
 
-from boardgrid.api import account, agents, audit, events, gateways, health, images, people, problem, reservations, shelf
+from boardgrid.api import (
+    account,
+    agents,
+    audit,
+    events,
+    gateways,
+    health,
+    images,
+    notices,
+    people,
+    problem,
+    reservations,
+    shelf,
+)
 from boardgrid.api.envelope import Envelope
 from boardgrid.api.problem import Problem
 from boardgrid.api.spool import Spool
@@ -53,7 +66,7 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     )
     app.state.farm, app.state.spool, app.state.streams = farm, spool, streams or Streams()
     v1 = APIRouter(prefix="/api/v1")
-    for part in (account, people, audit, shelf, images, reservations, events, health):
+    for part in (account, people, notices, audit, shelf, images, reservations, events, health):
         v1.include_router(part.router)
     for router in (health.router, v1, agents.router, gateways.router):
         app.include_router(router)

@@ -61,7 +61,7 @@ class Reservation:
     idle_until: datetime | None = None  # when it is released, unless somebody uses it before; None: it is not idle
 
     def warn_at(self, soon: timedelta) -> datetime | None:
-        """When its user is to be warned of its end: *soon* before it, and a short one at half its time. None: not now."""
+        """When its user is to be warned: *soon* before its end, and of a short one at half its time. None: not now."""
         if not self.is_running or self.warned_of == self.window.end:
             return None
         return self.window.end - min(soon, self.window.lasting / 2)

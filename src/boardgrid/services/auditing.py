@@ -26,14 +26,8 @@ def name_of(records: Snapshot, thing: Thing) -> str:
         case Password() | Contact():
             user = records.user(thing.user)
             return f"user:{user.name if user else ''}"
-        case Token():
-            return f"token:{thing.id}"
-        case Invitation():
-            return f"invitation:{thing.id}"
-        case Webhook():
-            return f"webhook:{thing.id}"
-        case Feed():
-            return f"feed:{thing.id}"
+        case Token() | Invitation() | Webhook() | Feed():
+            return f"{type(thing).__name__.lower()}:{thing.id}"
         case BoardType():
             return f"board-type:{thing.name}"
         case Standing():

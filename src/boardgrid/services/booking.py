@@ -1,7 +1,7 @@
 """Booking: who gets which board, what it boots, and what becomes of the root."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -49,7 +49,7 @@ ORDERS_FOR = timedelta(days=7)  # who ordered something has asked what became of
 class Booking:
     desk: Desk
     root_bytes: int = 4 << 30  # how much a user may write on a board; promised by the store
-    idling: Idling = Idling()
+    idling: Idling = field(default_factory=Idling)
 
     def reserve(
         self,

@@ -7,9 +7,13 @@ import secrets
 
 from boardgrid.model.user import Secret
 
-TOKEN, CODE = "bg", "bgi"  # what they begin with, so that scanners of files find those that were left lying about
+TOKEN, CODE, FEED = (
+    "bg",
+    "bgi",
+    "bgf",
+)  # what they begin with, so that scanners of files find those that were left lying about
 
-_FORM = re.compile(r"(?P<kind>bgi?)_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+_FORM = re.compile(r"(?P<kind>bg[if]?)_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 
 
 def made(kind: str) -> tuple[str, str, Secret]:

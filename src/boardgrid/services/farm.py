@@ -14,6 +14,7 @@ from boardgrid.services.booking import Booking
 from boardgrid.services.catalog import Catalog
 from boardgrid.services.desk import Desk
 from boardgrid.services.doors import Doors
+from boardgrid.services.feeds import Feeds
 from boardgrid.services.fleet import Fleet
 from boardgrid.services.history import History
 from boardgrid.services.idling import Idling
@@ -43,6 +44,7 @@ class Farm:
     history: History
     notices: Notices
     postings: Postings
+    feeds: Feeds
     changes: Changes
 
     @classmethod
@@ -78,5 +80,6 @@ class Farm:
             History(desk),
             Notices(desk, frozenset(webhook_hosts)),
             Postings(desk, sends_mail, frozenset(webhook_hosts)),
+            Feeds(desk),
             changes,
         )

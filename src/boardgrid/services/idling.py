@@ -1,9 +1,10 @@
 """
 Idling: boards that nobody uses go to who waits for them.
 
-A reservation is idle when all of its boards are open, and nobody was logged in to any of them for a time. Where somebody
-waits for one of its boards, its user is warned; a while later it ends, with its roots kept aside. Whatever anybody does
-on a board meanwhile calls that off. What is not known is taken for use: without a gateway that tells, nothing is idle.
+A reservation is idle when all of its boards are open, and nobody was logged in to any of them for a time. Where
+somebody waits for one of its boards, its user is warned; a while later it ends, with its roots kept aside. Whatever
+anybody does on a board meanwhile calls that off. What is not known is taken for use: without a gateway that tells,
+nothing is idle.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,9 +59,7 @@ class Idling:
                 self.carry_out(work)  # who got it waits no more, so that others may keep theirs
                 return
 
-    def _looked_at(
-        self, records: Snapshot, plan: Plan, now: datetime
-    ) -> Sequence[tuple[Reservation, datetime | None]]:
+    def _looked_at(self, records: Snapshot, plan: Plan, now: datetime) -> Sequence[tuple[Reservation, datetime | None]]:
         """Those that run, and when each has been idle for long enough; None: it is in use, or nobody waits for it."""
         if self.after is None:
             return []

@@ -36,7 +36,8 @@ def mail(posting: Posting, contact: Contact) -> Mail:
 
 def call(posting: Posting, hook: Webhook, now: datetime) -> Call:
     """
-    Signed: X-BoardGrid-Signature is ``sha256=`` and the HMAC, by the webhook's secret, of the timestamp, a dot and the body.
+    Signed: X-BoardGrid-Signature is ``sha256=`` and the HMAC, by the webhook's secret, of the timestamp, a dot and the
+    body.
     """
     notice = posting.notice
     facts = {

@@ -44,8 +44,8 @@ class Postings:
 
     def take(self, busy: Collection[str] = ()) -> Taken:
         """
-        What is due now, but for lanes that are *busy*. Each is recorded as due again after a pause that grows, so that it
-        is sent once more where whoever took it is killed, and :meth:`sent` is never told.
+        What is due now, but for lanes that are *busy*. Each is recorded as due again after a pause that grows, so that
+        it is sent once more where whoever took it is killed, and :meth:`sent` is never told.
         """
         with self.desk.records.read() as records:
             if not any(self._lane(records, one) not in busy for one in records.postings(due_by=self.desk.now())):

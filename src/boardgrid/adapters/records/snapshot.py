@@ -158,6 +158,11 @@ class SqlSnapshot:
     def reservation(self, number: int) -> Reservation | None:
         return self._one(rows.RESERVATIONS, number)
 
+    def reservation_revisions(self, numbers: Collection[int]) -> Mapping[int, int]:
+        reservation = schema.reservations.c
+        query = select(reservation.number, reservation.revision).where(reservation.number.in_(tuple(numbers)))
+        return {row.number: row.revision for row in self._connection.execute(query)}
+
     def holder_of(self, board: str) -> Reservation | None:
         # One that runs has its board from ever, so it is the first.
         number = self._connection.scalar(_HOLDER, {"board": board})
