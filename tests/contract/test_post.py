@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -58,28 +59,32 @@ class Inbox:
         return read
 
 
+@asynccontextmanager
+async def smtp_server(inbox: Inbox, *, whole: ssl.SSLContext | None = None, **how: Any) -> AsyncIterator[int]:
+    """A server on the loopback; its port. *whole*: encrypted from the first byte."""
+    loop = asyncio.get_running_loop()
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = await loop.create_server(
+        lambda: SMTP(inbox, authenticator=inbox.login, loop=loop, **how), sock=listening, ssl=whole
+    )
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.close()
+
+
 Serve = Callable[..., Awaitable[int]]
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     """Begin an SMTP server and return its port."""
-    servers: list[asyncio.Server] = []
+    async with AsyncExitStack() as stack:
 
-    async def begin(inbox: Inbox, *, whole: ssl.SSLContext | None = None, **how: Any) -> int:
-        loop = asyncio.get_running_loop()
-        listening = socket.create_server(("127.0.0.1", 0))
-        servers.append(
-            await loop.create_server(
-                lambda: SMTP(inbox, authenticator=inbox.login, loop=loop, **how), sock=listening, ssl=whole
-            )
-        )
-        port: int = listening.getsockname()[1]
-        return port
+        async def begin(inbox: Inbox, **how: Any) -> int:
+            return await stack.enter_async_context(smtp_server(inbox, **how))
 
-    yield begin
-    for one in servers:
-        one.close()
+        yield begin
 
 
 @pytest.fixture(scope="module")
