@@ -14,9 +14,11 @@ from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
+from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.report import Power, Report, Voice
@@ -91,6 +93,40 @@ class IdentityProvider(Protocol):
         Raises:
             NotAllowed: LOGIN_REFUSED, the code, or what the provider signed for it, is not of this login.
             Fault: PROVIDER_FAILED.
+        """
+
+
+# --- the post: how people and their programs are told
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Plain text to one person."""
+
+    id: str  # the same whenever it is sent again
+    to: str
+    subject: str
+    text: str
+
+
+class Post(Protocol):
+    async def send(self, mail: Mail) -> None:
+        """
+        Hand a mail to the mail server, which has it when this returns.
+
+        Raises:
+            Invalid: EMAIL_INVALID, the server will never take it for this address.
+            Fault: MAIL_FAILED, it did not answer, or not now.
+        """
+
+
+class Hooks(Protocol):
+    async def call(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        """
+        POST *body* to *url*, whose name is looked up once: what may not be reached is refused before it is reached.
+
+        Raises:
+            Fault: WEBHOOK_FAILED, it may not be reached, or did not answer with success.
         """
 
 
@@ -431,6 +467,15 @@ class Holdings:
     pairs: frozenset[tuple[str, str]] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Who is on a board through this gateway."""
+
+    board: str
+    sessions: int  # that are open
+    quiet_s: float = 0.0  # since the last one ended, where none is open
+
+
 class Doorkeeper(Protocol):
     """
     The gateway door. Whoever gets no clear answer lets nobody in.
@@ -457,6 +502,13 @@ class Doorkeeper(Protocol):
         The version differs too when a key became somebody's or nobody's.
         """
 
+    async def activity(self, uses: Sequence[Use]) -> None:
+        """
+        Tell who is on which board: all that are open, and what ended since this was last told. May be called twice.
+
+        To be told when it differs, and every five minutes at least: boards of a gateway that tells nothing are in use.
+        """
+
 
 # --- records: what the farm remembers
 
@@ -476,6 +528,8 @@ class SiteState:
     gateway_host: str = ""
     gateway_port: int = 0
     gateway_key: str = ""
+    watched_since: datetime | None = None  # from when on its gateway has told, without a gap, who uses which board
+    watched_at: datetime | None = None  # when it last did
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,6 +555,15 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """Who comes to a board through the gateway."""
+
+    board: str
+    sessions: int  # that are open
+    active_at: datetime  # when somebody last did something on it
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event as it is recorded: *owner* is whom it concerns, None: the farm."""
 
@@ -519,9 +582,12 @@ class Revisions:
 
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
-    | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health
+    | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
+    | Contact | Webhook | Feed | Posting
 )  # fmt: skip
-Removable = Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing
+Removable = (
+    Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
+)
 T = TypeVar("T", bound=Thing)
 
 
@@ -579,6 +645,25 @@ class Snapshot(Protocol):
 
     def maintenance(self, number: int) -> Maintenance | None: ...
 
+    def contact(self, user: UUID) -> Contact | None: ...
+
+    def webhook(self, webhook_id: str) -> Webhook | None: ...
+
+    def webhooks(self, owner: UUID | None) -> list[Webhook]:
+        """A user's, or the farm's: oldest first."""
+
+    def feed(self, feed_id: str) -> Feed | None: ...
+
+    def feeds(self, owner: UUID) -> list[Feed]:
+        """Oldest first."""
+
+    def posting(self, posting_id: UUID) -> Posting | None: ...
+
+    def postings(
+        self, *, due_by: datetime | None = None, user: UUID | None = None, webhook: str | None = None
+    ) -> list[Posting]:
+        """By when they are due: all, those that are by then, or those to one address."""
+
     def site(self, name: str) -> SiteState | None: ...
 
     def sites(self) -> list[SiteState]: ...
@@ -610,6 +695,9 @@ class Snapshot(Protocol):
     ) -> list[Root]: ...
 
     def reservation(self, number: int) -> Reservation | None: ...
+
+    def reservation_revisions(self, numbers: Collection[int]) -> Mapping[int, int]:
+        """Which revision last changed each; rises with each change."""
 
     def holder_of(self, board: str) -> Reservation | None:
         """The reservation that runs on it."""
@@ -650,6 +738,9 @@ class Snapshot(Protocol):
 
     def health(self) -> Mapping[str, Health]:
         """By board."""
+
+    def activity(self) -> Mapping[str, Activity]:
+        """By board; of one that nobody ever came to by the gateway nothing is known."""
 
     def events(
         self,
@@ -747,6 +838,9 @@ class Records(Protocol):
 # --- changes: who waits for the records to change
 
 EVENTS = "events"  # the topic of everything that is recorded
+
+
+NOTICES = "notices"  # the topic of what waits to be sent
 
 
 def wishes_of(site: str) -> str:

@@ -31,11 +31,13 @@ from boardgrid.ports import (
     Export,
     Holdings,
     HostKeys,
+    Mail,
     Persona,
     Room,
     Route,
     Sighting,
     Sign,
+    Use,
 )
 
 P = ParamSpec("P")
@@ -607,6 +609,39 @@ class FakeProvider:
 
 
 @dataclass
+class FakePost:
+    """A mail server that keeps what it was handed."""
+
+    mails: list[Mail] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)  # addresses that it will never take
+    is_silent: bool = False
+    takes_s: float = 0.0
+
+    async def send(self, mail: Mail) -> None:
+        await asyncio.sleep(self.takes_s)
+        if self.is_silent:
+            raise Fault(Code.MAIL_FAILED, "the mail server does not answer")
+        if mail.to in self.refused:
+            raise Invalid(Code.EMAIL_INVALID, "the mail server takes nothing for {to}", to=mail.to)
+        self.mails.append(mail)
+
+
+@dataclass
+class FakeHooks:
+    """Programs that are called, as (url, headers, body)."""
+
+    calls: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)  # URLs that answer nothing
+    takes_s: float = 0.0
+
+    async def call(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        await asyncio.sleep(self.takes_s)
+        if url in self.silent:
+            raise Fault(Code.WEBHOOK_FAILED, "the webhook at {url} could not be called", url=url)
+        self.calls.append((url, headers, body))
+
+
+@dataclass
 class FakeBlobs:
     blobs: dict[str, bytes] = field(default_factory=dict)
 
@@ -626,6 +661,7 @@ class FakeDoorkeeper:
     unseen: set[tuple[str, str]] = field(default_factory=set)  # held, but an answer from before does not know it yet
     asked: list[tuple[str, str]] = field(default_factory=list)  # routes that were asked for, by user and board
     keys_asked: list[str] = field(default_factory=list)  # whose users were asked for
+    uses: list[tuple[Use, ...]] = field(default_factory=list)  # what it was told of who is on which board
     version: int = 1
     is_silent: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -671,6 +707,10 @@ class FakeDoorkeeper:
         held = self.held.keys() - self.unseen
         pairs = {(key, board) for key, user in self.users.items() for holder, board in held if holder == user}
         return Holdings(self.version, frozenset(pairs))
+
+    async def activity(self, uses: Sequence[Use]) -> None:
+        self._answer()
+        self.uses.append(tuple(uses))
 
     def _tell(self) -> None:
         self.version += 1

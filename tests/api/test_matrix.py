@@ -138,6 +138,19 @@ MATRIX = {
     "GET /api/v1/invitations": administered("/invitations", 200),
     "POST /api/v1/invitations": administered("/invitations", 201, json={"role": "guest"}),
     "DELETE /api/v1/invitations/{invitation}": administered("/invitations/0123456789abcdef", NOT_THERE),
+    "GET /api/v1/me/notices": to("/me/notices", 200, 200),
+    "PUT /api/v1/me/notices": to("/me/notices", 200, 200, but=ALL_NEEDED, json={"email": "ada@example.org"}),
+    "GET /api/v1/users/{name}/notices": to("/users/bob/notices", NOT_THERE, 200),
+    "PUT /api/v1/users/{name}/notices": to(
+        "/users/bob/notices", NOT_THERE, 200, but=ALL_NEEDED, json={"email": "bob@example.org"}
+    ),
+    "GET /api/v1/webhooks": to("/webhooks", 200, 200),
+    "POST /api/v1/webhooks": administered("/webhooks", 201, json={"url": "https://a.example.org/", "is_farms": True}),
+    "DELETE /api/v1/webhooks/{webhook}": to("/webhooks/0123456789abcdef", NOT_THERE, NOT_THERE, but=ALL_NEEDED),
+    "GET /api/v1/feeds": to("/feeds", 200, 200),
+    "POST /api/v1/feeds": to("/feeds", 201, 201, json={"board": "tk1-1"}),
+    "DELETE /api/v1/feeds/{feed}": to("/feeds/0123456789abcdef", NOT_THERE, NOT_THERE),
+    "GET /api/v1/calendar/{secret}.ics": for_all("/api/v1/calendar/bgf_x.ics", NOT_THERE),
     "GET /api/v1/audit": to("/audit?who=ada", 403, 200),
     "GET /api/v1/me/usage": to("/me/usage", 200, 200),
     "GET /api/v1/groups": to("/groups", 200, 200),
@@ -200,6 +213,7 @@ MATRIX = {
     "POST /api/gateway/v1/hello": of_gateways("/hello", 204, json={"host": "farm", "port": 22, "host_key": HOST_KEY}),
     "POST /api/gateway/v1/key": of_gateways("/key", NOT_THERE, json={"key": KEY}),
     "POST /api/gateway/v1/route": of_gateways("/route", 200, json={"key": KEY_A, "board": "tk1-1"}),
+    "POST /api/gateway/v1/activity": of_gateways("/activity", 204, json={"uses": []}),
     "GET /api/gateway/v1/changes": of_gateways("/changes", 200),
 }  # fmt: skip
 MATRIX["POST /api/agent/v1/lease"].agent = 426

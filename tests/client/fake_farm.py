@@ -59,6 +59,9 @@ class FakeFarm:
     known_hosts: str = ""
     keys: list[Json] = field(default_factory=list)
     tokens: dict[str, Json] = field(default_factory=dict)
+    contact: Json = field(default_factory=lambda: {"email": "", "zone": "", "occasions": ["began", "ended"]})
+    webhooks: dict[str, Json] = field(default_factory=dict)
+    feeds: dict[str, Json] = field(default_factory=dict)
     invitations: dict[str, Json] = field(default_factory=dict)
     identities: list[Json] = field(default_factory=list)
     audit: list[Json] = field(default_factory=list)
@@ -118,6 +121,15 @@ class FakeFarm:
             "created_at": stamp(datetime.now(UTC)), "expires_at": None, **facts,
         }  # fmt: skip
         return self.tokens[id_]
+
+    def webhook(self, id_: str, **facts: Any) -> Json:
+        made = {"id": id_, "url": "https://chat.example.org/x", "is_farms": False, "occasions": ["failed"]}
+        self.webhooks[id_] = made | {"created_at": "2026-01-01T12:00:00Z"} | facts
+        return self.webhooks[id_]
+
+    def feed(self, id_: str, **facts: Any) -> Json:
+        self.feeds[id_] = {"id": id_, "board": "", "created_at": "2026-01-01T12:00:00Z"} | facts
+        return self.feeds[id_]
 
     def invitation(self, name: str, **facts: Any) -> Json:
         self.invitations["0123456789abcdef"] = {
@@ -232,6 +244,23 @@ class FakeFarm:
                 return 201, made | {"token": "bg_fedcba9876543210_new"}
             case (_, "tokens", token):
                 return self.thing(method, self.tokens, token, "token", None)
+            case ("GET", "me", "notices") | ("GET", "users", _, "notices"):
+                return 200, self.contact
+            case ("PUT", "me", "notices") | ("PUT", "users", _, "notices"):
+                self.contact |= {key: value for key, value in body.items() if value is not None}
+                return 200, self.contact
+            case ("GET", "webhooks"):
+                return 200, list(self.webhooks.values())
+            case ("POST", "webhooks"):
+                return 201, self.webhook("fedcba9876543210", **body) | {"secret": "s3cret"}
+            case (_, "webhooks", webhook):
+                return self.thing(method, self.webhooks, webhook, "webhook", None)
+            case ("GET", "feeds"):
+                return 200, list(self.feeds.values())
+            case ("POST", "feeds"):
+                return 201, self.feed("fedcba9876543210", **body) | {"path": "/api/v1/calendar/bgf_x.ics"}
+            case (_, "feeds", feed):
+                return self.thing(method, self.feeds, feed, "feed", None)
             case ("POST", "users", name, "suspend" | "restore" as act):
                 self.users[name]["suspended"] = act == "suspend"
                 return 200, self.users[name]

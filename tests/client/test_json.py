@@ -24,6 +24,13 @@ CALLS: dict[str, list[str]] = {
     "token list": ["token", "list"],
     "token create": ["token", "create", "ci", "--scope", "use"],
     "token revoke": ["token", "revoke", "0123456789abcdef"],
+    "notices": ["notices", "--email", "ada@example.org"],
+    "webhook list": ["webhook", "list"],
+    "webhook add": ["webhook", "add", "https://chat.example.org/x"],
+    "webhook remove": ["webhook", "remove", "0123456789abcdef"],
+    "feed list": ["feed", "list"],
+    "feed create": ["feed", "create"],
+    "feed revoke": ["feed", "revoke", "0123456789abcdef"],
     "reserve": ["reserve", "tk1-1", "--image", "tiny"],
     "status": ["status"],
     "extend": ["extend", "7", "1h"],
@@ -133,6 +140,8 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     inventory.write_text('[board_types.rpi4]\narch = "arm64"\n')
     (tmp_path / "ada.pub").write_text("ssh-ed25519 AAAA\n")
     farm.token("0123456789abcdef")
+    farm.webhook("0123456789abcdef")
+    farm.feed("0123456789abcdef")
     farm.invitation("linus")
     farm.acted("user.add", "user:grace")
     farm.keys.append({"fingerprint": "SHA256:0/x", "ssh_key": "ssh-ed25519 AAAA"})

@@ -14,6 +14,7 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 import uvicorn
 from click.testing import CliRunner
@@ -470,3 +471,20 @@ async def test_a_day_of_an_account(farm: Played) -> None:
         "invitation.accept", "user.role",
     ]  # fmt: skip
     assert "role: user -> operator" in (await farm.ok("audit")).out
+
+
+async def test_what_one_is_told_and_where(farm: Played) -> None:
+    shown = await farm.ok("notices", "--email", "root@example.org", "--zone", "Europe/Paris", "--only", "failed")
+    assert "root@example.org" in shown.out and "Europe/Paris" in shown.out and "began" not in shown.out
+    assert "began moved ending idle ended failed" in (await farm.ok("notices", "--all")).out
+    assert "email.invalid" in (await farm.run("notices", "--email", "nobody")).err
+    secret = (await farm.ok("webhook", "add", "https://wall.example.org/x", "--farm", "--on", "failed")).out.strip()
+    [hook] = (await farm.ok("webhook", "list", "-o", "json")).json
+    assert len(secret) > 40 and hook["is_farms"] and hook["occasions"] == ["failed"]
+    assert "everybody" in (await farm.ok("webhook", "list")).out
+    await farm.ok("webhook", "remove", hook["id"])
+    address = (await farm.ok("feed", "create")).out.strip()
+    assert (await asyncio.to_thread(httpx.get, address)).text.startswith("BEGIN:VCALENDAR")
+    feed = (await farm.ok("feed", "list", "-o", "name")).out.strip()
+    await farm.ok("feed", "revoke", feed)
+    assert (await asyncio.to_thread(httpx.get, address)).status_code == 404

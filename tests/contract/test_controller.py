@@ -20,7 +20,7 @@ from boardgrid.model.image import BlobSource
 from boardgrid.model.report import StepReport
 from boardgrid.model.user import Secret
 from boardgrid.model.wish import BoardWish, Parked, SiteWishes
-from boardgrid.ports import Blobs, Controller, Doorkeeper, Route
+from boardgrid.ports import Blobs, Controller, Doorkeeper, Route, Use
 from boardgrid.testing import TYPE, FakeBlobs, FakeController, FakeDoorkeeper
 from boardgrid.testing import a_board as fake_board
 from tests.api.door import Door, served
@@ -279,6 +279,12 @@ async def test_a_gateway_hears_of_it_when_a_key_becomes_nobody_s(world: World) -
     assert changed.version != held.version
     assert changed.pairs == held.pairs
     assert await world.doorkeeper.user_of(world.others_key) is None
+
+
+async def test_who_is_on_which_board_may_be_told_twice(world: World) -> None:
+    for _again in range(2):
+        await world.doorkeeper.activity([Use("tk1-1", 1), Use("tk1-2", 0, 30.5)])
+    await world.doorkeeper.activity([])
 
 
 async def test_who_holds_what_comes_when_the_wait_is_over(world: World) -> None:

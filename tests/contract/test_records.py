@@ -14,8 +14,10 @@ from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverS
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
 from boardgrid.model.maintenance import Maintenance
+from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import Part, Project, UserGroup
 from boardgrid.model.report import Power, Voice
@@ -25,7 +27,7 @@ from boardgrid.model.rules import EVERYONE, Access, Limits, Rules
 from boardgrid.model.user import Audience, Invitation, Password, Role, Scope, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, Wish
-from boardgrid.ports import Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
+from boardgrid.ports import Activity, Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
 from tests.databases import records_of
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123457, tzinfo=UTC)
@@ -56,6 +58,8 @@ LAB = SiteState(
     gateway_host="gw.example",
     gateway_port=2222,
     gateway_key="ssh-ed25519 CCCC",
+    watched_since=AT,
+    watched_at=AT + HOUR,
 )
 PROPERTIES: dict[str, Property] = {
     "text": "7in \u00e9",
@@ -88,6 +92,8 @@ RESERVATION = Reservation(
     (BOB.id,),
     "because",
     ROBOTS.id,
+    warned_of=AT,
+    idle_until=AT + HOUR,
 )
 MAINTENANCE = Maintenance(
     3, (Group(board="tk1-1"), Group(type="tk1", where="ram_mb > 1")), Window(AT, AT + HOUR), "new fans", AT
@@ -132,11 +138,17 @@ PASSWORD = Password(ADA.id, "$argon2id$...", AT)
 INVITATION = Invitation("0123456789abcdef", "e" * 64, BOB.id, AT, AT + HOUR, Role.GUEST, "eve", ADA.id)
 IDENTITY = ExternalIdentity("https://sso.example.org 4711", ADA.id, AT)
 PENDING = PendingLogin("fedcba9876543210", "f" * 64, "192.0.2.1", "c", "http://", "laptop", "v", AT, ADA.id)
+ACTIVITY = Activity("tk1-1", 2, AT)
+CONTACT = Contact(ADA.id, "ada@example.org", "Europe/Paris", frozenset({Occasion.ENDING, Occasion.FAILED}))
+WEBHOOK = Webhook("0123456789abcdef", ADA.id, "https://chat.example.org/x", "s3cret", AT, frozenset({Occasion.IDLE}))
+NOTICE = Notice(Occasion.MOVED, AT, 1, "ada", ("tk1-1",), AT, AT + HOUR, "why", AT + HOUR)
+POSTING = Posting(uuid4(), NOTICE, AT, AT + HOUR, ADA.id, None, 3)
+FEED = Feed("0123456789abcdef", "d" * 64, ADA.id, "tk1-1", AT)
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER,
-    HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING,
+    HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED,
 )  # fmt: skip
 
 
@@ -176,6 +188,11 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.invitation(INVITATION.id),
             snapshot.external_identity(IDENTITY.key),
             snapshot.pending_login(PENDING.id),
+            snapshot.activity().get("tk1-1"),
+            snapshot.contact(ADA.id),
+            snapshot.webhook(WEBHOOK.id),
+            snapshot.posting(POSTING.id),
+            snapshot.feed(FEED.id),
         )
 
 
@@ -639,3 +656,28 @@ def test_a_report_is_new_once_until_it_is_forgotten(records: Records) -> None:
         assert not tx.is_new(report, AT)
         tx.forget_reports(AT + HOUR)
         assert tx.is_new(report, AT)
+
+
+def test_postings_come_by_when_they_are_due_and_are_found_by_whom_they_go_to(records: Records) -> None:
+    by_mail = replace(POSTING, due_at=AT)
+    called = replace(POSTING, id=uuid4(), user=None, webhook=WEBHOOK.id, due_at=AT + HOUR)
+    with records.write() as tx:
+        for one in (called, by_mail):
+            tx.add(one)
+    with records.read() as snapshot:
+        assert snapshot.postings() == [by_mail, called]
+        assert snapshot.postings(due_by=AT) == [by_mail]
+        assert snapshot.postings(user=ADA.id) == [by_mail]
+        assert snapshot.postings(webhook=WEBHOOK.id) == [called]
+    with records.write() as tx:
+        tx.remove(by_mail)
+        assert tx.postings() == [called]
+
+
+def test_the_webhooks_of_the_farm_are_nobodys(full: Records) -> None:
+    farms = replace(WEBHOOK, id="f" * 16, owner=None)
+    with full.write() as tx:
+        tx.save(farms)
+        assert tx.webhooks(ADA.id) == [WEBHOOK]
+        assert tx.webhooks(None) == [farms]
+        assert tx.webhooks(BOB.id) == []

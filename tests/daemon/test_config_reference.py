@@ -10,7 +10,7 @@ from boardgrid.daemon import config
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference" / "config.md").read_text()
-OURS = re.compile(r"^\[(controller|gateway|agent|site|lab)\]$", re.MULTILINE)
+OURS = re.compile(r"^\[(controller|notices|booking|gateway|agent|site|lab)\]$", re.MULTILINE)
 EXAMPLES = [
     pytest.param(block, id=f"{page.stem}-{number}")
     for page in sorted(DOCS.rglob("*.md"))

@@ -32,7 +32,7 @@ class OnLoopback:
     """The controller's own answers; but the board, which has an address on no network here, is on the loopback."""
 
     def __init__(self, real: GatewayDoor, port: int) -> None:
-        self.hello, self.user_of, self.holdings = real.hello, real.user_of, real.holdings
+        self.hello, self.user_of, self.holdings, self.activity = real.hello, real.user_of, real.holdings, real.activity
         self._real, self._port = real, port
 
     async def route(self, key: str, board: str) -> Route | None:

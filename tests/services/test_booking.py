@@ -457,7 +457,6 @@ def test_a_root_that_was_given_a_name_is_kept_though_nobody_wrote_to_it(house: H
 def test_a_reservation_whose_time_is_over_ends_and_its_root_is_kept_aside(house: House) -> None:
     house.image()
     number = house.opened().reservation.number
-    assert house.farm.booking.carry_out_due() == house.now + HOUR
     house.now += HOUR
     assert house.farm.booking.carry_out_due() == house.now + ASIDE_FOR
     view = house.farm.booking.reservation(house.ada, number)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
+from boardgrid.model.notice import SOON
 from boardgrid.model.reservation import Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.window import Window
@@ -144,7 +145,7 @@ def test_a_reservation_at_a_date_waits_and_is_begun_when_its_time_comes(house: H
     assert house.found(ahead.number).is_waiting and not isinstance(house.wish().wish, Deployed)
     house.pass_to(START + HOUR)
     assert house.found(ahead.number).is_running and isinstance(house.wish().wish, Deployed)
-    assert house.farm.booking.carry_out_due() == START + 2 * HOUR
+    assert house.farm.booking.carry_out_due() == START + 2 * HOUR - SOON, "its user is warned before it ends"
 
 
 def test_who_follows_at_once_has_the_board_when_it_is_clean_and_not_before(house: House) -> None:

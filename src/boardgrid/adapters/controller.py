@@ -25,7 +25,7 @@ from boardgrid.model.image import BlobSource
 from boardgrid.model.report import Report
 from boardgrid.model.user import Secret
 from boardgrid.model.wish import Lease, SiteWishes
-from boardgrid.ports import PROTOCOL, Holdings, Route
+from boardgrid.ports import PROTOCOL, Holdings, Route, Use
 
 T = TypeVar("T")
 
@@ -187,6 +187,10 @@ class GatewayDoor:
             _CHANGES, self.http, "GET", "/api/gateway/v1/changes", params=params, timeout=wait_s + _ANSWER_S
         )
         return Holdings(told.version, frozenset((held.key, held.board) for held in told.live))
+
+    async def activity(self, uses: Sequence[Use]) -> None:
+        told = [{"board": use.board, "sessions": use.sessions, "quiet_s": use.quiet_s} for use in uses]
+        await _answer(self.http, "POST", "/api/gateway/v1/activity", json={"uses": told})
 
 
 async def _asked(kind: TypeAdapter[T], http: httpx.AsyncClient, method: str, path: str, **how: Any) -> T:

@@ -11,11 +11,14 @@ from boardgrid.model.audit import AuditEntry
 from boardgrid.model.deployment import DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code
 from boardgrid.model.federation import ExternalIdentity
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import ImageState, Manifest
+from boardgrid.model.notice import Contact, Occasion, Webhook
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.ssh_key import fingerprint_of
 from boardgrid.model.user import Asker, Invitation, NewInvitation, NewToken, Role, Scope, Token, User
+from boardgrid.services.feeds import NewFeed
 from boardgrid.services.views import (
     DeploymentView,
     ImageView,
@@ -147,6 +150,68 @@ class NewUserOut(BaseModel):
     @classmethod
     def of(cls, user: User, token: NewToken) -> Self:
         return cls(user=UserOut.of(user), token=token.clear.reveal())
+
+
+# --- what is told
+
+
+class ContactOut(BaseModel):
+    email: str = Field(description="Empty: no mails.")
+    zone: str = Field(description="Empty: times are told in UTC.")
+    occasions: list[Occasion] = Field(description="Of what one is told by mail.")
+
+    @classmethod
+    def of(cls, contact: Contact) -> Self:
+        return cls(email=contact.email, zone=contact.zone, occasions=_in_order(contact.occasions))
+
+
+class WebhookOut(BaseModel):
+    id: str
+    url: str
+    is_farms: bool = Field(description="It is called for everybody's reservations.")
+    occasions: list[Occasion]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, hook: Webhook) -> Self:
+        return cls(
+            id=hook.id,
+            url=hook.url,
+            is_farms=hook.owner is None,
+            occasions=_in_order(hook.occasions),
+            created_at=hook.created_at,
+        )
+
+
+class NewWebhookOut(WebhookOut):
+    secret: str = Field(description="Signs each call. Shown this once.")
+
+    @classmethod
+    def of_new(cls, hook: Webhook) -> Self:
+        return cls(**WebhookOut.of(hook).model_dump(), secret=hook.secret)
+
+
+class FeedOut(BaseModel):
+    id: str
+    board: str = Field(description="Whose reservations it shows; empty: one's own.")
+    created_at: datetime
+
+    @classmethod
+    def of(cls, feed: Feed) -> Self:
+        return cls(id=feed.id, board=feed.board, created_at=feed.created_at)
+
+
+class NewFeedOut(FeedOut):
+    path: str = Field(description="Where it is fetched, below the farm's own address. Shown this once.")
+
+    @classmethod
+    def of_new(cls, new: NewFeed) -> Self:
+        path = f"/api/v1/calendar/{new.clear.reveal()}.ics"
+        return cls(**FeedOut.of(new.feed).model_dump(), path=path)
+
+
+def _in_order(occasions: frozenset[Occasion]) -> list[Occasion]:
+    return [one for one in Occasion if one in occasions]
 
 
 # --- what boots

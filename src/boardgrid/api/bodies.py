@@ -18,6 +18,7 @@ from pydantic import (
 from boardgrid.messages import _
 from boardgrid.model.board import Act, BoardType, Boot, DriverSpec
 from boardgrid.model.inventory import BoardDeclared
+from boardgrid.model.notice import ALL, Occasion
 from boardgrid.model.project import Part
 from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, Scope
@@ -91,6 +92,24 @@ class TokenIn(Body):
     for_s: float | None = Field(
         None, strict=True, ge=-1e9, le=1e9, description="Left out: 90 days, or as long as the token that is asked with."
     )
+
+
+class ContactIn(Body):
+    """What is left out stays as it is."""
+
+    email: Line | None = Field(None, description="Empty: no mails.")
+    zone: Line | None = Field(None, description="`Europe/Paris`; empty: times are told in UTC.")
+    occasions: frozenset[Occasion] | None = Field(None, description="Of what one is told by mail; empty: of nothing.")
+
+
+class WebhookIn(Body):
+    url: Line
+    occasions: frozenset[Occasion] = Field(ALL, description="When it is called; left out: always.")
+    is_farms: bool = Field(False, description="For everybody's reservations. Admins may.")
+
+
+class FeedIn(Body):
+    board: Line = Field("", description="Left out: of one's own reservations.")
 
 
 class KeyIn(Body):

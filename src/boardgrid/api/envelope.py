@@ -1,6 +1,7 @@
 """What every request and answer has around it: limits, headers, and an end even where we have a bug."""
 
 import asyncio
+import re
 import sys
 from http import HTTPStatus
 from uuid import uuid4
@@ -24,6 +25,9 @@ REPORTS_BYTES = 16 << 20  # what an agent tells after a day without its controll
 BODY_S = 60.0  # how long it may take until all of it is here
 
 
+_SECRET = re.compile(r"_[A-Za-z0-9_-]{43}")  # of a feed's address, which is all that it takes to read it
+
+
 class Envelope:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -43,10 +47,10 @@ class Envelope:
                 receive = _Body(receive, most_bytes).receive
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
-            log.info("request.left", path=scope["path"][:200])
+            log.info("request.left", path=_shown(scope["path"]))
         except Exception:
             bug = uuid4().hex[:12]
-            log.exception("request.bug", bug=bug, method=scope["method"], path=scope["path"][:200])
+            log.exception("request.bug", bug=bug, method=scope["method"], path=_shown(scope["path"]))
             if answer.has_begun:
                 raise  # the half answer must not look whole: the connection is broken off
             await answer_to(
@@ -126,3 +130,8 @@ def _number(declared: str) -> int:
     """What is no number is more than any."""
     is_one = declared.isascii() and declared.isdigit() and len(declared) < 20
     return int(declared) if is_one else sys.maxsize
+
+
+def _shown(path: str) -> str:
+    """As it may stand in a log."""
+    return _SECRET.sub("_***", path[:200])

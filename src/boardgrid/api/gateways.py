@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from boardgrid.api.agents import FromMachine
 from boardgrid.api.asking import GatewaySite, TheFarm, WaitS
-from boardgrid.ports import wishes_of
+from boardgrid.ports import Use, wishes_of
 
 router = APIRouter(prefix="/api/gateway/v1", tags=["gateway door"])
 
@@ -43,6 +43,16 @@ class HeldOut(BaseModel):
     board: str
 
 
+class UseIn(FromMachine):
+    board: str = Field(max_length=1000)
+    sessions: int = Field(ge=0, le=1 << 31)
+    quiet_s: float = Field(0.0, ge=0, allow_inf_nan=False)
+
+
+class ActivityIn(FromMachine):
+    uses: tuple[UseIn, ...] = Field(max_length=10000)
+
+
 class HoldingsOut(BaseModel):
     version: int
     live: list[HeldOut]
@@ -65,6 +75,12 @@ def find_route(body: RouteIn, farm: TheFarm, site: GatewaySite) -> RouteOut:
     """The way to a board, by its name or host name, while the user who has this key holds it and it is open."""
     route = farm.doors.route(site, body.key, body.board)
     return RouteOut(address=route.address, port=route.port)
+
+
+@router.post("/activity", status_code=204)
+def tell_activity(body: ActivityIn, farm: TheFarm, site: GatewaySite) -> None:
+    """Who is on which board through this gateway: all that are open, and what ended since this was last told."""
+    farm.doors.activity(site, [Use(one.board, one.sessions, one.quiet_s) for one in body.uses])
 
 
 @router.get("/changes")

@@ -79,6 +79,35 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """Of what a user is told, and where."""
+
+    email: str
+    zone: str = ""
+    occasions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    id: str
+    url: str
+    created_at: datetime
+    occasions: tuple[str, ...] = ()
+    is_farms: bool = False
+    secret: str | None = None  # when it was just made; shown this once
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A calendar that programs fetch."""
+
+    id: str
+    created_at: datetime
+    board: str = ""  # empty: of one's own reservations
+    path: str | None = None  # when it was just made; shown this once
+
+
+@dataclass(frozen=True, slots=True)
 class Invitation:
     id: str
     role: str

@@ -161,6 +161,43 @@ class Farm:
     def revoke_token(self, token_id: str) -> None:
         self._call("DELETE", "tokens", token_id)
 
+    def notices(self, user: str | None = None) -> answers.Contact:
+        """Of what one is told, or a *user* is."""
+        return self._get(answers.Contact, *_whose(user), "notices")
+
+    def change_notices(
+        self,
+        user: str | None = None,
+        *,
+        email: str | None = None,
+        zone: str | None = None,
+        occasions: Iterable[str] | None = None,
+    ) -> answers.Contact:
+        """What is None stays as it is."""
+        body = {"email": email, "zone": zone, "occasions": None if occasions is None else list(occasions)}
+        return decoded_or_foreign(answers.Contact, self._call("PUT", *_whose(user), "notices", json=body))
+
+    def webhooks(self) -> tuple[answers.Webhook, ...]:
+        return self._list(answers.Webhook, "webhooks")
+
+    def add_webhook(self, url: str, *, occasions: Iterable[str] = (), is_farms: bool = False) -> answers.Webhook:
+        """Args: occasions: none: always."""
+        body = {"url": url, "is_farms": is_farms} | ({"occasions": told} if (told := list(occasions)) else {})
+        return self._post(answers.Webhook, body, "webhooks")
+
+    def remove_webhook(self, webhook: str) -> None:
+        self._call("DELETE", "webhooks", webhook)
+
+    def feeds(self) -> tuple[answers.Feed, ...]:
+        return self._list(answers.Feed, "feeds")
+
+    def create_feed(self, board: str = "") -> answers.Feed:
+        """Of one's own reservations, or of a *board*'s."""
+        return self._post(answers.Feed, {"board": board}, "feeds")
+
+    def revoke_feed(self, feed: str) -> None:
+        self._call("DELETE", "feeds", feed)
+
     def users(self) -> tuple[answers.User, ...]:
         return self._list(answers.User, "users")
 
@@ -651,6 +688,10 @@ class Farm:
     def complaint_about(self, what: "httpx.Response | Exception", method: str = "GET") -> Complaint:
         """What to tell of an answer that is not a success (its body read), or of none."""
         return refusal.complaint(self.url, method, what)
+
+
+def _whose(user: str | None) -> tuple[str, ...]:
+    return ("me",) if user is None else ("users", user)
 
 
 def _only(*, new: bool) -> dict[str, str]:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -51,6 +51,23 @@ class NfsServer(StrEnum):
     KNFSD = "knfsd"  # the kernel's, set up by Debian's nfs-kernel-server
 
 
+class Tls(StrEnum):
+    """How the way to a mail server is encrypted."""
+
+    NONE = "smtp"  # not: for one on this machine
+    START = "smtp+starttls"
+    WHOLE = "smtps"
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """Where mails are handed in: ``"smtps://mail.example.org"``."""
+
+    tls: Tls
+    host: str
+    port: int
+
+
 class _Strict:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=False)
 
@@ -75,6 +92,41 @@ def _public(value: object) -> object:
     if not match or not 0 < int(match["port"]) < 65536 or _is_everywhere(host := match["host"].strip("[]")):
         raise ValueError(_('should be a name or an address, and a port, like "gate.example.org:2270"'))
     return Public(host, int(match["port"]))
+
+
+def _smtp(value: object) -> object:
+    match = (
+        re.fullmatch(r"(?P<tls>[a-z+]+)://(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252})(:(?P<port>[0-9]{1,5}))?/?", value)
+        if isinstance(value, str)
+        else None
+    )
+    ports = {Tls.NONE: 25, Tls.START: 587, Tls.WHOLE: 465}
+    if not match or match["tls"] not in set(Tls) or not 0 < int(match["port"] or 25) < 65536:
+        raise ValueError(
+            _('should be a mail server, like "smtps://mail.example.org", "smtp+starttls://mail.example.org:587"')
+            + _(' or, without encryption, "smtp://localhost"')
+        )
+    tls = Tls(match["tls"])
+    return SmtpServer(tls, match["host"], int(match["port"] or ports[tls]))
+
+
+def _email(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,252}", value):
+        raise ValueError(_('should be an e-mail address, like "boards@example.org"'))
+    return value
+
+
+def _network(value: object) -> object:
+    try:
+        return ip_network(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(_('should be a network, like "10.1.0.0/16"')) from error
+
+
+def _host(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,252}", value):
+        raise ValueError(_('should be a host in small letters, like "chat.example.org"'))
+    return value
 
 
 def _is_everywhere(host: str) -> bool:
@@ -149,6 +201,10 @@ def _is_loopback(host: str | None) -> bool:
 ListenKey = Annotated[Listen, BeforeValidator(_listen)]
 PublicKey = Annotated[Public, BeforeValidator(_public)]
 DatabaseKey = Annotated[InstanceOf[Secret], BeforeValidator(_database)]
+SmtpKey = Annotated[SmtpServer, BeforeValidator(_smtp)]
+EmailKey = Annotated[str, BeforeValidator(_email)]
+HostKey = Annotated[str, BeforeValidator(_host)]
+NetworkKey = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 PathKey = Annotated[Path, BeforeValidator(_absolute)]
 WebUrlKey = Annotated[str, BeforeValidator(_web_url)]
 IssuerKey = Annotated[str, BeforeValidator(_issuer)]
@@ -165,6 +221,27 @@ class ControllerConfig(_Strict):
     database: DatabaseKey | None = None  # on a PostgreSQL server; None: an SQLite file in the state folder
     login_days: Annotated[int, Field(ge=1, le=366)] = 30  # how long a login by password is good
     root_mib: Annotated[int, Field(ge=64, le=1 << 24)] = 4096  # what a user may write on a board
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticesConfig(_Strict):
+    """How people and their programs are told."""
+
+    smtp: SmtpKey | None = None  # none: no mails
+    sender: EmailKey | None = None
+    user: str = ""  # as whom the farm logs in there
+    password: PathKey | None = None  # a file that holds it
+    soon_min: Annotated[int, Field(ge=1, le=1440)] = 15  # so long before its end a user is warned
+    webhook_hosts: tuple[HostKey, ...] = ()  # where webhooks of users may lead; admins' may lead anywhere
+    webhook_networks: tuple[NetworkKey, ...] = ()  # networks of one's own that webhooks may reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingConfig(_Strict):
+    """What becomes of reservations that nobody uses."""
+
+    idle_after_min: Annotated[int, Field(ge=5, le=44640)] | None = None  # none: they go on
+    idle_grace_min: Annotated[int, Field(ge=1, le=1440)] = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +347,8 @@ class LoginConfig(_Strict):
 class _File(_Strict):
     state: PathKey | None = None
     controller: ControllerConfig = field(default_factory=ControllerConfig)
+    notices: NoticesConfig = field(default_factory=NoticesConfig)
+    booking: BookingConfig = field(default_factory=BookingConfig)
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
     agent: AgentConfig = field(default_factory=AgentConfig)
     site: SiteConfig = field(default_factory=SiteConfig)
@@ -289,6 +368,8 @@ class Config:
     site: Site
     lab: LabConfig
     login: LoginConfig
+    notices: NoticesConfig = field(default_factory=NoticesConfig)
+    booking: BookingConfig = field(default_factory=BookingConfig)
 
     @property
     def run(self) -> Path:
@@ -340,7 +421,11 @@ def read(file: Path) -> Config:
     if state.resolve().is_relative_to("/run") or state.resolve().is_relative_to("/sys"):
         raise _complaint(file, _("state: cannot lie below /run or /sys, which the NFS server has for itself"))
     _check_login(file, said)
-    config = Config(file, state, said.controller, said.gateway, said.agent, _site(file, said), said.lab, said.login)
+    _check_notices(file, said.notices)
+    site = _site(file, said)
+    config = Config(
+        file, state, said.controller, said.gateway, said.agent, site, said.lab, said.login, said.notices, said.booking
+    )
     # What cannot be is told now, not when the first process starts.
     config.socket("controller.sock")
     config.told(str(config.gateway.listen.host), config.gateway.listen.port)
@@ -389,6 +474,17 @@ def _site(file: Path, said: _File) -> Site:
             file, _('site.server: should be this machine\'s address there, with the subnet, like "10.20.0.1/24"')
         )
     return Site(said.site.name, said.site.domain, interface, server, said.site.dhcp)
+
+
+def _check_notices(file: Path, said: NoticesConfig) -> None:
+    if said.smtp is not None and said.sender is None:
+        raise _complaint(file, _('notices.sender: is missing: from whom mails come, like "boards@example.org"'))
+    if bool(said.user) != (said.password is not None):
+        raise _complaint(file, _("notices.user: needs notices.password, and that needs it"))
+    if said.user and said.smtp is not None and said.smtp.tls is Tls.NONE:
+        raise _complaint(
+            file, _('notices.smtp: a password does not go over the wire in clear: should begin with "smtps://"')
+        )
 
 
 def _complaint(file: Path, what: str) -> Invalid:

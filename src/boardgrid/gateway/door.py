@@ -10,6 +10,7 @@ import structlog
 
 from boardgrid.gateway.limits import Limits
 from boardgrid.gateway.lobby import Lobby
+from boardgrid.gateway.tally import Tally
 from boardgrid.gateway.visit import Visit
 from boardgrid.gateway.watch import Watch
 from boardgrid.gateway.wire import Wire
@@ -84,7 +85,9 @@ async def serve(
     server = await loop.create_server(lambda: Wire(loop, options), sock=listening)
     log.info("gateway.listens", host=host, port=port, host_key=public_line(key))
     try:
-        await Watch(lobby, doorkeeper, clock, host, port, public_line(key)).run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Watch(lobby, doorkeeper, clock, host, port, public_line(key)).run())
+            tasks.create_task(Tally(lobby, doorkeeper, clock).run())
     finally:
         server.close()
         for guest in tuple(lobby.guests):

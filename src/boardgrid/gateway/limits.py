@@ -14,4 +14,6 @@ class Limits:
     reach_s: float = 10.0  # a board that has not taken the connection by then is told to be silent
     idle_s: float = 120.0  # a connection without any session ends
     grace_s: float = 60.0  # how long sessions live on when the controller says nothing
+    tell_s: float = 60.0  # no more often is told who is on which board
+    tell_all_s: float = 300.0  # so often it is told though nothing has changed
     poll_s: float = 25.0  # how long one question for changes may wait

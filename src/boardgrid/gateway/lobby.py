@@ -32,6 +32,7 @@ class Lobby:
     limits: Limits = field(default_factory=Limits)
     guests: dict[Guest, None] = field(default_factory=dict)  # in the order in which they came
     changes: int = 0  # rises whenever the controller told who holds what
+    left: dict[str, float] = field(default_factory=dict)  # when somebody last left a board, by the loop's time
 
     def enter(self, guest: Guest) -> None:
         """

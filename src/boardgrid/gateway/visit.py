@@ -178,6 +178,7 @@ class Visit(asyncssh.SSHServer):
 
     def _ended(self, session: Session) -> None:
         self.sessions.discard(session)
+        self._lobby.left[session.board] = asyncio.get_running_loop().time()
         self._wait_for_a_session()
 
     def _wait_for_a_session(self) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 Facts = Mapping[str, Any]  # of one thing, as JSON has them
 
-_HIDDEN = {"digest", "hash"}
+_HIDDEN = {"digest", "hash", "secret"}
 
 
 @dataclass(frozen=True, slots=True)

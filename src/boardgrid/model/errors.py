@@ -28,6 +28,9 @@ class Code(StrEnum):
     IMAGE_MISFIT = "image.misfit"
     KERNEL_MISSING = "image.kernel_missing"
     POWER_UNABLE = "power.unable"
+    EMAIL_INVALID = "email.invalid"
+    ZONE_INVALID = "zone.invalid"
+    WEBHOOK_INVALID = "webhook.invalid"
     PASSWORD_INVALID = "password.invalid"  # noqa: S105 - a code, not a secret
     RULES_INVALID = "rules.invalid"
 
@@ -51,6 +54,8 @@ class Code(StrEnum):
     GROUP_UNKNOWN = "group.unknown"
     PROJECT_UNKNOWN = "project.unknown"
     MAINTENANCE_UNKNOWN = "maintenance.unknown"
+    WEBHOOK_UNKNOWN = "webhook.unknown"
+    FEED_UNKNOWN = "feed.unknown"
     SITE_UNKNOWN = "site.unknown"
     BOARD_UNKNOWN = "board.unknown"
     TYPE_UNKNOWN = "type.unknown"
@@ -112,6 +117,8 @@ class Code(StrEnum):
     ROOT_UNFIT = "root.unfit"
     EXPORTS_FAILED = "exports.failed"
     NETBOOT_FAILED = "netboot.failed"
+    MAIL_FAILED = "mail.failed"
+    WEBHOOK_FAILED = "webhook.failed"
     CONTROLLER_SILENT = "controller.silent"
     DIRECTORY_FAILED = "directory.failed"
     PROVIDER_FAILED = "provider.failed"

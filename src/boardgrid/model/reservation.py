@@ -1,7 +1,7 @@
 """Reservations: who has which boards, and when."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -59,6 +59,14 @@ class Reservation:
     ended_because: str = ""  # a sentence for everybody, when it ended otherwise than by release
     project: UUID | None = None  # on which it counts
     alive_until: datetime | None = None  # a job's that says that it lives: it ends then, unless heard again
+    warned_of: datetime | None = None  # the end that its user was warned of; an extension has another
+    idle_until: datetime | None = None  # when it is released, unless somebody uses it before; None: it is not idle
+
+    def warn_at(self, soon: timedelta) -> datetime | None:
+        """When its user is to be warned: *soon* before its end, and of a short one at half its time. None: not now."""
+        if not self.is_running or self.warned_of == self.window.end:
+            return None
+        return self.window.end - min(soon, self.window.lasting / 2)
 
     @property
     def is_running(self) -> bool:

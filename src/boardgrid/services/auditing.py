@@ -6,8 +6,10 @@ from typing import Any
 from boardgrid.model.audit import Facts, difference, facts_of
 from boardgrid.model.board import BoardType
 from boardgrid.model.federation import ExternalIdentity
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
+from boardgrid.model.notice import Contact, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
@@ -27,6 +29,8 @@ _NAMES: Mapping[type, Callable[[Any], str]] = {
     User: lambda one: f"user:{one.name}",
     Token: lambda one: f"token:{one.id}",
     Invitation: lambda one: f"invitation:{one.id}",
+    Webhook: lambda one: f"webhook:{one.id}",
+    Feed: lambda one: f"feed:{one.id}",
     UserGroup: lambda one: f"group:{one.name}",
     Project: lambda one: f"project:{one.name}",
     Rules: lambda _one: "rules",
@@ -42,7 +46,7 @@ _NAMES: Mapping[type, Callable[[Any], str]] = {
 
 def name_of(records: Snapshot, thing: Thing) -> str:
     """Empty where the log tells nothing of such things."""
-    if isinstance(thing, Password | ExternalIdentity):
+    if isinstance(thing, Password | ExternalIdentity | Contact):
         user = records.user(thing.user)
         return f"user:{user.name if user else ''}"
     name = _NAMES.get(type(thing))

@@ -1,7 +1,7 @@
 """Booking: who gets which board, what it boots, and what becomes of the root."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from boardgrid.services.desk import Desk, Work, check_no_guest
 from boardgrid.services.ending import Fate, discard, drop_order, end
 from boardgrid.services.finding import person_named, reservation_of, standing_of
 from boardgrid.services.giving import keys_of
+from boardgrid.services.idling import Idling, used
 from boardgrid.services.limiting import Bounds, project_for
 from boardgrid.services.placing import GRACE, Wanted, accept, carry_out_due, make_room, offer
 from boardgrid.services.showing import Showing, as_utc
@@ -50,6 +51,7 @@ ORDERS_FOR = timedelta(days=7)  # who ordered something has asked what became of
 class Booking:
     desk: Desk
     root_bytes: int = 4 << 30  # how much a user may write on a board; promised by the store
+    idling: Idling = field(default_factory=Idling)
 
     def reserve(
         self,
@@ -140,6 +142,7 @@ class Booking:
             make_room(work, Placement(Window(mine.window.end, until), (), moves))
             longer = replace(mine, window=Window(mine.window.start, until))
             work.save(longer)
+            used(work, longer.boards)
             for board in longer.boards:
                 if standing := work.tx.board(board):
                     told = _("{user} holds it until {until}").format(user=asker.name, until=as_utc(until))
@@ -322,6 +325,7 @@ class Booking:
             state = OrderRecord(order, board, asker.id, work.now)
             work.save(state)
             work.save(replace(standing, order=order))
+            used(work, [board])
             told = _("{user} orders power {act}").format(user=asker.name, act=act)
             work.note_board(
                 standing,
@@ -357,12 +361,13 @@ class Booking:
         before that, which the topic EVENTS tells.
         """
         with self.desk.records.read() as records:
-            due = _next_due(records, self.desk.timetable.draft(records), self.desk.now())
+            due = self._next_due(records, self.desk.timetable.draft(records), self.desk.now())
         if due is None or due > self.desk.now():
             return due  # looked at often, so that nothing is written where nothing is due
         with self.desk.begin() as work:
             carry_out_due(work)
             offer(work, _reopened(work))
+            self.idling.carry_out(work)
             awaited = {one.root for one in work.tx.reservations(states={ReservationState.WAITING})}
             for root in work.tx.roots(states={RootState.ASIDE}):
                 if root.expires_at is not None and root.expires_at <= work.now and root.id not in awaited:
@@ -385,12 +390,16 @@ class Booking:
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
-            return _next_due(work.tx, work.plan, work.now)
+            return self._next_due(work.tx, work.plan, work.now)
+
+    def _next_due(self, records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
+        times = (_next_due(records, plan, now), self.idling.next_due(records, plan, now))
+        return min((one for one in times if one is not None), default=None)
 
 
 def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
     awaited = {one.root for one in records.reservations(states={ReservationState.WAITING})}
-    times = [plan.next_due(), now if plan.vacated else None]
+    times = [plan.next_due(), plan.next_warning(), now if plan.vacated else None]
     times += [one.window.end for one in records.maintenances()]
     times += [one.expires_at for one in records.roots(states={RootState.ASIDE}) if one.id not in awaited]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]

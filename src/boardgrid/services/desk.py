@@ -21,11 +21,13 @@ from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Asker, Scope, Token, User, scope_of
 from boardgrid.model.uuid7 import uuid7
-from boardgrid.ports import EVENTS, Changes, Entry, Records, Removable, Thing, Transaction, wishes_of
+from boardgrid.ports import EVENTS, NOTICES, Changes, Entry, Records, Removable, Thing, Transaction, wishes_of
 from boardgrid.services.auditing import name_of, told
+from boardgrid.services.telling import Changed, tell
 from boardgrid.services.timetable import Plan, Timetable, is_shut
 
-_LOOKED_AT = (Standing, Image, Root, BoardType, User)  # a change of them is told to others
+_TOLD_OF = (Reservation, Deployment)  # a change of them may be worth a notice
+_LOOKED_AT = (Standing, Image, Root, BoardType, User, *_TOLD_OF)  # a change of them is told to others
 
 
 @dataclass(slots=True)
@@ -34,8 +36,8 @@ class Work:
     One use case while it is worked on.
 
     What is saved here is looked at: where a wish of a site is another one afterwards, or a key somebody else's, the
-    version of that site's wishes rises in the same transaction, whichever use case it was. And where somebody asked for
-    it, what they changed is in the audit log.
+    version of that site's wishes rises in the same transaction, whichever use case it was. What people want to be told
+    of is posted to them. And where somebody asked for it, what they changed is in the audit log.
     """
 
     tx: Transaction
@@ -47,6 +49,7 @@ class Work:
     topics: set[str] = field(default_factory=set)  # told when all of it is recorded
     _sites: set[str] = field(default_factory=set)  # whose agent or gateway is to hear of it
     _changed: dict[tuple[type, str], tuple[Thing | None, Thing | None]] = field(default_factory=dict)
+    _told_of: dict[int | UUID, Changed] = field(default_factory=dict)
     _acts: list[str] = field(default_factory=list)  # things that were acted on, and did not change
     _plan: Plan | None = None
     _vacated: set[str] = field(default_factory=set)  # in the plan as it was before the shelf changed
@@ -81,8 +84,16 @@ class Work:
         # What agents tell all the time, of which nobody hears but who looks, is not looked up first.
         before = self.tx.recorded(thing) if self._is_audited or isinstance(thing, _LOOKED_AT) else None
         self._look(before, thing)
+        self._note_change(before, thing)
         self.tx.save(thing)
         self._audit(before, thing)
+
+    def _note_change(self, before: Thing | None, after: Thing) -> None:
+        if isinstance(after, _TOLD_OF):
+            key = after.number if isinstance(after, Reservation) else after.id
+            first = self._told_of[key].before if key in self._told_of else before
+            assert first is None or isinstance(first, _TOLD_OF)  # noqa: S101 - it is what *after* was
+            self._told_of[key] = Changed(first, after)
 
     def _plan_for(self, thing: Thing) -> Plan | None:
         """Drafted before that is saved: else it would be read once more."""
@@ -145,6 +156,10 @@ class Work:
             if state := self.tx.site(name):
                 self.tx.save(replace(state, version=state.version + 1))
                 self.topics.add(wishes_of(name))
+
+    def write_notices(self) -> None:
+        if tell(self.tx, self.now, self._told_of.values(), self.asker.id if self.asker else None):
+            self.topics.add(NOTICES)
 
     def keep_plan(self) -> Plan | None:
         """The plan with the revisions that it is recorded under; None: nobody looked at it."""
@@ -275,6 +290,7 @@ class Desk:
             yield work
             work.raise_versions()
             work.write_audit()
+            work.write_notices()
             plan = work.keep_plan()
             if topics := sorted(work.topics):
                 tx.announce(*topics)

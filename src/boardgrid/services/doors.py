@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -12,9 +13,10 @@ from boardgrid.model.errors import Code, Invalid, NotFound
 from boardgrid.model.planning import Standing
 from boardgrid.model.ssh_key import checked_key
 from boardgrid.model.wish import Deployed
-from boardgrid.ports import Holdings, Route, SiteState, Snapshot
+from boardgrid.ports import EVENTS, Activity, Holdings, Route, SiteState, Snapshot, Use
 from boardgrid.services.desk import Desk
 from boardgrid.services.finding import running_by_board, site_for
+from boardgrid.services.idling import GAP
 
 log = structlog.get_logger()
 
@@ -88,6 +90,30 @@ class Doors:
             holders = self._holders(records, records.boards(site=site))
         pairs = {(key, board) for board, users in holders.items() for user in users for key in keys.get(user, ())}
         return Holdings(state.version, frozenset(pairs))
+
+    def activity(self, site: str, uses: Sequence[Use]) -> None:
+        """
+        Hear who is on which board of the site. What is told of others' boards is passed over.
+
+        Raises:
+            NotFound: SITE_UNKNOWN.
+        """
+        told = {one.board: one for one in uses}
+        with self.desk.begin() as work:
+            now, state = work.now, site_for(work.tx, site)
+            was_silent = state.watched_at is None or now - state.watched_at > GAP
+            since = now if was_silent else state.watched_since
+            work.save(replace(state, watched_since=since, watched_at=now))
+            known = work.tx.activity()
+            for board in (one.board.name for one in work.tx.boards(site=site)):
+                before, use = known.get(board), told.get(board)
+                if use is not None:
+                    active_at = now if use.sessions else now - timedelta(seconds=min(use.quiet_s, GAP.total_seconds()))
+                    latest = max(active_at, before.active_at) if before else active_at
+                    work.save(Activity(board, use.sessions, latest))
+                elif before is not None and before.sessions:
+                    work.save(replace(before, sessions=0, active_at=now))
+            work.topics.add(EVENTS)  # who was warned may be left in peace
 
     def _holders(self, records: Snapshot, standings: Sequence[Standing]) -> Mapping[str, frozenset[UUID]]:
         """Of these boards, those that are open at this moment, and who may enter each."""

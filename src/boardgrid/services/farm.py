@@ -1,11 +1,12 @@
 """All services of a farm, for those who serve them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from boardgrid.model.board import DriverSpec
 from boardgrid.model.federation import Enrolment
+from boardgrid.model.notice import SOON
 from boardgrid.ports import Changes, Directory, IdentityProvider, Passwords, Records
 from boardgrid.services.accounts import Accounts
 from boardgrid.services.attempts import Attempts
@@ -14,16 +15,21 @@ from boardgrid.services.booking import Booking
 from boardgrid.services.catalog import Catalog
 from boardgrid.services.desk import Desk
 from boardgrid.services.doors import Doors
+from boardgrid.services.feeds import Feeds
 from boardgrid.services.fleet import Fleet
 from boardgrid.services.history import History
+from boardgrid.services.idling import Idling
 from boardgrid.services.inventory import Inventory
 from boardgrid.services.invitations import Invitations
 from boardgrid.services.logins import LOGIN_FOR, Logins
 from boardgrid.services.maintaining import Maintaining
+from boardgrid.services.notices import Notices
+from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
 from boardgrid.services.roots import Roots
 from boardgrid.services.ruling import Ruling
 from boardgrid.services.sso import SingleSignOn
+from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
 
 
@@ -45,6 +51,9 @@ class Farm:
     projects: Projects
     ruling: Ruling
     maintaining: Maintaining
+    notices: Notices
+    postings: Postings
+    feeds: Feeds
     changes: Changes
 
     @classmethod
@@ -59,9 +68,13 @@ class Farm:
         provider: tuple[IdentityProvider, Enrolment] | None = None,
         login_for: timedelta = LOGIN_FOR,
         root_bytes: int = 4 << 30,
+        soon: timedelta = SOON,
+        idling: Idling | None = None,
+        sends_mail: bool = False,
+        webhook_hosts: Collection[str] = (),
         check_driver: Callable[[DriverSpec], None] | None = None,
     ) -> "Farm":
-        desk = Desk(records, changes, now)
+        desk = Desk(records, changes, now, Timetable(soon))
         logins = Logins(desk, passwords, Attempts(), login_for, *(directory or ()))
         return cls(
             Accounts(desk, passwords),
@@ -73,12 +86,15 @@ class Farm:
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
             Roots(desk),
-            Booking(desk, root_bytes),
+            Booking(desk, root_bytes, idling or Idling()),
             Fleet(desk),
             Doors(desk),
             History(desk),
             Projects(desk),
             Ruling(desk),
             Maintaining(desk),
+            Notices(desk, frozenset(webhook_hosts)),
+            Postings(desk, sends_mail, frozenset(webhook_hosts)),
+            Feeds(desk),
             changes,
         )

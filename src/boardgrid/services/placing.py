@@ -534,3 +534,7 @@ def carry_out_due(work: Work) -> None:
             if again is not None and again.is_waiting and again.window.start <= work.now:
                 begin(work, again)
         offer(work, freed)
+    for number in work.plan.warnings(work.now):
+        if (one := work.tx.reservation(number)) is not None:
+            work.save(replace(one, warned_of=one.window.end))
+            note(work, one, Phase.NOTED, _("it ends at {at}").format(at=as_utc(one.window.end)))

@@ -4,7 +4,7 @@ import heapq
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from boardgrid.messages import _
@@ -14,6 +14,7 @@ from boardgrid.model.errors import Code, Invalid, NotAllowed, NotFound
 from boardgrid.model.facts import Facts, facts_of
 from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
+from boardgrid.model.notice import SOON
 from boardgrid.model.planning import Standing, kernel_for
 from boardgrid.model.project import UserGroup
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation
@@ -188,27 +189,31 @@ class Plan:
     vacated: set[str] = field(default_factory=set)  # boards that are still to be offered to the queue
     owners: dict[int, UUID] = field(default_factory=dict)  # whose each job is
     projects: dict[int, UUID] = field(default_factory=dict)  # on which each job counts, if on one
+    soon: timedelta = SOON  # so long before its end the user of a job is warned
     _agenda: list[tuple[datetime, int]] = field(default_factory=list)  # what is due when; may hold what is no more so
+    _warnings: list[tuple[datetime, int]] = field(default_factory=list)  # likewise, of whom to warn
+    _warn_at: dict[int, datetime] = field(default_factory=dict)  # what of it is still so
 
     @classmethod
-    def of(cls, records: Snapshot) -> "Plan":
+    def of(cls, records: Snapshot, soon: timedelta = SOON) -> "Plan":
         standings = records.boards()
         shelf = Shelf.of(records, standings)
         shut = frozenset(one.board.name for one in standings if is_shut(one))
         closed = _closed(shelf, records.maintenances())
-        plan = cls(shelf, Calendar(shut=shut, closed=closed), records.revisions())
+        plan = cls(shelf, Calendar(shut=shut, closed=closed), records.revisions(), soon=soon)
         plan.put(records, records.reservations(states=LIVE))
         return plan
 
     def copy(self) -> "Plan":
-        return Plan(
-            self.shelf,
-            self.calendar.copy(),
-            self.revisions,
-            set(self.vacated),
-            dict(self.owners),
-            dict(self.projects),
-            list(self._agenda),
+        return replace(
+            self,
+            calendar=self.calendar.copy(),
+            vacated=set(self.vacated),
+            owners=dict(self.owners),
+            projects=dict(self.projects),
+            _agenda=list(self._agenda),
+            _warnings=list(self._warnings),
+            _warn_at=dict(self._warn_at),
         )
 
     def demands(self, groups: tuple[Group, ...], image: Image | None, user: UUID) -> tuple[Demand, ...]:
@@ -230,6 +235,7 @@ class Plan:
             self.calendar.drop(one.number, None if one.is_live else one.window.end)
             self.owners.pop(one.number, None)
             self.projects.pop(one.number, None)
+            self._warn_at.pop(one.number, None)
         for one in reservations:
             if not one.is_live:
                 continue
@@ -239,6 +245,9 @@ class Plan:
             if one.project is not None:
                 self.projects[one.number] = one.project
             self.note_due(job.number)
+            if (at := one.warn_at(self.soon)) is not None:
+                self._warn_at[one.number] = at
+                heapq.heappush(self._warnings, (at, one.number))
 
     def _job(self, records: Snapshot, reservation: Reservation) -> Job:
         try:
@@ -264,6 +273,22 @@ class Plan:
     def note_due(self, number: int) -> None:
         if (at := _due(self.calendar.jobs[number])) is not None:
             heapq.heappush(self._agenda, (at, number))
+
+    def next_warning(self) -> datetime | None:
+        """When the next user is to be warned that their time is nearly over."""
+        while self._warnings:
+            at, number = self._warnings[0]
+            if self._warn_at.get(number) == at:
+                return at
+            heapq.heappop(self._warnings)
+        return None
+
+    def warnings(self, now: datetime) -> list[int]:
+        """The jobs whose users are to be warned by now; they are not told again."""
+        found = []
+        while (at := self.next_warning()) is not None and at <= now:
+            found.append(heapq.heappop(self._warnings)[1])
+        return found
 
     def next_due(self) -> datetime | None:
         """When the next job begins or ends."""
@@ -352,7 +377,8 @@ def _due(job: Job) -> datetime | None:
 class Timetable:
     """The plan as it was last recorded. A use case works on a draft; only what was recorded is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, soon: timedelta = SOON) -> None:
+        self._soon = soon
         self._lock = threading.Lock()
         self._kept: Plan | None = None
 
@@ -361,7 +387,7 @@ class Timetable:
             kept = self._kept
         now = records.revisions()
         if kept is None or kept.revisions.shelf != now.shelf:
-            plan = Plan.of(records)
+            plan = Plan.of(records, self._soon)
             if kept is not None:
                 plan.vacated = set(kept.vacated)
             elif plan.queue() or plan.patient():

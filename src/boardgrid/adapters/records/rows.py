@@ -12,8 +12,10 @@ from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
+from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
@@ -22,7 +24,7 @@ from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
-from boardgrid.ports import Entry, Health, OrderRecord, SiteState
+from boardgrid.ports import Activity, Entry, Health, OrderRecord, SiteState
 
 T = TypeVar("T")
 
@@ -166,6 +168,11 @@ RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_wi
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
 ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, "order.id")
 HEALTH = _same(schema.health, Health, "board")
+ACTIVITY = _same(schema.activity, Activity, "board")
+CONTACTS = _same(schema.contacts, Contact, "user")
+WEBHOOKS = _same(schema.webhooks, Webhook, "id")
+POSTINGS = _same(schema.postings, Posting, "id")
+FEEDS = _same(schema.feeds, Feed, "id")
 
 SHELVES: dict[type[Any], Shelf[Any]] = {
     User: USERS,
@@ -187,4 +194,9 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Deployment: DEPLOYMENTS,
     OrderRecord: ORDERS,
     Health: HEALTH,
+    Activity: ACTIVITY,
+    Contact: CONTACTS,
+    Webhook: WEBHOOKS,
+    Posting: POSTINGS,
+    Feed: FEEDS,
 }

@@ -33,6 +33,7 @@ from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Manifest, Source
+from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Group, Kind, ReservationState
@@ -145,6 +146,8 @@ sites = Table(
     Column("gateway_host", Text, nullable=False),
     Column("gateway_port", Integer, nullable=False),
     Column("gateway_key", Text, nullable=False),
+    Column("watched_since", Moment),
+    Column("watched_at", Moment),
 )
 
 tokens = Table(
@@ -205,6 +208,49 @@ pending_logins = Table(
     Column("verifier", Text, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("user", Uuid, ForeignKey("users.id")),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("user", Uuid, ForeignKey("users.id"), primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("occasions", Told(frozenset[Occasion]), nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Uuid, ForeignKey("users.id"), index=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("occasions", Told(frozenset[Occasion]), nullable=False),
+)
+
+# What was told of, and not taken yet. What it goes to is looked up when it goes: that may have changed, or be gone.
+postings = Table(
+    "postings",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("notice", Told(Notice), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False, index=True),
+    Column("user", Uuid, index=True),
+    Column("webhook", Text, index=True),
+    Column("tries", Integer, nullable=False),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("owner", Uuid, ForeignKey("users.id"), nullable=False, index=True),
+    Column("board", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
 )
 
 # Names of users and things as they were then: nothing here changes when they do, so it refers to no other table.
@@ -300,6 +346,8 @@ reservations = Table(
     Column("ended_because", Text, nullable=False),
     Column("project", Uuid, ForeignKey("projects.id"), index=True),
     Column("alive_until", Moment),
+    Column("warned_of", Moment),
+    Column("idle_until", Moment),
     Column("revision", BigInteger, nullable=False, index=True),  # which change of the calendar it last took part in
     sqlite_autoincrement=True,
 )
@@ -401,6 +449,14 @@ health = Table(
     Column("power", Worded(Power), nullable=False),
     Column("voice", Worded(Voice), nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("board", Text, primary_key=True),
+    Column("sessions", Integer, nullable=False),
+    Column("active_at", Moment, nullable=False),
 )
 
 events = Table(

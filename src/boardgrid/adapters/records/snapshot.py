@@ -16,15 +16,17 @@ from boardgrid.model.board import BoardType
 from boardgrid.model.calendar import EVER
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
+from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.maintenance import Maintenance
+from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
-from boardgrid.ports import Entry, Health, OrderRecord, Revisions, SiteState
+from boardgrid.ports import Activity, Entry, Health, OrderRecord, Revisions, SiteState
 
 T = TypeVar("T")
 
@@ -116,6 +118,31 @@ class SqlSnapshot:
     def maintenance(self, number: int) -> Maintenance | None:
         return self._one(rows.MAINTENANCES, number)
 
+    def contact(self, user: UUID) -> Contact | None:
+        return self._one(rows.CONTACTS, user)
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        return self._one(rows.WEBHOOKS, webhook_id)
+
+    def webhooks(self, owner: UUID | None) -> list[Webhook]:
+        farms = [schema.webhooks.c.owner.is_(None)] if owner is None else []
+        return self._all(rows.WEBHOOKS, "created_at", "id", equal={"owner": owner}, where=farms)
+
+    def feed(self, feed_id: str) -> Feed | None:
+        return self._one(rows.FEEDS, feed_id)
+
+    def feeds(self, owner: UUID) -> list[Feed]:
+        return self._all(rows.FEEDS, "created_at", "id", equal={"owner": owner})
+
+    def posting(self, posting_id: UUID) -> Posting | None:
+        return self._one(rows.POSTINGS, posting_id)
+
+    def postings(
+        self, *, due_by: datetime | None = None, user: UUID | None = None, webhook: str | None = None
+    ) -> list[Posting]:
+        due = [] if due_by is None else [schema.postings.c.due_at <= due_by]
+        return self._all(rows.POSTINGS, "due_at", "id", equal={"user": user, "webhook": webhook}, where=due)
+
     # --- the inventory
 
     def site(self, name: str) -> SiteState | None:
@@ -166,6 +193,11 @@ class SqlSnapshot:
 
     def reservation(self, number: int) -> Reservation | None:
         return self._one(rows.RESERVATIONS, number)
+
+    def reservation_revisions(self, numbers: Collection[int]) -> Mapping[int, int]:
+        reservation = schema.reservations.c
+        query = select(reservation.number, reservation.revision).where(reservation.number.in_(tuple(numbers)))
+        return {row.number: row.revision for row in self._connection.execute(query)}
 
     def holder_of(self, board: str) -> Reservation | None:
         # One that runs has its board from ever, so it is the first.
@@ -228,6 +260,9 @@ class SqlSnapshot:
 
     def health(self) -> Mapping[str, Health]:
         return {one.board: one for one in self._all(rows.HEALTH, "board")}
+
+    def activity(self) -> Mapping[str, Activity]:
+        return {one.board: one for one in self._all(rows.ACTIVITY, "board")}
 
     # --- history
 

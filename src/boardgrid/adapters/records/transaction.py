@@ -108,8 +108,9 @@ class SqlTransaction(SqlSnapshot):
         key = shelf.key_of(thing)
         self._connection.execute(delete(shelf.table).where(shelf.table.c[shelf.key] == key))
         if isinstance(thing, Standing):
-            self._connection.execute(delete(schema.health).where(schema.health.c.board == key))
-            self._known.pop((schema.health, key), None)
+            for told in (schema.health, schema.activity):
+                self._connection.execute(delete(told).where(told.c.board == key))
+                self._known.pop((told, key), None)
         self._known[shelf.table, key] = None
 
     def site_tokens_end(self, site: str, audience: Audience) -> None:

@@ -9,15 +9,20 @@ from collections.abc import Iterator
 import structlog
 import uvicorn
 
+from boardgrid.adapters.smtp import MailServer, SmtpPost
+from boardgrid.adapters.webhooks import HttpHooks
 from boardgrid.api import app
 from boardgrid.api.spool import Spool
 from boardgrid.daemon import descriptors, sockets
-from boardgrid.daemon.config import Config
+from boardgrid.daemon.config import Config, NoticesConfig, Tls
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
 from boardgrid.daemon.wiring.connection import Connection
+from boardgrid.daemon.wiring.postman import Postman
 from boardgrid.daemon.wiring.records import serving_services
-from boardgrid.model.errors import FarmError
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, FarmError, Invalid
+from boardgrid.model.user import Secret
 from boardgrid.ports import EVENTS
 from boardgrid.services.farm import Farm
 
@@ -46,7 +51,9 @@ async def serve(config: Config) -> None:
     """Until cancelled."""
     descriptors.use_all()
     doors = sockets.inherited(os.environ) or _own_doors(config)
+    post = _post(config)
     with serving_services(config) as (farm, turn):
+        postman = Postman(farm.postings, farm.changes, post, HttpHooks(allowed=config.notices.webhook_networks))
         server = _Server(
             uvicorn.Config(
                 app.create(farm, Spool(Layout(config.state).spool)),
@@ -61,16 +68,53 @@ async def serve(config: Config) -> None:
         serving = asyncio.create_task(server.serve(sockets=list(doors.values())))
         expiring = asyncio.create_task(turn.keep(lambda: keep_expiring(farm)))
         writing = asyncio.create_task(_keep_writing_uses(farm))
+        sending = asyncio.create_task(turn.keep(postman.run))
         try:
-            await asyncio.wait({serving, expiring}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (serving, expiring):
+            await asyncio.wait({serving, expiring, sending}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (serving, expiring, sending):
                 if task.done():
                     task.result()
         finally:
             expiring.cancel()
             writing.cancel()
+            sending.cancel()
             server.should_exit = True
-            await asyncio.gather(serving, expiring, writing, return_exceptions=True)
+            await asyncio.gather(serving, expiring, writing, sending, return_exceptions=True)
+
+
+def _post(config: Config) -> SmtpPost | None:
+    """
+    Raises:
+        Invalid: CONFIG_INVALID, the password cannot be read.
+    """
+    said = config.notices
+    if said.smtp is None or said.sender is None:
+        return None
+    server = MailServer(
+        said.smtp.host,
+        said.smtp.port,
+        is_tls=said.smtp.tls is Tls.WHOLE,
+        starts_tls=said.smtp.tls is Tls.START,
+        user=said.user,
+        password=_mail_password(config, said),
+    )
+    return SmtpPost(server, said.sender)
+
+
+def _mail_password(config: Config, said: NoticesConfig) -> Secret | None:
+    if said.password is None:
+        return None
+    try:
+        return Secret(said.password.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeError) as error:
+        raise Invalid(
+            Code.CONFIG_INVALID,
+            _("{file}: notices.password: {path} cannot be read: {why}"),
+            hint=_("the user that the controller runs as must be able to read it"),
+            file=config.file,
+            path=said.password,
+            why=getattr(error, "strerror", None) or error,
+        ) from error
 
 
 def _own_doors(config: Config) -> dict[str, socket.socket]:

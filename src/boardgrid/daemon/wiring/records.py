@@ -29,6 +29,7 @@ from boardgrid.model.user import Audience, Secret
 from boardgrid.ports import Changes, Records, Turn
 from boardgrid.postgresql import Postgres
 from boardgrid.services.farm import Farm
+from boardgrid.services.idling import Idling
 
 
 def now() -> datetime:
@@ -87,8 +88,18 @@ def _farm(
         provider=elsewhere.provider,
         login_for=timedelta(days=config.controller.login_days),
         root_bytes=config.controller.root_mib << 20,
+        soon=timedelta(minutes=config.notices.soon_min),
+        idling=_idling(config),
+        sends_mail=config.notices.smtp is not None,
+        webhook_hosts=config.notices.webhook_hosts,
         check_driver=_driver_check(config),
     )
+
+
+def _idling(config: Config) -> Idling:
+    after = config.booking.idle_after_min
+    grace = timedelta(minutes=config.booking.idle_grace_min)
+    return Idling(None if after is None else timedelta(minutes=after), grace)
 
 
 def _driver_check(config: Config) -> Callable[[DriverSpec], None]:
