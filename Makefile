@@ -48,7 +48,8 @@ quick: setup
 test: need-root setup
 	@packaging/need-packages farm test
 	@$(MAKE) quick
-	$(BIN)/pytest -m "world or slow"
+	$(BIN)/pytest -n 2 -m "slow and not world"
+	$(BIN)/pytest -m world
 
 lint: setup
 	$(BIN)/ruff format --check
