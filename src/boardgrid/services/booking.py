@@ -29,6 +29,7 @@ from boardgrid.services.giving import keys_of
 from boardgrid.services.idling import Idling, used
 from boardgrid.services.limiting import Bounds, project_for
 from boardgrid.services.placing import GRACE, Wanted, accept, carry_out_due, make_room, offer
+from boardgrid.services.roots import promised_to
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
 from boardgrid.services.views import DeploymentView, OrderState, OrderView, ReservationView
@@ -368,9 +369,8 @@ class Booking:
             carry_out_due(work)
             offer(work, _reopened(work))
             self.idling.carry_out(work)
-            awaited = {one.root for one in work.tx.reservations(states={ReservationState.WAITING})}
             for root in work.tx.roots(states={RootState.ASIDE}):
-                if root.expires_at is not None and root.expires_at <= work.now and root.id not in awaited:
+                if root.expires_at and root.expires_at <= work.now and promised_to(work.tx, root) is None:
                     discard(work, root)
             for image in work.tx.images(states={ImageState.AWAITED}):
                 if image.created_at + UPLOAD_WITHIN <= work.now:
@@ -398,10 +398,14 @@ class Booking:
 
 
 def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
-    awaited = {one.root for one in records.reservations(states={ReservationState.WAITING})}
     times = [plan.next_due(), plan.next_warning(), now if plan.vacated else None]
     times += [one.window.end for one in records.maintenances()]
-    times += [one.expires_at for one in records.roots(states={RootState.ASIDE}) if one.id not in awaited]
+    # This is asked at each change, so what waits is only looked through for a root whose time is over.
+    times += [
+        one.expires_at
+        for one in records.roots(states={RootState.ASIDE})
+        if one.expires_at and (one.expires_at > now or promised_to(records, one) is None)
+    ]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
     return min((one for one in times if one is not None), default=None)

@@ -7,7 +7,7 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.access import can
 from boardgrid.model.errors import Code, Conflict
-from boardgrid.model.reservation import ReservationState
+from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
@@ -107,13 +107,18 @@ def check_unpromised(records: Snapshot, root: Root) -> None:
     Raises:
         Conflict: THING_IN_USE, a reservation that waits is to boot it.
     """
-    for one in records.reservations(user=root.owner, states={ReservationState.WAITING}):
-        if one.root == root.id:
-            raise Conflict(
-                Code.THING_IN_USE,
-                _("reservation {number} is to boot root {root} from {start} on"),
-                hint=_("withdraw it first: boardgrid release {number}"),
-                number=one.number,
-                root=root.name,
-                start=as_utc(one.window.start),
-            )
+    if one := promised_to(records, root):
+        raise Conflict(
+            Code.THING_IN_USE,
+            _("reservation {number} is to boot root {root} from {start} on"),
+            hint=_("withdraw it first: boardgrid release {number}"),
+            number=one.number,
+            root=root.name,
+            start=as_utc(one.window.start),
+        )
+
+
+def promised_to(records: Snapshot, root: Root) -> Reservation | None:
+    """The reservation that waits and is to boot it."""
+    waiting = records.reservations(user=root.owner, states={ReservationState.WAITING})
+    return next((one for one in waiting if one.root == root.id), None)
