@@ -5,8 +5,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
@@ -89,6 +91,33 @@ def test_two_boards_come_up_side_by_side(farm: WholeFarm) -> None:
     for board, number in numbers.items():
         farm.opened(number)
         assert runs_its_deployment(farm, board, number)
+
+
+def test_whoever_a_board_is_shared_with_logs_in_with_their_own_key_and_no_longer(
+    farm: WholeFarm, tmp_path: Path
+) -> None:
+    bob = Person("bob", tmp_path)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(bob.key)], check=True)
+    token = farm.admin("user", "add", "bob", "--ssh-key", f"{bob.key}.pub").strip()
+    [profile] = json.loads((farm.stage.ada.home / "boardgrid/profiles.json").read_text()).values()
+    farm.stage.boardgrid(bob, "login", profile["url"], "--token-stdin", stdin=token)
+    farm.reserve("tk1-1", "--image", "tiny")
+    farm.on_board("tk1-1", "echo by hand >> /root/.ssh/authorized_keys")
+    farm.ada("share", "tk1-1", "bob")
+
+    def gets_in() -> bool:
+        with suppress(Fault):
+            return farm.stage.boardgrid(bob, "ssh", "-i", str(bob.key), "tk1-1", "--", "hostname") == "tk1-1\n"
+        return False
+
+    wait_until(gets_in, 120, "bob gets in")
+    farm.ada("share", "tk1-1", "bob", "--remove")
+    wait_until(lambda: not gets_in(), 60, "bob gets in no longer")
+    wait_until(
+        lambda: len(farm.on_board("tk1-1", "cat /root/.ssh/authorized_keys").splitlines()) == 3,
+        120,
+        "his key is gone; ada's, the agent's and what she wrote by hand are there",
+    )
 
 
 def test_a_board_restarts_when_its_user_reboots_it(farm: WholeFarm) -> None:
