@@ -66,7 +66,7 @@ format: setup
 check: lint test
 
 bench: need-root setup
-	@packaging/need-packages farm
+	@packaging/need-packages farm test
 	$(BIN)/python -m benchmarks $(ONLY)
 
 demo: need-root

@@ -25,6 +25,7 @@ from uuid import uuid4
 from benchmarks.fleet import CONFIG, Usage, daemon, running, wait_for
 from benchmarks.report import Row, report
 from boardgrid.client.farm import Farm
+from tests.postgres import Server
 
 CLIENTS = 20
 FOR_S = 15.0
@@ -36,6 +37,8 @@ class Measured:
     cycles_s: float
     p50_ms: float
     p99_ms: float
+    half_p50_ms: float  # at half that rate
+    half_p99_ms: float
     refused: int
     cpu_ms: float  # of the controller, a cycle
     rss_mib: float
@@ -80,22 +83,30 @@ def _expect(wanted: int, status: int, body: bytes) -> None:
         raise RuntimeError(f"{status} in the place of {wanted}: {body[:300]!r}")
 
 
-def client(port: int, token: str, for_s: float) -> None:
-    """One process with all clients, so that the controller's own time is its alone; prints what it saw."""
+def client(port: int, token: str, for_s: float, rate_s: float) -> None:
+    """
+    One process with all clients, so that the controller's own time is its alone; prints what it saw.
+
+    Args:
+        rate_s: how many cycles all of them begin a second; 0: each as soon as the one before is over.
+    """
     took: list[float] = []
     refused = [0]
     until_s = time.monotonic() + for_s
 
-    def go_on() -> None:
+    def go_on(number: int) -> None:
         caller = Caller(port, token)
+        due_s = time.monotonic() + (number / rate_s if rate_s else 0)
         while time.monotonic() < until_s:
+            time.sleep(max(due_s - time.monotonic(), 0) if rate_s else 0)
+            due_s += CLIENTS / rate_s if rate_s else 0
             seconds = cycle(caller)
             if seconds is None:
                 refused[0] += 1
             else:
                 took.append(seconds)
 
-    threads = [threading.Thread(target=go_on) for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=go_on, args=(number,)) for number in range(CLIENTS)]
     began_s = time.monotonic()
     for thread in threads:
         thread.start()
@@ -182,22 +193,26 @@ def measure(boards: int, database: str = "") -> Measured:
                 before = Usage.of(controller)
                 told_of = _clients(port, admin, FOR_S)
                 after = Usage.of(controller)
+                # What one waits when the farm is busy, and not when it is driven as hard as it goes.
+                half = _clients(port, admin, FOR_S / 2, len(told_of["took"]) / told_of["over_s"] / 2)
             finally:
                 over.set()
                 parking.join()
-    took = sorted(told_of["took"])
+    took, calmly = sorted(told_of["took"]), sorted(half["took"])
     return Measured(
         cycles_s=len(took) / told_of["over_s"],
         p50_ms=statistics.median(took) * 1000,
         p99_ms=took[int(len(took) * 0.99)] * 1000,
+        half_p50_ms=statistics.median(calmly) * 1000,
+        half_p99_ms=calmly[int(len(calmly) * 0.99)] * 1000,
         refused=told_of["refused"],
         cpu_ms=(after.cpu_s - before.cpu_s) / len(took) * 1000,
         rss_mib=after.rss_mib,
     )
 
 
-def _clients(port: int, token: str, for_s: float) -> Seen:
-    argv = [sys.executable, "-m", "benchmarks.leases", "client", str(port), token, str(for_s)]
+def _clients(port: int, token: str, for_s: float, rate_s: float = 0) -> Seen:
+    argv = [sys.executable, "-m", "benchmarks.leases", "client", str(port), token, str(for_s), str(rate_s)]
     answer: Seen = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
     return answer
 
@@ -215,24 +230,38 @@ def port_of(pid: int) -> int:
 
 
 def main() -> None:
-    for boards in (100, 1000):
-        seen = measure(boards)
-        report(
-            f"leases-{boards}",
-            [
-                Row("cycles a second", seen.cycles_s, "1/s", 30.0),
-                Row("a cycle, p50", seen.p50_ms, "ms"),
-                Row("a cycle, p99", seen.p99_ms, "ms"),
-                Row("CPU of the controller, a cycle", seen.cpu_ms, "ms"),
-                Row("memory of the controller, at most", seen.rss_mib, "MiB"),
-                Row("refused, for no board was free", float(seen.refused), ""),
-            ],
-            compared_with="labgrid's coordinator on such a machine (in memory alone), at its best",
-        )
+    with tempfile.TemporaryDirectory(prefix="boardgrid-leases-") as folder:
+        Path(folder).chmod(0o755)
+        # On a disk, and synced: a lease that was given is there after a power failure.
+        server = Server.started("fsync=on", "full_page_writes=on", at=Path(folder))
+        try:
+            for boards in (100, 1000):
+                tell(f"leases-{boards}-sqlite", measure(boards))
+                server.make("leases")
+                tell(f"leases-{boards}-postgresql", measure(boards, f"postgresql://farm@/leases?host={server.folder}"))
+        finally:
+            server.stop()
+
+
+def tell(name: str, seen: Measured) -> None:
+    report(
+        name,
+        [
+            Row("cycles a second", seen.cycles_s, "1/s", 30.0),
+            Row("a cycle, p50", seen.p50_ms, "ms"),
+            Row("a cycle, p99", seen.p99_ms, "ms"),
+            Row("a cycle at half that rate, p50", seen.half_p50_ms, "ms"),
+            Row("a cycle at half that rate, p99", seen.half_p99_ms, "ms"),
+            Row("CPU of the controller, a cycle", seen.cpu_ms, "ms"),
+            Row("memory of the controller, at most", seen.rss_mib, "MiB"),
+            Row("refused, for no board was free", float(seen.refused), ""),
+        ],
+        compared_with="labgrid's coordinator on such a machine (in memory alone), at its best",
+    )
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["client"]:
-        client(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
+        client(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]), float(sys.argv[5]))
     else:
         main()

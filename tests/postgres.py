@@ -32,9 +32,14 @@ class Server:
     keeper: subprocess.Popen[bytes]
 
     @classmethod
-    def started(cls, *settings: str) -> "Server":
+    def started(cls, *settings: str, at: Path | None = None) -> "Server":
+        """
+        Args:
+            settings: of postgresql.conf, which win over those that make tests quick.
+            at: where its folder is made; None: in memory, where that is possible.
+        """
         shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
-        folder = Path(tempfile.mkdtemp(prefix="boardgrid-pg-", dir=shm if shm.is_dir() else None))
+        folder = Path(tempfile.mkdtemp(prefix="boardgrid-pg-", dir=at or (shm if shm.is_dir() else None)))
         folder.chmod(0o755)
         if os.geteuid() == 0:
             os.chown(folder, _nobody().pw_uid, _nobody().pw_gid)
