@@ -66,20 +66,25 @@ async def serve(config: Config) -> None:
             )
         )
         serving = asyncio.create_task(server.serve(sockets=list(doors.values())))
-        expiring = asyncio.create_task(turn.keep(lambda: keep_expiring(farm)))
+        for_all = asyncio.create_task(turn.keep(lambda: _do_for_all(farm, postman)))
         writing = asyncio.create_task(_keep_writing_uses(farm))
-        sending = asyncio.create_task(turn.keep(postman.run))
         try:
-            await asyncio.wait({serving, expiring, sending}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (serving, expiring, sending):
+            await asyncio.wait({serving, for_all}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (serving, for_all):
                 if task.done():
                     task.result()
         finally:
-            expiring.cancel()
+            for_all.cancel()
             writing.cancel()
-            sending.cancel()
             server.should_exit = True
-            await asyncio.gather(serving, expiring, writing, sending, return_exceptions=True)
+            await asyncio.gather(serving, for_all, writing, return_exceptions=True)
+
+
+async def _do_for_all(farm: Farm, postman: Postman) -> None:
+    """What one of several controllers does, whose turn it is: there is one turn, for all of it."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(keep_expiring(farm))
+        group.create_task(postman.run())
 
 
 def _post(config: Config) -> SmtpPost | None:
