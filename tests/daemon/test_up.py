@@ -161,7 +161,8 @@ def test_an_admin_is_made_on_the_machine_and_their_token_printed_once(farm: Path
     assert made.returncode == 0, made.stderr
     token = made.stdout.strip()
     assert token.startswith("bg_")
-    assert api(farm, "/api/v1/me", token) == {"name": "grace", "role": "admin", "ssh_keys": []}
+    me = api(farm, "/api/v1/me", token)
+    assert (me["name"], me["role"], me["ssh_keys"], me["scope"]) == ("grace", "admin", [], "all")
     again = server("admin", "create", "grace", config=farm)
     assert again.returncode == ExitCode.CONFLICT
     assert "there is a user grace already" in again.stderr
