@@ -162,6 +162,7 @@ def test_an_admin_is_made_on_the_machine_and_their_token_printed_once(farm: Path
     token = made.stdout.strip()
     assert token.startswith("bg_")
     me = api(farm, "/api/v1/me", token)
+    assert isinstance(me, dict)
     assert (me["name"], me["role"], me["ssh_keys"], me["scope"]) == ("grace", "admin", [], "all")
     again = server("admin", "create", "grace", config=farm)
     assert again.returncode == ExitCode.CONFLICT
