@@ -34,8 +34,8 @@ from boardgrid.model.user import Role, User
 from boardgrid.model.window import Window
 from boardgrid.ports import EVENTS
 from boardgrid.services.farm import Farm
-from boardgrid.services.placing import evict
 from boardgrid.services.timetable import Plan
+from boardgrid.services.unfolding import evict
 from boardgrid.testing import FakePasswords
 
 BOARDS, AHEAD, TIMES = 1000, 10_000, 50

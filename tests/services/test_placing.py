@@ -14,7 +14,7 @@ from boardgrid.model.root import RootState
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed
 from boardgrid.services.booking import Fate
-from boardgrid.services.placing import GRACE
+from boardgrid.services.unfolding import GRACE
 from tests.services.house import HOUR, KEY_A, KEY_B, START, House, a_board, records_with
 
 MINUTE = timedelta(minutes=1)

@@ -28,10 +28,11 @@ from boardgrid.services.finding import person_named, reservation_of, standing_of
 from boardgrid.services.giving import keys_of
 from boardgrid.services.idling import Idling, used
 from boardgrid.services.limiting import Bounds, project_for
-from boardgrid.services.placing import GRACE, Wanted, accept, carry_out_due, make_room, offer
+from boardgrid.services.placing import Wanted, accept
 from boardgrid.services.roots import promised_to
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
+from boardgrid.services.unfolding import GRACE, carry_out_due, make_room, offer
 from boardgrid.services.views import DeploymentView, OrderState, OrderView, ReservationView
 
 log = structlog.get_logger()

@@ -31,7 +31,7 @@ from boardgrid.model.wish import Deployed, Gone, Parked
 from boardgrid.ports import Health
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import discard, end, put_aside
-from boardgrid.services.placing import evict, hand_on, offer
+from boardgrid.services.unfolding import evict, hand_on, offer
 
 # A board or an image may make the agent tell anything: what is recorded of it is bounded.
 _WORDS_MOST = 2000

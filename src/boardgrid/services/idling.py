@@ -19,9 +19,9 @@ from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.ports import Activity, Snapshot
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import Fate, end
-from boardgrid.services.placing import offer
 from boardgrid.services.showing import as_utc
 from boardgrid.services.timetable import Plan
+from boardgrid.services.unfolding import offer
 
 log = structlog.get_logger()
 

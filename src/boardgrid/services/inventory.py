@@ -18,8 +18,8 @@ from boardgrid.services.declaring import Declaring, check_not_held
 from boardgrid.services.desk import Desk, check_admin, check_operator
 from boardgrid.services.ending import drop_order
 from boardgrid.services.finding import board_type, checked_reason, site_for, standing_of, where_for
-from boardgrid.services.placing import evict, hand_on, offer
 from boardgrid.services.showing import Showing
+from boardgrid.services.unfolding import evict, hand_on, offer
 from boardgrid.services.views import BoardView, SiteView
 
 log = structlog.get_logger()

@@ -14,11 +14,12 @@ from boardgrid.model.reservation import Group, Reservation
 from boardgrid.model.rules import AHEAD_MOST
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
+from boardgrid.services.beginning import note
 from boardgrid.services.desk import Desk, Work, check_operator
 from boardgrid.services.ending import end
 from boardgrid.services.finding import checked_reason
-from boardgrid.services.placing import carry_out_due, note, offer, vacate
 from boardgrid.services.showing import Showing, as_utc
+from boardgrid.services.unfolding import carry_out_due, offer, vacate
 from boardgrid.services.views import MaintenanceView
 
 log = structlog.get_logger()

@@ -1,15 +1,15 @@
-"""How a reservation gets its place in the calendar: when it is made, and when what it stands on changes."""
+"""How a reservation gets its place in the calendar when it is made, or why it gets none."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.calendar import Calendar, Demand, Job, Move, Placement
-from boardgrid.model.deployment import Event, Outcome, Phase
-from boardgrid.model.errors import Code, Conflict, FarmError, NotAllowed, NotFound
+from boardgrid.model.calendar import Calendar, Demand, Placement
+from boardgrid.model.deployment import Phase
+from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
 from boardgrid.model.image import Image
 from boardgrid.model.project import Project
 from boardgrid.model.reservation import Group, Kind, Reservation, ReservationState
@@ -18,18 +18,16 @@ from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Gone
 from boardgrid.ports import Snapshot
+from boardgrid.services.beginning import begun, foretold, note
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import end
 from boardgrid.services.finding import image_of, root_of
-from boardgrid.services.giving import check_at_rest, check_ready, hand_over
+from boardgrid.services.giving import check_at_rest, check_ready
 from boardgrid.services.limiting import Bounds
 from boardgrid.services.roots import check_unpromised
 from boardgrid.services.showing import as_utc
+from boardgrid.services.unfolding import GRACE, WORTH, make_room
 
 log = structlog.get_logger()
-
-GRACE = timedelta(minutes=5)  # so long a best-effort reservation may go on when its board is wanted
-WORTH = timedelta(minutes=10)  # for less than this none is begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +86,9 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         start=reservation.window.start.isoformat(),
     )
     if begins_now and found.boards:
-        return _begun(work, reservation, is_new=True)
+        return begun(work, reservation, is_new=True)
     work.add(reservation)
-    note(work, reservation, Phase.NOTED, _foretold(work.tx, reservation))
+    note(work, reservation, Phase.NOTED, foretold(work.tx, reservation))
     return reservation
 
 
@@ -131,9 +129,6 @@ def _check_enough(work: Work, demands: Sequence[Demand], groups: Sequence[Group]
                 image=image.ref,
                 there=len(demand.among),
             )
-
-
-# --- when
 
 
 def _found(work: Work, wanted: Wanted, demands: Sequence[Demand]) -> Placement:
@@ -267,274 +262,3 @@ def _check_room(records: Snapshot, site: str, size_bytes: int) -> None:
         free=state.free_bytes / 1e9,
         needs=size_bytes / 1e9,
     )
-
-
-def _foretold(records: Snapshot, reservation: Reservation) -> str:
-    user = records.user(reservation.user)
-    name = user.name if user else "-"
-    window = reservation.window
-    match reservation.kind:
-        case Kind.FIXED:
-            said = _("{user} has {boards} from {start} until {end}")
-        case Kind.QUEUED:
-            said = _("{user} waits for {asked}, at the latest until {start}")
-        case Kind.BEST_EFFORT:
-            said = _("{user} waits for {asked} to be idle")
-    return said.format(
-        user=name,
-        boards=", ".join(reservation.boards),
-        asked=" + ".join(str(one) for one in reservation.groups),
-        start=as_utc(window.start),
-        end=as_utc(window.end),
-    )
-
-
-def note(work: Work, reservation: Reservation, phase: Phase, told: str, outcome: Outcome | None = None) -> None:
-    """Something about a reservation as a whole, whatever board it has."""
-    event = Event(0, work.now, "", 0, "reservation", phase, outcome=outcome, detail=told)
-    work.note(event, reservation=reservation.number, owner=reservation.user)
-
-
-# --- others give way
-
-
-def make_room(work: Work, found: Placement) -> None:
-    for move in found.moves:
-        one = _planned(work, move.job)
-        work.save(_changed(work, one, move))
-        note(work, one, Phase.NOTED, _("{to} in the place of {board}").format(to=move.to, board=move.board))
-    _cut(work, found.boards, found.window.start)
-
-
-def _changed(work: Work, one: Reservation, move: Move) -> Reservation:
-    _cut(work, (move.to,), one.window.start)
-    return replace(one, boards=tuple(move.to if board == move.board else board for board in one.boards))
-
-
-def _cut(work: Work, boards: Iterable[str], at: datetime, because: str = "") -> None:
-    """Who yields on these boards does so by then. Before the other is saved, for the records let no two overlap."""
-    for job in work.plan.calendar.in_the_way(boards, at):
-        one = _planned(work, job.number)
-        # Where the clock was set back it may have begun later than that.
-        work.save(replace(one, window=Window(min(one.window.start, at), at)))
-        told = _("{because}: it ends at {at}") if because else _("it gives way to another reservation at {at}")
-        note(work, one, Phase.NOTED, told.format(because=because, at=as_utc(at)))
-
-
-def _planned(work: Work, number: int) -> Reservation:
-    if one := work.tx.reservation(number):
-        return one
-    raise ValueError(f"the plan has a reservation {number} that is not recorded")
-
-
-# --- beginning
-
-
-def begin(work: Work, waiting: Reservation) -> Reservation:
-    """Its window has opened. Where it cannot have what it was promised, it ends and says why."""
-    try:
-        running = _begun(work, waiting)
-    except FarmError as error:
-        work.plan.vacated |= set(waiting.boards)
-        return end(work, _planned(work, waiting.number), because=str(error))
-    note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
-    return running
-
-
-def _begun(work: Work, waiting: Reservation, *, is_new: bool = False) -> Reservation:
-    for board in waiting.boards:
-        _check_fit(work, board)
-    running = waiting.begun()
-    if is_new:
-        work.add(running)
-    else:
-        work.save(running)
-    for board in running.boards:
-        if standing := work.tx.board(board):
-            hand_over(work, running, standing)
-    log.info("reservation.began", reservation=running.number, boards=running.boards)
-    return running
-
-
-def hand_on(work: Work, board: str) -> None:
-    """A board has become clean: who holds it by now gets it."""
-    carry_out_due(work)
-    holder, clean = work.tx.holder_of(board), work.tx.board(board)
-    if holder is None or clean is None:
-        return
-    try:
-        hand_over(work, holder, clean)
-    except FarmError as error:
-        end(work, holder, boards={board}, because=str(error))
-        offer(work, {board})
-
-
-def _check_fit(work: Work, board: str) -> None:
-    standing = work.tx.board(board)
-    if standing is None or isinstance(standing.wish, Gone):
-        raise NotFound(Code.BOARD_UNKNOWN, _("{board} has left the farm"), board=board)
-    if not standing.board.is_fit:
-        raise Conflict(
-            Code.BOARD_SET_ASIDE, _("{board} is set aside: {why}"), board=board, why=standing.board.set_aside
-        )
-
-
-# --- what changed
-
-
-def offer(work: Work, boards: Iterable[str]) -> None:
-    """What became free goes to who waits, in the order of the queue; then to who takes what is left."""
-    carry_out_due(work)  # who begins at once needs who is over to be gone
-    plan = work.plan
-    plan.vacated |= {board for board in boards if board not in plan.calendar.shut}
-    if not plan.vacated:
-        return
-    freed, plan.vacated = plan.vacated, set()
-    # Once through the queue. What those leave who move up is offered next, in a transaction of its own.
-    if queue := plan.queue():
-        moved, left = plan.calendar.advance(queue, freed, work.now, GRACE, plan.may_have)
-        for job, found in moved:
-            _advanced(work, job.number, found)
-        plan.vacated |= left
-    for number in plan.patient():
-        _fill(work, number)
-
-
-def _advanced(work: Work, number: int, found: Placement) -> None:
-    earlier = replace(_planned(work, number), window=found.window, boards=found.boards)
-    _cut(work, found.boards, found.window.start)
-    work.save_planned(earlier)
-    work.plan.note_due(number)
-    if found.window.start <= work.now:
-        begin(work, earlier)
-    else:
-        note(work, earlier, Phase.NOTED, _foretold(work.tx, earlier))
-
-
-def _fill(work: Work, number: int) -> None:
-    """Begin one that yields, where boards are idle."""
-    job = work.plan.calendar.jobs[number]
-    lasting = job.window.lasting
-    found = work.plan.calendar.idle(job.demands, work.now, min(WORTH, lasting), lasting)
-    if found is not None:
-        begin(work, replace(_planned(work, number), window=found.window, boards=found.boards))
-
-
-def evict(work: Work, board: str, because: str = "") -> None:
-    """
-    A board is offered no more: who was to have it gets another, at the same time where there is one.
-
-    Args:
-        because: half a sentence, for those who have to change; empty: it is out of order.
-    """
-    because = because or _("{board} is out of order").format(board=board)
-    carry_out_due(work)
-    _rehome(work, board, because)
-    vacated, stuck = _moved_off(work, board, because)
-    for job in stuck:
-        told = _("{because}, and no other board does: it ends then unless {board} is mended")
-        one = _planned(work, job.number)
-        note(work, one, Phase.NOTED, told.format(because=because, board=board), Outcome.FAILED)
-    offer(work, vacated)
-
-
-def vacate(work: Work, boards: Iterable[str], window: Window, because: str) -> tuple[set[str], list[Reservation]]:
-    """
-    Boards are closed over a window: who has not begun is moved out of it, who yields goes before it.
-
-    Returns what became free, to be offered, and who is in the way still: those that run, and those that no other board
-    would do for at their time.
-    """
-    vacated: set[str] = set()
-    for board in boards:
-        vacated |= _moved_off(work, board, because, window)[0]
-        _cut(work, (board,), max(work.now, window.start), because)
-    numbers = {number for board in boards for number in work.plan.calendar.line(board).within(window)}
-    return vacated, [_planned(work, number) for number in sorted(numbers)]
-
-
-def _moved_off(work: Work, board: str, because: str, within: Window | None = None) -> tuple[set[str], list[Job]]:
-    """Returns what they leave, and who could not."""
-    moved, stuck = work.plan.calendar.evicted(board, work.now, GRACE, within)
-    vacated: set[str] = set()
-    for job, found in moved:
-        one = _planned(work, job.number)
-        work.save_planned(replace(one, boards=()))  # so that others can change to what it leaves
-        for move in found.moves:
-            work.save_planned(_changed(work, _planned(work, move.job), move))
-        _cut(work, found.boards, found.window.start)
-        later = replace(one, window=found.window, boards=found.boards)
-        work.save_planned(later)
-        work.plan.note_due(one.number)
-        vacated |= set(one.boards) - {board}
-        told = _("{because}: {boards} from {start} on in its place").format(
-            because=because, boards=", ".join(later.boards), start=as_utc(later.window.start)
-        )
-        note(work, later, Phase.NOTED, told)
-    return vacated, stuck
-
-
-def _rehome(work: Work, board: str, because: str) -> None:
-    """Who holds a broken board and was not given it yet, for it did not become clean, is not left waiting for it."""
-    holder = work.tx.holder_of(board)
-    if holder is None or any(one.board == board for one in work.tx.deployments(reservations=[holder.number])):
-        return
-    calendar = work.plan.calendar
-    job = calendar.jobs[holder.number]
-    others = {one: place for one, place in job.demand_of(board).among.items() if one not in job.boards}
-    found = calendar.place([Demand(1, others)], Window(work.now, holder.window.end), work.now + GRACE)
-    if found is None:
-        end(work, holder, boards={board}, because=because)
-        return
-    make_room(work, found)
-    [other] = found.boards
-    moved = replace(holder, boards=tuple(other if one == board else one for one in holder.boards))
-    work.save(moved)
-    note(work, moved, Phase.NOTED, _("{to} in the place of {board}").format(to=other, board=board))
-    if standing := work.tx.board(other):
-        hand_over(work, moved, standing)
-
-
-def _placed_anew(work: Work, missed: Reservation) -> bool:
-    """The farm was away for the whole of its time: who has no date of its own takes the next."""
-    job = work.plan.calendar.jobs[missed.number]
-    found = work.plan.calendar.earliest(job.demands, missed.window.lasting, work.now, GRACE)
-    if found is None:
-        return False
-    make_room(work, found)
-    later = replace(missed, window=found.window, boards=found.boards)
-    work.save(later)
-    note(work, later, Phase.NOTED, _foretold(work.tx, later))
-    return True
-
-
-def carry_out_due(work: Work) -> None:
-    """End what has had its time, and begin whose time has come."""
-    while due := work.plan.due(work.now):
-        freed: set[str] = set()
-        begins: list[Reservation] = []
-        for number in due:
-            one = work.tx.reservation(number)
-            if one is None or not one.is_live:
-                continue
-            if one.is_running and one.window.end <= work.now:
-                freed |= set(one.boards)
-                end(work, one, because=_("its time was over"))
-            elif one.alive_until is not None and one.alive_until <= work.now:
-                freed |= set(one.boards)
-                end(work, one, because=_("its job was heard no more"))
-            elif one.window.end > work.now or (one.kind is Kind.QUEUED and _placed_anew(work, one)):
-                begins.append(one)
-            else:
-                freed |= set(one.boards)
-                end(work, one, because=_("the farm was away for the whole of its time"))
-        for one in begins:
-            # The plan may have moved it meanwhile.
-            again = work.tx.reservation(one.number)
-            if again is not None and again.is_waiting and again.window.start <= work.now:
-                begin(work, again)
-        offer(work, freed)
-    for number in work.plan.warnings(work.now):
-        if (one := work.tx.reservation(number)) is not None:
-            work.save(replace(one, warned_of=one.window.end))
-            note(work, one, Phase.NOTED, _("it ends at {at}").format(at=as_utc(one.window.end)))
