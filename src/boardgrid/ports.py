@@ -20,7 +20,7 @@ from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
-from boardgrid.model.project import Project, UserGroup
+from boardgrid.model.project import JoinLink, Project, UserGroup
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -583,11 +583,12 @@ class Revisions:
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
     | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting
+    | Contact | Webhook | Feed | Posting | JoinLink
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
-)
+    | JoinLink
+)  # fmt: skip
 T = TypeVar("T", bound=Thing)
 
 
@@ -637,6 +638,11 @@ class Snapshot(Protocol):
 
     def projects(self) -> list[Project]:
         """Those that are not removed."""
+
+    def join_link(self, link_id: str) -> JoinLink | None: ...
+
+    def join_links(self, project: UUID) -> list[JoinLink]:
+        """Into a project, oldest first."""
 
     def rules(self) -> Rules: ...
 

@@ -19,7 +19,7 @@ from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifes
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
-from boardgrid.model.project import Part, Project, UserGroup
+from boardgrid.model.project import JoinLink, Part, Place, Project, UserGroup
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -36,7 +36,14 @@ HOUR = timedelta(hours=1)
 ADA = User(uuid4(), "ada", Role.USER, ("ssh-ed25519 AAAA", "ssh-rsa BBBB"))
 BOB = User(uuid4(), "bob", Role.ADMIN)
 VISION = UserGroup(uuid4(), "vision", frozenset({ADA.id, BOB.id}))
-ROBOTS = Project(uuid4(), "robots", {ADA.id: Part.MANAGER, BOB.id: Part.MEMBER}, "they walk", "tiny:1")
+ROBOTS = Project(
+    uuid4(),
+    "robots",
+    {ADA.id: Part.MANAGER, BOB.id: Part.MEMBER},
+    "they walk",
+    "tiny:1",
+    teams={"red": frozenset({ADA.id})},
+)
 RULES = Rules(
     replace(EVERYONE, board_hours=1.5, longest_of={"tk1": timedelta(hours=4)}),
     {VISION.id: Limits(boards=3, image_bytes=1 << 45)},
@@ -135,7 +142,9 @@ TOKEN = Token(
     "0123456789abcdef", "f" * 64, Audience.PERSON, ADA.id, None, Scope.USE, "ci", "10.0.0.7", True, AT, AT + HOUR, AT
 )
 PASSWORD = Password(ADA.id, "$argon2id$...", AT)
-INVITATION = Invitation("0123456789abcdef", "e" * 64, BOB.id, AT, AT + HOUR, Role.GUEST, "eve", ADA.id)
+PLACES = (Place(ROBOTS.id, Part.MANAGER, "red"), Place(uuid4()))
+INVITATION = Invitation("0123456789abcdef", "e" * 64, BOB.id, AT, AT + HOUR, Role.GUEST, "eve", ADA.id, PLACES)
+LINK = JoinLink("0123456789abcdef", "c" * 64, ROBOTS.id, ADA.id, AT, AT + HOUR, 30, 3, "red", new_accounts=True)
 IDENTITY = ExternalIdentity("https://sso.example.org 4711", ADA.id, AT)
 PENDING = PendingLogin("fedcba9876543210", "f" * 64, "192.0.2.1", "c", "http://", "laptop", "v", AT, ADA.id)
 ACTIVITY = Activity("tk1-1", 2, AT)
@@ -148,7 +157,7 @@ FEED = Feed("0123456789abcdef", "d" * 64, ADA.id, "tk1-1", AT)
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER,
-    HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED,
+    HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
 )  # fmt: skip
 
 
@@ -193,6 +202,7 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.webhook(WEBHOOK.id),
             snapshot.posting(POSTING.id),
             snapshot.feed(FEED.id),
+            snapshot.join_link(LINK.id),
         )
 
 
@@ -213,7 +223,7 @@ def test_a_thing_that_is_saved_again_is_changed_and_keeps_what_refers_to_it(full
     changed: tuple[Thing, ...] = (
         replace(ADA, ssh_keys=("ssh-ed25519 EEEE",), suspended=True),
         replace(VISION, members=frozenset()),
-        replace(ROBOTS, members={}, image=""),
+        replace(ROBOTS, members={}, image="", teams={}),
         replace(RULES, everyone=EVERYONE, access=(), version=8),
         replace(MAINTENANCE, over=True),
         replace(LAB, version=8, instance=None, seen_at=None),

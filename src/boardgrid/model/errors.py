@@ -33,6 +33,7 @@ class Code(StrEnum):
     WEBHOOK_INVALID = "webhook.invalid"
     PASSWORD_INVALID = "password.invalid"  # noqa: S105 - a code, not a secret
     RULES_INVALID = "rules.invalid"
+    ROSTER_INVALID = "roster.invalid"
 
     # NotAllowed: the asker is known and may not do this
     TOKEN_REFUSED = "token.refused"  # noqa: S105 - a code, not a secret
@@ -53,6 +54,7 @@ class Code(StrEnum):
     INVITATION_UNKNOWN = "invitation.unknown"
     GROUP_UNKNOWN = "group.unknown"
     PROJECT_UNKNOWN = "project.unknown"
+    LINK_UNKNOWN = "link.unknown"
     MAINTENANCE_UNKNOWN = "maintenance.unknown"
     WEBHOOK_UNKNOWN = "webhook.unknown"
     FEED_UNKNOWN = "feed.unknown"

@@ -10,6 +10,7 @@ _RULES: dict[str, tuple[str, re.Pattern[str], str]] = {
     "user": ("a user", re.compile(r"[a-z][a-z0-9._-]{0,30}"), "ada or ada.lovelace"),
     "group": ("a group", re.compile(r"[a-z][a-z0-9._-]{0,30}"), "vision or students-2026"),
     "project": ("a project", re.compile(r"[a-z][a-z0-9._-]{0,30}"), "robots or course.os"),
+    "team": ("a team", re.compile(r"[a-z][a-z0-9._-]{0,30}"), "red or team-3"),
     "site": ("a site", re.compile(_WORD), "lab or grenoble"),
     "board type": (
         "a board type",

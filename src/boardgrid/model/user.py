@@ -1,10 +1,12 @@
 """Users: who may come in, with which key, as what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from boardgrid.model.project import Place
 
 
 class Role(StrEnum):
@@ -141,9 +143,19 @@ class Invitation:
     role: Role = Role.USER
     name: str = ""  # empty: who accepts it chooses one
     user: UUID | None = None
+    places: tuple[Place, ...] = ()  # in projects, for the account that is made; one a project
 
     def is_over(self, now: datetime) -> bool:
         return self.expires_at <= now
+
+    def place_in(self, project: UUID) -> Place | None:
+        return next((one for one in self.places if one.project == project), None)
+
+    def without_place(self, project: UUID) -> "Invitation":
+        return replace(self, places=tuple(one for one in self.places if one.project != project))
+
+    def with_place(self, place: Place) -> "Invitation":
+        return replace(self, places=(*self.without_place(place.project).places, place))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Webhook
 from boardgrid.model.planning import Standing
-from boardgrid.model.project import Project, UserGroup
+from boardgrid.model.project import JoinLink, Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
@@ -33,6 +33,7 @@ _NAMES: Mapping[type, Callable[[Any], str]] = {
     Feed: lambda one: f"feed:{one.id}",
     UserGroup: lambda one: f"group:{one.name}",
     Project: lambda one: f"project:{one.name}",
+    JoinLink: lambda one: f"link:{one.id}",
     Rules: lambda _one: "rules",
     Maintenance: lambda one: f"maintenance:{one.number}",
     BoardType: lambda one: f"board-type:{one.name}",

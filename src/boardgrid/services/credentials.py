@@ -7,15 +7,16 @@ import secrets
 
 from boardgrid.model.user import Secret
 
-TOKEN, CODE, FEED, STATE, LOGIN = (
+TOKEN, CODE, LINK, FEED, STATE, LOGIN = (
     "bg",
     "bgi",
+    "bgj",
     "bgf",
     "bgs",
     "bgl",
 )  # what they begin with, so that scanners of files find those that were left lying about
 
-_FORM = re.compile(r"(?P<kind>bg[ifsl]?)_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+_FORM = re.compile(r"(?P<kind>bg[ijfsl]?)_(?P<id>[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 
 
 def made(kind: str) -> tuple[str, str, Secret]:

@@ -21,12 +21,14 @@ from boardgrid.services.history import History
 from boardgrid.services.idling import Idling
 from boardgrid.services.inventory import Inventory
 from boardgrid.services.invitations import Invitations
+from boardgrid.services.links import Links
 from boardgrid.services.logins import LOGIN_FOR, Logins
 from boardgrid.services.maintaining import Maintaining
 from boardgrid.services.notices import Notices
 from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
 from boardgrid.services.roots import Roots
+from boardgrid.services.rosters import Rosters
 from boardgrid.services.ruling import Ruling
 from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.timetable import Timetable
@@ -49,6 +51,8 @@ class Farm:
     doors: Doors
     history: History
     projects: Projects
+    rosters: Rosters
+    links: Links
     ruling: Ruling
     maintaining: Maintaining
     notices: Notices
@@ -91,6 +95,8 @@ class Farm:
             Doors(desk),
             History(desk),
             Projects(desk),
+            Rosters(desk),
+            Links(desk),
             Ruling(desk),
             Maintaining(desk),
             Notices(desk, frozenset(webhook_hosts)),

@@ -9,6 +9,7 @@ from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Project
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
@@ -108,6 +109,30 @@ def person_named(records: Snapshot, name: str) -> User:
     if found := records.user_named(name):
         return found
     raise NotFound(Code.USER_UNKNOWN, _("there is no user {user}"), user=name)
+
+
+def project_named(records: Snapshot, asker: User, name: str, verb: Verb = "see") -> Project:
+    """
+    Raises:
+        NotFound: PROJECT_UNKNOWN.
+        NotAllowed: ACT_FORBIDDEN, *asker* sees it and may do no more.
+    """
+    found = next((one for one in records.projects() if one.name == name), None)
+    if found is None or not can(asker, "see", found):
+        raise NotFound(
+            Code.PROJECT_UNKNOWN,
+            _("there is no project {project}"),
+            hint=_("boardgrid project list shows yours"),
+            project=name,
+        )
+    if not can(asker, verb, found):
+        raise NotAllowed(
+            Code.ACT_FORBIDDEN,
+            _("you are no manager of project {project}"),
+            hint=_("its managers and the admins of the farm can do this"),
+            project=name,
+        )
+    return found
 
 
 def reservation_of(records: Snapshot, asker: User, number: int) -> Reservation:

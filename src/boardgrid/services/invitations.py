@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -10,12 +11,14 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.name import checked
 from boardgrid.model.password import checked_password
+from boardgrid.model.project import JoinLink, Place
 from boardgrid.model.user import Invitation, NewInvitation, NewToken, Password, Role, User
 from boardgrid.ports import Passwords, Snapshot
 from boardgrid.services import credentials
 from boardgrid.services.accounts import checked_keys, name_taken, new_user
-from boardgrid.services.desk import Desk, check_account, check_admin
+from boardgrid.services.desk import Desk, Work, check_account, check_admin
 from boardgrid.services.finding import user_named
+from boardgrid.services.links import code_refused, good_link, let_in
 from boardgrid.services.logins import Logins
 from boardgrid.services.tokens import end_tokens
 
@@ -44,21 +47,10 @@ class Invitations:
         with self.desk.begin(asker, "user.invite") as work:
             if name and work.tx.user_named(checked("user", name)) is not None:
                 raise name_taken(name)
-            known = work.tx.invitations()
-            for over in (one for one in known if one.is_over(work.now)):
-                work.remove(over)
-            if len(known) >= INVITATIONS_MOST:
-                raise Conflict(
-                    Code.REQUESTS_TOO_MANY,
-                    _("{count} invitations are open already"),
-                    hint=_("take some back: boardgrid user invitations"),
-                    count=len(known),
-                )
-            new_id, digest, clear = credentials.made(credentials.CODE)
-            invitation = Invitation(new_id, digest, asker.id, work.now, work.now + GOOD_FOR, role, name)
-            work.save(invitation)
+            check_room(work)
+            made = new_invitation(work, asker, role, name)
         log.info("user.invited", user=name, role=role, by=asker.name)
-        return NewInvitation(invitation, clear)
+        return made
 
     def reset(self, asker: User, name: str) -> NewInvitation:
         """
@@ -74,12 +66,9 @@ class Invitations:
             for before in work.tx.invitations():
                 if before.user == user.id:
                     work.remove(before)
-            new_id, digest, clear = credentials.made(credentials.CODE)
-            until = work.now + GOOD_FOR
-            invitation = Invitation(new_id, digest, asker.id, work.now, until, user.role, user.name, user.id)
-            work.save(invitation)
+            made = new_invitation(work, asker, user.role, user.name, user=user.id)
         log.info("user.reset", user=name, by=asker.name)
-        return NewInvitation(invitation, clear)
+        return made
 
     def open(self, asker: User) -> list[Invitation]:
         """
@@ -114,68 +103,118 @@ class Invitations:
         self, code: str, *, name: str = "", password: str | None = None, ssh_keys: Sequence[str] = (), origin: str
     ) -> tuple[User, NewToken]:
         """
-        Make the account that a code is for, or give it a new password; and log in.
+        Make the account that a code is for, or give it a new password; and log in. The code may be that of a link into
+        a project: then it is one of many accounts.
 
         Args:
             name: where the invitation leaves it open.
 
         Raises:
-            NotAllowed: INVITATION_REFUSED, it is none, was used, is too old, or who made it is no admin any more.
+            NotAllowed: INVITATION_REFUSED, it is none, was used, is too old, or who made it is no admin any more;
+                ACCOUNT_MISSING, the link makes no accounts.
             Invalid: NAME_INVALID, PASSWORD_INVALID, KEY_INVALID, REQUEST_INVALID.
             Conflict: NAME_TAKEN, KEY_TAKEN.
         """
         with self.desk.records.read() as records:
-            invitation = self._good(records, code)
-        called = _name(invitation, name)
+            good = self._good(records, code)
+        called = _name("" if isinstance(good, JoinLink) else good.name, name)
         keys = checked_keys(ssh_keys)
-        if invitation.user is not None and (password is None or keys):
+        if _is_reset(good) and (password is None or keys):
             raise Invalid(Code.REQUEST_INVALID, _("this code is good for a new password, and for that alone"))
         if password is None and not keys:
             raise Invalid(Code.REQUEST_INVALID, _("choose a password, or give an SSH key, or both"))
         # Only now, for it is slow: nobody without a code makes us do it.
         hashed = None if password is None else self.passwords.hashed(checked_password(called, password))
         with self.desk.begin(act="invitation.accept", origin=origin) as work:
-            if self._good(work.tx, code) != invitation:
-                raise _refused()
-            if invitation.user is None:
-                user = new_user(work, called, invitation.role, keys)
-            else:
-                found = work.tx.user(invitation.user)
-                check_account(found)
-                assert found is not None  # noqa: S101 - just checked
-                user = found
-                end_tokens(work, user)
-            work.asker = user
-            work.remove(invitation)
+            user = work.asker = _spent(work, self._good(work.tx, code), called, keys)
             if hashed is not None:
                 work.save(Password(user.id, hashed, work.now))
             token = self.logins.begun(work, user)
         log.info("invitation.accepted", user=user.name)
         return user, token
 
-    def _good(self, records: Snapshot, code: str) -> Invitation:
+    def _good(self, records: Snapshot, code: str) -> Invitation | JoinLink:
+        if credentials.id_in(credentials.LINK, code):
+            link = good_link(records, code, self.desk.now())
+            if not link.new_accounts:
+                raise NotAllowed(
+                    Code.ACCOUNT_MISSING,
+                    _("this link is for those who have an account"),
+                    hint=_("log in, then: boardgrid project enter; who has none asks an admin of the farm"),
+                )
+            return link
         found = records.invitation(credentials.id_in(credentials.CODE, code))
         if not credentials.is_same(code, found.digest if found else None) or found is None:
-            raise _refused()
-        host = records.user(found.made_by)
-        if found.is_over(self.desk.now()) or host is None or not host.is_admin or not host.is_active:
-            raise _refused()
+            raise code_refused()
+        if not is_good(records, found, self.desk.now()):
+            raise code_refused()
         return found
 
 
-def _name(invitation: Invitation, chosen: str) -> str:
-    if chosen and invitation.name and chosen != invitation.name:
-        raise Invalid(
-            Code.REQUEST_INVALID, _("this code is for {user}"), hint=_("leave out the name"), user=invitation.name
+def is_good(records: Snapshot, invitation: Invitation, now: datetime) -> bool:
+    host = records.user(invitation.made_by)
+    return not invitation.is_over(now) and host is not None and host.is_admin and host.is_active
+
+
+def check_room(work: Work, more: int = 1) -> None:
+    """
+    Forget what is over, and see whether so many may be invited.
+
+    Raises:
+        Conflict: REQUESTS_TOO_MANY.
+    """
+    known = work.tx.invitations()
+    over = [one for one in known if one.is_over(work.now)]
+    for one in over:
+        work.remove(one)
+    if (count := len(known) - len(over)) + more > INVITATIONS_MOST:
+        raise Conflict(
+            Code.REQUESTS_TOO_MANY,
+            _("{count} invitations are open already, and {most} may be"),
+            hint=_("take some back: boardgrid user invitations"),
+            count=count,
+            most=INVITATIONS_MOST,
         )
-    if not chosen and not invitation.name:
+
+
+def new_invitation(
+    work: Work, asker: User, role: Role, name: str, *, user: UUID | None = None, places: tuple[Place, ...] = ()
+) -> NewInvitation:
+    new_id, digest, clear = credentials.made(credentials.CODE)
+    until = work.now + GOOD_FOR
+    invitation = Invitation(new_id, digest, asker.id, work.now, until, role, name, user, places)
+    work.save(invitation)
+    return NewInvitation(invitation, clear)
+
+
+def _is_reset(good: Invitation | JoinLink) -> bool:
+    return isinstance(good, Invitation) and good.user is not None
+
+
+def _name(told: str, chosen: str) -> str:
+    if chosen and told and chosen != told:
+        raise Invalid(Code.REQUEST_INVALID, _("this code is for {user}"), hint=_("leave out the name"), user=told)
+    if not chosen and not told:
         raise Invalid(Code.REQUEST_INVALID, _("choose a name"), hint=_("this invitation leaves it to you"))
-    return checked("user", invitation.name or chosen)
+    return checked("user", told or chosen)
 
 
-def _refused() -> NotAllowed:
-    return NotAllowed(
-        Code.INVITATION_REFUSED,
-        _("this code is good for nothing"),
-        hint=_("each is good once, for three days; ask an admin of the farm for another"),
-    )
+def _spent(work: Work, good: Invitation | JoinLink, name: str, keys: Sequence[str]) -> User:
+    """Whose account a code that is good makes, or opens anew."""
+    if isinstance(good, JoinLink):
+        user = new_user(work, name, Role.USER, keys)
+        let_in(work, good, user.id)
+        return user
+    work.remove(good)
+    if good.user is None:
+        user = new_user(work, name, good.role, keys)
+        for place in good.places:
+            project = work.tx.project(place.project)
+            if project is not None and not project.removed:
+                work.save(project.with_member(user.id, place.part, place.team))
+        return user
+    found = work.tx.user(good.user)
+    check_account(found)
+    assert found is not None  # noqa: S101 - just checked
+    end_tokens(work, found)
+    return found

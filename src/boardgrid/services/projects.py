@@ -7,15 +7,15 @@ from uuid import UUID
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.access import Verb, can
-from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
+from boardgrid.model.access import can
+from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.name import checked
 from boardgrid.model.project import Part, Project, UserGroup
 from boardgrid.model.reservation import LIVE
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work, check_admin
-from boardgrid.services.finding import image_of, person_named
+from boardgrid.services.finding import image_of, person_named, project_named
 from boardgrid.services.views import ProjectView, UserGroupView
 
 log = structlog.get_logger()
@@ -127,7 +127,7 @@ class Projects:
         check_admin(asker)
         checked("project", name)
         with self.desk.begin(asker) as work:
-            if _project_named(work.tx, name) is not None:
+            if any(one.name == name for one in work.tx.projects()):
                 raise Conflict(Code.NAME_TAKEN, _("there is a project {project} already"), project=name)
             if image:
                 image_of(work.tx, asker, image)
@@ -135,12 +135,12 @@ class Projects:
             project = Project(work.new_id(), name, parts, description, image)
             work.save(project)
             log.info("project.added", project=name, by=asker.name)
-            return _project_view(work.tx, project)
+            return project_view(work.tx, project)
 
     def projects(self, asker: User) -> list[ProjectView]:
         """All for an admin, else those that *asker* is in."""
         with self.desk.records.read() as records:
-            return [_project_view(records, one) for one in records.projects() if can(asker, "see", one)]
+            return [project_view(records, one) for one in records.projects() if can(asker, "see", one)]
 
     def project(self, asker: User, name: str) -> ProjectView:
         """
@@ -148,7 +148,7 @@ class Projects:
             NotFound: PROJECT_UNKNOWN.
         """
         with self.desk.records.read() as records:
-            return _project_view(records, _seen_project(records, asker, name))
+            return project_view(records, project_named(records, asker, name))
 
     def describe(
         self, asker: User, name: str, *, description: str | None = None, image: str | None = None
@@ -161,7 +161,7 @@ class Projects:
             NotFound: PROJECT_UNKNOWN, IMAGE_UNKNOWN.
         """
         with self.desk.begin(asker) as work:
-            project = _seen_project(work.tx, asker, name, "change")
+            project = project_named(work.tx, asker, name, "change")
             if image:
                 image_of(work.tx, asker, image)
             changed = replace(
@@ -171,31 +171,44 @@ class Projects:
             )
             work.save(changed)
             log.info("project.described", project=name, by=asker.name)
-            return _project_view(work.tx, changed)
+            return project_view(work.tx, changed)
 
     def change(
-        self, asker: User, name: str, add: Mapping[str, Part] | None = None, remove: Sequence[str] = ()
+        self,
+        asker: User,
+        name: str,
+        add: Mapping[str, Part] | None = None,
+        remove: Sequence[str] = (),
+        *,
+        team: str | None = None,
     ) -> ProjectView:
         """
         Let users in to a project, as member or manager, or out of it. Their reservations go on.
 
+        Args:
+            team: into which those who are let in go; empty: none; None: where they are.
+
         Raises:
             NotAllowed: its managers and admins may.
+            Invalid: NAME_INVALID, of the team.
             NotFound: PROJECT_UNKNOWN, USER_UNKNOWN.
         """
+        if team:
+            checked("team", team)
         with self.desk.begin(asker) as work:
-            project = _seen_project(work.tx, asker, name, "change")
+            changed = project_named(work.tx, asker, name, "change")
             added = {person_named(work.tx, one).id: part for one, part in (add or {}).items()}
             gone = {person_named(work.tx, one).id for one in remove}
-            members = {one: part for one, part in {**project.members, **added}.items() if one not in gone}
-            changed = replace(project, members=members)
+            for user, part in added.items():
+                changed = changed.with_member(user, part, team)
+            changed = changed.without(gone)
             work.save(changed)
             log.info("project.changed", project=name, added=len(added), removed=len(gone), by=asker.name)
-            return _project_view(work.tx, changed)
+            return project_view(work.tx, changed)
 
     def remove(self, asker: User, name: str) -> None:
         """
-        Remove a project, and its limits. What counted on it is remembered.
+        Remove a project, its limits and its links. What counted on it is remembered.
 
         Raises:
             NotAllowed: only admins may.
@@ -204,7 +217,7 @@ class Projects:
         """
         check_admin(asker)
         with self.desk.begin(asker) as work:
-            project = _seen_project(work.tx, asker, name)
+            project = project_named(work.tx, asker, name)
             if live := work.tx.reservations(project=project.id, states=LIVE):
                 raise Conflict(
                     Code.THING_IN_USE,
@@ -215,6 +228,8 @@ class Projects:
                     first=live[0].number,
                 )
             work.save(replace(project, removed=True))
+            for link in work.tx.join_links(project.id):
+                work.remove(link)
             _forget_limits(work, project.id)
         log.info("project.removed", project=name, by=asker.name)
 
@@ -230,34 +245,11 @@ def _group_named(records: Snapshot, name: str) -> UserGroup | None:
     return next((one for one in records.user_groups() if one.name == name), None)
 
 
-def _project_named(records: Snapshot, name: str) -> Project | None:
-    return next((one for one in records.projects() if one.name == name), None)
-
-
 def _seen_group(records: Snapshot, asker: User, name: str) -> UserGroup:
     found = _group_named(records, name)
     if found is None or not can(asker, "see", found):
         raise NotFound(
             Code.GROUP_UNKNOWN, _("there is no group {group}"), hint=_("boardgrid group list shows them"), group=name
-        )
-    return found
-
-
-def _seen_project(records: Snapshot, asker: User, name: str, verb: Verb = "see") -> Project:
-    found = _project_named(records, name)
-    if found is None or not can(asker, "see", found):
-        raise NotFound(
-            Code.PROJECT_UNKNOWN,
-            _("there is no project {project}"),
-            hint=_("boardgrid project list shows yours"),
-            project=name,
-        )
-    if not can(asker, verb, found):
-        raise NotAllowed(
-            Code.ACT_FORBIDDEN,
-            _("you are no manager of project {project}"),
-            hint=_("its managers and the admins of the farm can do this"),
-            project=name,
         )
     return found
 
@@ -271,7 +263,12 @@ def _group_view(records: Snapshot, group: UserGroup) -> UserGroupView:
     return UserGroupView(group.name, tuple(sorted(names[one] for one in group.members if one in names)))
 
 
-def _project_view(records: Snapshot, project: Project) -> ProjectView:
+def project_view(records: Snapshot, project: Project) -> ProjectView:
     names = _names(records)
     members = {names[one]: part for one, part in project.members.items() if one in names}
-    return ProjectView(project.name, dict(sorted(members.items())), project.description, project.image)
+    teams = {
+        team: there
+        for team, users in sorted(project.teams.items())
+        if (there := tuple(sorted(names[one] for one in users if one in names)))
+    }
+    return ProjectView(project.name, dict(sorted(members.items())), project.description, project.image, teams)

@@ -10,7 +10,7 @@ from boardgrid.model.board import Board, Site
 from boardgrid.model.deployment import Deployment
 from boardgrid.model.facts import Facts
 from boardgrid.model.image import Image
-from boardgrid.model.project import Part
+from boardgrid.model.project import JoinLink, Part
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Group, Reservation
 from boardgrid.model.root import Root
@@ -149,6 +149,24 @@ class ProjectView:
     members: Mapping[str, Part]
     description: str
     image: str
+    teams: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class RosterLine:
+    """Who is in a project; or who comes into it once they accept an invitation."""
+
+    name: str
+    part: Part
+    team: str
+    is_expected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JoinLinkView:
+    link: JoinLink
+    made_by: str
+    is_good: bool
 
 
 @dataclass(frozen=True, slots=True)

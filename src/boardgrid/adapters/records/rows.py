@@ -17,7 +17,7 @@ from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
-from boardgrid.model.project import Project, UserGroup
+from boardgrid.model.project import JoinLink, Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
@@ -155,6 +155,7 @@ EXTERNAL_IDENTITIES = _same(schema.external_identities, ExternalIdentity, "key")
 PENDING_LOGINS = _same(schema.pending_logins, PendingLogin, "id")
 USER_GROUPS = _same(schema.user_groups, UserGroup, "id")
 PROJECTS = _same(schema.projects, Project, "id")
+JOIN_LINKS = _same(schema.join_links, JoinLink, "id")
 RULES: Shelf[Rules] = Shelf(
     schema.rules, "of", lambda rules: {"of": FARM, "rules": rules}, lambda row: row["rules"], lambda _rules: FARM
 )
@@ -183,6 +184,7 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     PendingLogin: PENDING_LOGINS,
     UserGroup: USER_GROUPS,
     Project: PROJECTS,
+    JoinLink: JOIN_LINKS,
     Rules: RULES,
     Maintenance: MAINTENANCES,
     SiteState: SITES,

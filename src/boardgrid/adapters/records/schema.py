@@ -34,7 +34,7 @@ from boardgrid.model.deployment import DeploymentState, Outcome, Phase
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Manifest, Source
 from boardgrid.model.notice import Notice, Occasion
-from boardgrid.model.project import Part
+from boardgrid.model.project import Part, Place
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
@@ -98,6 +98,7 @@ projects = Table(
     Column("description", Text, nullable=False),
     Column("image", Text, nullable=False),
     Column("removed", Boolean, nullable=False),
+    Column("teams", Told(Mapping[str, frozenset[UUID]]), nullable=False, server_default="{}"),
 )
 for _named in (user_groups, projects):
     Index(
@@ -186,6 +187,22 @@ invitations = Table(
     Column("role", Worded(Role), nullable=False),
     Column("name", Text, nullable=False),
     Column("user", Uuid, ForeignKey("users.id")),
+    Column("places", Told(tuple[Place, ...]), nullable=False, server_default="[]"),
+)
+
+join_links = Table(
+    "join_links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("project", Uuid, ForeignKey("projects.id"), nullable=False, index=True),
+    Column("made_by", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("most", Integer, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("new_accounts", Boolean, nullable=False),
 )
 
 external_identities = Table(

@@ -21,7 +21,7 @@ from boardgrid.model.image import Image, ImageState
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
-from boardgrid.model.project import Project, UserGroup
+from boardgrid.model.project import JoinLink, Project, UserGroup
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
@@ -106,6 +106,12 @@ class SqlSnapshot:
 
     def projects(self) -> list[Project]:
         return self._all(rows.PROJECTS, "name", equal={"removed": False})
+
+    def join_link(self, link_id: str) -> JoinLink | None:
+        return self._one(rows.JOIN_LINKS, link_id)
+
+    def join_links(self, project: UUID) -> list[JoinLink]:
+        return self._all(rows.JOIN_LINKS, "created_at", "id", equal={"project": project})
 
     # --- rules
 
