@@ -713,6 +713,7 @@ class Snapshot(Protocol):
         *,
         user: UUID | None = None,
         project: UUID | None = None,
+        within: int | None = None,
         states: Collection[ReservationState] | None = None,
         ending_after: datetime | None = None,
         since: int | None = None,
@@ -725,6 +726,7 @@ class Snapshot(Protocol):
         Args:
             user: theirs, and those that are shared with them.
             project: those that count on it.
+            within: the seats of this block.
             since: only those that a later revision than this one changed.
             before: leaves out that number and those above it.
         """

@@ -20,10 +20,12 @@ from boardgrid.model.ssh_key import fingerprint_of
 from boardgrid.model.user import Asker, Invitation, NewInvitation, NewToken, Role, Scope, Token, User
 from boardgrid.services.feeds import NewFeed
 from boardgrid.services.views import (
+    BlockView,
     DeploymentView,
     ImageView,
     ReservationView,
     RootView,
+    SeatView,
 )
 
 # --- people
@@ -337,6 +339,8 @@ class ReservationOut(BaseModel):
     end: datetime
     state: ReservationState
     ended_because: str
+    block: int | None = Field(description="Of a seat: the block that it is in.")
+    gives_way_at: datetime | None = Field(description="Of a seat: when its turn is over, for somebody waits.")
     alive_until: datetime | None = Field(description="Of one with a heartbeat: it ends then, unless heard again.")
     image: str | None = Field(description="Told to its user and to admins, as what follows.")
     project: str | None = Field(description="On which it counts.")
@@ -360,11 +364,65 @@ class ReservationOut(BaseModel):
             end=one.window.end,
             state=one.state,
             ended_because=one.ended_because,
+            block=one.within,
+            gives_way_at=one.gives_way_at,
             alive_until=one.alive_until,
             image=view.image,
             project=view.project,
             deployments=deployments,
             deployment=DeploymentOut.of(view.deployment) if view.deployment else None,
+        )
+
+
+class SeatOut(BaseModel):
+    number: int = Field(description="Of its reservation.")
+    user: str
+    members: tuple[str, ...] = Field(description="Who come in with them.")
+    team: str
+    board: str = Field(description="Empty: they wait for one.")
+    state: ReservationState
+    since: datetime = Field(description="When it began; of one that waits: when it was asked for.")
+    gives_way_at: datetime | None = Field(description="When its turn is over, for somebody waits.")
+
+    @classmethod
+    def of(cls, view: SeatView) -> Self:
+        return cls(**asdict(view))
+
+
+class BlockOut(BaseModel):
+    number: int = Field(description="Of its reservation.")
+    project: str
+    user: str = Field(description="Who made it.")
+    group: GroupOut = Field(description="How many of which boards.")
+    boards: tuple[str, ...] = Field(description="Until it runs they may change to others that do as well.")
+    opens_at: datetime = Field(description="From then on its boards boot.")
+    begins_at: datetime = Field(description="The lesson.")
+    ends_at: datetime
+    turn_s: float | None
+    series: int = Field(description="The number of the first that was made with it.")
+    state: ReservationState
+    ended_because: str
+    image: str
+    seats: tuple[SeatOut, ...] = Field(description="Who sits there, then who waits, the next first.")
+
+    @classmethod
+    def of(cls, view: BlockView) -> Self:
+        one, block = view.reservation, view.block
+        return cls(
+            number=one.number,
+            project=view.project,
+            user=view.user,
+            group=GroupOut.of(one.groups[0]),
+            boards=view.boards,
+            opens_at=one.window.start,
+            begins_at=block.begins_at,
+            ends_at=one.window.end,
+            turn_s=block.turn.total_seconds() if block.turn else None,
+            series=block.series,
+            state=one.state,
+            ended_because=one.ended_because,
+            image=view.image,
+            seats=tuple(SeatOut.of(seat) for seat in view.seats),
         )
 
 

@@ -22,6 +22,7 @@ from boardgrid.model.notice import ALL, Occasion
 from boardgrid.model.project import Part
 from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, Scope
+from boardgrid.services.blocks import READY
 from boardgrid.services.booking import Fate
 
 Line = Annotated[str, StringConstraints(max_length=1000)]
@@ -234,6 +235,33 @@ class ReservationIn(GroupIn):
 
     def all_groups(self) -> tuple[Group, ...]:
         return tuple(one.asked() for one in self.groups) or (self.asked(),)
+
+
+class BlockIn(Body):
+    project: Line
+    count: int = Field(1, ge=-(2**31), le=2**31)
+    type: Line | None = Field(None, description="Boards of this type; or `where`, or both.")
+    where: Line | None = Field(None, description="Boards that this expression fits.")
+    starts: tuple[AwareDatetime, ...] = Field(max_length=1000, description="When each lesson begins.")
+    for_s: float = Field(strict=True, ge=-1e9, le=1e9, description="How long each is.")
+    ready_s: float = Field(
+        READY.total_seconds(), strict=True, ge=-1e9, le=1e9, description="So long before it boards begin to boot."
+    )
+    turn_s: float | None = Field(
+        None,
+        strict=True,
+        ge=-1e9,
+        le=1e9,
+        description="So long a member has a board when others wait; null: to the end.",
+    )
+    image: Line = Field("", description="A ref; empty: the project's.")
+
+    def group(self) -> Group:
+        return Group(self.count, "", self.type or "", self.where or "")
+
+
+class SeatIn(Body):
+    root: Line | None = Field(None, description="Kept aside, and booted again; left out: the project's image boots.")
 
 
 class ExtensionIn(Body):

@@ -359,6 +359,8 @@ class Reservation:
     created_at: datetime | None = None
     project: str | None = None
     alive_until: datetime | None = None  # it ends then, unless its job is heard again
+    block: int | None = None  # of a seat: the block that it is in
+    gives_way_at: datetime | None = None  # of a seat: when its turn is over, for somebody waits
 
     @property
     def is_running(self) -> bool:
@@ -376,6 +378,44 @@ class Reservation:
     def deployment_on(self, board: str) -> Deployment | None:
         """The newest on one of its boards."""
         return next((one for one in reversed(self.deployments) if one.board == board), None)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSeat:
+    """Who sits in a block, or waits for a board of it."""
+
+    number: int  # of its reservation
+    user: str
+    state: str
+    since: datetime
+    board: str = ""  # empty: they wait
+    team: str = ""
+    members: tuple[str, ...] = ()
+    gives_way_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Boards that a project holds for a lesson."""
+
+    number: int
+    project: str
+    user: str
+    group: Group
+    opens_at: datetime
+    begins_at: datetime
+    ends_at: datetime
+    state: str
+    image: str
+    boards: tuple[str, ...] = ()
+    turn_s: float | None = None
+    series: int = 0
+    ended_because: str = ""
+    seats: tuple[BlockSeat, ...] = ()
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == "running"
 
 
 @dataclass(frozen=True, slots=True)

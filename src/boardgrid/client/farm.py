@@ -541,6 +541,50 @@ class Farm:
         body = body_of(groups) | {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Reservation, body if kind == "fixed" else body | {"kind": kind}, "reservations")
 
+    # --- lessons
+
+    def blocks(self, project: str | None = None) -> tuple[answers.Block, ...]:
+        """Those of the asker's projects that run or are to come, in the order of time."""
+        return self._list(answers.Block, "blocks", params={"project": project} if project else None)
+
+    def block(self, number: int) -> answers.Block:
+        return self._get(answers.Block, "blocks", str(number))
+
+    def add_blocks(
+        self,
+        project: str,
+        what: answers.Group,
+        *,
+        starts: Iterable[datetime],
+        for_s: float,
+        ready_s: float | None = None,
+        turn_s: float | None = None,
+        image: str = "",
+    ) -> tuple[answers.Block, ...]:
+        """Hold boards for a project from each of these times on: all of it or nothing."""
+        wanted = {
+            "project": project,
+            "count": what.count,
+            "type": what.type or None,
+            "where": what.where or None,
+            "starts": [start.isoformat() for start in starts],
+            "for_s": for_s,
+            "ready_s": ready_s,
+            "turn_s": turn_s,
+            "image": image or None,
+        }
+        body = {key: value for key, value in wanted.items() if value is not None}
+        return self._decoded_all(answers.Block, self._call("POST", "blocks", json=body))
+
+    def remove_block(self, number: int, *, later: bool = False) -> None:
+        self._call("DELETE", "blocks", str(number), params={"later": "true"} if later else None)
+
+    def take_seat(self, number: int, *, root: str | None = None) -> answers.Reservation:
+        """Ask for a board of a block, for oneself and one's team."""
+        return self._post(answers.Reservation, {"root": root} if root else {}, "blocks", str(number), "seats")
+
+    # ---
+
     def queue(self) -> tuple[answers.Reservation, ...]:
         """Who waits for their turn, the next first; then who waits for what nobody needs."""
         return self._list(answers.Reservation, "queue")

@@ -47,6 +47,7 @@ LEAVES = {
     "audit": f"{_COMMANDS}.audit:audit",
     "group": f"{_COMMANDS}.group:group",
     "project": f"{_COMMANDS}.project:project",
+    "block": f"{_COMMANDS}.block:block",
     "quota": f"{_COMMANDS}.quota:quota",
     "rule": f"{_COMMANDS}.rule:rule",
     "maintenance": f"{_COMMANDS}.maintenance:maintenance",

@@ -5,7 +5,8 @@ A *zone* of None is the asker's own, as TZ or the machine has it: Python knows t
 """
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds, span
@@ -51,6 +52,27 @@ def _clock(found: re.Match[str], now: datetime) -> datetime:
     if found["date"]:
         return datetime.combine(datetime.fromisoformat(found["date"]), clock.time())
     return clock + _days_ahead(found["word"], clock, now)
+
+
+def repeated(
+    first: datetime, every: timedelta, times: int, skip: Collection[date] = (), zone: tzinfo | None = None
+) -> list[datetime]:
+    """
+    The same time by the clock again and again, *times* in all, through summer and winter.
+
+    Args:
+        every: whole days.
+        skip: days on which it is left out; they count.
+
+    Raises:
+        Complaint: by the clocks of the zone there is no such time on one of the days, or there are two.
+    """
+    clock = first.astimezone(zone).replace(tzinfo=None)
+    try:
+        days = [clock + number * every for number in range(times)]
+    except OverflowError:
+        raise Complaint(REQUEST_INVALID, _("that goes on beyond all calendars")) from None
+    return [_at(one, zone) for one in days if one.date() not in skip]
 
 
 def shown(at: datetime, zone: tzinfo | None = None) -> str:

@@ -22,6 +22,14 @@ class Owned:
 
 
 @dataclass(frozen=True, slots=True)
+class InLesson:
+    """A block, or a seat of one, which those who manage its project look after too."""
+
+    reservation: Reservation
+    project: Project
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What is written down of everybody's acts."""
 
@@ -51,7 +59,7 @@ _RIGHTS: Mapping[Role, _Rights] = {
 }  # fmt: skip
 
 
-Thing = User | Reservation | Root | Image | Owned | Log | UserGroup | Project
+Thing = User | Reservation | InLesson | Root | Image | Owned | Log | UserGroup | Project
 
 
 def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
@@ -76,6 +84,9 @@ def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
             return verb in rights.private or is_own
         case Reservation():
             return verb in rights.reservation or thing.user == user.id
+        case InLesson():
+            whose = thing.reservation
+            return verb in rights.reservation or whose.user == user.id or thing.project.is_managed_by(user.id)
         case Owned():
             return verb in rights.board or thing.owner == user.id
         case Root():

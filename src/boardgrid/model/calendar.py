@@ -48,7 +48,7 @@ class Job:
     has_begun: bool = False  # its boards are its own until it ends
     is_queued: bool = False  # its start may become an earlier one
     is_yielding: bool = False  # best effort: gives way to all others
-    alive_until: datetime | None = None  # it ends then, unless it is heard again
+    ends_at: datetime | None = None  # before its window does, as things are
 
     @property
     def is_movable(self) -> bool:

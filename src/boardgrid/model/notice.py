@@ -85,6 +85,6 @@ def occasion_of(before: Reservation, after: Reservation) -> Occasion | None:
         return Occasion.MOVED if has_moved else None
     if after.is_running and after.idle_until is not None and before.idle_until is None:
         return Occasion.IDLE
-    if after.is_running and after.warned_of == after.window.end and before.warned_of != after.warned_of:
+    if after.is_running and after.warned_of == after.until and before.warned_of != after.warned_of:
         return Occasion.ENDING
     return None

@@ -21,6 +21,8 @@ class Kind(StrEnum):
     FIXED = "fixed"  # at a date, which is kept; now is one
     QUEUED = "queued"  # as soon as its turn comes: what is predicted only becomes earlier
     BEST_EFFORT = "best_effort"  # on boards that nobody needs; it gives way to all others
+    BLOCK = "block"  # held for a project, whose members take boards out of it
+    SEAT = "seat"  # one board of a block, when it is its user's turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,20 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """What is said of a block beside its boards and its window, which opens earlier, for boards to boot."""
+
+    begins_at: datetime  # the lesson
+    series: int  # the number of the first of those that were made with it
+    turn: timedelta | None = None  # so long a seat is its user's when others wait; None: to the end
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """
     *boards* are those of its groups, one after the other; until it runs they may change to others that do as well. Once
-    it runs, one that is given back before the others is there no more.
+    it runs, one that is given back before the others is there no more. A block that runs has those of its boards that
+    are nobody's seat.
     """
 
     number: int
@@ -61,12 +73,29 @@ class Reservation:
     alive_until: datetime | None = None  # a job's that says that it lives: it ends then, unless heard again
     warned_of: datetime | None = None  # the end that its user was warned of; an extension has another
     idle_until: datetime | None = None  # when it is released, unless somebody uses it before; None: it is not idle
+    block: Block | None = None  # of a block
+    within: int | None = None  # of a seat: the block
+    gives_way_at: datetime | None = None  # of a seat: when its turn is over, for somebody waits for theirs
+
+    @property
+    def until(self) -> datetime:
+        """When it ends, as things are."""
+        return min(self.window.end, self.gives_way_at) if self.gives_way_at else self.window.end
 
     def warn_at(self, soon: timedelta) -> datetime | None:
         """When its user is to be warned: *soon* before its end, and of a short one at half its time. None: not now."""
-        if not self.is_running or self.warned_of == self.window.end:
+        # Who sits in a block is warned by it, and its boards alone need no warning.
+        if not self.is_running or self.is_block or self.warned_of == self.until:
             return None
-        return self.window.end - min(soon, self.window.lasting / 2)
+        return self.until - min(soon, (self.until - self.window.start) / 2)
+
+    @property
+    def is_block(self) -> bool:
+        return self.kind is Kind.BLOCK
+
+    @property
+    def is_seat(self) -> bool:
+        return self.kind is Kind.SEAT
 
     @property
     def is_running(self) -> bool:
@@ -82,7 +111,7 @@ class Reservation:
 
     def holds(self, at: datetime) -> bool:
         """One that nobody has ended yet is over all the same when its time is."""
-        return self.is_running and at < self.window.end
+        return self.is_running and at < self.until
 
     def begun(self) -> "Reservation":
         return replace(self, state=ReservationState.RUNNING)

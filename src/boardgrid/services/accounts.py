@@ -12,7 +12,8 @@ from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
 from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.name import checked
 from boardgrid.model.password import checked_password
-from boardgrid.model.reservation import LIVE
+from boardgrid.model.project import Part
+from boardgrid.model.reservation import LIVE, Reservation
 from boardgrid.model.ssh_key import checked_key, fingerprint_of
 from boardgrid.model.user import Audience, NewToken, Password, Role, Scope, Token, User
 from boardgrid.ports import Passwords, Snapshot
@@ -297,7 +298,8 @@ class Accounts:
         with self.desk.begin(asker, "user.remove") as work:
             user = user_named(work.tx, asker, name)
             live = work.tx.reservations(user=user.id, states=LIVE)
-            running = [one for one in live if one.user == user.id]
+            _leave_blocks(work, asker, [one for one in live if one.user == user.id and one.is_block])
+            running = [one for one in live if one.user == user.id and not one.is_block]
             if running:
                 raise Conflict(
                     Code.THING_IN_USE,
@@ -318,6 +320,16 @@ class Accounts:
                     work.remove(invitation)
             work.save(replace(user, removed=True, ssh_keys=()))
         log.info("user.removed", user=name, by=asker.name)
+
+
+def _leave_blocks(work: Work, asker: User, blocks: Sequence[Reservation]) -> None:
+    """A block is its project's: another who manages that looks after it, or whoever removes its teacher."""
+    people = {one.id: one for one in work.tx.users()}
+    for block in blocks:
+        project = work.tx.project(block.project) if block.project else None
+        others = (one for one, part in project.members.items() if part is Part.MANAGER) if project else ()
+        able = sorted(one for one in others if one != block.user and one in people and people[one].is_active)
+        work.save(replace(block, user=able[0] if able else asker.id))
 
 
 def new_user(work: Work, name: str, role: Role, keys: Sequence[str]) -> User:

@@ -23,7 +23,8 @@ def begun(work: Work, waiting: Reservation, *, is_new: bool = False) -> Reservat
         work.add(running)
     else:
         work.save(running)
-    for board in running.boards:
+    # Of a block each board is given to who sits there.
+    for board in () if running.is_block else running.boards:
         if standing := work.tx.board(board):
             hand_over(work, running, standing)
     log.info("reservation.began", reservation=running.number, boards=running.boards)
@@ -51,18 +52,21 @@ def foretold(records: Snapshot, reservation: Reservation) -> str:
     name = user.name if user else "-"
     window = reservation.window
     match reservation.kind:
-        case Kind.FIXED:
+        case Kind.FIXED | Kind.BLOCK:
             said = _("{user} has {boards} from {start} until {end}")
         case Kind.QUEUED:
             said = _("{user} waits for {asked}, at the latest until {start}")
         case Kind.BEST_EFFORT:
             said = _("{user} waits for {asked} to be idle")
+        case Kind.SEAT:
+            said = _("{user} waits for a board of block {within}")
     return said.format(
         user=name,
         boards=", ".join(reservation.boards),
         asked=" + ".join(str(one) for one in reservation.groups),
         start=as_utc(window.start),
         end=as_utc(window.end),
+        within=reservation.within,
     )
 
 

@@ -22,9 +22,10 @@ from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, PowerOrder
 from boardgrid.ports import EVENTS, OrderRecord, Snapshot
+from boardgrid.services.beginning import note
 from boardgrid.services.desk import Desk, Work, check_no_guest
 from boardgrid.services.ending import Fate, discard, drop_order, end
-from boardgrid.services.finding import person_named, reservation_of, standing_of
+from boardgrid.services.finding import person_named, reservation_of, standing_of, to_decide_on
 from boardgrid.services.giving import keys_of
 from boardgrid.services.idling import Idling, used
 from boardgrid.services.limiting import Bounds, project_for
@@ -89,6 +90,13 @@ class Booking:
             raise Invalid(Code.REQUEST_INVALID, _("one root boots on one board"), hint=_("ask for one board"))
         if for_ < SHORTEST:
             raise _too_short(for_)
+        if kind in {Kind.BLOCK, Kind.SEAT}:
+            raise Invalid(
+                Code.REQUEST_INVALID,
+                _("nobody reserves a {kind} like this"),
+                hint=_("make a block, or ask for a board of one: boardgrid block --help"),
+                kind=kind,
+            )
         if at is not None and kind is not Kind.FIXED:
             raise Invalid(
                 Code.START_INVALID,
@@ -98,7 +106,7 @@ class Booking:
         check_no_guest(asker)
         with self.desk.begin(asker, "reservation.make") as work:
             carry_out_due(work)
-            at = None if at is None else _checked_start(at, work.now)
+            at = None if at is None else checked_start(at, work.now)
             # As the records have them: a key may have been added since they came in.
             user = work.tx.user(asker.id) or asker
             counts_on = project_for(work.tx, user, project, is_needed=work.plan.shelf.rules.needs_project)
@@ -125,15 +133,7 @@ class Booking:
         with self.desk.begin(asker, "reservation.extend") as work:
             carry_out_due(work)
             mine = self._changeable(work.tx, asker, number)
-            if not mine.is_running or mine.kind is Kind.BEST_EFFORT:
-                raise Conflict(
-                    Code.RESERVATION_WAITING,
-                    _("reservation {number} has not begun")
-                    if mine.is_waiting
-                    else _("reservation {number} runs on what nobody needs, and cannot be extended"),
-                    hint=_("release it and reserve for longer"),
-                    number=number,
-                )
+            _check_extensible(mine)
             until = mine.window.end + by
             if by <= timedelta(0):
                 raise Invalid(Code.DURATION_INVALID, _("an extension is longer than nothing"))
@@ -182,8 +182,8 @@ class Booking:
                     first=given[0],
                 )
             because = "" if mine.user == asker.id else _("{user} released it").format(user=asker.name)
-            ended = end(work, mine, boards=given, because=because, fate=fate, name=name)
-            offer(work, given)
+            ended = end(work, mine, boards=None if board is None else given, because=because, fate=fate, name=name)
+            offer(work, {*given, *ended.boards})
             return Showing(work.tx, asker, work.now).reservation(ended)
 
     def share(self, asker: User, number: int, add: Sequence[str] = (), remove: Sequence[str] = ()) -> ReservationView:
@@ -210,6 +210,11 @@ class Booking:
                 if standing is not None and standing.is_held_by(number):
                     work.save(standing.admitting(keys_of(work.tx, shared)))
             work.admitted(shared)
+            if asker.id != mine.user and added:
+                # Who manages its project may come in, but not unseen.
+                names = ", ".join(one.name for one in added)
+                told = _("{user} lets {names} in").format(user=asker.name, names=names)
+                note(work, shared, Phase.NOTED, told)
             log.info("reservation.shared", reservation=number, members=len(kept), by=asker.name)
             return Showing(work.tx, asker, work.now).reservation(shared)
 
@@ -254,7 +259,7 @@ class Booking:
 
     def _changeable(self, records: Snapshot, asker: User, number: int, verb: Verb = "change") -> Reservation:
         mine = reservation_of(records, asker, number)
-        if not can(asker, verb, mine):
+        if not can(asker, verb, to_decide_on(records, mine)):
             raise NotAllowed(
                 Code.ACT_FORBIDDEN,
                 _("reservation {number} is another user's"),
@@ -262,7 +267,7 @@ class Booking:
                 number=number,
             )
         if not mine.is_live:
-            raise _over(mine)
+            raise over(mine)
         return mine
 
     def reservations(
@@ -300,7 +305,7 @@ class Booking:
         with self.desk.records.read() as records:
             found = records.deployment(deployment)
             whose = records.reservation(found.reservation) if found else None
-            if found is None or whose is None or not can(asker, "change", whose):
+            if found is None or whose is None or not can(asker, "change", to_decide_on(records, whose)):
                 raise NotFound(Code.DEPLOYMENT_UNKNOWN, _("there is no deployment {deployment}"), deployment=deployment)
             return Showing(records, asker, self.desk.now()).deployment(found)
 
@@ -453,6 +458,18 @@ def _too_short(for_: timedelta) -> Invalid:
     )
 
 
+def _check_extensible(mine: Reservation) -> None:
+    if mine.is_waiting:
+        sentence = _("reservation {number} has not begun")
+    elif mine.kind is Kind.BEST_EFFORT:
+        sentence = _("reservation {number} runs on what nobody needs, and cannot be extended")
+    elif mine.is_block or mine.is_seat:
+        sentence = _("a block ends when it was said to, and its seats with it")
+    else:
+        return
+    raise Conflict(Code.RESERVATION_WAITING, sentence, hint=_("release it and reserve for longer"), number=mine.number)
+
+
 def _check_limits(work: Work, mine: Reservation, until: datetime) -> None:
     project = work.tx.project(mine.project) if mine.project else None
     bounds = Bounds.of(work, mine.user, project, but=mine.number)
@@ -462,7 +479,7 @@ def _check_limits(work: Work, mine: Reservation, until: datetime) -> None:
     bounds.check_boards(longer, len(mine.boards))
 
 
-def _checked_start(at: datetime, now: datetime) -> datetime | None:
+def checked_start(at: datetime, now: datetime) -> datetime | None:
     """None: that is now."""
     if at < now - LATE:
         raise Invalid(
@@ -547,7 +564,7 @@ def _order_view(state: OrderRecord) -> OrderView:
     return OrderView(state.order.id, OrderState.FAILED if state.reason else OrderState.DONE, state.reason)
 
 
-def _over(reservation: Reservation) -> Conflict:
+def over(reservation: Reservation) -> Conflict:
     return Conflict(
         Code.RESERVATION_OVER,
         _("reservation {number} of {board} has ended: {because}")

@@ -12,7 +12,7 @@ from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outco
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.name import checked
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import LIVE, Reservation
 from boardgrid.model.root import ASIDE_FOR, Root, RootState
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
@@ -53,6 +53,10 @@ def end(
     Raises:
         Invalid, Conflict: as ``Booking.release`` says; then nothing is changed.
     """
+    if reservation.is_block and boards is None:
+        reservation = _without_seats(work, reservation)
+    # Of a block some boards are with its seats.
+    is_over = boards is None or (not reservation.is_block and set(reservation.boards) <= set(boards))
     given = [one for one in reservation.boards if boards is None or one in boards]
     for deployment in work.tx.deployments(reservations=[reservation.number], live=True):
         if deployment.board not in given:
@@ -63,10 +67,9 @@ def end(
         over = failure if failure is not None and has_failed else replace(deployment, state=DeploymentState.ENDED)
         work.save(replace(over, ended_at=work.now))
     told = because or _("reservation {number} was released").format(number=reservation.number)
-    if reservation.is_running:
+    if reservation.is_running and not reservation.is_block:
         for board in given:
             _take_back(work, reservation, board, told, Outcome.FAILED if failure else Outcome.OK)
-    is_over = boards is None or set(given) == set(reservation.boards)
     if not is_over:
         rest = reservation
         for board in given:
@@ -75,11 +78,26 @@ def end(
         return rest
     ended = reservation.ended(work.now, because)
     work.save(ended)
+    if reservation.is_seat and reservation.is_running:
+        _give_back(work, reservation)
     if not reservation.is_running:
         event = Event(0, work.now, "", 0, "reservation", Phase.ENDED, outcome=Outcome.CANCELLED, detail=told)
         work.note(event, reservation=reservation.number, owner=reservation.user)
     log.info("reservation.ended", reservation=reservation.number, boards=reservation.boards, because=because)
     return ended
+
+
+def _without_seats(work: Work, block: Reservation) -> Reservation:
+    """A block that ends has its seats ended first, and has all of its boards again."""
+    for seat in work.tx.reservations(within=block.number, states=LIVE):
+        end(work, seat, because=_("block {number} is over").format(number=block.number))
+    return work.tx.reservation(block.number) or block
+
+
+def _give_back(work: Work, seat: Reservation) -> None:
+    block = work.tx.reservation(seat.within) if seat.within is not None else None
+    if block is not None and block.is_running:
+        work.save(replace(block, boards=(*block.boards, *seat.boards)))
 
 
 def _take_back(work: Work, reservation: Reservation, board: str, told: str, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ from boardgrid.ports import Changes, Directory, IdentityProvider, Passwords, Rec
 from boardgrid.services.accounts import Accounts
 from boardgrid.services.attempts import Attempts
 from boardgrid.services.audit import Audit
+from boardgrid.services.blocks import Blocks
 from boardgrid.services.booking import Booking
 from boardgrid.services.catalog import Catalog
 from boardgrid.services.desk import Desk
@@ -47,6 +48,7 @@ class Farm:
     catalog: Catalog
     roots: Roots
     booking: Booking
+    blocks: Blocks
     fleet: Fleet
     doors: Doors
     history: History
@@ -91,6 +93,7 @@ class Farm:
             Catalog(desk),
             Roots(desk),
             Booking(desk, root_bytes, idling or Idling()),
+            Blocks(desk, root_bytes),
             Fleet(desk),
             Doors(desk),
             History(desk),

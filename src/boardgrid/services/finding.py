@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from boardgrid.messages import _
-from boardgrid.model.access import Verb, can
+from boardgrid.model.access import InLesson, Verb, can
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import Image, ImageState
@@ -149,6 +149,15 @@ def reservation_of(records: Snapshot, asker: User, number: int) -> Reservation:
             number=number,
         )
     return found
+
+
+def to_decide_on(records: Snapshot, reservation: Reservation) -> Reservation | InLesson:
+    """What is asked whether somebody may: of what is held for a project, its managers may too."""
+    if reservation.project is not None and (reservation.is_block or reservation.is_seat):
+        project = records.project(reservation.project)
+        if project is not None and not project.removed:
+            return InLesson(reservation, project)
+    return reservation
 
 
 def running_by_board(records: Snapshot) -> dict[str, Reservation]:

@@ -31,6 +31,7 @@ from boardgrid.model.wish import Deployed, Gone, Parked
 from boardgrid.ports import Health
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import discard, end, put_aside
+from boardgrid.services.seating import seat_again
 from boardgrid.services.unfolding import evict, hand_on, offer
 
 # A board or an image may make the agent tell anything: what is recorded of it is bounded.
@@ -165,6 +166,8 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
     end(work, reservation, boards={board}, because=_("its deployment failed"), failure=failed)
     if report.blame is Blame.BOARD:
         evict(work, board)
+        if reservation.is_seat:
+            seat_again(work, reservation)
     offer(work, {board})
 
 

@@ -63,10 +63,11 @@ class Idling:
         """Those that run, and when each has been idle for long enough; None: it is in use, or nobody waits for it."""
         if self.after is None:
             return []
-        wanted, activity = _wanted(plan), records.activity()
+        wanted, crowded, activity = _wanted(plan), _crowded(records), records.activity()
         found: list[tuple[Reservation, datetime | None]] = []
         for one in records.reservations(states={ReservationState.RUNNING}):
-            since = _idle_since(records, one, activity, now) if wanted & set(one.boards) else None
+            is_wanted = bool(wanted & set(one.boards)) or one.within in crowded
+            since = _idle_since(records, one, activity, now) if is_wanted else None
             found.append((one, None if since is None else since + self.after))
         return found
 
@@ -93,6 +94,11 @@ def _wanted(plan: Plan) -> set[str]:
     # Who asks for the same has the same mapping: a thousand of them are looked at once.
     among = {id(one.among): one.among for number in plan.queue() for one in plan.calendar.jobs[number].demands}
     return set().union(*among.values())
+
+
+def _crowded(records: Snapshot) -> set[int | None]:
+    """The blocks in which somebody waits for a seat."""
+    return {one.within for one in records.reservations(states={ReservationState.WAITING}) if one.is_seat}
 
 
 def _idle_since(

@@ -24,17 +24,19 @@ class Bounds:
     all: tuple[Bound, ...]
 
     @classmethod
-    def of(cls, work: Work, user: UUID, project: Project | None, *, but: int | None = None) -> "Bounds":
+    def of(cls, work: Work, user: UUID | None, project: Project | None, *, but: int | None = None) -> "Bounds":
         """
         Args:
+            user: None: nobody's own limits count.
             but: a reservation that is not counted, for it is the one that is looked at.
         """
-        shelf = work.plan.shelf
-        theirs = bound(work.tx, shelf.limits_of(user), work.now, user=user, but=but)
-        if project is None:
-            return cls((theirs,))
-        limits = shelf.rules.for_project(project.id)
-        return cls((theirs, bound(work.tx, limits, work.now, project=project, but=but)))
+        shelf, found = work.plan.shelf, []
+        if user is not None:
+            found.append(bound(work.tx, shelf.limits_of(user), work.now, user=user, but=but))
+        if project is not None:
+            limits = shelf.rules.for_project(project.id)
+            found.append(bound(work.tx, limits, work.now, project=project, but=but))
+        return cls(tuple(found))
 
     def check_asked(self, lasting: timedelta, at: datetime | None, now: datetime) -> None:
         """
@@ -97,13 +99,20 @@ def bound(
     if always or limits.counts_boards:
         on = project.id if project else None
         found = records.reservations(user=user, project=on, ending_after=now - WEEK)
-    counted = [one for one in found if one.number != but and user in {None, one.user}]
+    counted = [one for one in found if one.number != but and user in {None, one.user} and _counts(one, user)]
     return Bound(
         limits,
         project.name if project else "",
         tuple(Use(one.window, len(one.boards)) for one in counted if one.kind is not Kind.BEST_EFFORT),
         sum(one.is_waiting for one in counted),
     )
+
+
+def _counts(one: Reservation, user: UUID | None) -> bool:
+    """A block is its project's, and nobody's own; once it is over it has the boards of its seats again."""
+    if user is not None:
+        return not (one.is_block or one.is_seat)
+    return not one.is_seat or one.is_running
 
 
 def project_for(records: Snapshot, asker: User, name: str | None, *, is_needed: bool) -> Project | None:

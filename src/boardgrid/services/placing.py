@@ -12,7 +12,7 @@ from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
 from boardgrid.model.image import Image
 from boardgrid.model.project import Project
-from boardgrid.model.reservation import Group, Kind, Reservation, ReservationState
+from boardgrid.model.reservation import Block, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
@@ -24,6 +24,7 @@ from boardgrid.services.finding import image_of, root_of
 from boardgrid.services.giving import check_at_rest, check_ready
 from boardgrid.services.limiting import Bounds
 from boardgrid.services.roots import check_unpromised
+from boardgrid.services.seating import open_block
 from boardgrid.services.showing import as_utc
 from boardgrid.services.unfolding import GRACE, WORTH, make_room
 
@@ -43,13 +44,15 @@ class Wanted:
     kind: Kind
     root_bytes: int  # for a new root
     project: Project | None = None
+    block: Block | None = None
 
 
 def accept(work: Work, wanted: Wanted) -> Reservation:
     """See ``Booking.reserve``."""
-    bounds = Bounds.of(work, wanted.user.id, wanted.project)
+    # A block is its project's: it takes nothing from what its teacher may have.
+    bounds = Bounds.of(work, None if wanted.block else wanted.user.id, wanted.project)
     bounds.check_asked(wanted.for_, wanted.at, work.now)
-    kept = _kept_root(work.tx, wanted.user, wanted.root) if wanted.root is not None else None
+    kept = kept_root(work.tx, wanted.user, wanted.root) if wanted.root is not None else None
     image = _image(work.tx, wanted, kept)
     demands = work.plan.demands(wanted.groups, image, wanted.user.id)
     _check_enough(work, demands, wanted.groups, image)
@@ -77,6 +80,7 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         root=kept.id if kept else None,
         size_bytes=wanted.root_bytes,
         project=wanted.project.id if wanted.project else None,
+        block=wanted.block,
     )
     log.info(
         "reservation.made",
@@ -86,13 +90,16 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         start=reservation.window.start.isoformat(),
     )
     if begins_now and found.boards:
-        return begun(work, reservation, is_new=True)
+        running = begun(work, reservation, is_new=True)
+        if running.is_block:
+            open_block(work, running)
+        return running
     work.add(reservation)
     note(work, reservation, Phase.NOTED, foretold(work.tx, reservation))
     return reservation
 
 
-def _kept_root(records: Snapshot, user: User, name: str) -> Root:
+def kept_root(records: Snapshot, user: User, name: str) -> Root:
     root = root_of(records, user, name)
     if root.owner != user.id:
         # What an admin may see is still its owner's: on a board it would get the admin's keys.
@@ -141,7 +148,7 @@ def _found(work: Work, wanted: Wanted, demands: Sequence[Demand]) -> Placement:
         case Kind.QUEUED:
             if found := calendar.earliest(demands, wanted.for_, now, GRACE):
                 return found
-        case Kind.FIXED:
+        case Kind.FIXED | Kind.BLOCK:
             start = wanted.at or now
             found = calendar.place(demands, Window(start, start + wanted.for_), now + GRACE)
             if found is None and wanted.at is None:

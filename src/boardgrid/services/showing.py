@@ -16,7 +16,7 @@ from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed, Gone
 from boardgrid.ports import Health, SiteState, Snapshot
-from boardgrid.services.finding import running_by_board
+from boardgrid.services.finding import running_by_board, to_decide_on
 from boardgrid.services.views import (
     BoardState,
     BoardView,
@@ -115,7 +115,7 @@ class Showing:
         return DeploymentView(deployment, self.image_ref(deployment.image), root.name if root else "")
 
     def reservations(self, reservations: Sequence[Reservation]) -> list[ReservationView]:
-        seen = [one.number for one in reservations if can(self.asker, "change", one)]
+        seen = [one.number for one in reservations if self._is_theirs(one)]
         found: dict[int, list[Deployment]] = {}
         for deployment in self.records.deployments(reservations=seen) if seen else ():
             found.setdefault(deployment.reservation, []).append(deployment)
@@ -126,12 +126,15 @@ class Showing:
 
     def _reservation(self, reservation: Reservation, deployments: Sequence[Deployment]) -> ReservationView:
         members = tuple(self.user_name(one) for one in reservation.members)
-        is_theirs = can(self.asker, "change", reservation)
+        is_theirs = self._is_theirs(reservation)
         image = self.image_ref(reservation.image) if is_theirs else None
         project = self.records.project(reservation.project) if is_theirs and reservation.project else None
         shown = tuple(self.deployment(one) for one in deployments)
         user = self.user_name(reservation.user)
         return ReservationView(reservation, user, members, image, shown, project.name if project else None)
+
+    def _is_theirs(self, reservation: Reservation) -> bool:
+        return can(self.asker, "change", to_decide_on(self.records, reservation))
 
     def user_name(self, user: UUID) -> str:
         found = self.records.user(user)

@@ -187,8 +187,9 @@ class Plan:
     calendar: Calendar
     revisions: Revisions
     vacated: set[str] = field(default_factory=set)  # boards that are still to be offered to the queue
-    owners: dict[int, UUID] = field(default_factory=dict)  # whose each job is
+    owners: dict[int, UUID] = field(default_factory=dict)  # whose each job is that counts as theirs
     projects: dict[int, UUID] = field(default_factory=dict)  # on which each job counts, if on one
+    blocks: frozenset[int] = frozenset()  # those that run
     soon: timedelta = SOON  # so long before its end the user of a job is warned
     _agenda: list[tuple[datetime, int]] = field(default_factory=list)  # what is due when; may hold what is no more so
     _warnings: list[tuple[datetime, int]] = field(default_factory=list)  # likewise, of whom to warn
@@ -236,12 +237,16 @@ class Plan:
             self.owners.pop(one.number, None)
             self.projects.pop(one.number, None)
             self._warn_at.pop(one.number, None)
+        self.blocks -= {one.number for one in reservations}
         for one in reservations:
-            if not one.is_live:
-                continue
+            if not one.is_live or (one.is_seat and one.is_waiting):
+                continue  # who waits within a block has no place in the calendar: it is the block's
             job = self._job(records, one)
             self.calendar.put(job)
-            self.owners[one.number] = one.user
+            if one.is_block and one.is_running:
+                self.blocks |= {one.number}
+            if not (one.is_block or one.is_seat):
+                self.owners[one.number] = one.user
             if one.project is not None:
                 self.projects[one.number] = one.project
             self.note_due(job.number)
@@ -265,7 +270,7 @@ class Plan:
             has_begun=reservation.is_running,
             is_queued=reservation.kind is Kind.QUEUED,
             is_yielding=reservation.kind is Kind.BEST_EFFORT,
-            alive_until=reservation.alive_until,
+            ends_at=min((at for at in (reservation.alive_until, reservation.gives_way_at) if at), default=None),
         )
 
     # --- what is due
@@ -318,8 +323,8 @@ class Plan:
         waiting = []
         for number, job in self.calendar.jobs.items():
             if job.has_begun:
-                owner = self.owners[number]
-                held[owner] = held.get(owner, 0) + len(job.boards)
+                if owner := self.owners.get(number):
+                    held[owner] = held.get(owner, 0) + len(job.boards)
             elif job.is_queued:
                 waiting.append(number)
         turns = []
@@ -371,7 +376,7 @@ def _closed(shelf: Shelf, maintenances: Sequence[Maintenance]) -> dict[str, tupl
 def _due(job: Job) -> datetime | None:
     waits_for = None if job.is_yielding else job.window.start
     turn = job.window.end if job.has_begun else waits_for
-    return min((at for at in (turn, job.alive_until) if at is not None), default=None)
+    return min((at for at in (turn, job.ends_at) if at is not None), default=None)
 
 
 class Timetable:

@@ -14,9 +14,11 @@ from boardgrid.model.reservation import Kind, Reservation
 from boardgrid.model.window import Window
 from boardgrid.services.beginning import begun, foretold, note, planned
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import end
+from boardgrid.services.ending import Fate, end
 from boardgrid.services.giving import hand_over
+from boardgrid.services.seating import open_block, seat_again, seat_next
 from boardgrid.services.showing import as_utc
+from boardgrid.services.timetable import is_shut
 
 log = structlog.get_logger()
 
@@ -50,19 +52,38 @@ def _cut(work: Work, boards: Iterable[str], at: datetime, because: str = "") -> 
 def begin(work: Work, waiting: Reservation) -> Reservation:
     """Its window has opened. Where it cannot have what it was promised, it ends and says why."""
     try:
-        running = begun(work, waiting)
+        running = begun(work, _on_fit_boards(work, waiting))
     except FarmError as error:
         work.plan.vacated |= set(waiting.boards)
         return end(work, planned(work, waiting.number), because=str(error))
     note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
+    if running.is_block:
+        open_block(work, running)
     return running
+
+
+def _on_fit_boards(work: Work, waiting: Reservation) -> Reservation:
+    """
+    With other boards in the place of those that are out of order now, or without them: who asked for three and can have
+    two begins with two.
+    """
+    unfit = [board for board in waiting.boards if (one := work.tx.board(board)) is None or is_shut(one)]
+    for board in unfit:
+        waiting = _replaced(work, waiting, board) or waiting
+    left = [board for board in waiting.boards if board not in unfit]
+    for board in unfit:
+        if left and board in waiting.boards:
+            waiting = waiting.without(board)
+            told = _("{board} is out of order, and no other does: it begins without").format(board=board)
+            note(work, waiting, Phase.NOTED, told, Outcome.FAILED)
+    return waiting
 
 
 def hand_on(work: Work, board: str) -> None:
     """A board has become clean: who holds it by now gets it."""
     carry_out_due(work)
     holder, clean = work.tx.holder_of(board), work.tx.board(board)
-    if holder is None or clean is None:
+    if holder is None or clean is None or holder.is_block:
         return
     try:
         hand_over(work, holder, clean)
@@ -76,8 +97,14 @@ def offer(work: Work, boards: Iterable[str]) -> None:
     carry_out_due(work)  # who begins at once needs who is over to be gone
     plan = work.plan
     plan.vacated |= {board for board in boards if board not in plan.calendar.shut}
-    if not plan.vacated:
-        return
+    if plan.vacated:
+        _offer_vacated(work)
+    for number in sorted(plan.blocks):
+        seat_next(work, number)
+
+
+def _offer_vacated(work: Work) -> None:
+    plan = work.plan
     freed, plan.vacated = plan.vacated, set()
     # Once through the queue. What those leave who move up is offered next, in a transaction of its own.
     if queue := plan.queue():
@@ -168,20 +195,35 @@ def _rehome(work: Work, board: str, because: str) -> None:
     holder = work.tx.holder_of(board)
     if holder is None or any(one.board == board for one in work.tx.deployments(reservations=[holder.number])):
         return
-    calendar = work.plan.calendar
-    job = calendar.jobs[holder.number]
-    others = {one: place for one, place in job.demand_of(board).among.items() if one not in job.boards}
-    found = calendar.place([Demand(1, others)], Window(work.now, holder.window.end), work.now + GRACE)
-    if found is None:
-        end(work, holder, boards={board}, because=because)
+    if holder.is_seat:
+        end(work, holder, because=because)
+        seat_again(work, holder)
         return
+    moved = _replaced(work, holder, board)
+    if moved is not None and not moved.is_block:
+        for other in set(moved.boards) - set(holder.boards):
+            if standing := work.tx.board(other):
+                hand_over(work, moved, standing)
+    elif moved is None and not holder.is_block:
+        # A block keeps it, for it may be mended before it is over.
+        end(work, holder, boards={board}, because=because)
+
+
+def _replaced(work: Work, one: Reservation, board: str) -> Reservation | None:
+    """With a board that does as well, from now or its start on; None: there is none."""
+    calendar = work.plan.calendar
+    job = calendar.jobs[one.number]
+    others = {name: place for name, place in job.demand_of(board).among.items() if name not in job.boards}
+    window = Window(max(work.now, one.window.start), one.window.end)
+    found = calendar.place([Demand(1, others)], window, work.now + GRACE)
+    if found is None:
+        return None
     make_room(work, found)
     [other] = found.boards
-    moved = replace(holder, boards=tuple(other if one == board else one for one in holder.boards))
+    moved = replace(one, boards=tuple(other if name == board else name for name in one.boards))
     work.save(moved)
     note(work, moved, Phase.NOTED, _("{to} in the place of {board}").format(to=other, board=board))
-    if standing := work.tx.board(other):
-        hand_over(work, moved, standing)
+    return moved
 
 
 def _placed_anew(work: Work, missed: Reservation) -> bool:
@@ -207,8 +249,10 @@ def carry_out_due(work: Work) -> None:
             if one is None or not one.is_live:
                 continue
             if one.is_running and one.window.end <= work.now:
+                freed |= set(end(work, one, because=_("its time was over")).boards)
+            elif one.gives_way_at is not None and one.gives_way_at <= work.now:
                 freed |= set(one.boards)
-                end(work, one, because=_("its time was over"))
+                end(work, one, because=_("its turn was over, and somebody else waited"), fate=Fate.ASIDE)
             elif one.alive_until is not None and one.alive_until <= work.now:
                 freed |= set(one.boards)
                 end(work, one, because=_("its job was heard no more"))
@@ -225,5 +269,5 @@ def carry_out_due(work: Work) -> None:
         offer(work, freed)
     for number in work.plan.warnings(work.now):
         if (one := work.tx.reservation(number)) is not None:
-            work.save(replace(one, warned_of=one.window.end))
-            note(work, one, Phase.NOTED, _("it ends at {at}").format(at=as_utc(one.window.end)))
+            work.save(replace(one, warned_of=one.until))
+            note(work, one, Phase.NOTED, _("it ends at {at}").format(at=as_utc(one.until)))

@@ -12,7 +12,7 @@ from boardgrid.model.facts import Facts
 from boardgrid.model.image import Image
 from boardgrid.model.project import JoinLink, Part
 from boardgrid.model.report import Power, Voice
-from boardgrid.model.reservation import Group, Reservation
+from boardgrid.model.reservation import Block, Group, Reservation, ReservationState
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Limits
 from boardgrid.model.window import Window
@@ -119,6 +119,31 @@ class ReservationView:
     def deployment(self) -> DeploymentView | None:
         """The newest."""
         return self.deployments[-1] if self.deployments else None
+
+
+@dataclass(frozen=True, slots=True)
+class SeatView:
+    """Who sits in a block, or waits for a board of it."""
+
+    number: int
+    user: str
+    members: tuple[str, ...]  # who come in with them
+    team: str
+    board: str  # empty: they wait
+    state: ReservationState
+    since: datetime  # when it began; of one that waits: when they asked
+    gives_way_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockView:
+    reservation: Reservation
+    block: Block
+    project: str
+    user: str  # who made it
+    boards: tuple[str, ...]  # those of its seats too
+    image: str  # ref
+    seats: tuple[SeatView, ...]  # those that run by their boards, then those that wait, the next first
 
 
 class OrderState(StrEnum):

@@ -36,7 +36,7 @@ from boardgrid.model.image import ImageState, Manifest, Source
 from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part, Place
 from boardgrid.model.report import Power, Voice
-from boardgrid.model.reservation import Group, Kind, ReservationState
+from boardgrid.model.reservation import Block, Group, Kind, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Role, Scope
@@ -365,6 +365,9 @@ reservations = Table(
     Column("alive_until", Moment),
     Column("warned_of", Moment),
     Column("idle_until", Moment),
+    Column("block", Told(Block)),
+    Column("within", Number, ForeignKey("reservations.number"), index=True),
+    Column("gives_way_at", Moment),
     Column("revision", BigInteger, nullable=False, index=True),  # which change of the calendar it last took part in
     sqlite_autoincrement=True,
 )

@@ -215,6 +215,7 @@ class SqlSnapshot:
         *,
         user: UUID | None = None,
         project: UUID | None = None,
+        within: int | None = None,
         states: Collection[ReservationState] | None = None,
         ending_after: datetime | None = None,
         since: int | None = None,
@@ -235,7 +236,7 @@ class SqlSnapshot:
         return self._all(
             rows.RESERVATIONS,
             "number desc",
-            equal={"project": project},
+            equal={"project": project, "within": within},
             among={"state": states},
             where=where,
             limit=limit,

@@ -151,7 +151,7 @@ def reserve(
         time.sleep(_AGAIN_S)
     seat.tell(_accepted(mine, image or root or ""))
     if wait or (wait is None and not mine.is_waiting):
-        mine = _until_open(seat, farm, mine, timeout_s)
+        mine = until_open(seat, farm, mine, timeout_s)
     elif mine.is_waiting:
         seat.tell(_later(mine))
     show(mine, seat.output)
@@ -195,7 +195,7 @@ def _later(mine: Reservation) -> str:
     return sentence.format(number=mine.number, ends=ends)
 
 
-def _until_open(seat: Seat, farm: Farm, mine: Reservation, timeout_s: float | None) -> Reservation:
+def until_open(seat: Seat, farm: Farm, mine: Reservation, timeout_s: float | None) -> Reservation:
     began = time.monotonic()
     names = mine.asked if mine.is_waiting else ", ".join(mine.boards) or mine.board
     deadline = Deadline(_("{board} to be ready").format(board=names), timeout_s, _later(mine))
