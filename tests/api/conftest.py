@@ -37,10 +37,12 @@ def _move_in(door: Door) -> None:
         house.opened(who, board=board)
     house.farm.projects.add_group(house.admin, "vision")
     house.farm.projects.add(house.admin, "robots", members={"ada": Part.MEMBER})
-    house.farm.projects.add(house.admin, "others")
+    house.farm.projects.add(house.admin, "others", image="tiny")
     house.farm.maintaining.add(
         house.admin, [Group(board="tk1-3")], start=START + 24 * HOUR, end=START + 25 * HOUR, reason="new fan"
     )
+    lesson = START + 48 * HOUR
+    house.farm.blocks.add(house.admin, "others", Group(1, type="tk1"), starts=[lesson], for_=HOUR)
 
 
 _TOKENS: dict[str, dict[str, str]] = {}

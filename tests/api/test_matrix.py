@@ -83,12 +83,16 @@ WANTED = {"board": "tk1-3", "image": "tiny", "for_s": 3600}
 DISCARD = {"fate": "discard"}
 RULES = {"everyone": {"longest_s": 3600, "ahead_s": 86400}, "version": 0}
 CLOSED = {"boards": ["tk1-1"], "end": "2026-03-02T12:00:00Z", "reason": "new fan"}
+LESSON = {"project": "others", "type": "tk1", "starts": ["2026-03-09T12:00:00Z"], "for_s": 3600}
 TOO_LATE, NOT_THERE = 409, 404
 FIRST = {"worker": 202}
 OPERATED = {"operator": 202}
 FOR_OPERATORS = {"operator": 200, "worker": 403, "reader": 403}
 PLANNED = {"operator": TOO_LATE, "worker": 403, "reader": 403}
 CALLED_OFF = {"operator": 204, "worker": 403, "reader": 403}
+CALLED_OFF_FIRST = {"operator": TOO_LATE, "worker": 204}
+FOR_MANAGERS = {"guest": 403, "worker": 403}
+NO_MEMBER = {"guest": 403, "operator": 403}
 RESERVED = {"guest": 403, "worker": 201}
 RELEASED = {"operator": 202, "worker": 403}
 EXTENDED = {"operator": 200, "worker": 403}
@@ -100,7 +104,7 @@ BAD_FOR_ALL = {"worker": 422, "reader": 422}  # seen to be none before anything 
 
 # ada holds tk1-1 (reservation 2) and has a root aside; root, the admin, holds tk1-2 (reservation 4). What is there
 # once gets who comes first: the worker before the user, and the admin last. ada is a member of the project robots
-# and of nothing else; tk1-3 is kept free the day after.
+# and of nothing else; tk1-3 is kept free the day after. Block 5 is of the project others, the day after that.
 MATRIX = {
     "GET /healthz": for_all("/healthz"),
     "GET /readyz": for_all("/readyz"),
@@ -198,6 +202,11 @@ MATRIX = {
     "GET /api/v1/reservations": to("/reservations?all=true", 200, 200),
     "GET /api/v1/reservations/{number}": to("/reservations/3", 200, 200),
     "POST /api/v1/reservations": to("/reservations", TOO_LATE, TOO_LATE, but=RESERVED, json=WANTED),
+    "GET /api/v1/blocks": to("/blocks", 200, 200),
+    "POST /api/v1/blocks": to("/blocks", NOT_THERE, 201, but=FOR_MANAGERS, json=LESSON),
+    "GET /api/v1/blocks/{number}": to("/blocks/5", NOT_THERE, 200, but={"operator": 200}),
+    "DELETE /api/v1/blocks/{number}": to("/blocks/5", NOT_THERE, TOO_LATE, but=CALLED_OFF_FIRST),
+    "POST /api/v1/blocks/{number}/seats": to("/blocks/5/seats", NOT_THERE, 403, but=NO_MEMBER, json={}),
     "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json=LONGER),
     "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
     "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/2/heartbeat", 403, 200, but=WORKER, json=BEAT),

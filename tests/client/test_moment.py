@@ -1,12 +1,12 @@
 """Times as people write them: in their own zone, with its days on which the clocks go forward or back."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from boardgrid.client.complaint import Complaint
-from boardgrid.client.moment import localized, read, shown, told
+from boardgrid.client.moment import localized, read, repeated, shown, told
 
 PARIS = ZoneInfo("Europe/Paris")
 LORD_HOWE = ZoneInfo("Australia/Lord_Howe")  # half an hour
@@ -83,6 +83,22 @@ def test_a_time_that_is_there_twice_is_refused_with_both() -> None:
         read("2026-10-25 02:30", NOW, PARIS)
     assert refused.value.hint == "say which one: 2026-10-25T02:30+02:00 or 2026-10-25T02:30+01:00"
     assert read("2026-10-25T02:30+01:00", NOW, PARIS) == utc(2026, 10, 25, 1, 30)
+
+
+def test_what_repeats_follows_the_clock_through_summer_and_winter() -> None:
+    week = timedelta(days=7)
+    first = read("2027-03-15 14:00", NOW, PARIS)
+    found = repeated(first, week, 4, {date(2027, 3, 22)}, PARIS)
+    assert found == [utc(2027, 3, 15, 13), utc(2027, 3, 29, 12), utc(2027, 4, 5, 12)]
+    assert {shown(one, PARIS)[11:16] for one in found} == {"14:00"}
+
+
+def test_what_repeats_into_an_hour_that_is_not_there_is_refused() -> None:
+    first = read("2027-03-21 02:30", NOW, PARIS)
+    with pytest.raises(Complaint, match="there is no 2027-03-28 02:30"):
+        repeated(first, timedelta(days=7), 2, (), PARIS)
+    with pytest.raises(Complaint, match="beyond all calendars"):
+        repeated(first, timedelta(days=7), 10**6, (), PARIS)
 
 
 def test_what_is_shown_is_read_as_the_same_in_every_zone_on_each_side_of_a_change() -> None:
