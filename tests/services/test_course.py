@@ -22,6 +22,7 @@ from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.errors import Blame, Code, FarmError
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Part
 from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Report, RootReport
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -63,6 +64,8 @@ class Course(RuleBasedStateMachine):
     def furnish(self) -> None:
         self.house = House(self.stack.enter_context(records_with(boards=len(BOARDS))))
         self.house.image()
+        members = dict.fromkeys(("ada", "bob"), Part.MEMBER)
+        self.house.farm.projects.add(self.house.admin, "robots", members=members, image="tiny")
         self.version = 0
         self.generations: dict[str, int] = {}
         self.late: list[Report] = []  # what an agent meant to tell before it was killed
@@ -71,6 +74,7 @@ class Course(RuleBasedStateMachine):
         self.written: set[UUID] = set()  # roots that a user wrote to and did not give up
         self.promised: dict[int, Window] = {}  # of those in the queue
         self.may_slip = False  # a board broke or left since
+        self.shared = False  # who was let in to another's seat is on two boards
 
     def teardown(self) -> None:
         self.stack.close()
@@ -95,6 +99,40 @@ class Course(RuleBasedStateMachine):
         with lawful():
             self.house.reserve(self._who(user), groups=groups, kind=kind, for_=timedelta(hours=hours), at=at)
 
+    @rule(
+        count=st.integers(1, 3),
+        ahead=st.integers(0, 9),
+        hours=st.integers(1, 9),
+        turn=st.sampled_from([None, timedelta(minutes=30)]),
+        times=st.integers(1, 2),
+    )
+    def hold_a_block(self, count: int, ahead: int, hours: int, turn: timedelta | None, times: int) -> None:
+        starts = [self.house.now + timedelta(hours=ahead, days=number) for number in range(times)]
+        with lawful():
+            self.house.farm.blocks.add(
+                self.house.admin,
+                "robots",
+                Group(count, type="tk1"),
+                starts=starts,
+                for_=timedelta(hours=hours),
+                turn=turn,
+            )
+
+    @rule(user=users, which=st.integers(0, 2), root=st.integers(0, 3) | st.none())
+    def take_a_seat(self, user: str, which: int, root: int | None) -> None:
+        who = self._who(user)
+        blocks, mine = self.house.farm.blocks.blocks(who), self.house.farm.roots.roots(who)
+        if blocks:
+            name = mine[root % len(mine)].root.name if root is not None and mine else None
+            with lawful():
+                self.house.farm.blocks.take_seat(who, blocks[which % len(blocks)].reservation.number, name)
+
+    @rule(later=st.booleans())
+    def call_a_block_off(self, later: bool) -> None:
+        for view in self.house.farm.blocks.blocks(self.house.admin)[:1]:
+            with lawful():
+                self.house.farm.blocks.remove(self.house.admin, view.reservation.number, later=later)
+
     @rule(user=users, minutes=st.integers(1, 600))
     def extend(self, user: str, minutes: int) -> None:
         who = self._who(user)
@@ -108,6 +146,7 @@ class Course(RuleBasedStateMachine):
         for view in self.house.farm.booking.reservations(who, ended=False):
             with lawful():
                 add, remove = (other, []) if shares else ([], other)
+                self.shared |= view.reservation.is_seat
                 self.house.farm.booking.share(who, view.reservation.number, add, remove)
 
     @rule(
@@ -262,7 +301,7 @@ class Course(RuleBasedStateMachine):
         for one in live:
             assert len(set(one.boards)) == len(one.boards)
             # Several of a group may have been given back, and those that yield wait with none.
-            assert len(one.boards) == sum(group.count for group in one.groups) or not one.boards
+            assert len(one.boards) == sum(group.count for group in one.groups) or not one.boards or one.is_block
             for board in one.boards:
                 start = EVER if one.is_running else one.window.start
                 windows.setdefault(board, []).append(Window(start, one.window.end))
@@ -271,6 +310,22 @@ class Course(RuleBasedStateMachine):
         told = self._slots()
         assert told == {board: sorted(held, key=lambda one: one.start) for board, held in windows.items()}
         self.house.check_plan()
+
+    @invariant()
+    def seats_lie_within_their_block_and_nobody_has_two(self) -> None:
+        with self.house.records.read() as records:
+            live = {one.number: one for one in records.reservations(states=LIVE)}
+        seats = [one for one in live.values() if one.is_seat]
+        people = [(one.within, person) for one in seats for person in {one.user, *one.members}]
+        assert self.shared or len(people) == len(set(people))
+        for one in seats:
+            assert one.within is not None
+            block = live[one.within]
+            assert not set(one.boards) & set(block.boards) and one.window.end <= block.window.end
+            assert block.is_running or one.is_waiting
+        for block in live.values():
+            taken = sum(len(one.boards) for one in seats if one.within == block.number)
+            assert not block.is_block or len(block.boards) + taken <= block.groups[0].count
 
     def _slots(self) -> dict[str, list[Window]]:
         """What the database itself guards."""
@@ -353,6 +408,8 @@ class Scene:
 def _no_board_is_held_twice(scene: Scene) -> None:
     boards = [board for one in scene.running for board in one.boards]
     assert len(set(boards)) == len(boards)
+    # What is nobody's seat in a block nobody has.
+    boards = [board for one in scene.running if not one.is_block for board in one.boards]
     assert len({one.root for one in scene.live}) == len(scene.live)
     # Whoever holds a board that is still being cleaned has no deployment yet.
     assert {one.reservation for one in scene.live} <= {one.number for one in scene.running}
