@@ -16,7 +16,9 @@ from sqlalchemy import event
 
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.adapters.records.sqlite import SqliteFile
+from boardgrid.model.board import BoardType
 from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.project import Part
 from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, User
 from boardgrid.model.uuid7 import uuid7
@@ -146,6 +148,27 @@ def _wanted(**what: Any) -> Work:
     return lambda house: house.reserve(house.bob, groups=groups, **what)
 
 
+RPI4 = Group(2, type="rpi4")
+LESSONS = (START + 30 * HOUR, START + 54 * HOUR)
+
+
+def _person(house: House, name: str) -> User:
+    return house.farm.accounts.user(house.admin, name)
+
+
+def _hold_lessons(house: House) -> None:
+    """One goes on, with ada and bob on its boards and eve behind them; another follows."""
+    house.farm.inventory.put_type(house.admin, BoardType("rpi4", "armhf", console="ttyS0"))
+    for number in (1, 2):
+        board = a_board(20 + number, name=f"rpi4-{number}")
+        house.farm.inventory.put_board(house.admin, board)
+    members = dict.fromkeys(("ada", "bob", house.user("eve").name, house.user("grace").name), Part.MEMBER)
+    house.farm.projects.add(house.admin, "robots", members=members, image="tiny")
+    lessons = (START, START + 2 * HOUR)
+    house.farm.blocks.add(house.admin, "robots", RPI4, starts=lessons, for_=HOUR, turn=HOUR / 2)
+    house.farm.blocks.take_seat(_person(house, "eve"), 12)
+
+
 BOOKING: dict[str, Work] = {
     "reserve now, and somebody yields": _wanted(for_=HOUR / 2),
     "reserve at a date, and somebody changes": _wanted(groups=(Group(board="tk1-2"),), at=START + 2 * HOUR),
@@ -164,6 +187,13 @@ BOOKING: dict[str, Work] = {
     "a board leaves": lambda house: house.farm.inventory.remove_board(house.admin, "tk1-7"),
     "a board joins": lambda house: house.farm.inventory.put_board(house.admin, a_board(8)),
     "a board has become clean": lambda house: house.reach("tk1-6"),
+    "hold blocks": lambda house: house.farm.blocks.add(house.admin, "robots", RPI4, starts=LESSONS, for_=HOUR),
+    "take a seat": lambda house: house.farm.blocks.take_seat(_person(house, "grace"), 12),
+    "a seat is given back": lambda house: house.farm.booking.release(house.ada, 13),
+    "a turn is over": _later(0.6, _due),
+    "a lesson ends, and the next begins": _later(2, _due),
+    "call lessons off": lambda house: house.farm.blocks.remove(house.admin, 12, later=True),
+    "a board of a lesson breaks": lambda house: house.fail(Blame.BOARD, "rpi4-1"),
 }
 
 
@@ -186,6 +216,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         house.reserve(board_type="tk1", count=2, kind=Kind.QUEUED)  # 9
         house.reserve(house.bob, board="tk1-1", at=START + 5 * HOUR)  # 10
         house.reserve(house.bob, board_type="tk1", kind=Kind.BEST_EFFORT)  # 11
+        _hold_lessons(house)  # 12, with the seats 13, 14 and 16; and 15
     return made
 
 
