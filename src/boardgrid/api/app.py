@@ -21,6 +21,7 @@ from boardgrid.api import (
     people,
     problem,
     reservations,
+    rosters,
     rules,
     shelf,
     sso,
@@ -68,7 +69,7 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     )
     app.state.farm, app.state.spool, app.state.streams = farm, spool, streams or Streams()
     v1 = APIRouter(prefix="/api/v1")
-    for part in (account, sso, people, notices, audit, shelf, images, reservations, rules, events, health):
+    for part in (account, sso, people, rosters, notices, audit, shelf, images, reservations, rules, events, health):
         v1.include_router(part.router)
     for router in (health.router, v1, agents.router, gateways.router):
         app.include_router(router)
