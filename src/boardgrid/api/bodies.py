@@ -83,7 +83,7 @@ class PasswordIn(Body):
 
 class AcceptIn(Body):
     code: Line
-    name: Line = Field("", description="Where the invitation leaves it open.")
+    name: Line = Field("", description="Where the code leaves it open.")
     password: Password | None = None
     ssh_keys: tuple[Key, ...] = Field((), max_length=100)
 

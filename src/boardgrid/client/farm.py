@@ -128,7 +128,7 @@ class Farm:
     def accept(
         self, code: str, *, name: str = "", password: str | None = None, ssh_keys: Iterable[str] = ()
     ) -> answers.NewUser:
-        """Make the account that an invitation is for, or choose a new password; and a token."""
+        """Make the account that a code is for, or choose a new password; and a token."""
         body = {"code": code, "name": name, "password": password, "ssh_keys": list(ssh_keys)}
         return self._post(answers.NewUser, body, "invitations", "accept")
 

@@ -222,7 +222,7 @@ def _check(rows: Sequence[RosterRow]) -> None:
             Code.ROSTER_INVALID,
             _("nothing was done, for {count} things are wrong: {mistakes}")
             if len(mistakes) > 1
-            else _("nothing was done, for {mistakes}"),
+            else _("nothing was done, for one thing is wrong: {mistakes}"),
             hint=_("mend that and bring it in again"),
             count=len(mistakes),
             mistakes=_listed(mistakes, "; "),
