@@ -124,8 +124,8 @@ def login(
 @pass_seat
 def accept(seat: Seat, *, url: str, name: str | None, key_files: tuple[str, ...], code_stdin: bool) -> None:
     """
-    Accept an invitation to the farm at URL, make an account by a link into a project, or choose a new password by a code
-    that an admin gave you; and log in.
+    Accept an invitation to the farm at URL, make an account by a link into a project, or choose a new password by a
+    code that an admin gave you; and log in.
 
     \b
     Examples:
