@@ -99,6 +99,7 @@ EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
 LONGER, SHARED, BEAT = {"by_s": 60}, {"add": ["bob"]}, {"ttl_s": 60}
 TOLD, LEFT, BROKEN = {"description": "?"}, {"remove": ["bob"]}, {"reason": "new fan"}
+ROSTER = {"rows": [{"name": "bob", "team": "red"}]}
 ALL_NEEDED = {"worker": 403, "reader": 403}
 BAD_FOR_ALL = {"worker": 422, "reader": 422}  # seen to be none before anything else is looked at
 
@@ -167,6 +168,14 @@ MATRIX = {
     "GET /api/v1/projects/{name}": to("/projects/others", NOT_THERE, 200),
     "POST /api/v1/projects/{name}/describe": to("/projects/robots/describe", NOT_THERE, 200, but=WORKER, json=TOLD),
     "POST /api/v1/projects/{name}/members": to("/projects/robots/members", NOT_THERE, 200, but=WORKER, json=LEFT),
+    "GET /api/v1/projects/{name}/roster": to("/projects/others/roster", NOT_THERE, 200),
+    "POST /api/v1/projects/{name}/roster": to("/projects/robots/roster", NOT_THERE, 200, but=WORKER, json=ROSTER),
+    "GET /api/v1/projects/{name}/links": to("/projects/robots/links", NOT_THERE, 200, but=ALL_NEEDED),
+    "POST /api/v1/projects/{name}/links": to("/projects/robots/links", NOT_THERE, 201, but=WORKER, json={}),
+    "DELETE /api/v1/projects/{name}/links/{link}": to(
+        "/projects/robots/links/0123456789abcdef", NOT_THERE, NOT_THERE, but=ALL_NEEDED
+    ),
+    "POST /api/v1/me/projects": to("/me/projects", 403, 403, json={"code": "bgj_x"}),
     "DELETE /api/v1/projects/{name}": administered("/projects/robots", 204),
     "GET /api/v1/rules": to("/rules", 200, 200),
     "PUT /api/v1/rules": administered("/rules", 200, json=RULES),

@@ -138,6 +138,12 @@ class FakeFarm:
         }  # fmt: skip
         return self.invitations["0123456789abcdef"]
 
+    def link(self) -> Json:
+        return {
+            "id": "0123456789abcdef", "made_by": "ada", "most": 30, "used": 3, "team": "", "new_accounts": False,
+            "is_good": True, "created_at": stamp(datetime.now(UTC)), "expires_at": stamp(datetime.now(UTC)),
+        }  # fmt: skip
+
     def acted(self, act: str, thing: str, **facts: Any) -> None:
         self.audit.append(
             {
@@ -306,6 +312,18 @@ class FakeFarm:
                     return 200, list(known.values())
                 known[body["name"]] = body
                 return 201, body
+            case ("GET", "projects", _name, "roster"):
+                return 200, [{"name": "ada", "part": "member", "team": "red", "is_expected": False}]
+            case ("POST", "projects", name, "roster"):
+                return 200, {"project": self.projects[name], "added": [row["name"] for row in body["rows"]]}
+            case ("GET", "projects", _name, "links"):
+                return 200, [self.link()]
+            case ("POST", "projects", _name, "links"):
+                return 201, self.link() | {"code": CODE}
+            case ("DELETE", "projects", _name, "links", _link):
+                return 204, None
+            case ("POST", "me", "projects"):
+                return 200, {"project": self.projects["robots"], "is_new": True}
             case (_, "groups" | "projects" as kind, name, *_):
                 return self.thing("GET" if method == "POST" else method, getattr(self, kind), name, kind[:-1], None)
             case ("GET" | "PUT", "rules"):

@@ -1,54 +1,10 @@
 """Groups, projects, quotas, access and maintenance at the command line, against the real API on a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
-import pytest
-from click.testing import CliRunner
-from structlog.testing import capture_logs
-
-from boardgrid.api.spool import Spool
 from boardgrid.client.farm import Farm
-from boardgrid.client.main import cli
-from tests.api.door import Door, served
-from tests.client.conftest import Ended
-from tests.services.house import House, records_with
-
-Ask = Callable[..., Awaitable[Ended]]
-
-
-@pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    with records_with() as records:
-        door = Door.made(House.bare(records), Spool(tmp_path / "spool"))
-        door.house.image()
-        yield door
-
-
-@pytest.fixture
-async def url(door: Door) -> AsyncIterator[str]:
-    # What the server logs would stand in the middle of what the command prints.
-    with capture_logs():
-        async with served(door.app) as url:
-            yield url
-
-
-@pytest.fixture
-def ask(door: Door, url: str, tmp_path: Path) -> Ask:
-    """Run the command line as root, the admin, or as somebody else."""
-
-    async def ask(*argv: str, who: str = "admin") -> Ended:
-        env = {
-            "BOARDGRID_URL": url, "BOARDGRID_TOKEN": door.tokens[who], "BOARDGRID_PROFILE": "", "NO_COLOR": "",
-            "XDG_CONFIG_HOME": str(tmp_path / "config"), "BOARDGRID_DEBUG": "1", "TZ": "UTC",
-        }  # fmt: skip
-        ended = await asyncio.to_thread(CliRunner().invoke, cli, list(argv), env=env)
-        if ended.exception is not None and not isinstance(ended.exception, SystemExit):
-            raise ended.exception
-        return Ended(ended.exit_code, ended.stdout, ended.stderr)
-
-    return ask
+from tests.api.door import Door
+from tests.client.conftest import Ask
 
 
 async def test_a_group_is_made_joined_left_and_removed(ask: Ask) -> None:

@@ -512,6 +512,7 @@ def test_a_removed_thing_is_gone_and_removing_it_again_changes_nothing(full: Rec
             tx.remove(TOKEN)
             tx.remove(PASSWORD)
             tx.remove(INVITATION)
+            tx.remove(LINK)
             tx.remove(IDENTITY)
             tx.remove(PENDING)
             tx.remove(STANDING)
@@ -520,6 +521,7 @@ def test_a_removed_thing_is_gone_and_removing_it_again_changes_nothing(full: Rec
         assert snapshot.token(TOKEN.id) is None and snapshot.tokens(ADA.id) == []
         assert snapshot.password(ADA.id) is None
         assert snapshot.invitation(INVITATION.id) is None and snapshot.invitations() == []
+        assert snapshot.join_link(LINK.id) is None and snapshot.join_links(ROBOTS.id) == []
         assert snapshot.external_identities(ADA.id) == [] and snapshot.pending_logins() == []
         assert snapshot.board("tk1-1") is None
         assert snapshot.board_type("tk1") is None

@@ -22,7 +22,10 @@ async def login(body: LoginIn, farm: TheFarm, origin: Origin) -> NewUserOut:
 
 @router.post("/invitations/accept", status_code=201)
 async def accept_invitation(body: AcceptIn, farm: TheFarm, origin: Origin) -> NewUserOut:
-    """Make the account that a code is for, or give it a new password; and log in. A code is good once."""
+    """
+    Make the account that a code is for, or give it a new password; and log in. A code is good once; that of a link into
+    a project that makes accounts, as often as the link says.
+    """
     accepted = partial(
         farm.invitations.accept,
         body.code,

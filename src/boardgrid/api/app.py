@@ -22,6 +22,7 @@ from boardgrid.api import (
     people,
     problem,
     reservations,
+    rosters,
     rules,
     shelf,
     sso,
@@ -69,7 +70,8 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     )
     app.state.farm, app.state.spool, app.state.streams = farm, spool, streams or Streams()
     v1 = APIRouter(prefix="/api/v1")
-    for part in (account, sso, people, notices, audit, shelf, images, reservations, blocks, rules, events, health):
+    parts = (account, sso, people, rosters, notices, audit, shelf, images, reservations, blocks, rules, events, health)
+    for part in parts:
         v1.include_router(part.router)
     for router in (health.router, v1, agents.router, gateways.router):
         app.include_router(router)

@@ -24,6 +24,8 @@ from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, Scope
 from boardgrid.services.blocks import READY
 from boardgrid.services.booking import Fate
+from boardgrid.services.links import GOOD_FOR, USES
+from boardgrid.services.rosters import RosterRow
 
 Line = Annotated[str, StringConstraints(max_length=1000)]
 Key = Annotated[str, StringConstraints(max_length=16384)]
@@ -82,7 +84,7 @@ class PasswordIn(Body):
 
 class AcceptIn(Body):
     code: Line
-    name: Line = Field("", description="Where the invitation leaves it open.")
+    name: Line = Field("", description="Where the code leaves it open.")
     password: Password | None = None
     ssh_keys: tuple[Key, ...] = Field((), max_length=100)
 
@@ -308,3 +310,36 @@ class ProjectChangeIn(Body):
 class PartsIn(Body):
     add: dict[Line, Part] = Field({}, max_length=1000)
     remove: tuple[Line, ...] = Field((), max_length=1000)
+    team: Line | None = Field(
+        None, description="Into which those who are added go; empty: none. Left out: they stay where they are."
+    )
+
+
+class RosterRowIn(Body):
+    """What is wrong in it is told for all rows at once."""
+
+    name: Line
+    part: Line = Field("", description="`member` or `manager`; left out: what they are already, else a member.")
+    team: Line | None = Field(None, description="Empty: none. Left out: the one that they are in already.")
+    line: int | None = Field(
+        None, ge=1, le=2**31, description="Where it stands in a file, for complaints; left out: its place here."
+    )
+
+
+class RosterIn(Body):
+    rows: tuple[RosterRowIn, ...] = Field(description="1000 at most.")
+    replace: bool = Field(False, description="Who is not named here is taken out, but for managers.")
+
+    def asked(self) -> list[RosterRow]:
+        return [RosterRow(one.line or at, one.name, one.part, one.team) for at, one in enumerate(self.rows, 1)]
+
+
+class LinkIn(Body):
+    for_s: float = Field(GOOD_FOR.total_seconds(), strict=True, ge=-1e9, le=1e9)
+    most: int = Field(USES, ge=-(2**31), le=2**31, description="How many may come in by it.")
+    team: Line = Field("", description="Which they are in then.")
+    new_accounts: bool = Field(False, description="Strangers make an account by it. Admins may.")
+
+
+class EnterIn(Body):
+    code: Line

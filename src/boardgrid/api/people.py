@@ -176,10 +176,10 @@ def describe_project(name: str, body: ProjectChangeIn, farm: TheFarm, asker: Ask
 @router.post("/projects/{name}/members")
 def change_project(name: str, body: PartsIn, farm: TheFarm, asker: Asker) -> ProjectOut:
     """Let users in to a project, or out of it. Its managers and admins may."""
-    return ProjectOut.of(farm.projects.change(asker, name, body.add, body.remove))
+    return ProjectOut.of(farm.projects.change(asker, name, body.add, body.remove, team=body.team))
 
 
 @router.delete("/projects/{name}", status_code=204)
 def remove_project(name: str, farm: TheFarm, asker: Asker) -> None:
-    """Remove a project and its limits, when no live reservation counts on it. Admins may."""
+    """Remove a project, its limits and its links, when no live reservation counts on it. Admins may."""
     farm.projects.remove(asker, name)

@@ -8,7 +8,17 @@ from pydantic import BaseModel, Field
 from boardgrid.api.answers import GroupOut
 from boardgrid.model.project import Part
 from boardgrid.model.rules import Limits
-from boardgrid.services.views import MaintenanceView, ProjectView, RulesView, UsageView, UserGroupView
+from boardgrid.services.links import NewLink
+from boardgrid.services.rosters import Invited, RosterChange
+from boardgrid.services.views import (
+    JoinLinkView,
+    MaintenanceView,
+    ProjectView,
+    RosterLine,
+    RulesView,
+    UsageView,
+    UserGroupView,
+)
 
 
 class UserGroupOut(BaseModel):
@@ -25,10 +35,103 @@ class ProjectOut(BaseModel):
     members: dict[str, Part]
     description: str
     image: str = Field(description="What its reservations boot where they name none; empty: they must.")
+    teams: dict[str, tuple[str, ...]] = Field(description="Of members; each is in one at most.")
 
     @classmethod
     def of(cls, view: ProjectView) -> Self:
-        return cls(name=view.name, members=dict(view.members), description=view.description, image=view.image)
+        return cls(
+            name=view.name,
+            members=dict(view.members),
+            description=view.description,
+            image=view.image,
+            teams=dict(view.teams),
+        )
+
+
+class RosterLineOut(BaseModel):
+    name: str
+    part: Part
+    team: str
+    is_expected: bool = Field(description="Comes in by accepting an invitation.")
+
+    @classmethod
+    def of(cls, line: RosterLine) -> Self:
+        return cls(name=line.name, part=line.part, team=line.team, is_expected=line.is_expected)
+
+
+class InvitedOut(RosterLineOut):
+    code: str = Field(description="Shown this once; good once.")
+    expires_at: datetime
+
+    @classmethod
+    def of_invited(cls, invited: Invited) -> Self:
+        return cls(
+            **RosterLineOut.of(invited.line).model_dump(),
+            code=invited.made.clear.reveal(),
+            expires_at=invited.made.invitation.expires_at,
+        )
+
+
+class RosterChangeOut(BaseModel):
+    project: ProjectOut
+    added: tuple[str, ...]
+    changed: tuple[str, ...] = Field(description="They are in another part, or another team.")
+    removed: tuple[str, ...]
+    stayed: tuple[str, ...] = Field(description="Managers whom a roster that replaces does not name.")
+    invited: tuple[InvitedOut, ...]
+    kept: tuple[str, ...] = Field(description="They were invited before, and those codes are good still.")
+
+    @classmethod
+    def of(cls, change: RosterChange) -> Self:
+        return cls(
+            project=ProjectOut.of(change.project),
+            added=change.added,
+            changed=change.changed,
+            removed=change.removed,
+            stayed=change.stayed,
+            invited=tuple(InvitedOut.of_invited(one) for one in change.invited),
+            kept=change.kept,
+        )
+
+
+class LinkOut(BaseModel):
+    id: str
+    made_by: str
+    created_at: datetime
+    expires_at: datetime
+    most: int = Field(description="How many may come in by it.")
+    used: int
+    team: str
+    new_accounts: bool = Field(description="Strangers make an account by it.")
+    is_good: bool = Field(description="Not used up or too old, and who made it may still let people in.")
+
+    @classmethod
+    def of(cls, view: JoinLinkView) -> Self:
+        link = view.link
+        return cls(
+            id=link.id,
+            made_by=view.made_by,
+            created_at=link.created_at,
+            expires_at=link.expires_at,
+            most=link.most,
+            used=link.used,
+            team=link.team,
+            new_accounts=link.new_accounts,
+            is_good=view.is_good,
+        )
+
+
+class NewLinkOut(LinkOut):
+    code: str = Field(description="Shown this once.")
+
+    @classmethod
+    def of_new(cls, new: NewLink) -> Self:
+        return cls(**LinkOut.of(new.view).model_dump(), code=new.clear.reveal())
+
+
+class EnteredOut(BaseModel):
+    project: ProjectOut
+    is_new: bool = Field(description="False: one was in it already, and nothing was used up.")
 
 
 class LimitsOut(BaseModel):

@@ -145,6 +145,58 @@ class Project:
     members: Mapping[str, str] | None = None  # member or manager, by user
     description: str = ""
     image: str = ""  # what its reservations boot where they name none
+    teams: Mapping[str, tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterLine:
+    name: str
+    part: str
+    team: str = ""
+    is_expected: bool = False  # comes in by accepting an invitation
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    name: str
+    part: str
+    code: str  # shown this once
+    expires_at: datetime
+    team: str = ""
+    email: str = ""  # as the file has it; the farm does not know it
+
+
+@dataclass(frozen=True, slots=True)
+class RosterChange:
+    project: Project
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    stayed: tuple[str, ...] = ()  # managers whom it does not name
+    invited: tuple[Invited, ...] = ()
+    kept: tuple[str, ...] = ()  # invited before: those codes are good still
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """By which people come into a project."""
+
+    id: str
+    made_by: str
+    created_at: datetime
+    expires_at: datetime
+    most: int
+    used: int = 0
+    team: str = ""
+    new_accounts: bool = False
+    is_good: bool = True
+    code: str | None = None  # when it was just made; shown this once
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    project: Project
+    is_new: bool = True
 
 
 @dataclass(frozen=True, slots=True)

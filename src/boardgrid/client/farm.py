@@ -128,7 +128,7 @@ class Farm:
     def accept(
         self, code: str, *, name: str = "", password: str | None = None, ssh_keys: Iterable[str] = ()
     ) -> answers.NewUser:
-        """Make the account that an invitation is for, or choose a new password; and a token."""
+        """Make the account that a code is for, or choose a new password; and a token."""
         body = {"code": code, "name": name, "password": password, "ssh_keys": list(ssh_keys)}
         return self._post(answers.NewUser, body, "invitations", "accept")
 
@@ -303,10 +303,62 @@ class Farm:
         return self._post(answers.Project, {"description": description, "image": image}, "projects", name, "describe")
 
     def change_project(
-        self, name: str, *, add: Mapping[str, str] | None = None, remove: Iterable[str] = ()
+        self,
+        name: str,
+        *,
+        add: Mapping[str, str] | None = None,
+        remove: Iterable[str] = (),
+        team: str | None = None,
     ) -> answers.Project:
-        """Let users in to a project, as ``member`` or ``manager``, or out of it."""
-        return self._post(answers.Project, {"add": add or {}, "remove": list(remove)}, "projects", name, "members")
+        """
+        Let users in to a project, as ``member`` or ``manager``, or out of it.
+
+        Args:
+            team: into which those who are let in go; empty: none; None: where they are.
+        """
+        body = {"add": add or {}, "remove": list(remove)} | ({} if team is None else {"team": team})
+        return self._post(answers.Project, body, "projects", name, "members")
+
+    def roster(self, project: str) -> tuple[answers.RosterLine, ...]:
+        """Who is in a project, and who is expected."""
+        return self._list(answers.RosterLine, "projects", project, "roster")
+
+    def bring_in(
+        self, project: str, rows: Iterable[Mapping[str, str | int]], *, replace: bool = False
+    ) -> answers.RosterChange:
+        """
+        Put people into a project, all of them or nobody.
+
+        Args:
+            rows: each with a ``name``; a ``part`` (``member``, ``manager``), a ``team``, and a ``line`` for complaints.
+            replace: and take out who is not among them, but for managers.
+        """
+        body = {"rows": [dict(row) for row in rows], "replace": replace}
+        return self._post(answers.RosterChange, body, "projects", project, "roster")
+
+    def links(self, project: str) -> tuple[answers.Link, ...]:
+        return self._list(answers.Link, "projects", project, "links")
+
+    def make_link(
+        self,
+        project: str,
+        *,
+        for_s: float | None = None,
+        most: int | None = None,
+        team: str = "",
+        new_accounts: bool = False,
+    ) -> answers.Link:
+        """A code by which people come into a project: so many, for so long; None: as the farm has it."""
+        wanted = {"for_s": for_s, "most": most, "team": team, "new_accounts": new_accounts}
+        body = {key: value for key, value in wanted.items() if value is not None}
+        return self._post(answers.Link, body, "projects", project, "links")
+
+    def remove_link(self, project: str, link: str) -> None:
+        self._call("DELETE", "projects", project, "links", link)
+
+    def enter(self, code: str) -> answers.Entered:
+        """Come into a project by the code of a link."""
+        return self._post(answers.Entered, {"code": code}, "me", "projects")
 
     def remove_project(self, name: str) -> None:
         self._call("DELETE", "projects", name)

@@ -1,4 +1,4 @@
-"""Invitations: codes that are good once, for a new account, or for a new password of one that is there."""
+"""Invitations: codes that are good once, for an account or a new password; and what comes of accepting any code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,7 +140,7 @@ class Invitations:
                 raise NotAllowed(
                     Code.ACCOUNT_MISSING,
                     _("this link is for those who have an account"),
-                    hint=_("log in, then: boardgrid project enter; who has none asks an admin of the farm"),
+                    hint=_("log in, then: boardgrid project enter CODE; who has no account asks an admin of the farm"),
                 )
             return link
         found = records.invitation(credentials.id_in(credentials.CODE, code))

@@ -113,9 +113,9 @@ class Links:
             if link is None or link.project != project.id:
                 raise NotFound(
                     Code.LINK_UNKNOWN,
-                    _("there is no link {link} into project {project}"),
-                    hint=_("boardgrid project links {project} shows them"),
-                    link=link_id[:80],
+                    # Not what was asked for: somebody may give the code in the place of the id.
+                    _("there is no such link into project {project}"),
+                    hint=_("boardgrid project links {project} shows their ids"),
                     project=name,
                 )
             work.remove(link)

@@ -222,7 +222,7 @@ def _check(rows: Sequence[RosterRow]) -> None:
             Code.ROSTER_INVALID,
             _("nothing was done, for {count} things are wrong: {mistakes}")
             if len(mistakes) > 1
-            else _("nothing was done, for {mistakes}"),
+            else _("nothing was done, for one thing is wrong: {mistakes}"),
             hint=_("mend that and bring it in again"),
             count=len(mistakes),
             mistakes=_listed(mistakes, "; "),
@@ -234,11 +234,12 @@ def _mistakes(rows: Sequence[RosterRow]) -> Iterator[str]:
     for row in rows:
         for why in _why_bad(row):
             yield _("line {line}: {why}").format(line=row.line, why=why)
-        first = seen.setdefault(row.name, row.line) if row.name else row.line
-        if first != row.line:
+        if row.name in seen:
             yield _("line {line}: {name!r} stands in line {first} already").format(
-                line=row.line, name=row.name[:80], first=first
+                line=row.line, name=row.name[:80], first=seen[row.name]
             )
+        elif row.name:
+            seen[row.name] = row.line
 
 
 def _why_bad(row: RosterRow) -> Iterator[str]:

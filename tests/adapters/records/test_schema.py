@@ -23,6 +23,7 @@ from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
 from boardgrid.model.planning import Standing
+from boardgrid.model.project import Part
 from boardgrid.model.reservation import Group, Reservation, ReservationState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Role, Token, User
@@ -203,6 +204,30 @@ def test_reservations_of_the_schema_before_rules_are_there_and_count_on_no_proje
         assert (found.number, found.boards, found.project) == (7, ("tk1-1",), None)
         assert tx.next_reservation() == 8
         assert tx.rules() == Rules() and tx.projects() == [] and tx.user_groups() == []
+
+
+def test_projects_and_invitations_of_the_schema_before_rosters_have_no_teams_and_no_places(tmp_path: Path) -> None:
+    folder, path = tmp_path / "migrations", tmp_path / "farm.db"
+    _copied(folder, "000[1-8]*.py")
+    path.touch()
+    _upgrade(path, folder)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        user, project = ADA.id.hex, uuid7(AT).hex
+        connection.execute("INSERT INTO users (id, name, role, removed) VALUES (?,'ada','admin',0)", (user,))
+        connection.execute(
+            "INSERT INTO projects (id, name, members, description, image, removed) VALUES (?,'robots',?,'','',0)",
+            (project, f'{{"{ADA.id}":"manager"}}'),
+        )
+        connection.execute(
+            "INSERT INTO invitations (id, digest, made_by, created_at, expires_at, role, name)"
+            " VALUES ('0123456789abcdef','d',?,0,1,'user','bob')",
+            (user,),
+        )
+    with closing(_open(path)) as records, records.read() as snapshot:
+        [robots], [invitation] = snapshot.projects(), snapshot.invitations()
+        assert robots.members == {ADA.id: Part.MANAGER} and robots.teams == {}
+        assert invitation.name == "bob" and invitation.places == ()
+        assert snapshot.join_links(robots.id) == []
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def login(
 
 @click.command(cls=Verb)
 @click.argument("url")
-@click.option("--name", help="What you would like to be called, where the invitation leaves it to you.")
+@click.option("--name", help="What you would like to be called, where the code leaves it to you.")
 @click.option("--ssh-key", "key_files", multiple=True, metavar="FILE", help="A file of your public SSH keys.")
 @click.option(
     "--code-stdin", is_flag=True, help="Read the code, and the password on the next line, from standard input."
@@ -124,7 +124,8 @@ def login(
 @pass_seat
 def accept(seat: Seat, *, url: str, name: str | None, key_files: tuple[str, ...], code_stdin: bool) -> None:
     """
-    Accept an invitation to the farm at URL, or choose a new password by a code that an admin gave you; and log in.
+    Accept an invitation to the farm at URL, make an account by a link into a project, or choose a new password by a
+    code that an admin gave you; and log in.
 
     \b
     Examples:
