@@ -40,7 +40,7 @@ curl -H "Authorization: Bearer $TOKEN" -H "Accept: text/event-stream" "http://12
 """
 
 _SHOWN = (
-    "account", "people", "notices", "audit", "shelf", "images", "reservations", "rules", "events", "health",
+    "account", "people", "notices", "audit", "shelf", "images", "reservations", "blocks", "rules", "events", "health",
     "agent door", "gateway door",
 )  # fmt: skip
 
