@@ -52,6 +52,19 @@ class FakeFarm:
     groups: dict[str, Json] = field(default_factory=dict)
     projects: dict[str, Json] = field(default_factory=dict)
     rules: Json = field(default_factory=lambda: {"everyone": {"boards": 4}, "version": 0})
+    block: Json = field(
+        default_factory=lambda: {
+            "number": 9,
+            "project": "robots",
+            "user": "ada",
+            "group": {"count": 1, "type": "tk1"},
+            "opens_at": "2031-01-01T11:50:00Z",
+            "begins_at": "2031-01-01T12:00:00Z",
+            "ends_at": "2031-01-01T14:00:00Z",
+            "state": "waiting",
+            "image": "tiny:1",
+        }
+    )
     maintenance: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
     orders: dict[str, Json] = field(default_factory=dict)
@@ -329,6 +342,17 @@ class FakeFarm:
             case ("GET" | "PUT", "rules"):
                 self.rules = body or self.rules
                 return 200, self.rules
+            case ("GET", "blocks"):
+                return 200, [self.block]
+            case ("POST", "blocks"):
+                return 201, [self.block]
+            case ("GET", "blocks", _number):
+                return 200, self.block
+            case ("DELETE", "blocks", _number):
+                return 204, {}
+            case ("POST", "blocks", number, "seats"):
+                kind, held = self.types["tk1"]["name"], {"kind": "seat", "block": int(number), "state": "waiting"}
+                return 201, next(iter(self.reservations.values())) | held | {"groups": [{"count": 1, "type": kind}]}
             case ("GET", "maintenance"):
                 return 200, self.maintenance
             case ("POST", "maintenance"):

@@ -1,74 +1,45 @@
 """Blocks and seats at the command line, against the real API on a real database."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-
 import pytest
-from click.testing import CliRunner
-from structlog.testing import capture_logs
 
-from boardgrid.api.spool import Spool
-from boardgrid.client.main import cli
 from boardgrid.model.project import Part
-from tests.api.door import Door, served
-from tests.client.conftest import Ended
-from tests.services.house import START, House, records_with
+from tests.api.door import Door
+from tests.client.conftest import Ask
+from tests.services.house import START
 
-Ask = Callable[..., Awaitable[Ended]]
 AT = f"{START:%Y-%m-%d} 14:00Z"
 
 
 @pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
+async def door(door: Door) -> Door:
     """ada manages robots, and bob is in it."""
-    with records_with() as records:
-        door = Door.made(House.bare(records), Spool(tmp_path / "spool"))
-        house = door.house
-        house.image()
-        parts = {"ada": Part.MANAGER, "bob": Part.MEMBER}
-        house.farm.projects.add(house.admin, "robots", members=parts, image="tiny")
-        yield door
-
-
-@pytest.fixture
-async def ask(door: Door, tmp_path: Path) -> AsyncIterator[Ask]:
-    async with served(door.app) as url:
-
-        async def ask(*argv: str, who: str = "user") -> Ended:
-            env = {
-                "BOARDGRID_URL": url, "BOARDGRID_TOKEN": door.tokens[who], "BOARDGRID_PROFILE": "", "NO_COLOR": "",
-                "XDG_CONFIG_HOME": str(tmp_path / "config"), "BOARDGRID_DEBUG": "1", "TZ": "UTC",
-            }  # fmt: skip
-            ended = await asyncio.to_thread(CliRunner().invoke, cli, list(argv), env=env)
-            if ended.exception is not None and not isinstance(ended.exception, SystemExit):
-                raise ended.exception
-            return Ended(ended.exit_code, ended.stdout, ended.stderr)
-
-        with capture_logs():
-            yield ask
+    parts = {"ada": Part.MANAGER, "bob": Part.MEMBER}
+    door.house.farm.projects.add(door.house.admin, "robots", members=parts, image="tiny")
+    return door
 
 
 async def test_a_block_is_made_shown_and_called_off(ask: Ask) -> None:
-    made = await ask("block", "add", "robots", "tk1", "--at", AT, "--for", "2h", "-o", "json")
+    made = await ask("block", "add", "robots", "tk1", "--at", AT, "--for", "2h", "-o", "json", who="user")
     assert (made.code, made.json[0]["begins_at"], made.json[0]["seats"]) == (0, "2026-03-01T14:00:00Z", [])
     assert (await ask("block", "list", "-o", "name", who="bob")).out == "1\n"
     shown = await ask("block", "show", who="bob")
     assert "2026-03-01 14:00 +00:00" in shown.out and "0 of 1" in shown.out
     assert (await ask("block", "remove", "1", "--yes", who="bob")).code == 4
-    assert (await ask("block", "remove", "1")).code == 2  # a program must say so
-    assert "block 1 is over" in (await ask("block", "remove", "1", "--yes")).err
-    assert "no board is held" in (await ask("block", "list")).err
-    assert (await ask("block", "show")).code == 3
+    assert (await ask("block", "remove", "1", who="user")).code == 2  # a program must say so
+    assert "block 1 is over" in (await ask("block", "remove", "1", "--yes", who="user")).err
+    assert "no board is held" in (await ask("block", "list", who="user")).err
+    assert (await ask("block", "show", who="user")).code == 3
 
 
 async def test_a_block_repeats_by_the_week_but_on_holidays(ask: Ask) -> None:
     every = ("--every", "week", "--times", "3", "--skip", "2026-03-08")
-    made = await ask("block", "add", "robots", "tk1", "--at", AT, "--for", "2h", *every, "--turn", "45m", "-o", "json")
+    made = await ask(
+        "block", "add", "robots", "tk1", "--at", AT, "--for", "2h", *every, "--turn", "45m", "-o", "json", who="user"
+    )
     assert [one["begins_at"][:10] for one in made.json] == ["2026-03-01", "2026-03-15"]
     assert {one["series"] for one in made.json} == {1} and made.json[0]["turn_s"] == 2700
-    assert (await ask("block", "remove", "1", "--later", "--yes")).code == 0
-    assert (await ask("block", "list", "-o", "json")).json == []
+    assert (await ask("block", "remove", "1", "--later", "--yes", who="user")).code == 0
+    assert (await ask("block", "list", "-o", "json", who="user")).json == []
 
 
 @pytest.mark.parametrize(
@@ -82,21 +53,21 @@ async def test_a_block_repeats_by_the_week_but_on_holidays(ask: Ask) -> None:
     ],
 )
 async def test_what_makes_no_block_is_told(ask: Ask, wrong: tuple[str, ...], words: str) -> None:
-    ended = await ask("block", "add", "robots", "tk1", "--at", AT, "--for", "2h", *wrong)
+    ended = await ask("block", "add", "robots", "tk1", "--at", AT, "--for", "2h", *wrong, who="user")
     assert (ended.code, words in ended.err) == (2, True)
 
 
 async def test_a_member_takes_a_seat_and_the_teacher_sees_who_sits_where(ask: Ask, door: Door) -> None:
-    assert (await ask("block", "add", "robots", "tk1", "--at", AT, "--for", "2h")).code == 0
+    assert (await ask("block", "add", "robots", "tk1", "--at", AT, "--for", "2h", who="user")).code == 0
     waits = await ask("block", "take", who="bob")
     assert "waits for a board of block 1" in waits.err and waits.code == 0
     again = await ask("block", "take", "1", who="bob")
     assert (again.code, "you wait for a board of block 1 already" in again.err) == (5, True)
     door.house.pass_to(door.house.now.replace(hour=14))
-    seat = (await ask("block", "show", "1", "-o", "json")).json["seats"][0]
+    seat = (await ask("block", "show", "1", "-o", "json", who="user")).json["seats"][0]
     assert (seat["user"], seat["board"], seat["state"]) == ("bob", "tk1-1", "running")
-    table = (await ask("block", "show")).out
+    table = (await ask("block", "show", who="user")).out
     assert "GIVES WAY" in table and "tk1-1" in table
-    assert (await ask("share", "tk1-1", "ada")).code == 0
+    assert (await ask("share", "tk1-1", "ada", who="user")).code == 0
     mine = (await ask("status", str(seat["number"]), "-o", "json", who="bob")).json
     assert "ada" in str(mine)

@@ -178,6 +178,11 @@ def test_boards_are_given_out_and_boot_before_the_lesson_begins(house: House) ->
     house.check_plan()
 
 
+def test_one_that_begins_at_once_tells_who_sits_there(house: House) -> None:
+    made = lesson(house, starts=[START])
+    assert len(made.boards) == 2 and {one.user for one in made.seats} == {"ada", "bob"}
+
+
 def test_who_asked_for_a_seat_comes_before_who_did_not(house: House) -> None:
     lesson(house)
     assert seat(house, "eve").is_waiting

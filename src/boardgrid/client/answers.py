@@ -423,6 +423,16 @@ class Reservation:
         return self.state == "waiting"
 
     @property
+    def until(self) -> datetime:
+        """When it ends, as things are."""
+        return min(self.end, self.gives_way_at) if self.gives_way_at else self.end
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether it waits for a time that is known."""
+        return self.is_waiting and self.kind in {"fixed", "queued", "block"}
+
+    @property
     def asked(self) -> str:
         """What was asked for, in the words of the command line."""
         return ", ".join(str(group) for group in self.groups)

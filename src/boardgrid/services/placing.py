@@ -91,9 +91,7 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
     )
     if begins_now and found.boards:
         running = begun(work, reservation, is_new=True)
-        if running.is_block:
-            open_block(work, running)
-        return running
+        return open_block(work, running) if running.is_block else running
     work.add(reservation)
     note(work, reservation, Phase.NOTED, foretold(work.tx, reservation))
     return reservation

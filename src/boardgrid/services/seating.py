@@ -35,17 +35,18 @@ GRACE = timedelta(minutes=5)  # who gives way to another is told so long before
 REMEMBERED = timedelta(days=180)  # who had boards before that is as hungry as anybody
 
 
-def open_block(work: Work, block: Reservation) -> None:
+def open_block(work: Work, block: Reservation) -> Reservation:
     """Give its boards out before the lesson: to who asked for one, then to the other members, in turn."""
     project = work.tx.project(block.project) if block.project else None
     seat_next(work, block.number)
     left = len(_fit_boards(work, planned(work, block.number)))
     if project is None or not left:
-        return
+        return planned(work, block.number)
     had = had_by(seats_before(work.tx, block, work.now), work.now)
     for party in sorted(_unseated(work, block, project), key=lambda one: had.get(one[0], timedelta(0)))[:left]:
         add_seat(work, block, party)
     seat_next(work, block.number)
+    return planned(work, block.number)
 
 
 def add_seat(work: Work, block: Reservation, party: Sequence[UUID], root: UUID | None = None) -> Reservation:

@@ -57,9 +57,7 @@ def begin(work: Work, waiting: Reservation) -> Reservation:
         work.plan.vacated |= set(waiting.boards)
         return end(work, planned(work, waiting.number), because=str(error))
     note(work, running, Phase.BEGAN, _("it runs on {boards}").format(boards=", ".join(running.boards)))
-    if running.is_block:
-        open_block(work, running)
-    return running
+    return open_block(work, running) if running.is_block else running
 
 
 def _on_fit_boards(work: Work, waiting: Reservation) -> Reservation:

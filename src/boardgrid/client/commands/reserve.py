@@ -51,8 +51,8 @@ SHEET: Sheet[Place] = Sheet(
         Column("IMAGE", lambda place: place.deployment.image if place.deployment else place.reservation.image),
         Column("ROOT", lambda place: place.deployment and place.deployment.root),
         Column("STATE", lambda place: place.state, is_state=True),
-        Column("FROM", lambda place: shown(place.reservation.start) if place.reservation.is_waiting else None),
-        Column("UNTIL", lambda place: shown(place.reservation.end)),
+        Column("FROM", lambda place: shown(place.reservation.start) if place.reservation.is_promised else None),
+        Column("UNTIL", lambda place: shown(place.reservation.until)),
         Column("LOG IN", lambda place: f"boardgrid ssh {place.board}" if place.is_open else ""),
     ),
 )

@@ -58,14 +58,16 @@ def _from(held: Held) -> str:
         return shown(held.start)
     if held.kind == "best_effort":
         return _("when it is idle")
+    if held.kind == "seat":
+        return _("in turn")
     return told(held.start, datetime.now(UTC))
 
 
 def _until(held: Held) -> str:
     if not held.is_running:
-        return shown(held.end)
+        return shown(held.until)
     return _("{time} ({span} left)").format(
-        time=shown(held.end), span=span((held.end - datetime.now(UTC)).total_seconds())
+        time=shown(held.until), span=span((held.until - datetime.now(UTC)).total_seconds())
     )
 
 
@@ -88,6 +90,7 @@ SHEET: Sheet[Held] = Sheet(
         Column("USER", lambda held: held.user),
         Column("SHARED WITH", lambda held: ", ".join(held.members), is_detail=True),
         Column("KIND", lambda held: held.kind, is_detail=True),
+        Column("BLOCK", lambda held: held.block, is_detail=True),
         Column("STATE", _state, is_state=True),
         Column("RUNS", lambda held: _deployment(held, "image") or held.image),
         Column("ROOT", lambda held: _deployment(held, "root"), is_detail=True),
