@@ -333,6 +333,15 @@ def test_its_end_ends_all_seats_and_keeps_their_roots(house: House) -> None:
     house.check_plan()
 
 
+def test_a_root_is_kept_beyond_the_next_lesson_be_there_holidays_between(house: House) -> None:
+    lessons(house, starts=[LESSON, LESSON + timedelta(days=14)])
+    house.pass_to(LESSON)
+    house.reach(sitting(house)["ada"])
+    house.pass_to(LESSON + 2 * HOUR)
+    [root] = [one.root for one in house.farm.roots.roots(house.ada)]
+    assert root.expires_at == LESSON + timedelta(days=14 + 7) + 2 * HOUR
+
+
 def test_it_is_called_off_with_those_that_follow(house: House) -> None:
     lessons(house, starts=[LESSON + number * 24 * HOUR for number in range(4)])
     grace = person(house, "grace")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -61,8 +62,7 @@ def end(
     for deployment in work.tx.deployments(reservations=[reservation.number], live=True):
         if deployment.board not in given:
             continue
-        if root := work.tx.root(deployment.root):
-            _meet(work, root, deployment, fate, name)
+        _meet(work, reservation, deployment, fate, name)
         has_failed = failure is not None and failure.id == deployment.id
         over = failure if failure is not None and has_failed else replace(deployment, state=DeploymentState.ENDED)
         work.save(replace(over, ended_at=work.now))
@@ -118,7 +118,20 @@ def _take_back(work: Work, reservation: Reservation, board: str, told: str, outc
     work.save(standing.parked())
 
 
-def _meet(work: Work, root: Root, deployment: Deployment, fate: Fate | None, name: str) -> None:
+def _kept_until(work: Work, reservation: Reservation) -> datetime:
+    """A root of a lesson is kept beyond the next one of its project, be there holidays between."""
+    until = work.now + ASIDE_FOR
+    if not reservation.is_seat:
+        return until
+    live = work.tx.reservations(project=reservation.project, states=LIVE)
+    ends = [one.window.end for one in live if one.is_block and one.number != reservation.within]
+    return max(until, min(ends) + ASIDE_FOR) if ends else until
+
+
+def _meet(work: Work, reservation: Reservation, deployment: Deployment, fate: Fate | None, name: str) -> None:
+    root = work.tx.root(deployment.root)
+    if root is None:
+        return
     # A root that was kept aside before holds what its user wrote then, whether it came up this time or not.
     is_fresh = len(work.tx.deployments(root=root.id)) == 1
     is_untouched = is_fresh and deployment.opened_at is None
@@ -126,7 +139,7 @@ def _meet(work: Work, root: Root, deployment: Deployment, fate: Fate | None, nam
         case Fate.DISCARD:
             discard(work, root)
         case Fate.ASIDE:
-            put_aside(work, _renamed(work.tx, root, name) if name else root)
+            put_aside(work, _renamed(work.tx, root, name) if name else root, _kept_until(work, reservation))
         case Fate.KEEP:
             if is_untouched:
                 raise Conflict(
@@ -173,8 +186,9 @@ def capture(work: Work, root: Root, name: str) -> Image:
     return image
 
 
-def put_aside(work: Work, root: Root) -> None:
-    until = work.now + ASIDE_FOR
+def put_aside(work: Work, root: Root, until: datetime | None = None) -> None:
+    """*until* its time is over; None: as long as any."""
+    until = until or work.now + ASIDE_FOR
     work.save(replace(root, state=RootState.ASIDE, expires_at=until))
     told = _("root {root} is kept aside until {until:%Y-%m-%d %H:%M} UTC").format(root=root.name, until=until)
     work.note_thing("root", told, root.owner)
