@@ -48,6 +48,15 @@ class WholeFarm:
     def told(self, *words: str, person: Person | None = None) -> Any:
         return json.loads(self.stage.boardgrid(person or self.stage.ada, *words, "-o", "json"))
 
+    def newcomer(self, name: str, folder: Path) -> Person:
+        """A user with a key, logged in to the farm."""
+        person = Person(name, folder)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(person.key)], check=True)
+        token = self.admin("user", "add", name, "--ssh-key", f"{person.key}.pub").strip()
+        [profile] = json.loads((self.stage.ada.home / "boardgrid/profiles.json").read_text()).values()
+        self.stage.boardgrid(person, "login", profile["url"], "--token-stdin", stdin=token)
+        return person
+
     def on_board(self, board: str, command: str) -> str:
         """What a shell command says on a board that ada holds."""
         return self.ada("ssh", "-i", str(self.stage.ada.key), board, "--", command)
@@ -56,19 +65,19 @@ class WholeFarm:
         """Reserve a board without waiting; the reservation's number."""
         return int(self.told("reserve", board, *words, "--for", "1h", "--no-wait")["number"])
 
-    def deployment(self, number: int) -> dict[str, Any]:
-        return dict(self.told("status", str(number))["deployment"])
+    def deployment(self, number: int, person: Person | None = None) -> dict[str, Any]:
+        return dict(self.told("status", str(number), person=person)["deployment"])
 
-    def opened(self, number: int) -> dict[str, Any]:
+    def opened(self, number: int, person: Person | None = None) -> dict[str, Any]:
         """Wait until a reservation's board is open."""
 
         def is_open() -> bool:
-            now = self.deployment(number)
+            now = self.deployment(number, person)
             assert now["state"] != "failed", now
             return bool(now["state"] == "open")
 
         wait_until(is_open, BOOT_WITHIN_S, f"reservation {number} is open")
-        return self.deployment(number)
+        return self.deployment(number, person)
 
     def reserve(self, board: str, *words: str) -> int:
         number = self.begin(board, *words)

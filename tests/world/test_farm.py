@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -96,11 +95,7 @@ def test_two_boards_come_up_side_by_side(farm: WholeFarm) -> None:
 def test_whoever_a_board_is_shared_with_logs_in_with_their_own_key_and_no_longer(
     farm: WholeFarm, tmp_path: Path
 ) -> None:
-    bob = Person("bob", tmp_path)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(bob.key)], check=True)
-    token = farm.admin("user", "add", "bob", "--ssh-key", f"{bob.key}.pub").strip()
-    [profile] = json.loads((farm.stage.ada.home / "boardgrid/profiles.json").read_text()).values()
-    farm.stage.boardgrid(bob, "login", profile["url"], "--token-stdin", stdin=token)
+    bob = farm.newcomer("bob", tmp_path)
     farm.reserve("tk1-1", "--image", "tiny")
     farm.on_board("tk1-1", "echo by hand >> /root/.ssh/authorized_keys")
     farm.ada("share", "tk1-1", "bob")
@@ -118,6 +113,35 @@ def test_whoever_a_board_is_shared_with_logs_in_with_their_own_key_and_no_longer
         120,
         "his key is gone; ada's, the agent's and what she wrote by hand are there",
     )
+
+
+def test_a_lesson_finds_its_boards_open_and_its_teacher_comes_in_to_them(farm: WholeFarm, tmp_path: Path) -> None:
+    grace, eve = (farm.newcomer(name, tmp_path) for name in ("grace", "eve"))
+    farm.admin("project", "add", "course", "ada", "eve", "--manager", "grace", "--image", "tiny")
+    [block] = farm.told("block", "add", "course", "2 tk1", "--at", "+5m", "--for", "20m", person=grace)
+    seats = {one["user"]: one for one in block["seats"]}
+    assert set(seats) == {"ada", "eve"}, "ten minutes before the lesson is now"
+    for seat in seats.values():
+        farm.opened(seat["number"], person=grace)
+    theirs = seats["eve"]["board"]
+    assert (
+        farm.stage.boardgrid(eve, "ssh", "-i", str(eve.key), theirs, "--", "touch /root/mine; hostname")
+        == f"{theirs}\n"
+    )
+    farm.stage.boardgrid(grace, "share", theirs, "grace")
+
+    def gets_in() -> bool:
+        with suppress(Fault):
+            return "mine" in farm.stage.boardgrid(grace, "ssh", "-i", str(grace.key), theirs, "--", "ls /root")
+        return False
+
+    wait_until(gets_in, 120, "grace gets in to eve's board")
+    assert farm.told("status", str(seats["eve"]["number"]), person=eve)["members"] == ["grace"]
+    farm.stage.boardgrid(grace, "block", "remove", str(block["number"]), "--yes")
+    wait_until(lambda: not gets_in(), 60, "grace gets in no longer")
+    [root] = farm.told("root", "list", person=eve)
+    assert root["state"] == "aside"
+    farm.stage.boardgrid(eve, "root", "discard", root["name"], "--yes")
 
 
 def test_a_board_restarts_when_its_user_reboots_it(farm: WholeFarm) -> None:
