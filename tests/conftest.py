@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import signal
 
 import pytest
@@ -22,3 +23,8 @@ def engine(request: pytest.FixtureRequest) -> str:
     """Which database the records lie in."""
     chosen: str = request.param
     return chosen
+
+
+def pytest_collection_finish() -> None:
+    """All these tests and what they import stay until the end: the collector need not look at them ever again."""
+    gc.freeze()

@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from shutil import copyfile
 from typing import Protocol, cast
 
 from sqlalchemy import PoolProxiedConnection
@@ -98,3 +99,19 @@ def records_of(engine: str, name: Hashable = None, furnish: Furnish = lambda _re
     else:
         bench.come_back(name)
     return bench.records
+
+
+@cache
+def _empty() -> Path:
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "farm.db"
+    SqlRecords.open(SqliteFile(path), upgrade=True, now=lambda: _AT).close()
+    return path
+
+
+def lay(path: Path) -> None:
+    """An empty farm's database, where there is none: a copy, for all the migrations take much longer."""
+    if not path.exists():
+        copyfile(_empty(), path)
+        path.chmod(0o600)

@@ -72,6 +72,7 @@ def test_a_catalogue_in_the_package_is_found(elsewhere: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_complaint_without_a_hint_does_not_show_the_head_of_the_catalogue(elsewhere: Path) -> None:
     shown = told(elsewhere, "-m", "boardgrid.client", "release", "--keep", "a", "--discard")
     assert "Content-Type" not in shown
@@ -84,6 +85,7 @@ def test_help_is_translated(elsewhere: Path) -> None:
     assert "<Do not ask; a program must say so.>" in shown
 
 
+@pytest.mark.slow
 def test_the_titles_of_tables_and_their_words_are_translated(elsewhere: Path) -> None:
     code = """
 from dataclasses import dataclass

@@ -426,6 +426,7 @@ class _Deaf:
             raise Fault(Code.POWER_FAILED, "the outlet did not answer", blame=Blame.BOARD) from error
 
 
+@pytest.mark.slow
 @patiently
 async def test_healthy_boards_that_wait_for_a_place_in_the_window_are_not_blamed() -> None:
     boards = [a_board(number) for number in range(1, 41)]

@@ -151,7 +151,7 @@ async def test_who_fetches_too_often_is_asked_to_wait(home: Door) -> None:
 
 async def test_the_address_is_in_no_list_and_no_audit_log(home: Door) -> None:
     feed = await _feed(home, "ada")
-    secret = feed["path"].removesuffix(".ics").rpartition("_")[2]
+    secret = feed["path"].removesuffix(".ics").split("_", 2)[2]  # it may hold a _ of its own
     listed = await home.ask("ada", "GET", "/api/v1/feeds")
     audited = await home.ask("admin", "GET", f"/api/v1/audit?thing=feed:{feed['id']}")
     assert [one["id"] for one in listed.json()] == [feed["id"]] and len(audited.json()) == 1

@@ -85,6 +85,7 @@ async def test_who_is_let_in_by_no_group_is_told_where_they_began(issuer: str, t
     assert error.value.code == "account.missing"
 
 
+@pytest.mark.slow
 async def test_without_a_browser_of_ones_own_the_code_is_shown_and_good_for_oneself_alone(
     issuer: str, tmp_path: Path
 ) -> None:

@@ -183,6 +183,7 @@ async def test_an_agent_that_waits_with_an_old_lease_hears_of_the_new_one(door: 
         assert (answer.status_code, answer.json()["code"]) == (409, "epoch.stale")
 
 
+@pytest.mark.slow
 async def test_many_who_wait_park_no_thread(door: Door) -> None:
     async with client(door, "agent") as http:
         epoch = await lease(http)

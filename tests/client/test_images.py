@@ -163,6 +163,7 @@ def test_an_image_that_becomes_ready_later_is_waited_for(farm: FakeFarm, run: Ru
     later.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_upload_that_is_ended_by_a_signal_leaves_nothing_behind(
     farm: FakeFarm, eventually: Callable[[Callable[[], bool]], None], number: signal.Signals

@@ -58,6 +58,7 @@ def test_every_command_explains_itself(run: Run, words: list[str]) -> None:
     assert shown.out == run(*words, "-h").out
 
 
+@pytest.mark.slow
 def test_what_is_done_on_the_farms_own_machine_is_handed_to_its_program() -> None:
     done = ended("up", "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -80,6 +81,7 @@ def test_showing_the_release_imports_nothing_that_is_slow() -> None:
     assert not any(name.startswith("boardgrid.client.commands") for name in loaded)
 
 
+@pytest.mark.slow
 def test_the_help_of_a_command_waits_for_nothing_that_asks_a_farm() -> None:
     for command in ("reserve", "run", "calendar", "queue"):
         code = f"import sys; sys.argv = ['boardgrid', '{command}', '--help']\nfrom boardgrid.client.main import main\n"
@@ -179,11 +181,13 @@ def test_a_reader_that_goes_away_ends_it_quietly(farm: FakeFarm) -> None:
     "argv",
     [
         ["reserve", b"\xff", "--image", "tiny"],
-        ["board", "show", b"\xff"],
-        ["events", "--board", b"\xff"],
-        ["events", "--follow", "--board", b"\xff"],
+        pytest.param(["board", "show", b"\xff"], marks=pytest.mark.slow),
+        pytest.param(["events", "--board", b"\xff"], marks=pytest.mark.slow),
+        pytest.param(["events", "--follow", "--board", b"\xff"], marks=pytest.mark.slow),
         ["board-type", "add", "x", "--arch", "armhf", "--boot-s", "nan"],
-        ["board-type", "add", "x", "--arch", "armhf", "--boot-s", "inf", "--replace"],
+        pytest.param(
+            ["board-type", "add", "x", "--arch", "armhf", "--boot-s", "inf", "--replace"], marks=pytest.mark.slow
+        ),
         ["login", "http://127.0.0.1:9", "--token-stdin"],
     ],
 )
@@ -236,6 +240,7 @@ def test_colours_are_for_terminals_that_want_them(farm: FakeFarm, run: Run) -> N
     assert "\x1b" not in run("--help").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "incomplete", "expected"),
     [("boardgrid boa", "boa", {"board", "board-type"}), ("boardgrid ssh tk", "tk", {"tk1-1", "tk1-2"})],

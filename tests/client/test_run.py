@@ -59,6 +59,7 @@ def over(farm: FakeFarm) -> dict[str, Any]:
     return reservation
 
 
+@pytest.mark.slow
 def test_files_go_there_the_command_runs_and_its_status_results_and_log_come_back(
     farm: FakeFarm, job: Job, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_command_runs_on_the_board_and_its_status_comes_back(lab: Lab, ssh: Ss
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_options_of_ssh_go_to_ssh_and_its_key_to_the_gateway_too(lab: Lab, ssh: Ssh, key_file: Path) -> None:
     done = ssh("tk1-1", "-vi", str(key_file), "-o", "LogLevel=ERROR", "true", identity=False)
     assert done.returncode == 0, done.stderr
@@ -96,6 +97,7 @@ def test_a_gateway_with_another_host_key_is_not_gone_through(farm: FakeFarm, lab
     assert lab.asked_for == []
 
 
+@pytest.mark.slow
 def test_files_are_private_while_it_runs_and_gone_when_it_is_ended(
     farm: FakeFarm, lab: Lab, ssh: Ssh, key_file: Path, tmp_path: Path
 ) -> None:

@@ -115,6 +115,7 @@ def test_the_token_is_asked_for_and_not_shown(farm: FakeFarm, talk: Talk, tmp_pa
     assert login_for(None, {"XDG_CONFIG_HOME": str(tmp_path / "config")}).token == TOKEN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "fate", "name"),
     [
@@ -138,6 +139,7 @@ def test_nobody_is_asked_about_a_board_that_was_never_open(held: FakeFarm, talk:
     assert held.reservations[7]["fate"] is None
 
 
+@pytest.mark.slow
 def test_throwing_away_is_asked_for_once_more(held: FakeFarm, talk: Talk) -> None:
     kept = talk("release", "--discard", answers=[("for ever? [y/N]", "n")])
     assert kept.code == 130
@@ -164,6 +166,7 @@ def test_who_keeps_what_is_said_in_a_file_cannot_be_asked_and_so_must_say(
     assert "tiny:1" in held.images
 
 
+@pytest.mark.slow
 def test_the_step_that_runs_is_shown_with_its_seconds(farm: FakeFarm, talk: Talk) -> None:
     has_run_for_seconds = threading.Event()
 
@@ -185,6 +188,7 @@ def test_the_step_that_runs_is_shown_with_its_seconds(farm: FakeFarm, talk: Talk
     assert "boardgrid ssh tk1-1" in seen.text
 
 
+@pytest.mark.slow
 def test_an_upload_shows_its_bytes(farm: FakeFarm, talk: Talk, tmp_path: Path) -> None:
     archive = tmp_path / "big.tar"
     archive.write_bytes(bytes(64 << 20))
@@ -194,6 +198,7 @@ def test_an_upload_shows_its_bytes(farm: FakeFarm, talk: Talk, tmp_path: Path) -
     assert "sent" in seen.text
 
 
+@pytest.mark.slow
 def test_colours_are_shown_unless_they_are_not_wanted(held: FakeFarm, talk: Talk) -> None:
     assert _COLOUR.search(talk("board", "list").raw)
     held.boards["tk1-1"]["reservation"] = None
@@ -202,6 +207,7 @@ def test_colours_are_shown_unless_they_are_not_wanted(held: FakeFarm, talk: Talk
     assert not _COLOUR.search(unwanted.raw)
 
 
+@pytest.mark.slow
 def test_an_inventory_is_applied_when_the_person_agrees(farm: FakeFarm, talk: Talk, tmp_path: Path) -> None:
     file = tmp_path / "farm.toml"
     file.write_text('[boards.tk1-1]\nmac = "02:00:00:00:00:01"\naddress = "10.20.0.11"\n')

@@ -188,6 +188,7 @@ async def test_a_report_that_is_sent_twice_counts_once(world: World) -> None:
     assert world.steps_heard() == before + 2
 
 
+@pytest.mark.slow
 async def test_many_reports_are_all_taken(world: World) -> None:
     epoch = (await world.controller.lease(INSTANCE)).epoch
     generation = (await world.controller.wishes(epoch, -1, 0)).boards[0].generation

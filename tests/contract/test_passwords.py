@@ -10,7 +10,7 @@ from boardgrid.ports import Passwords
 from boardgrid.testing import FakePasswords
 
 
-@pytest.fixture(params=[FakePasswords, ArgonPasswords], ids=["fake", "argon2"])
+@pytest.fixture(params=[FakePasswords, pytest.param(ArgonPasswords, marks=pytest.mark.slow)], ids=["fake", "argon2"])
 def passwords(request: pytest.FixtureRequest) -> Passwords:
     made: Passwords = request.param()
     return made
@@ -35,6 +35,7 @@ def test_nobodys_hash_costs_what_a_new_one_does() -> None:
     assert _NOBODYS.rsplit("$", 2)[0] == ArgonPasswords().hashed("x").rsplit("$", 2)[0], "make it anew"
 
 
+@pytest.mark.slow
 def test_nobodys_password_takes_as_long_as_somebodys() -> None:
     passwords = ArgonPasswords()
     hashed = passwords.hashed("correct horse")

@@ -74,6 +74,7 @@ def is_alive(pid: int) -> bool:
 
 
 def killed(pid: int) -> None:
+    """Returns when it is gone."""
     process = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
     await_end(process)

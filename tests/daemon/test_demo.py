@@ -62,12 +62,14 @@ def test_a_file_is_no_folder_for_a_demo(tmp_path: Path) -> None:
     assert file.read_text() == "read me"
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_told_in_a_sentence(tmp_path: Path) -> None:
     up = demo("up", tmp_path / "demo", under=("prlimit", "--fsize=0"))
     assert (up.returncode, "the demo in demo cannot go on: File too large" in up.stderr) == (1, True)
     assert "Traceback" not in up.stderr
 
 
+@pytest.mark.slow
 def test_a_demo_that_stops_tells_where_it_plays_and_how_it_goes_on_in_the_words_that_were_typed(tmp_path: Path) -> None:
     up = demo("up", tmp_path / "my demo", under=("env", "PATH=/nowhere"))
     assert (up.returncode, up.stdout) == (1, "BoardGrid demo in my demo\n\n")
@@ -118,6 +120,7 @@ def test_a_folder_too_deep_for_unix_sockets_is_refused(tmp_path: Path) -> None:
         begun(tmp_path / ("d" * 100))
 
 
+@pytest.mark.slow
 def test_the_farms_other_users_read_the_config_whatever_roots_own_files_are_like(tmp_path: Path) -> None:
     folder = tmp_path / ("d" * 100)
     assert demo("up", folder).returncode == 1  # as above; by then the config is written

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from boardgrid.api.spool import Spool
 from boardgrid.daemon import launch
 from boardgrid.daemon.launch import View
@@ -42,6 +44,7 @@ async def started(folder: Path, config: str) -> AsyncIterator[tuple[asyncio.subp
             await gateway.communicate()
 
 
+@pytest.mark.slow
 async def test_a_gateway_on_every_address_does_not_start_until_people_can_be_told_one(tmp_path: Path) -> None:
     async with started(tmp_path, "") as (gateway, port), asyncio.timeout(60):
         said, _none = await gateway.communicate()
@@ -50,6 +53,7 @@ async def test_a_gateway_on_every_address_does_not_start_until_people_can_be_tol
     assert f"gate.example.org:{port}" in said.decode()
 
 
+@pytest.mark.slow
 async def test_people_are_told_the_public_address_of_a_gateway_on_every_address(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     for folder in (layout.gateway, layout.run):

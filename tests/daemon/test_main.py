@@ -32,6 +32,7 @@ def up(config: Path, *words: str, who: tuple[str, ...]) -> "subprocess.Completed
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("--detach",)], ids=["here", "detached"])
 def test_a_farm_is_started_by_root_alone_and_nothing_is_touched_for_others(config: Path, words: tuple[str]) -> None:
     refused = up(config, *words, who=NOBODY)
@@ -41,6 +42,7 @@ def test_a_farm_is_started_by_root_alone_and_nothing_is_touched_for_others(confi
     assert list(config.parent.iterdir()) == [config]
 
 
+@pytest.mark.slow
 def test_a_second_farm_on_a_folder_is_refused_before_it_opens_the_firsts_log(config: Path) -> None:
     with StateFolder(config.parent).locked():
         refused = up(config, who=ROOT)

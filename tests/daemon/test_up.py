@@ -3,13 +3,13 @@
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from boardgrid.client.complaint import ExitCode
 from boardgrid.daemon.state import StateFolder
 from boardgrid.demo.remains import remains_of
+from tests.daemon.supervised import await_end, killed
 
 pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -73,33 +74,19 @@ def farm(config: Path) -> Path:
     return config
 
 
-def status(config: Path) -> dict[str, dict[str, object]]:
+def status(config: Path) -> dict[str, dict[str, Any]]:
     told = json.loads(server("status", "--json", config=config).stdout)
-    processes: dict[str, dict[str, object]] = told["processes"]
+    processes: dict[str, dict[str, Any]] = told["processes"]
     return processes
 
 
-def api(config: Path, path: str, token: str = "") -> object:
+def api(config: Path, path: str, token: str = "") -> dict[str, Any]:
     seen = StateFolder(config.parent).status()
     assert seen is not None
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     answer = httpx.get(f"http://{seen.api}{path}", headers=headers, timeout=PATIENCE_S)
-    return answer.raise_for_status().json()
-
-
-def killed(pid: object) -> None:
-    """Returns when it is gone."""
-    assert isinstance(pid, int)
-    process = os.pidfd_open(pid)
-    os.kill(pid, signal.SIGKILL)
-    gone(process)
-
-
-def gone(process: int) -> None:
-    poll = select.poll()
-    poll.register(process, select.POLLIN)
-    assert poll.poll(PATIENCE_S * 1000)
-    os.close(process)
+    told: dict[str, Any] = answer.raise_for_status().json()
+    return told
 
 
 def test_a_farm_in_the_background_is_ready_when_the_command_returns(farm: Path) -> None:
@@ -162,7 +149,6 @@ def test_an_admin_is_made_on_the_machine_and_their_token_printed_once(farm: Path
     token = made.stdout.strip()
     assert token.startswith("bg_")
     me = api(farm, "/api/v1/me", token)
-    assert isinstance(me, dict)
     assert (me["name"], me["role"], me["ssh_keys"], me["scope"]) == ("grace", "admin", [], "all")
     again = server("admin", "create", "grace", config=farm)
     assert again.returncode == ExitCode.CONFLICT
@@ -205,7 +191,7 @@ def test_a_supervisor_that_is_killed_takes_all_with_it(farm: Path) -> None:
     processes = [os.pidfd_open(pid) for pid in pids if isinstance(pid, int)]
     killed(holder)
     for process in processes:
-        gone(process)
+        await_end(process)
     assert not remains_of(farm.parent).mounts
     assert not remains_of(farm.parent).loops
     assert server("down", config=farm).stdout == f"no farm runs on {farm.parent}\n"

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pytest
 from asyncssh.constants import MSG_CHANNEL_OPEN
 from asyncssh.packet import String, UInt32
 
 from boardgrid.gateway.wire import Wire
+
+pytestmark = pytest.mark.slow
 
 MIB = 1 << 20
 GROWTH_BYTES = 24 * MIB  # what a gateway may grow by: its windows, and the noise of a young process

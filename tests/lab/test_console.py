@@ -50,6 +50,7 @@ def test_whatever_is_printed_is_shown_as_plain_text(printed: bytes) -> None:
     assert shown(printed).isprintable()
 
 
+@pytest.mark.slow
 def test_a_flood_without_line_breaks_is_cut_and_kept_small(transcript: Transcript) -> None:
     for _number in range(2000):
         transcript.feed(b"x" * 4096)

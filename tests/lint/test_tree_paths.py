@@ -50,5 +50,6 @@ def test_what_follows_no_name_is_left_alone(code: str) -> None:
     assert found(code) == []
 
 
+@pytest.mark.slow
 def test_the_farm_keeps_to_it() -> None:
     assert {str(file): lines for file in SOURCE.rglob("*.py") if (lines := found(file.read_text()))} == {}

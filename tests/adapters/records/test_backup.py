@@ -24,12 +24,15 @@ from boardgrid.model.user import Role, User
 from boardgrid.model.uuid7 import uuid7
 from tests.adapters.records.conftest import Make
 from tests.conftest import ENGINES
+from tests.databases import lay
 from tests.services.house import HOUR, House
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
 
 def _open(database: Database, *, upgrade: bool = True) -> SqlRecords:
+    if upgrade and isinstance(database, SqliteFile):
+        lay(database.path)
     return SqlRecords.open(database, upgrade=upgrade, now=lambda: AT)
 
 
@@ -95,6 +98,7 @@ def test_a_backup_is_one_file_for_its_owner_alone_and_itself_a_farm(make: Make, 
         assert snapshot.user_named("ada") is not None
 
 
+@pytest.mark.slow
 def test_a_backup_is_of_one_moment_while_the_farm_goes_on(make: Make, tmp_path: Path) -> None:
     """Each transaction adds two users who know of each other; no backup has one without the other."""
     database = make("was")
@@ -145,6 +149,7 @@ def test_a_backup_that_fails_leaves_nothing(make: Make, tmp_path: Path) -> None:
     assert not file.exists()
 
 
+@pytest.mark.slow
 def test_a_farm_that_is_there_is_put_aside_before_another_takes_its_place(make: Make, tmp_path: Path) -> None:
     was, there, file = make("was"), make("there"), tmp_path / "backup.db"
     _lived_in(was)
@@ -161,6 +166,7 @@ def test_a_farm_that_is_there_is_put_aside_before_another_takes_its_place(make: 
         assert [one.name for one in snapshot.users()] == ["eve"]
 
 
+@pytest.mark.slow
 def test_nothing_is_restored_while_a_controller_runs(make: Make, tmp_path: Path) -> None:
     database, file = make("was"), tmp_path / "backup.db"
     _open(database)
@@ -171,6 +177,7 @@ def test_nothing_is_restored_while_a_controller_runs(make: Make, tmp_path: Path)
     assert _restore(file, database, replace=True) is not None
 
 
+@pytest.mark.slow
 def test_a_restore_that_fails_half_way_leaves_the_farm_that_was_there(make: Make, tmp_path: Path) -> None:
     database, file = make("was"), tmp_path / "backup.db"
     _lived_in(database)
@@ -188,6 +195,7 @@ def test_a_restore_that_fails_half_way_leaves_the_farm_that_was_there(make: Make
     assert _rows(database) == before
 
 
+@pytest.mark.slow
 def test_a_damaged_backup_and_what_is_none_are_refused(make: Make, tmp_path: Path) -> None:
     database, file = make("was"), tmp_path / "backup.db"
     _lived_in(database)

@@ -76,6 +76,7 @@ def test_a_database_that_has_lost_a_guard_is_refused(make: Make, engine: str) ->
         assert error.value.code is Code.SCHEMA_DAMAGED
 
 
+@pytest.mark.slow
 def test_a_guard_outlives_a_migration_that_writes_its_table_anew(make: Make, tmp_path: Path) -> None:
     database = make("guarded")
     _guarded(database, upgrade=True)

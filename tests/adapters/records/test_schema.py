@@ -30,6 +30,7 @@ from boardgrid.model.user import Audience, Role, Token, User
 from boardgrid.model.uuid7 import uuid7
 from boardgrid.model.window import Window
 from boardgrid.services.timetable import Plan
+from tests.databases import lay
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 ADA = User(uuid7(AT), "ada", Role.USER)
@@ -42,6 +43,11 @@ def _open(path: Path, *, upgrade: bool = True) -> SqlRecords:
 def _made(path: Path) -> None:
     with closing(_open(path)) as records, records.write() as tx:
         tx.save(ADA)
+
+
+def _there(path: Path) -> None:
+    lay(path)
+    _made(path)
 
 
 def _told(path: Path, query: str) -> list[tuple[object, ...]]:
@@ -65,6 +71,7 @@ def _split(sql: str) -> list[str]:
     return [head.strip(), *sorted(part.strip(" )") for part in re.split(r",(?![^()]*\))", rest))]
 
 
+@pytest.mark.slow
 def test_a_migrated_database_has_the_schema_of_a_fresh_one(tmp_path: Path) -> None:
     _made(tmp_path / "migrated.db")
     engine = create_engine(f"sqlite:///{tmp_path / 'fresh.db'}")
@@ -270,7 +277,7 @@ def _upgrade(path: Path, folder: Path, *, upgrade: bool = True) -> None:
 
 def test_an_older_database_is_copied_and_then_brought_up_to_date(tmp_path: Path, later: Path) -> None:
     path = tmp_path / "farm.db"
-    _made(path)
+    _there(path)
     _upgrade(path, later)
     assert _told(path, "SELECT name, note FROM users") == [("ada", None)]
     [copy] = tmp_path.glob("farm.db.*20260301T120005Z")
@@ -280,18 +287,20 @@ def test_an_older_database_is_copied_and_then_brought_up_to_date(tmp_path: Path,
     _open(copy, upgrade=False).close()
 
 
+@pytest.mark.slow
 def test_an_older_database_is_refused_where_nobody_asked_to_change_it(tmp_path: Path, later: Path) -> None:
     path = tmp_path / "farm.db"
-    _made(path)
+    _there(path)
     with pytest.raises(Conflict, match="this release needs 9999") as error:
         _upgrade(path, later, upgrade=False)
     assert error.value.code is Code.SCHEMA_FOREIGN and "boardgrid up" in error.value.hint
     assert "note" not in str(_parts(path)["users"])
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_fails_half_way_leaves_the_schema_as_it_was(tmp_path: Path, later: Path) -> None:
     path = tmp_path / "farm.db"
-    _made(path)
+    _there(path)
     before = _parts(path)
     _migration(
         later, "op.add_column('users', sa.Column('note', sa.Text()))", "op.drop_table('health')", "raise OSError"
@@ -305,10 +314,11 @@ def test_an_upgrade_that_fails_half_way_leaves_the_schema_as_it_was(tmp_path: Pa
     assert "health" not in _parts(path), "and it can be tried again within the same second"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upgrade", [True, False])
 def test_a_database_of_a_later_release_is_refused_and_left_as_it_is(tmp_path: Path, later: Path, upgrade: bool) -> None:
     path = tmp_path / "farm.db"
-    _made(path)
+    _there(path)
     _upgrade(path, later)
     before = _parts(path)
     with pytest.raises(Conflict, match="its schema 9999 is unknown here") as error:
@@ -330,6 +340,7 @@ def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path, up
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_is_in_a_database_of_the_first_schema_is_there_afterwards(tmp_path: Path, later: Path) -> None:
     path = tmp_path / "farm.db"
     for version in (later / "versions").glob("*.py"):
@@ -351,7 +362,7 @@ def test_what_is_in_a_database_of_the_first_schema_is_there_afterwards(tmp_path:
 @pytest.mark.parametrize("act", ["UPDATE audit SET name = 'eve'", "DELETE FROM audit"])
 def test_the_audit_log_is_only_added_to(tmp_path: Path, act: str) -> None:
     path = tmp_path / "farm.db"
-    _made(path)
+    _there(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("INSERT INTO audit VALUES (1, 0, NULL, 'ada', '', '', 'user.add', 'user:bob', '{}', '{}')")
         with pytest.raises(sqlite3.IntegrityError, match="only added to"):
@@ -360,7 +371,7 @@ def test_the_audit_log_is_only_added_to(tmp_path: Path, act: str) -> None:
 
 def test_what_was_recorded_before_the_power_failed_is_there(tmp_path: Path) -> None:
     path, found = tmp_path / "farm.db", tmp_path / "found.db"
-    _made(path)
+    _there(path)
     with closing(_open(path, upgrade=False)) as records:
         with records.write() as tx:
             tx.save(BoardType("tk1", "armhf"))
