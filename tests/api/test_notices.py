@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
+from boardgrid.model.project import Part
 from boardgrid.model.reservation import Group, Kind
 from tests.api.door import Door
-from tests.services.house import HOUR
+from tests.services.house import HOUR, START
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def test_a_feed_shows_what_its_owner_has_and_shares_and_what_waits(home: D
     house.farm.booking.reserve(house.ada, groups=[Group(type="tk1")], image="tiny", for_=HOUR, at=house.now + 5 * HOUR)
     events = await _events(home, await _feed(home, "ada"))
     ada = {uid.partition("@")[0]: one for uid, one in events.items()}
-    assert {"reservation-2", "reservation-4", "reservation-5"} <= set(ada)
+    assert {"reservation-2", "reservation-4", "reservation-6"} <= set(ada)
     mine = ada["reservation-2"]
     assert str(mine["SUMMARY"]) == "tk1-1 (ada)" and str(mine["STATUS"]) == "CONFIRMED"
     running = house.farm.booking.reservation(house.ada, 2).reservation
@@ -94,11 +95,22 @@ async def test_what_changes_keeps_its_name_and_has_a_higher_number(home: Door) -
 async def test_a_guess_is_tentative_and_what_was_withdrawn_is_cancelled(home: Door) -> None:
     house, feed = home.house, await _feed(home, "ada")
     house.farm.booking.reserve(house.ada, groups=[Group(board="tk1-2")], image="tiny", for_=HOUR, kind=Kind.QUEUED)
-    [waiting] = [one for uid, one in (await _events(home, feed)).items() if uid.startswith("reservation-5@")]
+    [waiting] = [one for uid, one in (await _events(home, feed)).items() if uid.startswith("reservation-6@")]
     assert str(waiting["STATUS"]) == "TENTATIVE"
-    house.farm.booking.release(house.ada, 5)
-    [withdrawn] = [one for uid, one in (await _events(home, feed)).items() if uid.startswith("reservation-5@")]
+    house.farm.booking.release(house.ada, 6)
+    [withdrawn] = [one for uid, one in (await _events(home, feed)).items() if uid.startswith("reservation-6@")]
     assert str(withdrawn["STATUS"]) == "CANCELLED"
+
+
+async def test_a_member_sees_when_the_lessons_are_and_a_seat_that_waits_is_tentative(home: Door) -> None:
+    house, feed = home.house, await _feed(home, "ada")
+    house.farm.projects.change(house.admin, "others", add={"ada": Part.MEMBER})
+    lesson = await _events(home, feed)
+    [block] = [one for uid, one in lesson.items() if uid.startswith("reservation-5@")]
+    assert (str(block["SUMMARY"]), block.start) == ("tk1 (root)", START + timedelta(days=2))
+    house.farm.blocks.take_seat(house.ada, 5)
+    [seat] = [one for uid, one in (await _events(home, feed)).items() if uid.startswith("reservation-6@")]
+    assert str(seat["STATUS"]) == "TENTATIVE" and "in turn" in str(seat["DESCRIPTION"])
 
 
 async def test_what_ended_long_ago_is_shown_no_more(home: Door) -> None:

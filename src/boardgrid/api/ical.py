@@ -8,7 +8,7 @@ from boardgrid.messages import _
 from boardgrid.model.reservation import Kind, ReservationState
 from boardgrid.services.feeds import Agenda, Appointment
 
-_STATUS_GUESSED = {Kind.QUEUED, Kind.BEST_EFFORT}
+_STATUS_GUESSED = {Kind.QUEUED, Kind.BEST_EFFORT, Kind.SEAT}
 _OFTEN = timedelta(minutes=15)
 
 
@@ -34,12 +34,16 @@ def written(agenda: Agenda, host: str) -> bytes:
 
 def _event(one: Appointment, host: str) -> Event:
     reservation = one.reservation
-    boards = ", ".join(reservation.boards) or " + ".join(str(group) for group in reservation.groups)
+    # Which boards a block has is nothing to its members: they have one of them.
+    boards = (not reservation.is_block and ", ".join(reservation.boards)) or " + ".join(
+        str(group) for group in reservation.groups
+    )
     event = Event()
     event.add("uid", f"reservation-{reservation.number}@{host}")
     event.add("sequence", one.revision)
     event.add("dtstamp", reservation.created_at)
-    event.add("dtstart", reservation.window.start.replace(microsecond=0))
+    start = reservation.block.begins_at if reservation.block else reservation.window.start
+    event.add("dtstart", start.replace(microsecond=0))
     event.add("dtend", reservation.window.end.replace(microsecond=0))
     event.add("summary", f"{boards} ({one.user})")
     event.add("description", _told(one))
@@ -63,6 +67,14 @@ def _told(one: Appointment) -> str:
         words.append(_("It begins then at the latest, and earlier when its turn comes."))
     if reservation.is_waiting and reservation.kind is Kind.BEST_EFFORT:
         words.append(_("It begins when nobody else needs the boards; the time is a guess."))
+    if reservation.is_waiting and reservation.is_seat:
+        words.append(_("A board of block {block}, in turn.").format(block=reservation.within))
+    if reservation.is_block:
+        words.append(
+            _("Boards for a lesson; boardgrid block show {number} tells who sits where.").format(
+                number=reservation.number
+            )
+        )
     if reservation.ended_because:
         words.append(reservation.ended_because)
     return "\n".join(words)

@@ -83,7 +83,7 @@ class Feeds:
 
     def create(self, asker: User, board: str = "") -> NewFeed:
         """
-        A feed of the asker's own reservations and those they share, or of a *board*'s.
+        A feed of the asker's own reservations, those they share, and their projects' lessons; or of a *board*'s.
 
         Raises:
             NotFound: BOARD_UNKNOWN.
@@ -139,7 +139,12 @@ class Feeds:
 
 
 def _of_user(records: Snapshot, user: User) -> list[Reservation]:
-    return records.reservations(user=user.id, limit=_SHOWN_MOST)
+    theirs = {one.number: one for one in records.reservations(user=user.id, limit=_SHOWN_MOST)}
+    if projects := {one.id for one in records.projects() if user.id in one.members}:
+        # The lessons that they are to come to.
+        live = records.reservations(states=LIVE)
+        theirs |= {one.number: one for one in live if one.is_block and one.project in projects}
+    return [theirs[number] for number in sorted(theirs, reverse=True)]
 
 
 def _of_board(records: Snapshot, board: str) -> list[Reservation]:
