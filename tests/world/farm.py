@@ -50,7 +50,8 @@ class WholeFarm:
 
     def newcomer(self, name: str, folder: Path) -> Person:
         """A user with a key, logged in to the farm."""
-        person = Person(name, folder)
+        person = Person(name, folder / name)
+        person.home.mkdir()
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(person.key)], check=True)
         token = self.admin("user", "add", name, "--ssh-key", f"{person.key}.pub").strip()
         [profile] = json.loads((self.stage.ada.home / "boardgrid/profiles.json").read_text()).values()
