@@ -231,7 +231,7 @@ async def test_a_power_order_wakes_the_agent(door: Door) -> None:
     async with client(door, "agent") as http:
         asked = {"epoch": house.epoch, "after": house.wishes.version, "wait_s": PATIENCE_S}
         waiting = asyncio.create_task(http.get("/api/agent/v1/wishes", params=asked))
-        await asyncio.to_thread(house.farm.booking.order_power, house.ada, "tk1-1", Act.RESET)
+        await asyncio.to_thread(house.farm.orders.order_power, house.ada, "tk1-1", Act.RESET)
         assert (await waiting).json()["boards"][0]["order"]["act"] == "reset"
 
 

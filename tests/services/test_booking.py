@@ -435,7 +435,7 @@ def test_a_holder_whose_time_is_over_switches_nothing_any_more(house: House) -> 
     house.opened()
     house.now += HOUR
     with pytest.raises(NotAllowed, match="you do not hold tk1-1"):
-        house.farm.booking.order_power(house.ada, "tk1-1", Act.OFF)
+        house.farm.orders.order_power(house.ada, "tk1-1", Act.OFF)
 
 
 def test_a_clock_that_was_set_back_ends_no_reservation_before_it_began(house: House) -> None:
@@ -611,80 +611,82 @@ def test_the_holder_orders_power_once_and_is_told_how_it_went(house: House) -> N
     house.image()
     house.opened()
     before = house.wishes
-    order = house.farm.booking.order_power(house.ada, "tk1-1", Act.CYCLE)
+    order = house.farm.orders.order_power(house.ada, "tk1-1", Act.CYCLE)
     assert house.wish().order is not None and house.wishes.version > before.version
     assert house.wish().generation == before.boards[0].generation, "an order restarts nothing by itself"
     house.tell(OrderReport(uuid4(), "tk1-1", order.id))
-    assert house.farm.booking.order(house.ada, "tk1-1", order.id).state is OrderState.DONE
+    assert house.farm.orders.order(house.ada, "tk1-1", order.id).state is OrderState.DONE
     assert house.wish().order is None
-    later = house.farm.booking.order_power(house.ada, "tk1-1", Act.OFF)
+    later = house.farm.orders.order_power(house.ada, "tk1-1", Act.OFF)
     house.tell(OrderReport(uuid4(), "tk1-1", later.id, reason="the outlet does not answer"))
-    told = house.farm.booking.order(house.ada, "tk1-1", later.id)
+    told = house.farm.orders.order(house.ada, "tk1-1", later.id)
     assert (told.state, told.reason) == (OrderState.FAILED, "the outlet does not answer")
 
 
 def test_an_order_that_will_not_be_carried_out_says_why_and_is_forgotten_in_the_end(house: House) -> None:
     house.image()
     booking = house.farm.booking
-    given = booking.order_power(house.admin, "tk1-1", Act.ON).id
+    orders = house.farm.orders
+    given = orders.order_power(house.admin, "tk1-1", Act.ON).id
     number = house.opened().reservation.number
-    told = booking.order(house.admin, "tk1-1", given)
+    told = orders.order(house.admin, "tk1-1", given)
     assert (told.state, told.reason) == (OrderState.FAILED, "tk1-1 was given to a user first")
     booking.release(house.ada, number)
     house.reach()
-    leaving = booking.order_power(house.admin, "tk1-1", Act.ON).id
+    leaving = orders.order_power(house.admin, "tk1-1", Act.ON).id
     house.farm.inventory.remove_board(house.admin, "tk1-1")
-    told = booking.order(house.admin, "tk1-1", leaving)
+    told = orders.order(house.admin, "tk1-1", leaving)
     assert (told.state, told.reason) == (OrderState.FAILED, "tk1-1 leaves the farm")
     house.now += timedelta(days=8)
     booking.carry_out_due()
     with pytest.raises(NotFound):
-        booking.order(house.admin, "tk1-1", given)
+        orders.order(house.admin, "tk1-1", given)
 
 
 def test_an_order_that_waits_is_replaced_by_a_later_one_and_ends_with_the_reservation(house: House) -> None:
     house.image()
     number = house.opened().reservation.number
-    first = house.farm.booking.order_power(house.ada, "tk1-1", Act.OFF)
-    second = house.farm.booking.order_power(house.ada, "tk1-1", Act.ON)
-    assert house.farm.booking.order(house.ada, "tk1-1", first.id).reason == "a later order took its place"
+    first = house.farm.orders.order_power(house.ada, "tk1-1", Act.OFF)
+    second = house.farm.orders.order_power(house.ada, "tk1-1", Act.ON)
+    assert house.farm.orders.order(house.ada, "tk1-1", first.id).reason == "a later order took its place"
     house.farm.booking.release(house.ada, number)
     assert house.wish().order is None
-    assert house.farm.booking.order(house.ada, "tk1-1", second.id).state is OrderState.FAILED
+    assert house.farm.orders.order(house.ada, "tk1-1", second.id).state is OrderState.FAILED
 
 
 def test_an_order_that_no_agent_carries_out_is_void_after_a_while(house: House) -> None:
     house.image()
     house.opened()
     booking = house.farm.booking
-    order = booking.order_power(house.ada, "tk1-1", Act.RESET).id
+    orders = house.farm.orders
+    order = orders.order_power(house.ada, "tk1-1", Act.RESET).id
     due = booking.carry_out_due()
     assert due == house.now + timedelta(minutes=5)
     assert house.wish().order is not None
     house.now = due
     booking.carry_out_due()
     assert house.wish().order is None, "an agent that comes back later resets nothing"
-    assert booking.order(house.ada, "tk1-1", order).state is OrderState.FAILED
+    assert orders.order(house.ada, "tk1-1", order).state is OrderState.FAILED
     assert booking.carry_out_due() != due
 
 
 def test_power_is_not_for_others_nor_while_a_board_is_prepared_nor_without_a_driver(house: House) -> None:
     house.image()
     with pytest.raises(NotAllowed, match="you do not hold tk1-1"):
-        house.farm.booking.order_power(house.ada, "tk1-1", Act.ON)
+        house.farm.orders.order_power(house.ada, "tk1-1", Act.ON)
     house.reserve()
     with pytest.raises(Conflict) as error:
-        house.farm.booking.order_power(house.ada, "tk1-1", Act.ON)
+        house.farm.orders.order_power(house.ada, "tk1-1", Act.ON)
     assert _code(error) is Code.BOARD_NOT_OPEN
     house.reach()
     with pytest.raises(NotAllowed):
-        house.farm.booking.order_power(house.bob, "tk1-1", Act.ON)
-    order = house.farm.booking.order_power(house.admin, "tk1-1", Act.ON)
+        house.farm.orders.order_power(house.bob, "tk1-1", Act.ON)
+    order = house.farm.orders.order_power(house.admin, "tk1-1", Act.ON)
     with pytest.raises(NotFound):
-        house.farm.booking.order(house.bob, "tk1-1", order.id)
+        house.farm.orders.order(house.bob, "tk1-1", order.id)
     house.farm.inventory.put_board(house.admin, a_board(2, power=()))
     with pytest.raises(Invalid) as unable:
-        house.farm.booking.order_power(house.admin, "tk1-2", Act.ON)
+        house.farm.orders.order_power(house.admin, "tk1-2", Act.ON)
     assert _code(unable) is Code.POWER_UNABLE
 
 

@@ -184,7 +184,7 @@ class Course(RuleBasedStateMachine):
     @rule(user=users, board=boards, act=st.sampled_from(Act))
     def order_power(self, user: str, board: str, act: Act) -> None:
         with lawful():
-            self.house.farm.booking.order_power(self._who(user), board, act)
+            self.house.farm.orders.order_power(self._who(user), board, act)
 
     @rule(board=boards)
     def say_that_it_is_fit(self, board: str) -> None:

@@ -120,7 +120,7 @@ def test_whatever_its_user_does_with_it_calls_it_off(house: House, what: str) ->
     house.farm.booking.reserve(house.bob, groups=[Group(type="tk1")], image="tiny", for_=HOUR, kind=Kind.QUEUED)
     go(house, START + HOUR)
     if what == "power":
-        house.farm.booking.order_power(house.ada, "tk1-1", Act.RESET)
+        house.farm.orders.order_power(house.ada, "tk1-1", Act.RESET)
     else:
         with pytest.raises(Exception, match="somebody else has"):
             house.farm.booking.extend(house.ada, 1, HOUR)

@@ -101,13 +101,13 @@ def return_to_service(name: str, farm: TheFarm, asker: Asker) -> BoardOut:
 @router.post("/boards/{name}/power", status_code=202)
 def order_power(name: str, body: PowerIn, farm: TheFarm, asker: Asker) -> OrderedOut:
     """Have the power of a board switched, once. It is its holder's, and the admins'."""
-    return OrderedOut.of(farm.booking.order_power(asker, name, body.act))
+    return OrderedOut.of(farm.orders.order_power(asker, name, body.act))
 
 
 @router.get("/boards/{name}/power/{order}")
 def show_power_order(name: str, order: UUID, farm: TheFarm, asker: Asker) -> OrderOut:
     """What became of a power order."""
-    return OrderOut.of(farm.booking.order(asker, name, order))
+    return OrderOut.of(farm.orders.order(asker, name, order))
 
 
 @router.put("/inventory")

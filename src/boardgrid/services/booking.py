@@ -8,33 +8,31 @@ from uuid import UUID
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.access import Owned, Verb, can
-from boardgrid.model.board import Act
+from boardgrid.model.access import Verb, can
 from boardgrid.model.calendar import Placement
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import ImageState
-from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import SHORTEST
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
-from boardgrid.model.wish import Deployed, PowerOrder
-from boardgrid.ports import EVENTS, OrderRecord, Snapshot
+from boardgrid.ports import EVENTS, Snapshot
 from boardgrid.services.beginning import note
 from boardgrid.services.desk import Desk, Work, check_no_guest
-from boardgrid.services.ending import Fate, discard, drop_order, end
-from boardgrid.services.finding import person_named, reservation_of, standing_of, to_decide_on
+from boardgrid.services.ending import Fate, discard, end
+from boardgrid.services.finding import person_named, reservation_of, to_decide_on
 from boardgrid.services.giving import keys_of
 from boardgrid.services.idling import Idling, used
 from boardgrid.services.limiting import Bounds, project_for
+from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_orders
 from boardgrid.services.placing import Wanted, accept
 from boardgrid.services.roots import promised_to
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import GRACE, carry_out_due, make_room, offer
-from boardgrid.services.views import DeploymentView, OrderState, OrderView, ReservationView
+from boardgrid.services.views import DeploymentView, ReservationView
 
 log = structlog.get_logger()
 
@@ -46,8 +44,6 @@ TTL_LEAST, TTL_MOST = timedelta(seconds=5), timedelta(days=1)  # between two hea
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
 EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: no rule lets it run for longer
-ORDER_WITHIN = timedelta(minutes=5)  # nobody wants a board reset hours later, when its site's agent is back
-ORDERS_FOR = timedelta(days=7)  # who ordered something has asked what became of it by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,56 +305,6 @@ class Booking:
                 raise NotFound(Code.DEPLOYMENT_UNKNOWN, _("there is no deployment {deployment}"), deployment=deployment)
             return Showing(records, asker, self.desk.now()).deployment(found)
 
-    def order_power(self, asker: User, board: str, act: Act) -> OrderView:
-        """
-        Have the power of a board switched, once. It is its holder's, once its deployment is open, and the admins'.
-
-        An order that still waits is replaced by a later one.
-
-        Raises:
-            NotFound: BOARD_UNKNOWN.
-            NotAllowed: another holds it, or nobody.
-            Invalid: POWER_UNABLE, it has no power driver.
-            Conflict: BOARD_NOT_OPEN, its deployment is being prepared.
-        """
-        with self.desk.begin(asker, "board.power") as work:
-            standing = standing_of(work.tx, board)
-            holder = work.tx.holder_of(board)
-            is_held = holder is not None and holder.holds(work.now)
-            _check_may_switch(asker, standing, holder if is_held else None)
-            if standing.order is not None:
-                drop_order(work, standing.order.id, _("a later order took its place"))
-            order = PowerOrder(work.new_id(), act)
-            state = OrderRecord(order, board, asker.id, work.now)
-            work.save(state)
-            work.save(replace(standing, order=order))
-            used(work, [board])
-            told = _("{user} orders power {act}").format(user=asker.name, act=act)
-            work.note_board(
-                standing,
-                "power",
-                Phase.BEGAN,
-                told,
-                reservation=holder.number if holder else None,
-                owner=holder.user if holder else None,
-            )
-            log.info("power.ordered", board=board, act=act, by=asker.name)
-            return _order_view(state)
-
-    def order(self, asker: User, board: str, order: UUID) -> OrderView:
-        """
-        Raises:
-            NotFound: BOARD_UNKNOWN, ORDER_UNKNOWN.
-        """
-        with self.desk.records.read() as records:
-            standing_of(records, board)
-            found = records.order(order)
-        if found is None or found.board != board or not can(asker, "see", Owned(found.asked_by)):
-            raise NotFound(
-                Code.ORDER_UNKNOWN, _("there is no power order {order} for {board}"), order=order, board=board
-            )
-        return _order_view(found)
-
     def carry_out_due(self) -> datetime | None:
         """
         Do what is due: end and begin reservations, and give up what nobody came for: roots kept aside, uploads that
@@ -383,16 +329,7 @@ class Booking:
                     work.save(replace(image, state=ImageState.GONE, reason=_("its content never came")))
                     told = _("the content of {image} never came").format(image=image.ref)
                     work.note_thing("image", told, image.owner)
-            for order in work.tx.waiting_orders():
-                if order.asked_at + ORDER_WITHIN <= work.now:
-                    drop_order(
-                        work,
-                        order.order.id,
-                        _("it was not carried out within five minutes; is its site heard of?"),
-                    )
-                    standing = work.tx.board(order.board)
-                    if standing is not None and standing.order == order.order:
-                        work.save(replace(standing, order=None))
+            drop_stale_orders(work)
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
@@ -530,38 +467,6 @@ def _followed(plan: Plan, mine: Reservation, reach: datetime) -> Conflict:
         number=mine.number,
         minutes=minutes,
     )
-
-
-def _check_may_switch(asker: User, standing: Standing, holder: Reservation | None) -> None:
-    board = standing.board
-    # Where nobody holds it, it is the farm's, which admins alone change.
-    if not can(asker, "change", holder):
-        raise NotAllowed(
-            Code.ACT_FORBIDDEN,
-            _("you do not hold {board}"),
-            hint=_("its holder and the admins switch its power; reserve it first"),
-            board=board.name,
-        )
-    if not board.power:
-        raise Invalid(
-            Code.POWER_UNABLE,
-            _("{board} has no power driver"),
-            hint=_("an admin declares one in the inventory; until then, press its button"),
-            board=board.name,
-        )
-    if isinstance(standing.wish, Deployed) and not standing.wish.opened:
-        raise Conflict(
-            Code.BOARD_NOT_OPEN,
-            _("{board} is being prepared, and the farm switches it itself"),
-            hint=_("wait until it is open; boardgrid events --follow shows how far it is"),
-            board=board.name,
-        )
-
-
-def _order_view(state: OrderRecord) -> OrderView:
-    if not state.is_done:
-        return OrderView(state.order.id, OrderState.WAITING, "")
-    return OrderView(state.order.id, OrderState.FAILED if state.reason else OrderState.DONE, state.reason)
 
 
 def over(reservation: Reservation) -> Conflict:

@@ -26,6 +26,7 @@ from boardgrid.services.links import Links
 from boardgrid.services.logins import LOGIN_FOR, Logins
 from boardgrid.services.maintaining import Maintaining
 from boardgrid.services.notices import Notices
+from boardgrid.services.orders import Orders
 from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
 from boardgrid.services.roots import Roots
@@ -49,6 +50,7 @@ class Farm:
     roots: Roots
     booking: Booking
     blocks: Blocks
+    orders: Orders
     fleet: Fleet
     doors: Doors
     history: History
@@ -94,6 +96,7 @@ class Farm:
             Roots(desk),
             Booking(desk, root_bytes, idling or Idling()),
             Blocks(desk, root_bytes),
+            Orders(desk),
             Fleet(desk),
             Doors(desk),
             History(desk),
