@@ -15,6 +15,7 @@ from boardgrid.model.rules import Limits
 from boardgrid.model.user import Role, User
 from boardgrid.model.wish import Deployed
 from boardgrid.ports import Use
+from boardgrid.services.booking import Fate
 from boardgrid.services.farm import Farm
 from boardgrid.services.idling import Idling
 from boardgrid.services.views import BlockView
@@ -262,6 +263,19 @@ def test_the_newest_image_of_the_project_boots(house: House) -> None:
     assert isinstance(wish, Deployed) and wish.image_ref == "tiny:2"
 
 
+def test_who_left_the_project_or_is_suspended_has_no_turn(house: House) -> None:
+    lesson(house, Group(1, type="tk1"))
+    for name in ("ada", "bob", "eve"):
+        seat(house, name)
+    house.farm.projects.change(person(house, "grace"), "robots", remove=["ada"])
+    house.farm.accounts.suspend(house.admin, "bob")
+    house.pass_to(LESSON)
+    assert set(sitting(house)) == {"eve"} and waiting(house) == ["bob"]
+    house.farm.accounts.restore(house.admin, "bob")
+    house.release(seat_of(house, "eve").number)
+    assert set(sitting(house)) == {"bob"}
+
+
 # --- turns
 
 
@@ -428,6 +442,10 @@ def test_the_teacher_comes_in_to_any_seat_and_is_seen(house: House) -> None:
     assert "grace lets grace in" in house.told(mine.number)
     with pytest.raises(NotAllowed):
         house.farm.booking.share(house.bob, mine.number, ["bob"])
+    house.user("mallory")
+    with pytest.raises(NotAllowed, match="mallory is not in the project"):
+        house.farm.booking.share(grace, mine.number, ["mallory"])
+    assert house.farm.booking.share(house.ada, mine.number, ["mallory"]).members == ("grace", "mallory")
     alone = house.reserve(house.ada, board_type="tk1").reservation
     with pytest.raises(NotAllowed):
         house.farm.booking.share(grace, alone.number, ["grace"])
@@ -455,3 +473,27 @@ def test_what_a_team_had_counts_for_each_of_them(house: House) -> None:
     assert set(sitting(house)) == {"ada"}
     house.pass_to(LESSON + 24 * HOUR)
     assert set(sitting(house, 2)) == {"eve"}
+
+
+def test_the_teacher_ends_a_seat_and_decides_nothing_about_its_root(house: House) -> None:
+    lesson(house)
+    house.pass_to(LESSON)
+    mine, grace = seat_of(house, "ada"), person(house, "grace")
+    house.reach(*mine.boards)
+    for fate in (Fate.DISCARD, Fate.KEEP):
+        with pytest.raises(NotAllowed, match="is another user's"):
+            house.farm.booking.release(grace, mine.number, fate, "taken")
+    assert house.farm.booking.release(grace, mine.number).reservation.ended_because == "grace released it"
+    assert [one.root.state for one in house.farm.roots.roots(house.ada)] == [RootState.ASIDE]
+
+
+def test_forced_maintenance_takes_its_boards_out_of_a_block_and_leaves_the_others(house: House) -> None:
+    lesson(house, Group(3, type="tk1"))
+    what: dict[str, Any] = {"start": LESSON, "end": LESSON + HOUR, "reason": "new fan"}
+    with pytest.raises(Conflict) as error:
+        house.farm.maintaining.add(house.admin, [Group(board="tk1-2")], **what)
+    assert error.value.code is Code.MAINTENANCE_BLOCKED
+    house.farm.maintaining.add(house.admin, [Group(board="tk1-2")], force=True, **what)
+    assert block(house).boards == ("tk1-1", "tk1-3")
+    house.pass_to(LESSON)
+    assert set(sitting(house).values()) == {"tk1-1", "tk1-3"}

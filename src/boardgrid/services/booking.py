@@ -166,6 +166,8 @@ class Booking:
         """
         with self.desk.begin(asker, "reservation.release") as work:
             mine = self._changeable(work.tx, asker, number)
+            if fate in {Fate.KEEP, Fate.DISCARD}:
+                _check_not_by_manager(asker, mine)
             given = mine.boards if board is None else (board,)
             _check_has(mine, given)
             if len(given) > 1 and (name or fate is Fate.KEEP):
@@ -195,6 +197,7 @@ class Booking:
             # Whom its user did not let in could let themselves in else.
             mine = self._changeable(work.tx, asker, number, "administer")
             added = [person_named(work.tx, name) for name in add]
+            _check_of_project(work.tx, asker, mine, added)
             gone = {person_named(work.tx, name).id for name in remove}
             members = dict.fromkeys([*mine.members, *(one.id for one in added)])
             kept = tuple(one for one in members if one not in gone and one != mine.user)
@@ -393,6 +396,33 @@ def _too_short(for_: timedelta) -> Invalid:
         hint=_("ask for one minute or more"),
         asked=f"{for_.total_seconds():.6f}".rstrip("0").rstrip("."),
     )
+
+
+def _check_not_by_manager(asker: User, mine: Reservation) -> None:
+    """Who only manages its project ends a seat; what becomes of the root is for whom it is."""
+    if not can(asker, "change", mine):
+        raise NotAllowed(
+            Code.ACT_FORBIDDEN,
+            _("what was written in reservation {number} is another user's"),
+            hint=_("release it without saying what becomes of it: it is kept aside for them"),
+            number=mine.number,
+        )
+
+
+def _check_of_project(records: Snapshot, asker: User, mine: Reservation, added: Sequence[User]) -> None:
+    """Who only manages its project lets in those who are in it, and nobody else."""
+    if can(asker, "administer", mine) or mine.project is None:
+        return
+    project = records.project(mine.project)
+    for one in added:
+        if project is None or one.id not in project.members:
+            raise NotAllowed(
+                Code.ACT_FORBIDDEN,
+                _("{user} is not in the project, and reservation {number} is another user's"),
+                hint=_("whose it is may let in anybody"),
+                user=one.name,
+                number=mine.number,
+            )
 
 
 def _check_extensible(mine: Reservation) -> None:

@@ -50,7 +50,8 @@ class Maintaining:
         Args:
             groups: which boards; their counts mean nothing.
             start: None: now.
-            force: end what runs at the window's start, and cancel what no other board does for.
+            force: end what runs at the window's start, and cancel what no other board does for; of several boards only
+                those concerned.
 
         Raises:
             NotAllowed: only operators and admins may.
@@ -124,9 +125,10 @@ def _checked_window(start: datetime | None, end: datetime, now: datetime) -> Win
 
 
 def _yield(work: Work, reservation: Reservation, boards: set[str], window: Window, because: str) -> None:
-    if reservation.is_waiting:
+    left = set(reservation.boards) - boards
+    if reservation.is_waiting and not left:
         end(work, reservation, because=because)
-    elif window.start <= work.now:
+    elif reservation.is_waiting or window.start <= work.now:
         # It goes on with those that are not concerned.
         end(work, reservation, boards=boards & set(reservation.boards), because=because)
     else:

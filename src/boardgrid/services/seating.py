@@ -94,9 +94,19 @@ def seat_next(work: Work, number: int) -> None:
     waiting = [one for one in live if one.is_waiting]
     if waiting and _fit_boards(work, block):
         had = had_by(seats_before(work.tx, block, work.now), work.now)
-        for seat in in_turn(waiting, had):
+        for seat in in_turn([one for one in waiting if _may_sit(work, one)], had):
             _sit(work, planned(work, number), seat)
     _take_turns(work, planned(work, number))
+
+
+def _may_sit(work: Work, seat: Reservation) -> bool:
+    """Who has left the project since they asked sits there no more; who is suspended waits."""
+    project = work.tx.project(seat.project) if seat.project else None
+    if project is None or seat.user not in project.members:
+        end(work, seat, because=_("its user is not in the project any more"))
+        return False
+    user = work.tx.user(seat.user)
+    return user is not None and user.is_active
 
 
 def _sit(work: Work, block: Reservation, seat: Reservation) -> None:
