@@ -70,6 +70,7 @@ class FakeFarm:
     orders: dict[str, Json] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     known_hosts: str = ""
+    sso: bool = False
     keys: list[Json] = field(default_factory=list)
     tokens: dict[str, Json] = field(default_factory=dict)
     contact: Json = field(default_factory=lambda: {"email": "", "zone": "", "occasions": ["began", "ended"]})
@@ -234,6 +235,8 @@ class FakeFarm:
 
     def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:  # noqa: PLR0912 - one case a route
         match (method, *path):
+            case ("GET", "login"):
+                return 200, {"sso": self.sso}
             case ("POST", "login"):
                 if (body["name"], body["password"]) != ("ada", PASSWORD):
                     raise Refused(403, "login.refused", "name or password is wrong")

@@ -95,8 +95,10 @@ def test_name_and_password_are_asked_for_and_the_password_is_not_shown(
     farm: FakeFarm, talk: Talk, tmp_path: Path
 ) -> None:
     answers = [("Name: ", "ada"), ("Password: ", PASSWORD)]
+    farm.sso = True
     seen = talk("login", farm.url, answers=answers, BOARDGRID_URL="", BOARDGRID_TOKEN="")
     assert (seen.code, PASSWORD in seen.raw) == (0, False)
+    assert f"in your browser instead: boardgrid login {farm.url} --sso" in seen.text
     assert login_for(None, {"XDG_CONFIG_HOME": str(tmp_path / "config")}).token == TOKEN
 
 

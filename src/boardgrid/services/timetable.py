@@ -25,6 +25,8 @@ from boardgrid.model.wish import Gone
 from boardgrid.ports import Revisions, Snapshot
 from boardgrid.services.finding import where_for
 
+_KNOWN_MOST = 2000  # things that were asked for; most people ask for the same
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
@@ -81,6 +83,8 @@ class Shelf:
             circles = self.groups_of(user) & frozenset(one for access in self.rules.access for one in access.groups)
         key = replace(group, count=1), image.id if image else None, circles
         if key not in self._known:
+            if len(self._known) >= _KNOWN_MOST:
+                self._known.clear()  # whoever asks with an expression of their own each time shall not fill the memory
             self._known[key] = self._looked_up(group, image, circles)
         return self._known[key]
 

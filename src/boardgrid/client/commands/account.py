@@ -107,9 +107,11 @@ def login(
     if by_token or token_stdin:
         token = _asked_for(seat, _("Token"), _("the token"), "--token-stdin", from_stdin=token_stdin)
     else:
-        called = name or _name(seat)
-        password = _asked_for(seat, _("Password"), _("the password"), "--password-stdin", from_stdin=password_stdin)
         with Farm(at) as farm:
+            if name is None and seat.has_person and farm.can_sso():
+                seat.tell(_("in your browser instead: boardgrid login {url} --sso").format(url=url))
+            called = name or _name(seat)
+            password = _asked_for(seat, _("Password"), _("the password"), "--password-stdin", from_stdin=password_stdin)
             token = farm.log_in(called, password, label=_here()).token
     remember(seat, at, token)
 
