@@ -1,8 +1,11 @@
 """Blocks and seats at the command line, against the real API on a real database."""
 
+from dataclasses import replace
+
 import pytest
 
 from boardgrid.model.project import Part
+from boardgrid.model.rules import Limits
 from tests.api.door import Door
 from tests.client.conftest import Ask
 from tests.services.house import START
@@ -12,9 +15,10 @@ AT = f"{START:%Y-%m-%d} 14:00Z"
 
 @pytest.fixture
 async def door(door: Door) -> Door:
-    """ada manages robots, and bob is in it."""
-    parts = {"ada": Part.MANAGER, "bob": Part.MEMBER}
-    door.house.farm.projects.add(door.house.admin, "robots", members=parts, image="tiny")
+    """ada manages robots, and bob is in it; it may have a board."""
+    farm, admin = door.house.farm, door.house.admin
+    farm.projects.add(admin, "robots", members={"ada": Part.MANAGER, "bob": Part.MEMBER}, image="tiny")
+    farm.ruling.put(admin, replace(farm.ruling.rules(admin), projects={"robots": Limits(boards=1)}))
     return door
 
 

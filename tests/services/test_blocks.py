@@ -37,7 +37,13 @@ def house(engine: str) -> Iterator[House]:
         house.user("grace")
         members = {"grace": Part.MANAGER} | dict.fromkeys(("ada", "bob", "eve"), Part.MEMBER)
         house.farm.projects.add(house.admin, "robots", members=members, image="tiny")
+        limit(house, boards=3)
         yield house
+
+
+def limit(house: House, boards: int | None) -> None:
+    before = house.farm.ruling.rules(house.admin)
+    house.farm.ruling.put(house.admin, replace(before, projects={"robots": Limits(boards=boards)}))
 
 
 def person(house: House, name: str) -> User:
@@ -149,12 +155,19 @@ def test_a_project_without_an_image_needs_one_to_be_named(house: House) -> None:
 
 
 def test_a_block_counts_on_its_project_and_on_nobody(house: House) -> None:
+    limit(house, boards=2)
     before = house.farm.ruling.rules(house.admin)
-    limited = replace(before, everyone=replace(before.everyone, boards=1), projects={"robots": Limits(boards=2)})
-    house.farm.ruling.put(house.admin, limited)
+    house.farm.ruling.put(house.admin, replace(before, everyone=replace(before.everyone, boards=1)))
     assert len(lesson(house).boards) == 2
     assert refused(house, starts=[LESSON + HOUR], group=Group(1, type="tk1")).code is Code.QUOTA_EXCEEDED
     assert house.reserve(person(house, "grace"), board_type="tk1", at=LESSON).reservation.is_waiting
+
+
+def test_without_a_limit_of_its_project_only_an_admin_makes_a_block(house: House) -> None:
+    limit(house, boards=None)
+    error = refused(house)
+    assert error.code is Code.ACT_FORBIDDEN and "quota set --project robots --boards" in error.hint
+    assert house.farm.blocks.add(house.admin, "robots", TK1, starts=[LESSON], for_=HOUR)
 
 
 @pytest.mark.parametrize("kind", [Kind.BLOCK, Kind.SEAT])

@@ -118,6 +118,7 @@ def test_whoever_a_board_is_shared_with_logs_in_with_their_own_key_and_no_longer
 def test_a_lesson_finds_its_boards_open_and_its_teacher_comes_in_to_them(farm: WholeFarm, tmp_path: Path) -> None:
     grace, eve = (farm.newcomer(name, tmp_path) for name in ("grace", "eve"))
     farm.admin("project", "add", "course", "ada", "eve", "--manager", "grace", "--image", "tiny")
+    farm.admin("quota", "set", "--project", "course", "--boards", "2")
     [block] = farm.told("block", "add", "course", "2 tk1", "--at", "+5m", "--for", "20m", person=grace)
     seats = {one["user"]: one for one in block["seats"]}
     assert set(seats) == {"ada", "eve"}, "ten minutes before the lesson is now"

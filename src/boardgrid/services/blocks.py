@@ -64,7 +64,8 @@ class Blocks:
 
         Raises:
             NotFound: PROJECT_UNKNOWN, BOARD_UNKNOWN, TYPE_UNKNOWN, IMAGE_UNKNOWN.
-            NotAllowed: ACT_FORBIDDEN, *asker* does not manage the project; BOARD_FORBIDDEN.
+            NotAllowed: ACT_FORBIDDEN, *asker* does not manage the project, or it has no limit of boards and they are no
+                admin; BOARD_FORBIDDEN.
             Invalid: REQUEST_INVALID, START_INVALID, DURATION_INVALID, IMAGE_MISFIT, KERNEL_MISSING, WHERE_INVALID.
             Conflict: as ``Booking.reserve``; the sentence says of which lesson.
         """
@@ -73,6 +74,7 @@ class Blocks:
         with self.desk.begin(asker, "block.add") as work:
             carry_out_due(work)
             held_by = project_named(work.tx, asker, project, "change")
+            _check_bounded(work, asker, held_by)
             ref = image or held_by.image
             if not ref:
                 raise Invalid(
@@ -213,6 +215,17 @@ def _check_lesson(
             _("a turn lasts {least} minutes at least, and no longer than the lesson"),
             hint=_("leave it out, and who has a board has it to the end"),
             least=TURN_LEAST // timedelta(minutes=1),
+        )
+
+
+def _check_bounded(work: Work, asker: User, project: Project) -> None:
+    """Blocks count on nobody but their project: without a limit its manager could hold the whole farm for years."""
+    if work.plan.shelf.rules.for_project(project.id).boards is None and not can(asker, "administer"):
+        raise NotAllowed(
+            Code.ACT_FORBIDDEN,
+            _("nobody has said how many boards project {project} may have at once"),
+            hint=_("ask an admin: boardgrid quota set --project {project} --boards N"),
+            project=project.name,
         )
 
 
