@@ -27,6 +27,7 @@ def test_each_kind_of_complaint_ends_as_it_does_when_the_api_tells_it(kind: type
         pytest.param(["up", "--detach"], marks=pytest.mark.slow, id="up --detach"),
     ],
 )
+@pytest.mark.slow
 def test_a_config_that_is_not_there_is_usage_with_its_code_and_no_bug(tmp_path: Path, words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "boardgrid.client", *words, "--config", str(tmp_path / "none.toml")],

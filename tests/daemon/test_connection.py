@@ -112,6 +112,7 @@ class Crowded(Connection):
     most = 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says", [b"", ASK, UPLOAD], ids=["silent", "asked before", "no body"])
 async def test_any_number_of_idle_connections_keeps_nobody_out(says: bytes) -> None:
     async with served(Crowded) as port:

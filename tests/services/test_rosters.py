@@ -195,6 +195,7 @@ def test_more_invitations_than_may_be_open_are_refused_as_a_whole(house: House, 
     assert len(house.farm.invitations.open(house.admin)) == 1
 
 
+@pytest.mark.slow
 def test_a_whole_year_is_brought_in_within_seconds(house: House, grace: User) -> None:
     rows = [(f"s{number}", "", f"team-{number // 3}") for number in range(999)]
     began = time.monotonic()

@@ -66,6 +66,7 @@ def _restore(file: Path, database: Database, *, replace: bool = False) -> Path |
         return restore(SqliteFile(file), database, revisions=revisions, replace=replace, at=AT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ENGINES)
 def test_a_restored_farm_is_the_one_that_was_backed_up_on_either_engine(
     make: Make, make_of: Callable[[str, str], Database], to: str, tmp_path: Path
@@ -85,6 +86,7 @@ def test_a_restored_farm_is_the_one_that_was_backed_up_on_either_engine(
         assert snapshot.events(0, limit=1)[0].event.number == given + 1, "a number is never given twice"
 
 
+@pytest.mark.slow
 def test_a_backup_is_one_file_for_its_owner_alone_and_itself_a_farm(make: Make, tmp_path: Path) -> None:
     was, file = make("was"), tmp_path / "backup.db"
     _lived_in(was)
@@ -213,6 +215,7 @@ def test_a_damaged_backup_and_what_is_none_are_refused(make: Make, tmp_path: Pat
         assert not tables_of(connection).tables, "and nothing is in the place of what was not there"
 
 
+@pytest.mark.slow
 def test_a_backup_of_a_later_release_is_refused(make: Make, tmp_path: Path) -> None:
     database, file = make("was"), tmp_path / "backup.db"
     _open(database)

@@ -131,6 +131,7 @@ def _micros(at: datetime) -> int:
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
+@pytest.mark.slow
 def test_what_lay_in_the_first_schema_is_there_and_whoever_has_a_board_keeps_it(tmp_path: Path) -> None:
     folder, path = tmp_path / "migrations", tmp_path / "farm.db"
     _copied(folder, "0001*.py")
@@ -183,6 +184,7 @@ def test_what_lay_in_the_first_schema_is_there_and_whoever_has_a_board_keeps_it(
         tx.save(replace(held, number=5, state=ReservationState.WAITING))
 
 
+@pytest.mark.slow
 def test_reservations_of_the_schema_before_rules_are_there_and_count_on_no_project(tmp_path: Path) -> None:
     folder, path = tmp_path / "migrations", tmp_path / "farm.db"
     _copied(folder, "000[1-3]*.py")
@@ -213,6 +215,7 @@ def test_reservations_of_the_schema_before_rules_are_there_and_count_on_no_proje
         assert tx.rules() == Rules() and tx.projects() == [] and tx.user_groups() == []
 
 
+@pytest.mark.slow
 def test_projects_and_invitations_of_the_schema_before_rosters_have_no_teams_and_no_places(tmp_path: Path) -> None:
     folder, path = tmp_path / "migrations", tmp_path / "farm.db"
     _copied(folder, "000[1-8]*.py")
