@@ -17,10 +17,10 @@ from sqlalchemy import select
 from boardgrid.adapters.records.schema import slots
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.model.board import Act
-from boardgrid.model.calendar import EVER
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.errors import Blame, Code, FarmError
 from boardgrid.model.image import Image, ImageState, RootSource
+from boardgrid.model.line import EVER
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import Part
 from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Report, RootReport

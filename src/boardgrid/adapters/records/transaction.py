@@ -13,7 +13,7 @@ from boardgrid.adapters.records.database import Database
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
 from boardgrid.model.audit import AuditEntry
-from boardgrid.model.calendar import EVER
+from boardgrid.model.line import EVER
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.user import Audience, User
