@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from boardgrid.api.envelope import BODY_BYTES, REPORTS_BYTES, STRANGER_BYTES
+from boardgrid.api.envelope import BODY_BYTES, REPORTS_BYTES, STRANGER_BYTES, shown
+from boardgrid.services import credentials
 from boardgrid.testing import patiently
 from tests.api.door import Door, served
 
@@ -110,3 +111,13 @@ async def test_over_a_real_connection_a_stranger_is_refused_and_hung_up_on_befor
         writer.close()
     assert said.startswith(b"HTTP/1.1 401 ")
     assert b'"token.refused"' in said
+
+
+@pytest.mark.parametrize("kind", [credentials.TOKEN, credentials.CODE, credentials.LINK, credentials.FEED])
+def test_of_a_credential_in_a_path_a_log_shows_its_id_and_no_more(kind: str) -> None:
+    found, _digest, clear = credentials.made(kind)
+    long = "/api/v1/calendar/" + "x" * 180 + clear.reveal() + ".ics"
+    for path in (f"/api/v1/calendar/{clear.reveal()}.ics", long):
+        told = shown(path)
+        assert len(told) <= 200 and not any(clear.reveal()[-43:][n : n + 8] in told for n in range(36))
+    assert f"{kind}_{found}_***" in shown(f"/api/v1/tokens/{clear.reveal()}")

@@ -94,7 +94,7 @@ CALLED_OFF_FIRST = {"operator": TOO_LATE, "worker": 204}
 FOR_MANAGERS = {"guest": 403, "worker": 403}
 NO_MEMBER = {"guest": 403, "operator": 403}
 RESERVED = {"guest": 403, "worker": 201}
-RELEASED = {"operator": 202, "worker": 403}
+RELEASED = {"operator": 403, "worker": 403}  # who may end it, but not throw away what is not theirs
 EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
 LONGER, SHARED, BEAT = {"by_s": 60}, {"add": ["bob"]}, {"ttl_s": 60}
@@ -153,8 +153,8 @@ MATRIX = {
     "POST /api/v1/webhooks": administered("/webhooks", 201, json={"url": "https://a.example.org/", "is_farms": True}),
     "DELETE /api/v1/webhooks/{webhook}": to("/webhooks/0123456789abcdef", NOT_THERE, NOT_THERE, but=ALL_NEEDED),
     "GET /api/v1/feeds": to("/feeds", 200, 200),
-    "POST /api/v1/feeds": to("/feeds", 201, 201, json={"board": "tk1-1"}),
-    "DELETE /api/v1/feeds/{feed}": to("/feeds/0123456789abcdef", NOT_THERE, NOT_THERE),
+    "POST /api/v1/feeds": to("/feeds", 201, 201, but=ALL_NEEDED, json={"board": "tk1-1"}),
+    "DELETE /api/v1/feeds/{feed}": to("/feeds/0123456789abcdef", NOT_THERE, NOT_THERE, but=ALL_NEEDED),
     "GET /api/v1/calendar/{secret}.ics": for_all("/api/v1/calendar/bgf_x.ics", NOT_THERE),
     "GET /api/v1/audit": to("/audit?who=ada", 403, 200),
     "GET /api/v1/me/usage": to("/me/usage", 200, 200),
@@ -220,7 +220,7 @@ MATRIX = {
     "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
     "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/2/heartbeat", 403, 200, but=WORKER, json=BEAT),
     "GET /api/v1/queue": to("/queue", 200, 200),
-    "POST /api/v1/reservations/{number}/release": to("/reservations/2/release", 403, 409, but=RELEASED, json=DISCARD),
+    "POST /api/v1/reservations/{number}/release": to("/reservations/2/release", 403, 202, but=RELEASED, json=DISCARD),
     "GET /api/v1/deployments/{deployment}": to(f"/deployments/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/events": to("/events?board=tk1-1", 200, 200),
     "GET /api/v1/known-hosts": to("/known-hosts", 200, 200),

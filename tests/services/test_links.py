@@ -237,3 +237,13 @@ def test_the_audit_log_tells_who_joined_and_no_code(house: House, grace: User) -
     ]  # fmt: skip
     assert all(made.clear.reveal() not in repr(one) and "digest" not in repr(one) for one in told)
     assert made.clear.reveal() not in repr(made)
+
+
+def test_a_name_that_was_invited_is_for_who_has_that_code(house: House, grace: User) -> None:
+    invited = house.farm.invitations.invite(house.admin, Role.USER, "prof")
+    made = house.farm.links.make(house.admin, "course", new_accounts=True)
+    open_one = house.farm.invitations.invite(house.admin).clear.reveal()
+    assert code_of(lambda: accept(house, made, "prof")) is Code.NAME_TAKEN
+    accepting = partial(house.farm.invitations.accept, name="prof", password=GOOD, origin="192.0.2.1")
+    assert code_of(lambda: accepting(open_one)) is Code.NAME_TAKEN
+    assert accepting(invited.clear.reveal())[0].name == "prof"

@@ -1,12 +1,13 @@
 """How a password becomes a token, and how it is changed."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
 
 from boardgrid.adapters.records.schema import metadata
-from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed
+from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.user import Asker, Role, Scope
 from boardgrid.services.attempts import AT_ONE_ADDRESS, OF_ONE, OF_ONE_AT_ONE_ADDRESS, Attempts
 from boardgrid.services.logins import LOGINS_MOST
@@ -191,6 +192,21 @@ def test_no_clear_token_or_password_is_left_anywhere(house: House) -> None:
         invited = farm.invitations.invite(house.admin, Role.GUEST, "linus")
         reset = farm.invitations.reset(house.admin, "eve")
         secrets += [invited.clear.reveal(), reset.clear.reveal()]
+        farm.projects.add(house.admin, "robots")
+        link = farm.links.make(house.admin, "robots", new_accounts=True).clear.reveal()
+        joined = farm.invitations.accept(link, name="hopper", password=OTHER, origin=HOME)[1].clear.reveal()
+        secrets += [link, joined, farm.feeds.create(house.admin).clear.reveal()]
+        # Somebody gives them in the place of an id.
+        for refuse in (
+            partial(farm.links.remove, house.admin, "robots"),
+            partial(farm.invitations.revoke, house.admin),
+            partial(farm.tokens.revoke, house.admin),
+            partial(farm.feeds.revoke, house.admin),
+        ):
+            for given in secrets[2:]:
+                with pytest.raises(NotFound) as unknown:
+                    refuse(given)
+                assert given[-43:] not in unknown.value.detail
         secrets.append(farm.invitations.accept(reset.clear.reveal(), password=OTHER, origin=HOME)[1].clear.reveal())
         audited = farm.audit.after(house.admin, limit=500)
     with house.records.read() as records:

@@ -25,7 +25,8 @@ REPORTS_BYTES = 16 << 20  # what an agent tells after a day without its controll
 BODY_S = 60.0  # how long it may take until all of it is here
 
 
-_SECRET = re.compile(r"_[A-Za-z0-9_-]{43}")  # of a feed's address, which is all that it takes to read it
+# Of a feed's address: it is all that it takes to read it.
+_SECRET = re.compile(r"(?<=_[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 
 
 class Envelope:
@@ -47,10 +48,10 @@ class Envelope:
                 receive = _Body(receive, most_bytes).receive
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
-            log.info("request.left", path=_shown(scope["path"]))
+            log.info("request.left", path=shown(scope["path"]))
         except Exception:
             bug = uuid4().hex[:12]
-            log.exception("request.bug", bug=bug, method=scope["method"], path=_shown(scope["path"]))
+            log.exception("request.bug", bug=bug, method=scope["method"], path=shown(scope["path"]))
             if answer.has_begun:
                 raise  # the half answer must not look whole: the connection is broken off
             await answer_to(
@@ -132,6 +133,6 @@ def _number(declared: str) -> int:
     return int(declared) if is_one else sys.maxsize
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
     """As it may stand in a log."""
-    return _SECRET.sub("_***", path[:200])
+    return _SECRET.sub("_***", path)[:200]

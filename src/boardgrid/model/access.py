@@ -85,8 +85,8 @@ def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
         case Reservation():
             return verb in rights.reservation or thing.user == user.id
         case InLesson():
-            whose = thing.reservation
-            return verb in rights.reservation or whose.user == user.id or thing.project.is_managed_by(user.id)
+            manages = thing.project.is_managed_by(user.id) and "use" in rights.farm
+            return verb in rights.reservation or thing.reservation.user == user.id or manages
         case Owned():
             return verb in rights.board or thing.owner == user.id
         case Root():
@@ -96,7 +96,8 @@ def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
         case UserGroup():
             return verb in rights.private or (verb == "see" and user.id in thing.members)
         case Project():
-            is_theirs = thing.is_managed_by(user.id) if verb == "change" else user.id in thing.members
+            manages = thing.is_managed_by(user.id) and "use" in rights.farm
+            is_theirs = manages if verb == "change" else user.id in thing.members
             return verb in rights.private or (verb != "administer" and is_theirs)
 
 

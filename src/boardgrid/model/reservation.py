@@ -124,7 +124,9 @@ class Reservation:
         return replace(self, state=state, window=window, ended_because=because)
 
     def without(self, board: str) -> "Reservation":
-        """One board less, and its group asks for one less: else whoever plans anew would get it back."""
+        """One board less, and its group asks for one less: else whoever plans anew would get it back. A block may."""
+        if self.is_block:
+            return replace(self, boards=tuple(one for one in self.boards if one != board))
         place, groups = self.boards.index(board), list(self.groups)
         for number, group in enumerate(groups):
             if place < group.count:

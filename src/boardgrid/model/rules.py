@@ -123,6 +123,11 @@ class Rules:
     def for_project(self, project: UUID | None) -> Limits:
         return self.projects.get(project, Limits()) if project is not None else Limits()
 
+    def for_block(self, project: UUID) -> Limits:
+        """Of a block, nobody's own: as long as anybody may, and further ahead, for courses are planned early."""
+        limits = self.for_project(project)
+        return replace(limits, longest=limits.longest or self.everyone.longest, ahead=limits.ahead or LESSONS_AHEAD)
+
     def without(self, gone: UUID) -> "Rules":
         """When a group or a project was removed."""
         return replace(
@@ -130,6 +135,9 @@ class Rules:
             groups={one: limits for one, limits in self.groups.items() if one != gone},
             projects={one: limits for one, limits in self.projects.items() if one != gone},
         )
+
+
+LESSONS_AHEAD = timedelta(days=366)
 
 
 # --- what is had

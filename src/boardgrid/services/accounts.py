@@ -19,7 +19,9 @@ from boardgrid.model.user import Audience, NewToken, Password, Role, Scope, Toke
 from boardgrid.ports import Passwords, Snapshot
 from boardgrid.services import credentials
 from boardgrid.services.desk import Desk, Work, check_admin
+from boardgrid.services.ending import end
 from boardgrid.services.finding import user_named
+from boardgrid.services.seating import project_of
 from boardgrid.services.tokens import checked_token, end_tokens, new_token, token_refused
 
 log = structlog.get_logger()
@@ -298,8 +300,12 @@ class Accounts:
         with self.desk.begin(asker, "user.remove") as work:
             user = user_named(work.tx, asker, name)
             live = work.tx.reservations(user=user.id, states=LIVE)
-            _leave_blocks(work, asker, [one for one in live if one.user == user.id and one.is_block])
-            running = [one for one in live if one.user == user.id and not one.is_block]
+            mine = [one for one in live if one.user == user.id]
+            _leave_blocks(work, asker, [one for one in mine if one.is_block])
+            waits = [one for one in mine if one.is_seat and one.is_waiting]
+            for seat in waits:
+                end(work, seat, because=_("its user's account was closed"))
+            running = [one for one in mine if not one.is_block and one not in waits]
             if running:
                 raise Conflict(
                     Code.THING_IN_USE,
@@ -326,8 +332,8 @@ def _leave_blocks(work: Work, asker: User, blocks: Sequence[Reservation]) -> Non
     """A block is its project's: another who manages that looks after it, or whoever removes its teacher."""
     people = {one.id: one for one in work.tx.users()}
     for block in blocks:
-        project = work.tx.project(block.project) if block.project else None
-        others = (one for one, part in project.members.items() if part is Part.MANAGER) if project else ()
+        members = project_of(work.tx, block).members
+        others = (one for one, part in members.items() if part is Part.MANAGER)
         able = sorted(one for one in others if one != block.user and one in people and people[one].is_active)
         work.save(replace(block, user=able[0] if able else asker.id))
 

@@ -11,6 +11,7 @@ from boardgrid.model.access import can
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.project import Project
 from boardgrid.model.reservation import LIVE, Block, Group, Kind, Reservation, ReservationState
+from boardgrid.model.root import Root
 from boardgrid.model.rules import SHORTEST
 from boardgrid.model.turns import had_by, in_turn
 from boardgrid.model.user import User
@@ -19,9 +20,8 @@ from boardgrid.services.booking import checked_start, over
 from boardgrid.services.desk import Desk, Work, check_no_guest
 from boardgrid.services.ending import end
 from boardgrid.services.finding import project_named, reservation_of, to_decide_on
-from boardgrid.services.giving import check_ready
 from boardgrid.services.placing import Wanted, accept, kept_root
-from boardgrid.services.seating import add_seat, lesson_image, seat_next, seats_before
+from boardgrid.services.seating import add_seat, fits_some, people_of, project_of, seat_next, seats_before
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.unfolding import carry_out_due, offer
 from boardgrid.services.views import BlockView, ReservationView, SeatView
@@ -156,13 +156,14 @@ class Blocks:
         Raises:
             NotFound: RESERVATION_UNKNOWN, ROOT_UNKNOWN.
             NotAllowed: ACT_FORBIDDEN, *asker* is a guest, or the root is another's.
-            Conflict: RESERVATION_OVER; THING_IN_USE, they have a seat there; IMAGE_NOT_READY, ROOT_NOT_ASIDE.
+            Invalid: IMAGE_MISFIT, the root boots on none of its boards.
+            Conflict: RESERVATION_OVER; THING_IN_USE, they or their team have a seat there; ROOT_NOT_ASIDE.
         """
         check_no_guest(asker)
         with self.desk.begin(asker, "block.take_seat") as work:
             carry_out_due(work)
             block = _block_of(work.tx, asker, number)
-            project = _project_of(work.tx, block)
+            project = project_of(work.tx, block)
             if asker.id not in project.members:
                 raise NotAllowed(
                     Code.ACT_FORBIDDEN,
@@ -174,10 +175,9 @@ class Blocks:
             _check_live(block)
             _check_unseated(work.tx, asker, block)
             kept = kept_root(work.tx, work.tx.user(asker.id) or asker, root) if root is not None else None
-            if kept is None:
-                check_ready(lesson_image(work.tx, block))
-            party = (asker.id, *sorted(project.mates_of(asker.id)))
-            seat = add_seat(work, block, party, kept.id if kept else None)
+            if kept is not None:
+                _check_fits(work, block, kept)
+            seat = add_seat(work, block, asker.id, kept)
             if block.is_running:
                 seat_next(work, number)
             return Showing(work.tx, asker, work.now).reservation(work.tx.reservation(seat.number) or seat)
@@ -262,14 +262,8 @@ def _block_of(records: Snapshot, asker: User, number: int) -> Reservation:
 
 
 def _is_seen(records: Snapshot, asker: User, block: Reservation) -> bool:
-    """Who sits where is for the project to know."""
-    return can(asker, "see", _project_of(records, block)) or can(asker, "change", block)
-
-
-def _project_of(records: Snapshot, block: Reservation) -> Project:
-    project = records.project(block.project) if block.project else None
-    assert project is not None  # noqa: S101 - a block is always a project's
-    return project
+    """What is said of it beside who has which board, which all may see, is for the project to know."""
+    return can(asker, "see", project_of(records, block)) or can(asker, "change", block)
 
 
 def _check_manages(records: Snapshot, asker: User, block: Reservation) -> None:
@@ -278,7 +272,7 @@ def _check_manages(records: Snapshot, asker: User, block: Reservation) -> None:
             Code.ACT_FORBIDDEN,
             _("you are no manager of project {project}"),
             hint=_("its managers and the admins of the farm can do this"),
-            project=_project_of(records, block).name,
+            project=project_of(records, block).name,
         )
 
 
@@ -287,9 +281,22 @@ def _check_live(block: Reservation) -> None:
         raise over(block)
 
 
+def _check_fits(work: Work, block: Reservation, root: Root) -> None:
+    image = work.tx.image(root.image)
+    if image is None or not fits_some(work, block, image):
+        raise Invalid(
+            Code.IMAGE_MISFIT,
+            _("root {root} boots on none of the boards of block {number}"),
+            hint=_("leave it out, and the project's image boots"),
+            root=root.name,
+            number=block.number,
+        )
+
+
 def _check_unseated(records: Snapshot, asker: User, block: Reservation) -> None:
+    project = project_of(records, block)
     for one in records.reservations(within=block.number, states=LIVE):
-        if asker.id in {one.user, *one.members}:
+        if asker.id in people_of(project, [one]):
             raise Conflict(
                 Code.THING_IN_USE,
                 _("you have {board} in block {number} already")
@@ -307,20 +314,19 @@ def _check_unseated(records: Snapshot, asker: User, block: Reservation) -> None:
 
 def _view(records: Snapshot, asker: User, now: datetime, block: Reservation) -> BlockView:
     assert block.block is not None  # noqa: S101 - it is a block
-    showing, project = Showing(records, asker, now), _project_of(records, block)
+    showing, project = Showing(records, asker, now), project_of(records, block)
     seats = records.reservations(within=block.number, states=LIVE if block.is_live else None)
     sitting = sorted((one for one in seats if not one.is_waiting), key=lambda one: (one.boards, one.number))
     waiting = [one for one in seats if one.is_waiting]
     if len(waiting) > 1:
         waiting = in_turn(waiting, had_by(seats_before(records, block, now), now))
-    image = lesson_image(records, block).ref if block.is_live else showing.image_ref(block.image)
     return BlockView(
         block,
         block.block,
         project.name,
         showing.user_name(block.user),
         (*block.boards, *(board for one in sitting if block.is_live for board in one.boards)),
-        image,
+        (block.is_live and project.image) or showing.image_ref(block.image),
         tuple(_seat_view(showing, project, one) for one in (*sitting, *waiting)),
     )
 

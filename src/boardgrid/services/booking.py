@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.access import Verb, can
+from boardgrid.model.access import Owned, Verb, can
 from boardgrid.model.calendar import Placement
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
@@ -167,7 +167,9 @@ class Booking:
         with self.desk.begin(asker, "reservation.release") as work:
             mine = self._changeable(work.tx, asker, number)
             if fate in {Fate.KEEP, Fate.DISCARD}:
-                _check_not_by_manager(asker, mine)
+                _check_may_decide(asker, mine)
+            if mine.is_block and board is not None:
+                raise _of_a_block(mine)
             given = mine.boards if board is None else (board,)
             _check_has(mine, given)
             if len(given) > 1 and (name or fate is Fate.KEEP):
@@ -196,6 +198,8 @@ class Booking:
         with self.desk.begin(asker, "reservation.share") as work:
             # Whom its user did not let in could let themselves in else.
             mine = self._changeable(work.tx, asker, number, "administer")
+            if mine.is_block:
+                raise _of_a_block(mine)
             added = [person_named(work.tx, name) for name in add]
             _check_of_project(work.tx, asker, mine, added)
             gone = {person_named(work.tx, name).id for name in remove}
@@ -240,6 +244,8 @@ class Booking:
         with self.desk.begin(asker, "reservation.heartbeat") as work:
             # Nobody else says that it lives: who may end it would end it.
             mine = self._changeable(work.tx, asker, number, "administer")
+            if mine.is_block or mine.is_seat:
+                raise _of_a_block(mine)
             until = work.now + ttl
             heard = replace(mine, alive_until=until)
             work.save(heard)
@@ -398,9 +404,9 @@ def _too_short(for_: timedelta) -> Invalid:
     )
 
 
-def _check_not_by_manager(asker: User, mine: Reservation) -> None:
-    """Who only manages its project ends a seat; what becomes of the root is for whom it is."""
-    if not can(asker, "change", mine):
+def _check_may_decide(asker: User, mine: Reservation) -> None:
+    """Who may end another's reservation need not be one who may see what was written there."""
+    if not can(asker, "change", Owned(mine.user)):
         raise NotAllowed(
             Code.ACT_FORBIDDEN,
             _("what was written in reservation {number} is another user's"),
@@ -431,10 +437,22 @@ def _check_extensible(mine: Reservation) -> None:
     elif mine.kind is Kind.BEST_EFFORT:
         sentence = _("reservation {number} runs on what nobody needs, and cannot be extended")
     elif mine.is_block or mine.is_seat:
-        sentence = _("a block ends when it was said to, and its seats with it")
+        raise _of_a_block(mine)
     else:
         return
     raise Conflict(Code.RESERVATION_WAITING, sentence, hint=_("release it and reserve for longer"), number=mine.number)
+
+
+def _of_a_block(mine: Reservation) -> Conflict:
+    return Conflict(
+        Code.RESERVATION_WAITING,
+        _("{number} is a block: it ends when it was said to, and is given back whole")
+        if mine.is_block
+        else _("{number} is a seat: it ends with its block, or before when its user gives it back"),
+        hint=_("boardgrid block show {block} tells when that is"),
+        number=mine.number,
+        block=mine.number if mine.is_block else mine.within,
+    )
 
 
 def _check_limits(work: Work, mine: Reservation, until: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -15,12 +15,16 @@ from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.name import checked
 from boardgrid.model.reservation import LIVE, Reservation
 from boardgrid.model.root import ASIDE_FOR, Root, RootState
+from boardgrid.model.window import Window
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
 from boardgrid.services.finding import check_image_name
 from boardgrid.services.limiting import check_kept
 
 log = structlog.get_logger()
+
+
+LESSON_WITHIN = timedelta(days=60)  # for one that is farther ahead nobody's root waits
 
 
 class Fate(StrEnum):
@@ -96,8 +100,12 @@ def _without_seats(work: Work, block: Reservation) -> Reservation:
 
 def _give_back(work: Work, seat: Reservation) -> None:
     block = work.tx.reservation(seat.within) if seat.within is not None else None
-    if block is not None and block.is_running:
-        work.save(replace(block, boards=(*block.boards, *seat.boards)))
+    if block is None or not block.is_running:
+        return
+    rest = Window(work.now, block.window.end)
+    # Where the seat was to end before its block, for maintenance, somebody else may have come after it.
+    free = [one for one in seat.boards if work.plan.calendar.line(one).is_free(rest)]
+    work.save(replace(block, boards=(*block.boards, *free)))
 
 
 def _take_back(work: Work, reservation: Reservation, board: str, told: str, outcome: Outcome) -> None:
@@ -125,7 +133,7 @@ def _kept_until(work: Work, reservation: Reservation) -> datetime:
         return until
     live = work.tx.reservations(project=reservation.project, states=LIVE)
     ends = [one.window.end for one in live if one.is_block and one.number != reservation.within]
-    return max(until, min(ends) + ASIDE_FOR) if ends else until
+    return max(until, min(*ends, work.now + LESSON_WITHIN) + ASIDE_FOR) if ends else until
 
 
 def _meet(work: Work, reservation: Reservation, deployment: Deployment, fate: Fate | None, name: str) -> None:

@@ -14,7 +14,7 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
 from boardgrid.model.feed import Feed
 from boardgrid.model.reservation import LIVE, Reservation
-from boardgrid.model.user import Secret, User
+from boardgrid.model.user import Scope, Secret, User
 from boardgrid.ports import Snapshot
 from boardgrid.services import credentials
 from boardgrid.services.desk import Desk
@@ -89,7 +89,7 @@ class Feeds:
             NotFound: BOARD_UNKNOWN.
             Invalid: REQUEST_INVALID, they have too many.
         """
-        with self.desk.begin(asker, "feed.create") as work:
+        with self.desk.begin(asker, "feed.create", needs=Scope.ALL) as work:
             if board:
                 standing_of(work.tx, board)
             if len(work.tx.feeds(asker.id)) >= _FEEDS_MOST:
@@ -110,7 +110,7 @@ class Feeds:
         Raises:
             NotFound: FEED_UNKNOWN.
         """
-        with self.desk.begin(asker, "feed.revoke") as work:
+        with self.desk.begin(asker, "feed.revoke", needs=Scope.ALL) as work:
             found = work.tx.feed(feed)
             if found is None or found.owner != asker.id:
                 raise _unknown()

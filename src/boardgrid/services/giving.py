@@ -17,6 +17,7 @@ from boardgrid.services.desk import Work
 from boardgrid.services.ending import drop_order, free_root_name
 from boardgrid.services.finding import board_type
 from boardgrid.services.roots import check_aside
+from boardgrid.services.shelf import check_same_site
 from boardgrid.services.showing import as_utc
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
         raise ValueError(f"reservation {reservation.number} is nobody's")
     image = image_to_boot(work.tx, reservation)
     assert image.manifest is not None  # noqa: S101 - it is ready
+    check_same_site(board, image)
     kernel = kernel_for(board, board_type(work.tx, board.type), image.ref, image.manifest)
     deployment_id = work.new_id()
     kept = root_to_boot(work.tx, reservation)

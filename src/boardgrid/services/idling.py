@@ -66,7 +66,8 @@ class Idling:
         wanted, crowded, activity = _wanted(plan), _crowded(records), records.activity()
         found: list[tuple[Reservation, datetime | None]] = []
         for one in records.reservations(states={ReservationState.RUNNING}):
-            is_wanted = bool(wanted & set(one.boards)) or one.within in crowded
+            # What is given back of a block is the block's: it helps nobody but who waits there.
+            is_wanted = one.within in crowded if one.is_seat else bool(wanted & set(one.boards))
             since = _idle_since(records, one, activity, now) if is_wanted else None
             found.append((one, None if since is None else since + self.after))
         return found

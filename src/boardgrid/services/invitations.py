@@ -93,9 +93,9 @@ class Invitations:
             if found is None:
                 raise NotFound(
                     Code.INVITATION_UNKNOWN,
-                    _("there is no open invitation {invitation}"),
+                    # Not what was asked for: somebody may give the code in the place of the id.
+                    _("there is no such open invitation"),
                     hint=_("boardgrid user invitations shows them"),
-                    invitation=invitation_id[:80],
                 )
             work.remove(found)
 
@@ -126,6 +126,7 @@ class Invitations:
         # Only now, for it is slow: nobody without a code makes us do it.
         hashed = None if password is None else self.passwords.hashed(checked_password(called, password))
         with self.desk.begin(act="invitation.accept", origin=origin) as work:
+            _check_not_anothers(work, good, called)
             user = work.asker = _spent(work, self._good(work.tx, code), called, keys)
             if hashed is not None:
                 work.save(Password(user.id, hashed, work.now))
@@ -189,6 +190,13 @@ def new_invitation(
 
 def _is_reset(good: Invitation | JoinLink) -> bool:
     return isinstance(good, Invitation) and good.user is not None
+
+
+def _check_not_anothers(work: Work, good: Invitation | JoinLink, name: str) -> None:
+    """Who was invited by a name has it, and what their account is to have with it, until their code is too old."""
+    for one in work.tx.invitations():
+        if one.name == name and one.id != good.id and one.user is None and not one.is_over(work.now):
+            raise name_taken(name)
 
 
 def _name(told: str, chosen: str) -> str:

@@ -27,14 +27,14 @@ class Bounds:
     def of(cls, work: Work, user: UUID | None, project: Project | None, *, but: int | None = None) -> "Bounds":
         """
         Args:
-            user: None: nobody's own limits count.
+            user: None: of a block, which counts on nobody.
             but: a reservation that is not counted, for it is the one that is looked at.
         """
         shelf, found = work.plan.shelf, []
         if user is not None:
             found.append(bound(work.tx, shelf.limits_of(user), work.now, user=user, but=but))
         if project is not None:
-            limits = shelf.rules.for_project(project.id)
+            limits = shelf.rules.for_project(project.id) if user else shelf.rules.for_block(project.id)
             found.append(bound(work.tx, limits, work.now, project=project, but=but))
         return cls(tuple(found))
 
@@ -103,16 +103,19 @@ def bound(
     return Bound(
         limits,
         project.name if project else "",
-        tuple(Use(one.window, len(one.boards)) for one in counted if one.kind is not Kind.BEST_EFFORT),
+        tuple(Use(one.window, _size(one)) for one in counted if one.kind is not Kind.BEST_EFFORT),
         sum(one.is_waiting for one in counted),
     )
 
 
 def _counts(one: Reservation, user: UUID | None) -> bool:
-    """A block is its project's, and nobody's own; once it is over it has the boards of its seats again."""
-    if user is not None:
-        return not (one.is_block or one.is_seat)
-    return not one.is_seat or one.is_running
+    """A block is its project's, and nobody's own; who sits in it has nothing that it has not."""
+    return not one.is_seat and (user is None or not one.is_block)
+
+
+def _size(one: Reservation) -> int:
+    """A block has the boards of its seats too."""
+    return one.groups[0].count if one.is_block else len(one.boards)
 
 
 def project_for(records: Snapshot, asker: User, name: str | None, *, is_needed: bool) -> Project | None:

@@ -10,7 +10,7 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.name import checked
 from boardgrid.model.project import JoinLink, Part, Project
-from boardgrid.model.user import Secret, User
+from boardgrid.model.user import Scope, Secret, User
 from boardgrid.ports import Snapshot
 from boardgrid.services import credentials
 from boardgrid.services.desk import Desk, Work, check_admin
@@ -66,7 +66,7 @@ class Links:
         _check_bounds(for_, most)
         if team:
             checked("team", team)
-        with self.desk.begin(asker, "link.make") as work:
+        with self.desk.begin(asker, "link.make", needs=Scope.ALL) as work:
             project = project_named(work.tx, asker, name, "change")
             known = work.tx.join_links(project.id)
             over = [one for one in known if one.is_over(work.now)]
@@ -107,7 +107,7 @@ class Links:
             NotAllowed: its managers and admins may.
             NotFound: PROJECT_UNKNOWN, LINK_UNKNOWN.
         """
-        with self.desk.begin(asker, "link.remove") as work:
+        with self.desk.begin(asker, "link.remove", needs=Scope.ALL) as work:
             project = project_named(work.tx, asker, name, "change")
             link = work.tx.join_link(link_id)
             if link is None or link.project != project.id:

@@ -18,6 +18,7 @@ from boardgrid.services.beginning import note
 from boardgrid.services.desk import Desk, Work, check_operator
 from boardgrid.services.ending import end
 from boardgrid.services.finding import checked_reason
+from boardgrid.services.seating import seat_again
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.unfolding import carry_out_due, offer, vacate
 from boardgrid.services.views import MaintenanceView
@@ -125,12 +126,21 @@ def _checked_window(start: datetime | None, end: datetime, now: datetime) -> Win
 
 
 def _yield(work: Work, reservation: Reservation, boards: set[str], window: Window, because: str) -> None:
+    if reservation.is_block and (reservation.is_running or set(reservation.boards) - boards):
+        # It takes in others, where there are any.
+        for board in boards & set(reservation.boards):
+            reservation = reservation.without(board)
+        work.save(reservation)
+        note(work, reservation, Phase.NOTED, because)
+        return
     left = set(reservation.boards) - boards
     if reservation.is_waiting and not left:
         end(work, reservation, because=because)
     elif reservation.is_waiting or window.start <= work.now:
         # It goes on with those that are not concerned.
         end(work, reservation, boards=boards & set(reservation.boards), because=because)
+        if reservation.is_seat:
+            seat_again(work, reservation)
     else:
         work.save(replace(reservation, window=Window(reservation.window.start, window.start)))
         told = _("{because}: it ends at {at}").format(because=because, at=as_utc(window.start))

@@ -15,10 +15,10 @@ from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed, PowerOrder
-from boardgrid.ports import OrderRecord
+from boardgrid.ports import OrderRecord, Snapshot
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.ending import drop_order
-from boardgrid.services.finding import standing_of
+from boardgrid.services.finding import standing_of, to_decide_on
 from boardgrid.services.idling import used
 from boardgrid.services.views import OrderState, OrderView
 
@@ -48,7 +48,7 @@ class Orders:
             standing = standing_of(work.tx, board)
             holder = work.tx.holder_of(board)
             is_held = holder is not None and holder.holds(work.now)
-            _check_may_switch(asker, standing, holder if is_held else None)
+            _check_may_switch(work.tx, asker, standing, holder if is_held else None)
             if standing.order is not None:
                 drop_order(work, standing.order.id, _("a later order took its place"))
             order = PowerOrder(work.new_id(), act)
@@ -93,14 +93,16 @@ def drop_stale_orders(work: Work) -> None:
                 work.save(replace(standing, order=None))
 
 
-def _check_may_switch(asker: User, standing: Standing, holder: Reservation | None) -> None:
+def _check_may_switch(records: Snapshot, asker: User, standing: Standing, holder: Reservation | None) -> None:
     board = standing.board
-    # Where nobody holds it, it is the farm's, which admins alone change.
-    if not can(asker, "change", holder):
+    # Where nobody holds it, it is the farm's, which operators and admins change.
+    thing = to_decide_on(records, holder) if holder else None
+    is_their_teams = holder is not None and holder.is_seat and asker.id in holder.members
+    if not can(asker, "change", thing) and not is_their_teams:
         raise NotAllowed(
             Code.ACT_FORBIDDEN,
             _("you do not hold {board}"),
-            hint=_("its holder and the admins switch its power; reserve it first"),
+            hint=_("its holder, operators and admins switch its power; reserve it first"),
             board=board.name,
         )
     if not board.power:

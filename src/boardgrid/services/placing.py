@@ -46,18 +46,22 @@ class Wanted:
     project: Project | None = None
     block: Block | None = None
 
+    def lasting(self, now: datetime) -> timedelta:
+        """As people count it: that boards boot before a lesson is nothing that they asked for."""
+        return self.for_ if self.block is None else (self.at or now) + self.for_ - self.block.begins_at
+
 
 def accept(work: Work, wanted: Wanted) -> Reservation:
     """See ``Booking.reserve``."""
     # A block is its project's: it takes nothing from what its teacher may have.
     bounds = Bounds.of(work, None if wanted.block else wanted.user.id, wanted.project)
-    bounds.check_asked(wanted.for_, wanted.at, work.now)
+    bounds.check_asked(wanted.lasting(work.now), wanted.at, work.now)
     kept = kept_root(work.tx, wanted.user, wanted.root) if wanted.root is not None else None
     image = _image(work.tx, wanted, kept)
     demands = work.plan.demands(wanted.groups, image, wanted.user.id)
     _check_enough(work, demands, wanted.groups, image)
     if bounds.are_by_type:
-        bounds.check_types(wanted.for_, work.plan.types(demands))
+        bounds.check_types(wanted.lasting(work.now), work.plan.types(demands))
     found = _found(work, wanted, demands)
     begins_now = found.window.start <= work.now
     if wanted.kind is not Kind.BEST_EFFORT:

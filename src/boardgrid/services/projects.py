@@ -12,7 +12,7 @@ from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.name import checked
 from boardgrid.model.project import Part, Project, UserGroup
 from boardgrid.model.reservation import LIVE
-from boardgrid.model.user import User
+from boardgrid.model.user import Scope, User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work, check_admin
 from boardgrid.services.finding import image_of, person_named, project_named
@@ -37,7 +37,7 @@ class Projects:
         """
         check_admin(asker)
         checked("group", name)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, needs=Scope.ALL) as work:
             if _group_named(work.tx, name) is not None:
                 raise Conflict(Code.NAME_TAKEN, _("there is a group {group} already"), group=name)
             group = UserGroup(work.new_id(), name, frozenset(person_named(work.tx, one).id for one in members))
@@ -69,7 +69,7 @@ class Projects:
             NotFound: GROUP_UNKNOWN, USER_UNKNOWN.
         """
         check_admin(asker)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, needs=Scope.ALL) as work:
             group = _seen_group(work.tx, asker, name)
             added = {person_named(work.tx, one).id for one in add}
             gone = {person_named(work.tx, one).id for one in remove}
@@ -88,7 +88,7 @@ class Projects:
             Conflict: THING_IN_USE, it is said to be who alone may have some boards.
         """
         check_admin(asker)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, needs=Scope.ALL) as work:
             group = _seen_group(work.tx, asker, name)
             kept = [one.where for one in work.tx.rules().access if group.id in one.groups]
             if kept:
@@ -126,7 +126,7 @@ class Projects:
         """
         check_admin(asker)
         checked("project", name)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, needs=Scope.ALL) as work:
             if any(one.name == name for one in work.tx.projects()):
                 raise Conflict(Code.NAME_TAKEN, _("there is a project {project} already"), project=name)
             if image:
@@ -160,7 +160,7 @@ class Projects:
             NotAllowed: its managers and admins may.
             NotFound: PROJECT_UNKNOWN, IMAGE_UNKNOWN.
         """
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, needs=Scope.ALL) as work:
             project = project_named(work.tx, asker, name, "change")
             if image:
                 image_of(work.tx, asker, image)
@@ -195,7 +195,7 @@ class Projects:
         """
         if team:
             checked("team", team)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, needs=Scope.ALL) as work:
             changed = project_named(work.tx, asker, name, "change")
             added = {person_named(work.tx, one).id: part for one, part in (add or {}).items()}
             gone = {person_named(work.tx, one).id for one in remove}
@@ -216,7 +216,7 @@ class Projects:
             Conflict: THING_IN_USE, reservations that run or wait count on it.
         """
         check_admin(asker)
-        with self.desk.begin(asker) as work:
+        with self.desk.begin(asker, needs=Scope.ALL) as work:
             project = project_named(work.tx, asker, name)
             if live := work.tx.reservations(project=project.id, states=LIVE):
                 raise Conflict(

@@ -11,7 +11,7 @@ from boardgrid.model.access import can
 from boardgrid.model.errors import Code, Invalid, NotFound
 from boardgrid.model.name import checked
 from boardgrid.model.project import Part, Place, Project
-from boardgrid.model.user import Invitation, NewInvitation, Role, User
+from boardgrid.model.user import Invitation, NewInvitation, Role, Scope, User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.finding import project_named
@@ -93,7 +93,7 @@ class Rosters:
             Conflict: REQUESTS_TOO_MANY, too many invitations would be open.
         """
         _check(rows)
-        with self.desk.begin(asker, "project.roster") as work:
+        with self.desk.begin(asker, "project.roster", needs=Scope.ALL) as work:
             before = project_named(work.tx, asker, name, "change")
             people, expected = _people(work.tx), _expected(work.tx, work.now)
             strangers = [row for row in rows if row.name not in people]

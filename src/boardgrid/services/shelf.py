@@ -161,15 +161,23 @@ class Shelf:
             Invalid: IMAGE_MISFIT, KERNEL_MISSING; this image never runs on this board.
         """
         board = self.boards[name]
-        if board.site != image.site:
-            raise Invalid(
-                Code.IMAGE_MISFIT,
-                _("{image} is stored at site {there}, and {board} is at site {here}"),
-                hint=_("import the image at site {here}, or choose a board at site {there}"),
-                image=image.ref,
-                there=image.site,
-                board=name,
-                here=board.site,
-            )
+        check_same_site(board, image)
         if image.manifest is not None:
             kernel_for(board, self.types[board.type], image.ref, image.manifest)
+
+
+def check_same_site(board: Board, image: Image) -> None:
+    """
+    Raises:
+        Invalid: IMAGE_MISFIT.
+    """
+    if board.site != image.site:
+        raise Invalid(
+            Code.IMAGE_MISFIT,
+            _("{image} is stored at site {there}, and {board} is at site {here}"),
+            hint=_("import the image at site {here}, or choose a board at site {there}"),
+            image=image.ref,
+            there=image.site,
+            board=board.name,
+            here=board.site,
+        )

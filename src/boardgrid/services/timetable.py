@@ -89,7 +89,7 @@ class Plan:
                 self.blocks |= {one.number}
             if not (one.is_block or one.is_seat):
                 self.owners[one.number] = one.user
-            if one.project is not None:
+            if one.project is not None and not one.is_seat:
                 self.projects[one.number] = one.project
             self.note_due(job.number)
             if (at := one.warn_at(self.soon)) is not None:
@@ -194,7 +194,9 @@ class Plan:
 
     def _uses(self, of: Mapping[int, UUID], owner: UUID, *, but: int) -> tuple[Use, ...]:
         jobs = (self.calendar.jobs[number] for number, one in of.items() if one == owner and number != but)
-        return tuple(Use(job.window, len(job.boards)) for job in jobs if not job.is_yielding)
+        return tuple(
+            Use(job.window, sum(demand.count for demand in job.demands)) for job in jobs if not job.is_yielding
+        )
 
     def patient(self) -> list[int]:
         """The jobs that wait for boards that nobody needs, likewise."""

@@ -140,9 +140,9 @@ class Tokens:
             if found is None or owner is None or not can(asker, "see", owner):
                 raise NotFound(
                     Code.TOKEN_UNKNOWN,
-                    _("there is no token {token}"),
+                    # Not what was asked for: somebody may give the token itself in the place of its id.
+                    _("there is no such token"),
                     hint=_("boardgrid token list shows yours"),
-                    token=token_id,
                 )
             work.remove(found)
         log.info("token.revoked", token=token_id, by=asker.name)

@@ -10,7 +10,7 @@ from boardgrid.messages import _
 from boardgrid.model.calendar import Demand, Job, Move, Placement
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import FarmError
-from boardgrid.model.reservation import Kind, Reservation
+from boardgrid.model.reservation import LIVE, Kind, Reservation
 from boardgrid.model.window import Window
 from boardgrid.services.beginning import begun, foretold, note, planned
 from boardgrid.services.desk import Work
@@ -70,7 +70,8 @@ def _on_fit_boards(work: Work, waiting: Reservation) -> Reservation:
         waiting = _replaced(work, waiting, board) or waiting
     left = [board for board in waiting.boards if board not in unfit]
     for board in unfit:
-        if left and board in waiting.boards:
+        # A block takes boards in when they are mended.
+        if (left or waiting.is_block) and board in waiting.boards:
             waiting = waiting.without(board)
             told = _("{board} is out of order, and no other does: it begins without").format(board=board)
             note(work, waiting, Phase.NOTED, told, Outcome.FAILED)
@@ -82,6 +83,7 @@ def hand_on(work: Work, board: str) -> None:
     carry_out_due(work)
     holder, clean = work.tx.holder_of(board), work.tx.board(board)
     if holder is None or clean is None or holder.is_block:
+        _serve_blocks(work)  # who waits for their root to be at rest there may begin
         return
     try:
         hand_over(work, holder, clean)
@@ -97,8 +99,32 @@ def offer(work: Work, boards: Iterable[str]) -> None:
     plan.vacated |= {board for board in boards if board not in plan.calendar.shut}
     if plan.vacated:
         _offer_vacated(work)
-    for number in sorted(plan.blocks):
+    _serve_blocks(work)
+
+
+def _serve_blocks(work: Work) -> None:
+    for number in sorted(work.plan.blocks):
+        _complete(work, planned(work, number))
         seat_next(work, number)
+
+
+def _complete(work: Work, block: Reservation) -> None:
+    """A block that lost boards takes others in, as soon as there are any."""
+    seats = [one for one in work.tx.reservations(within=block.number, states=LIVE) if one.is_running]
+    has = {*block.boards, *(board for one in seats for board in one.boards)}
+    [demand] = work.plan.calendar.jobs[block.number].demands
+    others = {board: place for board, place in demand.among.items() if board not in has}
+    rest = Window(work.now, block.window.end)
+    while len(has) < demand.count:
+        found = work.plan.calendar.place([Demand(1, others)], rest, work.now + GRACE)
+        if found is None:
+            return
+        make_room(work, found)
+        block = replace(block, boards=(*block.boards, *found.boards))
+        work.save(block)
+        has |= set(found.boards)
+        others = {board: place for board, place in others.items() if board not in has}
+        note(work, block, Phase.NOTED, _("{board} is one of its boards now").format(board=found.boards[0]))
 
 
 def _offer_vacated(work: Work) -> None:
@@ -146,8 +172,13 @@ def evict(work: Work, board: str, because: str = "") -> None:
     _rehome(work, board, because)
     vacated, stuck = _moved_off(work, board, because)
     for job in stuck:
-        told = _("{because}, and no other board does: it ends then unless {board} is mended")
         one = planned(work, job.number)
+        is_without = one.is_block or len(one.boards) > 1
+        told = (
+            _("{because}, and no other board does: it begins without, unless {board} is mended")
+            if is_without
+            else _("{because}, and no other board does: it ends then unless {board} is mended")
+        )
         note(work, one, Phase.NOTED, told.format(because=because, board=board), Outcome.FAILED)
     offer(work, vacated)
 
@@ -197,13 +228,15 @@ def _rehome(work: Work, board: str, because: str) -> None:
         end(work, holder, because=because)
         seat_again(work, holder)
         return
+    if holder.is_block:
+        work.save(holder.without(board))
+        return
     moved = _replaced(work, holder, board)
-    if moved is not None and not moved.is_block:
+    if moved is not None:
         for other in set(moved.boards) - set(holder.boards):
             if standing := work.tx.board(other):
                 hand_over(work, moved, standing)
-    elif moved is None and not holder.is_block:
-        # A block keeps it, for it may be mended before it is over.
+    else:
         end(work, holder, boards={board}, because=because)
 
 
@@ -249,16 +282,14 @@ def carry_out_due(work: Work) -> None:
             if one.is_running and one.window.end <= work.now:
                 freed |= set(end(work, one, because=_("its time was over")).boards)
             elif one.gives_way_at is not None and one.gives_way_at <= work.now:
-                freed |= set(one.boards)
-                end(work, one, because=_("its turn was over, and somebody else waited"), fate=Fate.ASIDE)
+                over = end(work, one, because=_("its turn was over, and somebody else waited"), fate=Fate.ASIDE)
+                freed |= set(over.boards)
             elif one.alive_until is not None and one.alive_until <= work.now:
-                freed |= set(one.boards)
-                end(work, one, because=_("its job was heard no more"))
+                freed |= set(end(work, one, because=_("its job was heard no more")).boards)
             elif one.window.end > work.now or (one.kind is Kind.QUEUED and _placed_anew(work, one)):
                 begins.append(one)
             else:
-                freed |= set(one.boards)
-                end(work, one, because=_("the farm was away for the whole of its time"))
+                freed |= set(end(work, one, because=_("the farm was away for the whole of its time")).boards)
         for one in begins:
             # The plan may have moved it meanwhile.
             again = work.tx.reservation(one.number)

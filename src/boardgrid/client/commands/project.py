@@ -146,7 +146,13 @@ def join(seat: Seat, name: str, users: tuple[str, ...], managers: tuple[str, ...
 @pass_seat
 def leave(seat: Seat, name: str, users: tuple[str, ...]) -> None:
     """Take users out of a project (its managers and admins). Their reservations go on."""
-    SHEET.show(seat.farm().change_project(name, remove=users), seat.output)
+    farm = seat.farm()
+    good = sum(one.is_good for one in farm.links(name))  # whoever leaves sees them no more afterwards
+    left = farm.change_project(name, remove=users)
+    if good:
+        sentence = _("{count} links still let people in: boardgrid project links {project}")
+        seat.tell(sentence.format(count=good, project=name))
+    SHEET.show(left, seat.output)
 
 
 @project.command("remove")
