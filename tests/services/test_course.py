@@ -127,6 +127,33 @@ class Course(RuleBasedStateMachine):
             with lawful():
                 self.house.farm.blocks.take_seat(who, blocks[which % len(blocks)].reservation.number, name)
 
+    @rule(board=boards, ahead=st.integers(0, 9), hours=st.integers(1, 3), forced=st.booleans())
+    def keep_a_board_free(self, board: str, ahead: int, hours: int, forced: bool) -> None:
+        start = self.house.now + timedelta(hours=ahead)
+        self.may_slip = True
+        with lawful():
+            self.house.farm.maintaining.add(
+                self.house.admin,
+                [Group(board=board)],
+                start=start,
+                end=start + timedelta(hours=hours),
+                reason="new fan",
+                force=forced,
+            )
+
+    @rule(user=users, is_in=st.booleans(), team=st.sampled_from(["", "red"]))
+    def change_the_class(self, user: str, is_in: bool, team: str) -> None:
+        with lawful():
+            if is_in:
+                self.house.farm.projects.change(self.house.admin, "robots", add={user: Part.MEMBER}, team=team)
+            else:
+                self.house.farm.projects.change(self.house.admin, "robots", remove=[user])
+
+    @rule()
+    def the_image_gets_a_version(self) -> None:
+        with lawful():
+            self.house.image()
+
     @rule(later=st.booleans())
     def call_a_block_off(self, later: bool) -> None:
         for view in self.house.farm.blocks.blocks(self.house.admin)[:1]:
@@ -316,7 +343,7 @@ class Course(RuleBasedStateMachine):
         with self.house.records.read() as records:
             live = {one.number: one for one in records.reservations(states=LIVE)}
         seats = [one for one in live.values() if one.is_seat]
-        people = [(one.within, person) for one in seats for person in {one.user, *one.members}]
+        people = [(one.within, person) for one in seats if one.boards for person in {one.user, *one.members}]
         assert self.shared or len(people) == len(set(people))
         for one in seats:
             assert one.within is not None

@@ -16,7 +16,7 @@ router = APIRouter(tags=["blocks"])
 def list_blocks(
     farm: TheFarm, asker: Asker, project: Annotated[str, Query(description="Of this project alone.")] = ""
 ) -> list[BlockOut]:
-    """Those that run or are to come, in the order of time, of one's projects; admins see all."""
+    """Those that run or are to come, in the order of time, of one's projects; operators and admins see all."""
     return [BlockOut.of(view) for view in farm.blocks.blocks(asker, project)]
 
 
@@ -49,7 +49,7 @@ def remove_block(
     asker: Asker,
     later: Annotated[bool, Query(description="With it those of its series that come after it.")] = False,
 ) -> None:
-    """Give it back, or call it off; the roots of who sits there are kept. The project's managers and admins may."""
+    """Give it back, or call it off; roots of who sits there are kept. Its managers, operators and admins may."""
     farm.blocks.remove(asker, number, later=later)
 
 

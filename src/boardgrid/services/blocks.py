@@ -101,7 +101,8 @@ class Blocks:
 
     def blocks(self, asker: User, project: str = "") -> list[BlockView]:
         """
-        Those that run or are to come, in the order of time: of a project, or of all that one is in; admins see all.
+        Those that run or are to come, in the order of time: of a project, or of all that one is in; operators and
+        admins see all.
 
         Raises:
             NotFound: PROJECT_UNKNOWN.

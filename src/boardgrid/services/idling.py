@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.deployment import DeploymentState, Event, Phase
+from boardgrid.model.deployment import DeploymentState, Phase
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.ports import Activity, Snapshot
+from boardgrid.services.beginning import note
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import Fate, end
 from boardgrid.services.showing import as_utc
@@ -48,11 +49,11 @@ class Idling:
                 until = work.now + self.grace
                 work.save(replace(one, idle_until=until))
                 told = _("nobody uses it and somebody waits: it is released at {at} unless somebody logs in")
-                _note(work, one, told.format(at=as_utc(until)))
+                note(work, one, Phase.NOTED, told.format(at=as_utc(until)))
                 log.info("reservation.idle", reservation=one.number, until=until.isoformat())
             elif _is_in_use(warn_at, work.now):
                 work.save(replace(one, idle_until=None))
-                _note(work, one, _("it is in use again, or nobody waits for it any more"))
+                note(work, one, Phase.NOTED, _("it is in use again, or nobody waits for it any more"))
             else:
                 end(work, one, because=_("nobody used it, and somebody waited for it"), fate=Fate.ASIDE)
                 offer(work, one.boards)
@@ -119,8 +120,3 @@ def _idle_since(
             return None
         since = max(since, deployment.opened_at, site.watched_since, seen.active_at if seen else since)
     return since
-
-
-def _note(work: Work, reservation: Reservation, told: str) -> None:
-    event = Event(0, work.now, "", 0, "reservation", Phase.NOTED, detail=told)
-    work.note(event, reservation=reservation.number, owner=reservation.user)

@@ -177,7 +177,7 @@ def take(seat: Seat, number: int | None, root: str | None, wait: bool | None, ti
 @click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def remove(seat: Seat, number: int, later: bool, yes: bool) -> None:
-    """Call a block off, or give it back; who sits there keeps their root (its project's managers and admins)."""
+    """Call a block off, or give it back; who sits there keeps their root (its managers, operators, admins)."""
     seat.must_say(yes, _("Give block {number} back?").format(number=number), "--yes")
     seat.farm().remove_block(number, later=later)
     seat.show_end(str(number), "over", _("block {number} is over").format(number=number))
