@@ -44,15 +44,21 @@ class Shelf(Generic[T]):
     key_of: Callable[[T], object] = field(init=False)
     known: Known[T] = field(default_factory=dict, init=False)
     find: Prepared = field(init=False)  # where the key is :_key
-    change: Prepared = field(init=False)  # where the key is :_key
+    changes: dict[tuple[str, ...], Prepared] = field(default_factory=dict, init=False)  # by the columns that change
     add: Prepared = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key_of", self.path if callable(self.path) else attrgetter(self.path or self.key))
         has_key = self.table.c[self.key] == bindparam("_key")
         object.__setattr__(self, "find", Prepared(select(self.table).where(has_key)))
-        object.__setattr__(self, "change", Prepared(update(self.table).where(has_key)))
         object.__setattr__(self, "add", Prepared(insert(self.table)))
+
+    def change(self, connection: Connection, key: object, row: Row) -> bool:
+        """Bring some columns of a row up to date; whether it is there."""
+        columns = tuple(row)
+        if columns not in self.changes:
+            self.changes[columns] = Prepared(update(self.table).where(self.table.c[self.key] == bindparam("_key")))
+        return bool(self.changes[columns].run(connection, row | {"_key": key}))
 
     def found(self, query: Prepared, connection: Connection, values: Values) -> list[T]:
         """What a query of whole rows finds. Things never change, so the same one may be given out again and again."""

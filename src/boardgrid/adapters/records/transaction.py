@@ -61,13 +61,18 @@ class SqlTransaction(SqlSnapshot):
     def _save(self, thing: Thing, *, is_new: bool) -> None:
         shelf = rows.SHELVES[type(thing)]
         row = shelf.pack(thing)
-        at = shelf.table, row[shelf.key]
+        key = row[shelf.key]
+        at = shelf.table, key
         before = self._known.get(at)
         is_new = is_new or (at in self._known and before is None)
         if isinstance(thing, Reservation):
             row["revision"] = self._revised(RESERVATIONS)
         # Not "insert or replace", which would delete the old row and with it what refers to it.
-        if is_new or not shelf.change.run(self._connection, row | {"_key": row[shelf.key]}):
+        if before is not None and not is_new:
+            was = shelf.pack(before)
+            if changed := {name: value for name, value in row.items() if name not in was or was[name] != value}:
+                shelf.change(self._connection, key, changed)
+        elif is_new or not shelf.change(self._connection, key, row):
             shelf.add.run(self._connection, row)
         self._known[at] = thing
         if isinstance(thing, User):
