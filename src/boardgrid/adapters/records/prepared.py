@@ -5,7 +5,7 @@ SQLAlchemy puts a statement together, finds it in its cache, and builds a result
 it is run: most of what a small statement costs. So it makes these ready, and the driver is given them as they are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Delete, Dialect, Insert, Select, Update
@@ -62,10 +62,6 @@ class Prepared:
         """How many rows it was about."""
         return self._for(connection, values).run(connection, values)
 
-    def run_each(self, connection: Connection, rows: Sequence[Values]) -> None:
-        if rows:
-            self._for(connection, rows[0]).run_each(connection, rows)
-
     def _for(self, connection: Connection, values: Values) -> "_Ready":
         engine = connection.dialect.name
         if engine not in self._ready:
@@ -116,14 +112,6 @@ class _Ready:
         except self._error as error:
             raise self._told(error, bound) from error
         return count
-
-    def run_each(self, connection: Connection, rows: Sequence[Values]) -> None:
-        driver: Any = connection.connection.dbapi_connection
-        bound = [self._bound(values) for values in rows]
-        try:
-            driver.cursor().executemany(self._sql, bound)
-        except self._error as error:
-            raise self._told(error, bound) from error
 
     def _bound(self, values: Values) -> Any:
         given = {**self._fixed, **values} if self._fixed else values

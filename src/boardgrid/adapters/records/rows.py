@@ -1,6 +1,6 @@
 """Things of the model as rows of tables, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -53,12 +53,12 @@ class Shelf(Generic[T]):
         object.__setattr__(self, "find", Prepared(select(self.table).where(has_key)))
         object.__setattr__(self, "add", Prepared(insert(self.table)))
 
-    def change(self, connection: Connection, key: object, row: Row) -> bool:
-        """Bring some columns of a row up to date; whether it is there."""
-        columns = tuple(row)
-        if columns not in self.changes:
-            self.changes[columns] = Prepared(update(self.table).where(self.table.c[self.key] == bindparam("_key")))
-        return bool(self.changes[columns].run(connection, row | {"_key": key}))
+    def change(self, columns: Iterable[str]) -> Prepared:
+        """Brings these columns up to date, where the key is :_key."""
+        names = tuple(columns)
+        if names not in self.changes:
+            self.changes[names] = Prepared(update(self.table).where(self.table.c[self.key] == bindparam("_key")))
+        return self.changes[names]
 
     def found(self, query: Prepared, connection: Connection, values: Values) -> list[T]:
         """What a query of whole rows finds. Things never change, so the same one may be given out again and again."""

@@ -43,9 +43,14 @@ class SqlSnapshot:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._plain = connection
         self._known: dict[tuple[Table, object], Any] = {}
         self._revisions: Revisions | None = None
+
+    @property
+    def _connection(self) -> Connection:
+        """For whatever looks at rows that may have been written in this transaction."""
+        return self._plain
 
     # --- people
 
@@ -313,7 +318,7 @@ class SqlSnapshot:
     def _one(self, shelf: Shelf[T], key: object) -> T | None:
         at = shelf.table, key
         if at not in self._known:
-            one = shelf.found(shelf.find, self._connection, {"_key": key})
+            one = shelf.found(shelf.find, self._plain, {"_key": key})  # what was written is known
             self._known[at] = one[0] if one else None
         found: T | None = self._known[at]
         return found

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from boardgrid.adapters.records import rows, schema
 from boardgrid.adapters.records.database import Database
-from boardgrid.adapters.records.prepared import Prepared
+from boardgrid.adapters.records.prepared import Prepared, Values
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
 from boardgrid.model.audit import AuditEntry
@@ -41,10 +41,29 @@ def _slots(reservation: Reservation) -> list[dict[str, object]]:
 
 
 class SqlTransaction(SqlSnapshot):
+    """What it writes waits until somebody looks, or until its end, to be written in one go."""
+
     def __init__(self, connection: Connection, database: Database) -> None:
         super().__init__(connection)
         self._database = database
         self._raised: dict[str, int] = {}  # the revisions of this transaction
+        self._waiting: list[tuple[Prepared, Values]] = []
+
+    @property
+    def _connection(self) -> Connection:
+        self.write()
+        return self._plain
+
+    def write(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        if len(waiting) == 1:
+            [(statement, values)] = waiting
+            statement.run(self._plain, values)
+        elif waiting:
+            with self._database.together(self._plain):
+                for statement, values in waiting:
+                    statement.run(self._plain, values)
 
     def recorded(self, thing: T) -> T | None:
         if isinstance(thing, User):
@@ -71,9 +90,9 @@ class SqlTransaction(SqlSnapshot):
         if before is not None and not is_new:
             was = shelf.pack(before)
             if changed := {name: value for name, value in row.items() if name not in was or was[name] != value}:
-                shelf.change(self._connection, key, changed)
-        elif is_new or not shelf.change(self._connection, key, row):
-            shelf.add.run(self._connection, row)
+                self._waiting.append((shelf.change(changed), changed | {"_key": key}))
+        elif is_new or not shelf.change(row).run(self._connection, row | {"_key": key}):
+            self._waiting.append((shelf.add, row))
         self._known[at] = thing
         if isinstance(thing, User):
             self._save_keys(thing)
@@ -90,12 +109,12 @@ class SqlTransaction(SqlSnapshot):
         slots = _slots(now)
         if before is None or _slots(before) != slots:
             if not is_new:
-                _SLOTS_GO.run(self._connection, {"_key": now.number})
-            _SLOT.run_each(self._connection, slots)
+                self._waiting.append((_SLOTS_GO, {"_key": now.number}))
+            self._waiting += [(_SLOT, slot) for slot in slots]
         if before is None or before.members != now.members:
             if not is_new:
-                _MEMBERS_GO.run(self._connection, {"_key": now.number})
-            _MEMBER.run_each(self._connection, [{"reservation": now.number, "user": one} for one in now.members])
+                self._waiting.append((_MEMBERS_GO, {"_key": now.number}))
+            self._waiting += [(_MEMBER, {"reservation": now.number, "user": one}) for one in now.members]
 
     def shelf_changed(self) -> None:
         self._revised(SHELF)
@@ -105,7 +124,7 @@ class SqlTransaction(SqlSnapshot):
         if of not in self._raised:
             before = self.revisions()
             number = (before.reservations if of == RESERVATIONS else before.shelf) + 1
-            _REVISE.run(self._connection, {"_key": of, "number": number})
+            self._waiting.append((_REVISE, {"_key": of, "number": number}))
             self._revisions = replace(before, **{of: number})
             self._raised[of] = number
         return self._raised[of]
@@ -133,7 +152,7 @@ class SqlTransaction(SqlSnapshot):
             self._known.clear()
 
     def add_audit(self, entries: Sequence[AuditEntry]) -> None:
-        _AUDIT.run_each(self._connection, [rows.pack_audit(entry) for entry in entries])
+        self._waiting += [(_AUDIT, rows.pack_audit(entry)) for entry in entries]
 
     def next_reservation(self) -> int:
         # One writer at a time, and no reservation is ever removed.
@@ -148,15 +167,16 @@ class SqlTransaction(SqlSnapshot):
         return (self._connection.scalar(select(func.max(schema.images.c.version)).where(of_this_name)) or 0) + 1
 
     def add_event(self, entry: Entry) -> None:
-        _EVENT.run(self._connection, rows.pack_entry(entry))
+        self._waiting.append((_EVENT, rows.pack_entry(entry)))
 
     def announce(self, *topics: str) -> None:
-        self._database.announce(self._connection, topics)
+        told = map(self._database.announcement, topics)
+        self._waiting += [one for one in told if one is not None]
 
     def is_new(self, report: UUID, at: datetime) -> bool:
         if _KNOWN_REPORT.first(self._connection, {"_key": report}):
             return False
-        _REPORT.run(self._connection, {"id": report, "at": at})
+        self._waiting.append((_REPORT, {"id": report, "at": at}))
         return True
 
     def forget_reports(self, before: datetime) -> None:
