@@ -7,15 +7,16 @@ One, for a new SQLAlchemy engine would compile every statement anew, which takes
 import atexit
 import sqlite3
 import tempfile
-from collections.abc import Callable, Hashable
-from contextlib import closing
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from shutil import copyfile
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from sqlalchemy import PoolProxiedConnection
+import psycopg
+from sqlalchemy import PoolProxiedConnection, event
 
 from boardgrid.adapters.records.postgresql import PostgresDatabase
 from boardgrid.adapters.records.sql import SqlRecords
@@ -72,6 +73,50 @@ class _Postgresql:
     def come_back(self, name: Hashable) -> None:
         self.records.engine.dispose()
         self._server.make("farm", template=self._kept[name])
+
+
+@contextmanager
+def watched(records: SqlRecords, note: Callable[[str], object]) -> Iterator[None]:
+    """*note* is called with each statement, before the driver is given it."""
+
+    class Sqlite(sqlite3.Cursor):
+        def execute(self, sql: str, *values: Any) -> "Sqlite":
+            note(sql)
+            return super().execute(sql, *values)
+
+        def executemany(self, sql: str, *values: Any) -> "Sqlite":
+            note(sql)
+            return super().executemany(sql, *values)
+
+    class SqliteConnection(sqlite3.Connection):
+        def cursor(self, _factory: Any = None) -> Any:
+            return super().cursor(Sqlite)
+
+        def execute(self, *sql_and_values: Any) -> Any:
+            return self.cursor().execute(*sql_and_values)
+
+    class Postgres(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *values: Any, **how: Any) -> "Postgres":
+            note(str(query))
+            return super().execute(query, *values, **how)
+
+        def executemany(self, query: Any, *values: Any, **how: Any) -> None:
+            note(str(query))
+            super().executemany(query, *values, **how)
+
+    def connect(_dialect: object, _record: object, _words: object, named: dict[str, Any]) -> None:
+        if records.engine.dialect.name == "sqlite":
+            named["factory"] = SqliteConnection
+        else:
+            named["cursor_factory"] = Postgres
+
+    event.listen(records.engine, "do_connect", connect)
+    records.engine.dispose()
+    try:
+        yield
+    finally:
+        event.remove(records.engine, "do_connect", connect)
+        records.engine.dispose()
 
 
 def _raw(connection: PoolProxiedConnection) -> sqlite3.Connection:

@@ -48,6 +48,11 @@ def test_with_a_plus_the_next_free_port_is_taken_and_the_remembered_one_first() 
     again.socket.close()
 
 
+def test_short_answers_are_not_held_back() -> None:
+    with sockets.open_tcp("api", Listen(LOCAL, 20000, or_next=True), key="controller.listen").socket as door:
+        assert door.proto == socket.IPPROTO_TCP, "asyncio sets TCP_NODELAY where it sees that"
+
+
 def test_an_address_of_another_machine_is_a_fault() -> None:
     with pytest.raises(Fault, match=r"gateway\.listen: cannot listen on 192\.0\.2\.1:9"):
         sockets.open_tcp("ssh", Listen(IPv4Address("192.0.2.1"), 9), key="gateway.listen")

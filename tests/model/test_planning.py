@@ -98,7 +98,7 @@ def test_the_agent_is_not_told_whether_people_may_have_a_board_nor_what_they_cho
     fit, unfit = Standing(BOARD), Standing(BOARD).set_aside("it smokes")
     described = Standing(replace(BOARD, properties={"ram_mb": 2048}, tags=frozenset({"camera"})))
     type_ = replace(TYPE, properties={"usb3": True})
-    assert fit.as_wish(TYPE) == unfit.as_wish(TYPE) == described.as_wish(type_)
+    assert fit.as_wish(TYPE) == unfit.as_wish(TYPE) == described.as_wish(type_.plain)
 
 
 def test_a_new_standing_is_parked_and_clean() -> None:

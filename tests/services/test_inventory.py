@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
 
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.model.board import BoardType, Boot, DriverSpec, Site
@@ -18,6 +17,7 @@ from boardgrid.model.wish import Gone, Parked
 from boardgrid.services.farm import Farm
 from boardgrid.services.views import BoardState
 from boardgrid.testing import FakePasswords
+from tests.databases import watched
 from tests.services.house import HOST_KEY, House, a_board
 
 
@@ -303,16 +303,9 @@ def _many(boards: int) -> tuple[BoardDeclared, ...]:
 def test_a_rehearsal_asks_the_records_no_more_often_for_many_boards(house: House, boards: int) -> None:
     assert isinstance(house.records, SqlRecords)
     asked: list[str] = []
-
-    def count(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        asked.append(statement)
-
-    event.listen(house.records.engine, "before_cursor_execute", count)
-    try:
+    with watched(house.records, asked.append):
         house.farm.inventory.apply(house.admin, TYPES, _many(boards), dry_run=True)
-    finally:
-        event.remove(house.records.engine, "before_cursor_execute", count)
-    assert len(asked) < 8
+    assert sum(one.startswith("SELECT") for one in asked) < 8
 
 
 def test_a_rehearsal_waits_for_no_writer(house: House) -> None:

@@ -70,10 +70,11 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     )
     app.state.farm, app.state.spool, app.state.streams = farm, spool, streams or Streams()
     v1 = APIRouter(prefix="/api/v1")
-    parts = (account, sso, people, rosters, notices, audit, shelf, images, reservations, blocks, rules, events, health)
+    # One route after the other is tried, so those that are asked for most come first.
+    parts = (reservations, account, sso, people, rosters, notices, audit, shelf, images, blocks, rules, events, health)
     for part in parts:
         v1.include_router(part.router)
-    for router in (health.router, v1, agents.router, gateways.router):
+    for router in (health.router, agents.router, v1, gateways.router):
         app.include_router(router)
     problem.install(app)
     app.add_middleware(Envelope)

@@ -43,7 +43,9 @@ def open_tcp(name: str, listen: Listen, *, remembered: int | None = None, key: s
     if listen.or_next:
         ports = [*([remembered] if remembered else []), *range(listen.port, min(listen.port + _TRIES, 65536))]
     for port in ports:
-        door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Told to be TCP, else asyncio would not know it for that, and keep the end of a short answer back for 40 ms
+        # until the beginning was acknowledged (Nagle).
+        door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             door.bind((str(listen.host), port))

@@ -43,6 +43,8 @@ def _plain(value: object) -> Any:
     match value:
         case None | bool() | int() | float():
             return value
+        case str() | UUID():
+            return str(value)
         case datetime():
             return value.isoformat()
         case tuple() | list():

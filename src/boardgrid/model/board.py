@@ -86,7 +86,9 @@ class Board:
     @property
     def plain(self) -> "Board":
         """As the agent knows it: whether people may have it, and by what they choose it, is no business of its."""
-        return replace(self, set_aside="", properties={}, tags=frozenset())
+        # Asked of all boards of a site whenever one of them changes.
+        is_plain = not (self.set_aside or self.properties or self.tags)
+        return self if is_plain else replace(self, set_aside="", properties={}, tags=frozenset())
 
 
 class Act(StrEnum):

@@ -101,7 +101,8 @@ class Standing:
         return replace(self, is_reached=True, tenant=self.tenant if isinstance(self.wish, Deployed) else None)
 
     def as_wish(self, type_: BoardType) -> BoardWish:
-        return BoardWish(self.board.plain, type_.plain, self.generation, self.wish, self.order, self.is_reached)
+        """Args: type_: plain, as the agent knows it."""
+        return BoardWish(self.board.plain, type_, self.generation, self.wish, self.order, self.is_reached)
 
     def _wished(self, wish: Wish) -> "Standing":
         return replace(self, wish=wish, generation=self.generation + 1, is_reached=False)

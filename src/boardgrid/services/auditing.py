@@ -21,6 +21,8 @@ from boardgrid.ports import OrderRecord, Snapshot, Thing
 
 def told(before: Thing | None, after: Thing | None) -> tuple[Facts, Facts]:
     """What differs, as it was and as it is. None: the thing was not there, or is there no more."""
+    if isinstance(before, Standing) and isinstance(after, Standing) and before.board == after.board:
+        return {}, {}  # what changes most often: its wish, which is not told
     return difference(_facts(before) if before else {}, _facts(after) if after else {})
 
 

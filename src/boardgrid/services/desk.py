@@ -288,9 +288,9 @@ class Desk:
                 check_account(tx.user(asker.id))
             work = Work(tx, self.now(), self.timetable, asker, act, origin)
             yield work
+            work.write_notices()  # first, for it looks things up: what is only written then goes out in one
             work.raise_versions()
             work.write_audit()
-            work.write_notices()
             plan = work.keep_plan()
             if topics := sorted(work.topics):
                 tx.announce(*topics)

@@ -152,7 +152,7 @@ def _is_renewal_due(state: SiteState, now: datetime) -> bool:
 
 def _wishes(records: Snapshot, state: SiteState) -> SiteWishes:
     site = state.site.name
-    types = {one.name: one for one in records.board_types()}
+    types = {one.name: one.plain for one in records.board_types()}
     going = records.roots(site=site, states={RootState.GOING})
     images = records.images(site=site, states={ImageState.BUILDING, ImageState.GOING})
     return SiteWishes(

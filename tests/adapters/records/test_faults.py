@@ -23,7 +23,7 @@ from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, User
 from boardgrid.model.uuid7 import uuid7
 from boardgrid.services.booking import Fate
-from tests.databases import lay
+from tests.databases import lay, watched
 from tests.services.house import HOUR, START, House, a_board
 
 Work = Callable[[House], object]
@@ -94,13 +94,12 @@ def _ended_at(records: SqlRecords, statement: int, end: Callable[[], None]) -> I
         if not left[0]:
             end()
 
-    for name in ("before_cursor_execute", "commit"):
-        event.listen(records.engine, name, count)
+    event.listen(records.engine, "commit", count)
     try:
-        yield
+        with watched(records, count):
+            yield
     finally:
-        for name in ("before_cursor_execute", "commit"):
-            event.remove(records.engine, name, count)
+        event.remove(records.engine, "commit", count)
 
 
 class Ended(BaseException):

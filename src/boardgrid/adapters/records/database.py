@@ -1,11 +1,13 @@
 """What SQL engines differ in, on one page. ``sqlite`` and ``postgresql`` answer it; nothing else knows which it is."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
+
+from boardgrid.adapters.records.prepared import Prepared, Values
 
 
 class Database(Protocol):
@@ -59,8 +61,11 @@ class Database(Protocol):
 
     # --- inside a transaction
 
-    def announce(self, connection: Connection, topics: Collection[str]) -> None:
-        """Tell other processes once this transaction is recorded."""
+    def announcement(self, topic: str) -> tuple[Prepared, Values] | None:
+        """The statement that tells other processes once its transaction is recorded; None: there is nobody to tell."""
+
+    def together(self, connection: Connection) -> AbstractContextManager[None]:
+        """What runs in the block need not be answered one by one; all of it has run when the block ends."""
 
     def guards(self, connection: Connection) -> set[str]:
         """Names of the guards that are there and in force."""

@@ -10,18 +10,20 @@ What is recorded is on the server's disk (synchronous_commit). Where the connect
 one can tell whether it was; so a fault says to look first.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from psycopg import Error
 from psycopg.abc import Buffer
 from psycopg.errors import LockNotAvailable
 from psycopg.types.string import StrDumperUnknown
-from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Text, bindparam, create_engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from boardgrid.adapters.records.complaints import busy, told
+from boardgrid.adapters.records.prepared import Prepared, Values
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict
 from boardgrid.postgresql import CHANNEL, Lock, Postgres
@@ -34,7 +36,7 @@ _MOST_IDLE_S = 60
 _JUST_ENDED_S = 2
 
 _WAIT_FOR_WRITER = text(f"SELECT pg_advisory_xact_lock({Lock.WRITER:d})")
-_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+_NOTIFY = Prepared(select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))))
 _GUARDS = text(
     """
     SELECT conrelid::regclass::text AS "table", conname AS name, 'CONSTRAINT' AS kind FROM pg_constraint
@@ -188,10 +190,18 @@ class PostgresDatabase:
 
     # --- inside a transaction
 
-    def announce(self, connection: Connection, topics: Collection[str]) -> None:
-        connection.execute(
-            _NOTIFY, [{"channel": CHANNEL, "payload": self._postgres.announced(topic)} for topic in topics]
-        )
+    def announcement(self, topic: str) -> tuple[Prepared, Values]:
+        return _NOTIFY, {"channel": CHANNEL, "payload": self._postgres.announced(topic)}
+
+    @contextmanager
+    def together(self, connection: Connection) -> Iterator[None]:
+        """Each answer that is waited for is a way to the server and back, while all other writers wait."""
+        driver: Any = connection.connection.dbapi_connection
+        try:
+            with driver.pipeline():
+                yield
+        except Error as error:
+            raise DBAPIError.instance(None, None, error, Error, dialect=connection.dialect) from error
 
     def guards(self, connection: Connection) -> set[str]:
         return {row.name for row in connection.execute(_GUARDS)}

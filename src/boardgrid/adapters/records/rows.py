@@ -1,13 +1,14 @@
 """Things of the model as rows of tables, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Insert, RowMapping, Select, Table, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from boardgrid.adapters.records import schema
+from boardgrid.adapters.records.prepared import Known, Prepared, Row, Values
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
@@ -28,35 +29,40 @@ from boardgrid.ports import Activity, Entry, Health, OrderRecord, SiteState
 
 T = TypeVar("T")
 
-Row = dict[str, Any]
-
 FARM = "farm"  # the key of what there is one of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shelf(Generic[T]):
-    """
-    The table that things of one kind lie in.
-
-    The statements that every use case needs are put together once: that takes SQLAlchemy longer than to run them.
-    """
+    """The table that things of one kind lie in, with the statements that every use case needs."""
 
     table: Table
     key: str
     pack: Callable[[T], Row]
-    unpack: Callable[[RowMapping], T]
+    unpack: Callable[[Values], T]
     path: str | Callable[[T], object] = ""  # to the key within the thing, where it is not just called so
     key_of: Callable[[T], object] = field(init=False)
-    find: Select[Any] = field(init=False)  # where the key is :_key
-    change: Update = field(init=False)  # where the key is :_key
-    add: Insert = field(init=False)
+    known: Known[T] = field(default_factory=dict, init=False)
+    find: Prepared = field(init=False)  # where the key is :_key
+    changes: dict[tuple[str, ...], Prepared] = field(default_factory=dict, init=False)  # by the columns that change
+    add: Prepared = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key_of", self.path if callable(self.path) else attrgetter(self.path or self.key))
         has_key = self.table.c[self.key] == bindparam("_key")
-        object.__setattr__(self, "find", select(self.table).where(has_key))
-        object.__setattr__(self, "change", update(self.table).where(has_key))
-        object.__setattr__(self, "add", insert(self.table))
+        object.__setattr__(self, "find", Prepared(select(self.table).where(has_key)))
+        object.__setattr__(self, "add", Prepared(insert(self.table)))
+
+    def change(self, columns: Iterable[str]) -> Prepared:
+        """Brings these columns up to date, where the key is :_key."""
+        names = tuple(columns)
+        if names not in self.changes:
+            self.changes[names] = Prepared(update(self.table).where(self.table.c[self.key] == bindparam("_key")))
+        return self.changes[names]
+
+    def found(self, query: Prepared, connection: Connection, values: Values) -> list[T]:
+        """What a query of whole rows finds. Things never change, so the same one may be given out again and again."""
+        return query.things(connection, values, self.unpack, self.known)
 
 
 _NAMES: dict[Any, tuple[str, ...]] = {}
@@ -72,7 +78,7 @@ def _flat(thing: Any, *leave_out: str) -> Row:
     return {name: getattr(thing, name) for name in _names(type(thing)) if name not in leave_out}
 
 
-def _picked(row: RowMapping, kind: type[Any]) -> Row:
+def _picked(row: Values, kind: type[Any]) -> Row:
     return {name: row[name] for name in _names(kind) if name in row}
 
 
@@ -85,7 +91,7 @@ def _pack_site(state: SiteState) -> Row:
     return _flat(state.site) | _flat(state, "site")
 
 
-def _unpack_site(row: RowMapping) -> SiteState:
+def _unpack_site(row: Values) -> SiteState:
     return SiteState(Site(**_picked(row, Site)), **_picked(row, SiteState))
 
 
@@ -98,7 +104,7 @@ def _pack_standing(standing: Standing) -> Row:
     )
 
 
-def _unpack_standing(row: RowMapping) -> Standing:
+def _unpack_standing(row: Values) -> Standing:
     order = None if row["order"] is None else PowerOrder(row["order"], row["order_act"])
     return Standing(Board(**_picked(row, Board)), **_picked(row, Standing) | {"order": order})
 
@@ -107,11 +113,11 @@ def _pack_windowed(thing: Reservation | Maintenance) -> Row:
     return _flat(thing, "window") | {"start": thing.window.start, "end": thing.window.end}
 
 
-def _unpack_reservation(row: RowMapping) -> Reservation:
+def _unpack_reservation(row: Values) -> Reservation:
     return Reservation(window=Window(row["start"], row["end"]), **_picked(row, Reservation))
 
 
-def _unpack_maintenance(row: RowMapping) -> Maintenance:
+def _unpack_maintenance(row: Values) -> Maintenance:
     return Maintenance(window=Window(row["start"], row["end"]), **_picked(row, Maintenance))
 
 
@@ -119,7 +125,7 @@ def _pack_order(state: OrderRecord) -> Row:
     return _flat(state, "order") | _flat(state.order)
 
 
-def _unpack_order(row: RowMapping) -> OrderRecord:
+def _unpack_order(row: Values) -> OrderRecord:
     return OrderRecord(PowerOrder(row["id"], row["act"]), **_picked(row, OrderRecord))
 
 
@@ -128,7 +134,7 @@ def pack_entry(entry: Entry) -> Row:
     return _flat(entry, "event") | _flat(entry.event, "number")
 
 
-def unpack_entry(row: RowMapping) -> Entry:
+def unpack_entry(row: Values) -> Entry:
     return Entry(Event(**_picked(row, Event)), **_picked(row, Entry))
 
 
@@ -137,7 +143,7 @@ def pack_audit(entry: AuditEntry) -> Row:
     return _flat(entry, "number")
 
 
-def unpack_audit(row: RowMapping) -> AuditEntry:
+def unpack_audit(row: Values) -> AuditEntry:
     return AuditEntry(**_picked(row, AuditEntry))
 
 

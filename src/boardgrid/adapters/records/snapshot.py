@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func, or_, select
 
 from boardgrid.adapters.records import rows, schema
+from boardgrid.adapters.records.prepared import Prepared
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
@@ -42,9 +43,14 @@ class SqlSnapshot:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._plain = connection
         self._known: dict[tuple[Table, object], Any] = {}
         self._revisions: Revisions | None = None
+
+    @property
+    def _connection(self) -> Connection:
+        """For whatever looks at rows that may have been written in this transaction."""
+        return self._plain
 
     # --- people
 
@@ -131,8 +137,9 @@ class SqlSnapshot:
         return self._one(rows.WEBHOOKS, webhook_id)
 
     def webhooks(self, owner: UUID | None) -> list[Webhook]:
-        farms = [schema.webhooks.c.owner.is_(None)] if owner is None else []
-        return self._all(rows.WEBHOOKS, "created_at", "id", equal={"owner": owner}, where=farms)
+        if owner is None:
+            return self._noted(rows.WEBHOOKS, rows.WEBHOOKS.found(_WEBHOOKS_OF_THE_FARM, self._connection, {}))
+        return self._all(rows.WEBHOOKS, "created_at", "id", equal={"owner": owner})
 
     def feed(self, feed_id: str) -> Feed | None:
         return self._one(rows.FEEDS, feed_id)
@@ -207,8 +214,8 @@ class SqlSnapshot:
 
     def holder_of(self, board: str) -> Reservation | None:
         # One that runs has its board from ever, so it is the first.
-        number = self._connection.scalar(_HOLDER, {"board": board})
-        return None if number is None else self.reservation(number)
+        found = _HOLDER.first(self._connection, {"board": board})
+        return self.reservation(found["reservation"]) if found else None
 
     def reservations(
         self,
@@ -244,7 +251,7 @@ class SqlSnapshot:
 
     def revisions(self) -> Revisions:
         if self._revisions is None:
-            found = {row.of: row.number for row in self._connection.execute(_REVISIONS)}
+            found = {row["of"]: row["number"] for row in _REVISIONS.rows(self._connection, {})}
             self._revisions = Revisions(found.get(RESERVATIONS, 0), found.get(SHELF, 0))
         return self._revisions
 
@@ -293,7 +300,7 @@ class SqlSnapshot:
             where.append(or_(event.board != "", event.owner.is_(None), event.owner == seen_by))
         order = event.number.desc() if newest else event.number
         query = select(schema.events).where(*where).order_by(order).limit(limit)
-        found = [rows.unpack_entry(row) for row in self._connection.execute(query).mappings()]
+        found = [rows.unpack_entry({**row}) for row in self._connection.execute(query).mappings()]
         return found[::-1] if newest else found
 
     def last_event(self) -> int:
@@ -310,7 +317,7 @@ class SqlSnapshot:
             where.append(entry.thing == thing)
         order = entry.number.desc() if newest else entry.number
         query = select(schema.audit).where(*where).order_by(order).limit(limit)
-        found = [rows.unpack_audit(row) for row in self._connection.execute(query).mappings()]
+        found = [rows.unpack_audit({**row}) for row in self._connection.execute(query).mappings()]
         return found[::-1] if newest else found
 
     # --- how
@@ -318,8 +325,8 @@ class SqlSnapshot:
     def _one(self, shelf: Shelf[T], key: object) -> T | None:
         at = shelf.table, key
         if at not in self._known:
-            row = self._connection.execute(shelf.find, {"_key": key}).mappings().first()
-            self._known[at] = None if row is None else shelf.unpack(row)
+            one = shelf.found(shelf.find, self._plain, {"_key": key})  # what was written is known
+            self._known[at] = one[0] if one else None
         found: T | None = self._known[at]
         return found
 
@@ -335,16 +342,28 @@ class SqlSnapshot:
         """What all applies to, of that which is not None."""
         equals = {name: value for name, value in equal.items() if value is not None}
         amongs = {name: tuple(values) for name, values in among.items() if values is not None}
-        query = _query(shelf, order, tuple(equals), tuple(amongs))
+        if not all(amongs.values()):
+            return []
+        widths = tuple((name, _width(len(values))) for name, values in amongs.items())
+        values = equals | {
+            f"{name}_{place}": amongs[name][min(place, len(amongs[name]) - 1)]
+            for name, width in widths
+            for place in range(width)
+        }
         if where or limit is not None:
-            query = query.where(*where).limit(limit)
-        found = [shelf.unpack(row) for row in self._connection.execute(query, equals | amongs).mappings()]
-        if shelf is not rows.USERS:
-            self._known |= {(shelf.table, shelf.key_of(one)): one for one in found}
-        return found
+            query = _query(shelf, order, tuple(equals), widths).where(*where).limit(limit)
+            things = [shelf.unpack({**row}) for row in self._connection.execute(query, values).mappings()]
+        else:
+            things = shelf.found(_prepared(shelf, order, tuple(equals), widths), self._connection, values)
+        return self._noted(shelf, things)
 
-    def _with_keys(self, query: Select[Any], key: object) -> User | None:
-        found = self._connection.execute(query, {"_key": key}).mappings().all()
+    def _noted(self, shelf: Shelf[T], things: list[T]) -> list[T]:
+        if shelf is not rows.USERS:
+            self._known |= {(shelf.table, shelf.key_of(one)): one for one in things}
+        return things
+
+    def _with_keys(self, query: Prepared, key: object) -> User | None:
+        found = query.rows(self._connection, {"_key": key})
         if not found:
             return None
         keys = tuple(row["_ssh_key"] for row in found if row["_ssh_key"] is not None)
@@ -353,13 +372,27 @@ class SqlSnapshot:
         return user
 
 
+def _width(count: int) -> int:
+    """So many places for that many values, of which the last is told again: else each count were another statement."""
+    return 1 << (count - 1).bit_length()
+
+
 @cache
-def _query(shelf: Shelf[Any], order: tuple[str, ...], equal: tuple[str, ...], among: tuple[str, ...]) -> Select[Any]:
-    """Put together once for each form in which it is asked: that takes SQLAlchemy longer than to run it."""
+def _prepared(
+    shelf: Shelf[Any], order: tuple[str, ...], equal: tuple[str, ...], among: tuple[tuple[str, int], ...]
+) -> Prepared:
+    return Prepared(_query(shelf, order, equal, among))
+
+
+@cache
+def _query(
+    shelf: Shelf[Any], order: tuple[str, ...], equal: tuple[str, ...], among: tuple[tuple[str, int], ...]
+) -> Select[Any]:
+    """Args: among: with how many values each."""
     column = shelf.table.c
     query = select(shelf.table).where(
         *(column[name] == bindparam(name) for name in equal),
-        *(column[name].in_(bindparam(name, expanding=True)) for name in among),
+        *(column[name].in_([bindparam(f"{name}_{place}") for place in range(width)]) for name, width in among),
     )
     for name in order:
         match name.split():
@@ -372,15 +405,21 @@ def _query(shelf: Shelf[Any], order: tuple[str, ...], equal: tuple[str, ...], am
     return query
 
 
-def _users_where(condition: ColumnElement[bool]) -> Select[Any]:
+def _users_where(condition: ColumnElement[bool]) -> Prepared:
     key = schema.user_keys.c
     joined = schema.users.outerjoin(schema.user_keys, key.user == schema.users.c.id)
-    return select(schema.users, key.key.label("_ssh_key")).select_from(joined).where(condition).order_by(key.place)
+    query = select(schema.users, key.key.label("_ssh_key")).select_from(joined)
+    return Prepared(query.where(condition).order_by(key.place))
 
 
 _USER_BY_ID = _users_where(schema.users.c.id == bindparam("_key"))
 _USER_BY_NAME = _users_where((schema.users.c.name == bindparam("_key")) & ~schema.users.c.removed)
-_HOLDER = select(schema.slots.c.reservation).where(
-    schema.slots.c.board == bindparam("board"), schema.slots.c.start == EVER
+_HOLDER = Prepared(
+    select(schema.slots.c.reservation).where(schema.slots.c.board == bindparam("board"), schema.slots.c.start == EVER)
 )
-_REVISIONS = select(schema.revisions)
+_REVISIONS = Prepared(select(schema.revisions))
+_WEBHOOKS_OF_THE_FARM = Prepared(
+    select(schema.webhooks)
+    .where(schema.webhooks.c.owner.is_(None))
+    .order_by(schema.webhooks.c.created_at, schema.webhooks.c.id)
+)

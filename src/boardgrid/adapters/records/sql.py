@@ -63,6 +63,8 @@ class SqlRecords:
             raise busy(self._database.busy_s)
         try:
             with self._database.told(), self._database.writing() as connection:
-                yield SqlTransaction(connection, self._database)
+                transaction = SqlTransaction(connection, self._database)
+                yield transaction
+                transaction.write()
         finally:
             self._writer.release()

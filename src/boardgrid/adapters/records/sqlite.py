@@ -9,8 +9,8 @@ board that was given away stays given away when the power fails.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -115,8 +115,11 @@ class SqliteFile:
 
     # --- inside a transaction
 
-    def announce(self, connection: Connection, topics: Collection[str]) -> None:
+    def announcement(self, topic: str) -> None:
         """Nobody else writes here and waits."""
+
+    def together(self, connection: Connection) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def guards(self, connection: Connection) -> set[str]:
         return set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from boardgrid.adapters.records import rows, schema
 from boardgrid.adapters.records.database import Database
+from boardgrid.adapters.records.prepared import Prepared, Values
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.adapters.records.snapshot import RESERVATIONS, SHELF, SqlSnapshot
 from boardgrid.model.audit import AuditEntry
@@ -21,11 +22,14 @@ from boardgrid.ports import Entry, Removable, Thing
 
 T = TypeVar("T", bound=Thing)
 
-_EVENT, _SLOT, _MEMBER, _AUDIT = (insert(one) for one in (schema.events, schema.slots, schema.members, schema.audit))
-_SLOTS_GO = delete(schema.slots).where(schema.slots.c.reservation == bindparam("_key"))
-_MEMBERS_GO = delete(schema.members).where(schema.members.c.reservation == bindparam("_key"))
-_REVISE = update(schema.revisions).where(schema.revisions.c.of == bindparam("_key"))
-_LAST_RESERVATION = select(func.max(schema.reservations.c.number))
+_EVENT, _SLOT, _MEMBER, _AUDIT, _REPORT = (
+    Prepared(insert(one)) for one in (schema.events, schema.slots, schema.members, schema.audit, schema.reports)
+)
+_SLOTS_GO = Prepared(delete(schema.slots).where(schema.slots.c.reservation == bindparam("_key")))
+_MEMBERS_GO = Prepared(delete(schema.members).where(schema.members.c.reservation == bindparam("_key")))
+_REVISE = Prepared(update(schema.revisions).where(schema.revisions.c.of == bindparam("_key")))
+_LAST_RESERVATION = Prepared(select(func.max(schema.reservations.c.number).label("number")))
+_KNOWN_REPORT = Prepared(select(schema.reports.c.id).where(schema.reports.c.id == bindparam("_key")))
 
 
 def _slots(reservation: Reservation) -> list[dict[str, object]]:
@@ -37,10 +41,29 @@ def _slots(reservation: Reservation) -> list[dict[str, object]]:
 
 
 class SqlTransaction(SqlSnapshot):
+    """What it writes waits until somebody looks, or until its end, to be written in one go."""
+
     def __init__(self, connection: Connection, database: Database) -> None:
         super().__init__(connection)
         self._database = database
         self._raised: dict[str, int] = {}  # the revisions of this transaction
+        self._waiting: list[tuple[Prepared, Values]] = []
+
+    @property
+    def _connection(self) -> Connection:
+        self.write()
+        return self._plain
+
+    def write(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        if len(waiting) == 1:
+            [(statement, values)] = waiting
+            statement.run(self._plain, values)
+        elif waiting:
+            with self._database.together(self._plain):
+                for statement, values in waiting:
+                    statement.run(self._plain, values)
 
     def recorded(self, thing: T) -> T | None:
         if isinstance(thing, User):
@@ -57,14 +80,19 @@ class SqlTransaction(SqlSnapshot):
     def _save(self, thing: Thing, *, is_new: bool) -> None:
         shelf = rows.SHELVES[type(thing)]
         row = shelf.pack(thing)
-        at = shelf.table, row[shelf.key]
+        key = row[shelf.key]
+        at = shelf.table, key
         before = self._known.get(at)
         is_new = is_new or (at in self._known and before is None)
         if isinstance(thing, Reservation):
             row["revision"] = self._revised(RESERVATIONS)
         # Not "insert or replace", which would delete the old row and with it what refers to it.
-        if is_new or not self._connection.execute(shelf.change, row | {"_key": row[shelf.key]}).rowcount:
-            self._connection.execute(shelf.add, row)
+        if before is not None and not is_new:
+            was = shelf.pack(before)
+            if changed := {name: value for name, value in row.items() if name not in was or was[name] != value}:
+                self._waiting.append((shelf.change(changed), changed | {"_key": key}))
+        elif is_new or not shelf.change(row).run(self._connection, row | {"_key": key}):
+            self._waiting.append((shelf.add, row))
         self._known[at] = thing
         if isinstance(thing, User):
             self._save_keys(thing)
@@ -81,14 +109,12 @@ class SqlTransaction(SqlSnapshot):
         slots = _slots(now)
         if before is None or _slots(before) != slots:
             if not is_new:
-                self._connection.execute(_SLOTS_GO, {"_key": now.number})
-            if slots:
-                self._connection.execute(_SLOT, slots)
+                self._waiting.append((_SLOTS_GO, {"_key": now.number}))
+            self._waiting += [(_SLOT, slot) for slot in slots]
         if before is None or before.members != now.members:
             if not is_new:
-                self._connection.execute(_MEMBERS_GO, {"_key": now.number})
-            if now.members:
-                self._connection.execute(_MEMBER, [{"reservation": now.number, "user": one} for one in now.members])
+                self._waiting.append((_MEMBERS_GO, {"_key": now.number}))
+            self._waiting += [(_MEMBER, {"reservation": now.number, "user": one}) for one in now.members]
 
     def shelf_changed(self) -> None:
         self._revised(SHELF)
@@ -98,7 +124,7 @@ class SqlTransaction(SqlSnapshot):
         if of not in self._raised:
             before = self.revisions()
             number = (before.reservations if of == RESERVATIONS else before.shelf) + 1
-            self._connection.execute(_REVISE, {"_key": of, "number": number})
+            self._waiting.append((_REVISE, {"_key": of, "number": number}))
             self._revisions = replace(before, **{of: number})
             self._raised[of] = number
         return self._raised[of]
@@ -126,11 +152,12 @@ class SqlTransaction(SqlSnapshot):
             self._known.clear()
 
     def add_audit(self, entries: Sequence[AuditEntry]) -> None:
-        self._connection.execute(_AUDIT, [rows.pack_audit(entry) for entry in entries])
+        self._waiting += [(_AUDIT, rows.pack_audit(entry)) for entry in entries]
 
     def next_reservation(self) -> int:
         # One writer at a time, and no reservation is ever removed.
-        return (self._connection.scalar(_LAST_RESERVATION) or 0) + 1
+        last = _LAST_RESERVATION.first(self._connection, {})
+        return ((last and last["number"]) or 0) + 1
 
     def next_maintenance(self) -> int:
         return (self._connection.scalar(select(func.max(schema.maintenances.c.number))) or 0) + 1
@@ -140,15 +167,16 @@ class SqlTransaction(SqlSnapshot):
         return (self._connection.scalar(select(func.max(schema.images.c.version)).where(of_this_name)) or 0) + 1
 
     def add_event(self, entry: Entry) -> None:
-        self._connection.execute(_EVENT, rows.pack_entry(entry))
+        self._waiting.append((_EVENT, rows.pack_entry(entry)))
 
     def announce(self, *topics: str) -> None:
-        self._database.announce(self._connection, topics)
+        told = map(self._database.announcement, topics)
+        self._waiting += [one for one in told if one is not None]
 
     def is_new(self, report: UUID, at: datetime) -> bool:
-        if self._connection.scalar(select(exists().where(schema.reports.c.id == report))):
+        if _KNOWN_REPORT.first(self._connection, {"_key": report}):
             return False
-        self._connection.execute(insert(schema.reports).values(id=report, at=at))
+        self._waiting.append((_REPORT, {"id": report, "at": at}))
         return True
 
     def forget_reports(self, before: datetime) -> None:

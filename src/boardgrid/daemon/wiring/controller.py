@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ async def serve(config: Config) -> None:
     descriptors.use_all()
     doors = sockets.inherited(os.environ) or _own_doors(config)
     post = _post(config)
+    _collect_less()
     with serving_services(config) as (farm, turn):
         postman = Postman(farm.postings, farm.changes, post, HttpHooks(allowed=config.notices.webhook_networks))
         server = _Server(
@@ -78,6 +80,16 @@ async def serve(config: Config) -> None:
             writing.cancel()
             server.should_exit = True
             await asyncio.gather(serving, for_all, writing, return_exceptions=True)
+
+
+def _collect_less() -> None:
+    """
+    What is loaded by now stays, and what a request makes goes without the collector's help: it looks for circles alone.
+    Where it looks as often as Python has it, after some hundred new things, it takes a tenth of our time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _do_for_all(farm: Farm, postman: Postman) -> None:
