@@ -13,12 +13,13 @@ from boardgrid.model.board import BoardType, Boot, DriverSpec, Site
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.inventory import BoardDeclared
 from boardgrid.model.report import SiteReport
+from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.wish import Gone, Parked
 from boardgrid.services.farm import Farm
 from boardgrid.services.views import BoardState
 from boardgrid.testing import FakePasswords
 from tests.databases import watched
-from tests.services.house import HOST_KEY, House, a_board
+from tests.services.house import HOST_KEY, HOUR, House, a_board
 
 
 def test_a_new_board_is_free_at_once_for_nobody_was_ever_on_it(house: House) -> None:
@@ -454,3 +455,11 @@ def test_a_site_is_shown_with_what_its_agent_and_gateway_told(house: House) -> N
 def test_an_nfs_path_is_a_path_wherever_it_is_shown(house: House) -> None:
     view = house.farm.inventory.put_board(house.admin, a_board(2, boot=Boot.FLASHED, nfs_path="/srv/NFSRoot1"))
     assert view.board.nfs_path == PurePosixPath("/srv/NFSRoot1")
+
+
+def test_a_board_that_joins_and_is_given_at_once_never_comes_back_below_its_generation(house: House) -> None:
+    house.image()
+    house.reserve(house.ada, board="tk1-1")
+    house.farm.booking.reserve(house.bob, groups=[Group(type="tk1")], image="tiny", for_=HOUR, kind=Kind.BEST_EFFORT)
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    assert house.wish("tk1-2").generation <= house.wishes.version

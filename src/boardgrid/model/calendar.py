@@ -169,19 +169,29 @@ class Calendar:
         self, demands: Sequence[Demand], lasting: timedelta, not_before: datetime, floor: datetime
     ) -> Placement | None:
         """The first place where nobody has to move."""
-        if self._pick(demands, Window(NEVER, NEVER), floor) is None:
+        if not self._are_there(demands):
             return None
         start = not_before
+        # For one board the soonest time is one at which it is free; for several each was looked at alone.
+        is_exact = len(demands) == 1 and demands[0].count == 1
         while True:
             soonest = max(self._soonest(demand, start, lasting, floor) for demand in demands)
             if soonest > start:
                 start = soonest
-                continue
+                if not is_exact:
+                    continue
             window = Window(start, start + lasting)
             if boards := self._pick(demands, window, floor):
                 return Placement(window, boards)
             # Each demand alone has its boards, all together have not: look after the next change.
             start = self._next_change(demands, start, floor)
+
+    def _are_there(self, demands: Sequence[Demand]) -> bool:
+        """Whether there are so many boards at all, none counted twice."""
+        offered = [[board for board in demand.among if board not in self.shut] for demand in demands]
+        if len(demands) == 1:
+            return len(offered[0]) >= demands[0].count
+        return _matched(demands, offered) is not None
 
     def _soonest(self, demand: Demand, not_before: datetime, lasting: timedelta, floor: datetime) -> datetime:
         """A time before which this demand alone cannot be met; met then, where it is *not_before*."""
@@ -272,11 +282,13 @@ class Calendar:
 
     def _with_moves(self, demands: Sequence[Demand], window: Window, floor: datetime) -> Placement | None:
         """Where it fits when jobs that have not begun change to boards that do as well."""
-        trial, moves = self.copy(), list[Move]()
         wanted = {board: place for demand in demands for board, place in demand.among.items()}
-        busy = [board for board in wanted if not self._is_free(board, window, floor)]
+        busy = heapq.nsmallest(_TRIES, self._movable(wanted, window))
+        if not busy:
+            return None
+        trial, moves = self.copy(), list[Move]()
         # One board after the other is freed, those with least on them first, until there are enough.
-        for board in heapq.nsmallest(_TRIES, busy, key=lambda one: (len(self.line(one).within(window)), wanted[one])):
+        for _jobs, _place, board in busy:
             made = trial._freeing(board, window, floor, wanted)
             if made is None:
                 continue
@@ -285,6 +297,15 @@ class Calendar:
             if boards := trial._pick(demands, window, floor):
                 return Placement(window, boards, tuple(moves))
         return None
+
+    def _movable(self, wanted: Mapping[str, int], window: Window) -> Iterator[tuple[int, int, str]]:
+        """The boards that somebody has over a window who may not have begun; each with how many that are."""
+        lines, jobs = self.lines, self.jobs
+        for board, place in wanted.items():
+            line = lines.get(board)
+            # Most boards are in use now, and who is first has begun.
+            if line is not None and (within := line.within(window)) and jobs[within[0]].is_movable:
+                yield len(within), place, board
 
     def _freeing(self, board: str, window: Window, floor: datetime, wanted: Collection[str]) -> list[Move] | None:
         """The moves that make a board free over a window; None: it cannot be."""
@@ -452,7 +473,7 @@ class _Holes:
         if start <= now:
             return False
         # Its own place may stand in the way of an earlier one on the same board.
-        if any(board in self._gaps for board in job.boards):
+        if not self._gaps.keys().isdisjoint(job.boards):
             return True
         if lasting > self._longest and start <= self._open:
             return False

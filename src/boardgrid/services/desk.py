@@ -48,6 +48,7 @@ class Work:
     origin: str = ""  # where nobody is known who asks
     topics: set[str] = field(default_factory=set)  # told when all of it is recorded
     _sites: set[str] = field(default_factory=set)  # whose agent or gateway is to hear of it
+    _generations: dict[str, int] = field(default_factory=dict)  # by site: the highest that a board of it came to
     _changed: dict[tuple[type, str], tuple[Thing | None, Thing | None]] = field(default_factory=dict)
     _told_of: dict[int | UUID, Changed] = field(default_factory=dict)
     _acts: list[str] = field(default_factory=list)  # things that were acted on, and did not change
@@ -154,7 +155,8 @@ class Work:
     def raise_versions(self) -> None:
         for name in sorted(self._sites):
             if state := self.tx.site(name):
-                self.tx.save(replace(state, version=state.version + 1))
+                # A board that joins and is given at once comes two generations on: those to come begin above the version.
+                self.tx.save(replace(state, version=max(state.version + 1, self._generations.get(name, 0))))
                 self.topics.add(wishes_of(name))
 
     def write_notices(self) -> None:
@@ -193,7 +195,9 @@ class Work:
         match before, after:
             case ((Standing() | None), Standing()):
                 if not _is_same_wish(before, after):
-                    self._sites.add(after.board.site)
+                    site = after.board.site
+                    self._sites.add(site)
+                    self._generations[site] = max(self._generations.get(site, 0), after.generation)
                 self._look_at_shelf(before, after)
             case ((Image() | None), Image()):
                 if (before and image_wish(before)) != image_wish(after):

@@ -161,19 +161,20 @@ class Plan:
         The jobs that wait for their turn: who holds fewest boards first, then who asked first. Of one user's the later
         ones count with those before them as held, so that who asks for much at once does not keep others waiting.
         """
-        held: dict[UUID, int] = {}
+        held: dict[int, int] = {}  # by the number of their id: ids themselves take longer to look up
         waiting = []
         for number, job in self.calendar.jobs.items():
             if job.has_begun:
                 if owner := self.owners.get(number):
-                    held[owner] = held.get(owner, 0) + len(job.boards)
+                    held[owner.int] = held.get(owner.int, 0) + len(job.boards)
             elif job.is_queued:
                 waiting.append(number)
         turns = []
         for number in sorted(waiting):
-            owner = self.owners[number]
-            turns.append((held.get(owner, 0), number))
-            held[owner] = held.get(owner, 0) + len(self.calendar.jobs[number].boards)
+            whose = self.owners[number].int
+            before = held.get(whose, 0)
+            turns.append((before, number))
+            held[whose] = before + len(self.calendar.jobs[number].boards)
         return [number for _turn, number in sorted(turns)]
 
     def may_have(self, job: Job, found: Placement) -> bool:
