@@ -155,7 +155,7 @@ class Work:
     def raise_versions(self) -> None:
         for name in sorted(self._sites):
             if state := self.tx.site(name):
-                # A board that joins and is given at once comes two generations on: those to come begin above the version.
+                # A board that joins and is given at once comes two generations on: those to come begin above it.
                 self.tx.save(replace(state, version=max(state.version + 1, self._generations.get(name, 0))))
                 self.topics.add(wishes_of(name))
 

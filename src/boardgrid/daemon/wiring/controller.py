@@ -85,7 +85,7 @@ async def serve(config: Config) -> None:
 def _collect_less() -> None:
     """
     What is loaded by now stays, and what a request makes goes without the collector's help: it looks for circles alone.
-    Where it looks as often as Python has it, after some hundred new things, it takes a tenth of our time.
+    Python has it look after some hundred new things, several times a request.
     """
     gc.collect()
     gc.freeze()
