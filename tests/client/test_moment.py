@@ -1,5 +1,6 @@
 """Times as people write them: in their own zone, with its days on which the clocks go forward or back."""
 
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -83,6 +84,22 @@ def test_a_time_that_is_there_twice_is_refused_with_both() -> None:
         read("2026-10-25 02:30", NOW, PARIS)
     assert refused.value.hint == "say which one: 2026-10-25T02:30+02:00 or 2026-10-25T02:30+01:00"
     assert read("2026-10-25T02:30+01:00", NOW, PARIS) == utc(2026, 10, 25, 1, 30)
+
+
+@pytest.mark.parametrize("machine", ["Europe/Paris", "America/New_York"])
+def test_the_machines_own_zone_has_no_hour_that_its_clocks_skip(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", machine)
+    time.tzset()
+    try:
+        skipped = "2027-03-28 02:30" if machine == "Europe/Paris" else "2027-03-14 02:30"
+        twice = "2026-10-25 02:30" if machine == "Europe/Paris" else "2026-11-01 01:30"
+        with pytest.raises(Complaint, match="the clocks go forward then: there is no"):
+            read(skipped, NOW)
+        with pytest.raises(Complaint, match="is there twice"):
+            read(twice, NOW)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_what_repeats_follows_the_clock_through_summer_and_winter() -> None:

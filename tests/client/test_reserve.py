@@ -146,7 +146,6 @@ def test_a_taken_board_is_a_conflict_that_says_until_when(shelf: FakeFarm, run: 
     [
         ["--image", "tiny"],
         ["tk1-1", "--type", "tk1", "--image", "tiny"],
-        ["tk1-1"],
         ["tk1-1", "--image", "tiny", "--root", "mine"],
         ["tk1-1", "--image", "tiny", "--for", "2"],
         ["tk1-1", "--image", "tiny", "--for", "soon"],

@@ -111,3 +111,11 @@ async def test_a_board_is_set_aside_and_made_fit(ask: Ask) -> None:
     assert "its fan is loud" in (await ask("board", "list", who="user")).out
     assert (await ask("board", "fit", "tk1-1")).code == 0
     assert (await ask("board", "aside", "tk1-1", "--reason", "why", who="user")).code == 4
+
+
+async def test_who_is_in_one_project_names_neither_it_nor_its_image(ask: Ask, door: Door) -> None:
+    assert (await ask("reserve", "--type", "tk1", "--no-wait", who="user")).code == 2
+    assert (await ask("project", "add", "robots", "ada", "--image", "tiny")).code == 0
+    assert (await ask("rule", "project", "--needed")).code == 0
+    made = await ask("reserve", "--type", "tk1", "--no-wait", "-o", "json", who="user")
+    assert (made.code, made.json["image"], made.json["project"]) == (0, "tiny:1", "robots")

@@ -125,7 +125,7 @@ async def test_a_user_is_put_out_within_a_second_when_they_are_suspended(course:
     async with asyncio.timeout(1):
         status, _out, err = await ssh.said()
     assert status == 255
-    assert "this key is not ada's any more" in err
+    assert "this key lets ada in no more" in err
     with pytest.raises(asyncssh.PermissionDenied):
         await door.connect("ada")
     await asyncio.to_thread(house.farm.accounts.restore, house.admin, "ada")

@@ -50,7 +50,7 @@ async def test_a_key_that_becomes_nobody_s_ends_its_connection_and_what_runs_on_
     door.doorkeeper.forget(door.line("ada"))
     status, _out, err = await ssh.said()
     assert status == 255
-    assert "this key is not ada's any more" in err
+    assert "this key lets ada in no more" in err
 
 
 async def test_who_gets_a_removed_user_s_name_shares_nothing_with_their_open_connections(door: Door) -> None:

@@ -303,8 +303,8 @@ def test_with_turns_whoever_had_theirs_gives_way_while_somebody_waits(house: Hou
     assert seat_of(house, "ada").gives_way_at is None  # nobody waits
     seat(house, "eve")
     gone = next(one for one in block(house).seats if one.gives_way_at)
-    assert gone.gives_way_at == LESSON + 20 * MINUTE  # half an hour after the board was theirs
-    house.pass_to(LESSON + 20 * MINUTE)
+    assert gone.gives_way_at == LESSON + 30 * MINUTE  # turns begin with the lesson
+    house.pass_to(LESSON + 30 * MINUTE)
     assert sitting(house)["eve"] == gone.board and gone.user not in sitting(house)
     assert house.found(gone.number).ended_because == "its turn was over, and somebody else waited"
     owner = person(house, gone.user)
@@ -744,3 +744,22 @@ def test_a_user_who_waits_for_a_seat_can_be_removed(house: House) -> None:
     waits = seat(house, "eve")
     house.farm.accounts.remove(house.admin, "eve")
     assert house.found(waits.number).ended_because == "its user's account was closed"
+
+
+def test_a_board_of_a_block_that_is_nobodys_is_not_called_free(house: House) -> None:
+    house.farm.projects.change(house.admin, "robots", remove=["bob", "eve"])
+    lesson(house)
+    house.pass_to(LESSON)
+    states = {one.board.name: one.state for one in house.farm.inventory.boards(house.bob)}
+    assert sorted(states.values()) == ["free", "held", "preparing"]
+
+
+def test_who_is_let_in_sees_what_is_on_the_board(house: House) -> None:
+    lesson(house)
+    house.pass_to(LESSON)
+    mine = seat_of(house, "ada")
+    house.user("mallory")
+    house.farm.booking.share(house.ada, mine.number, ["mallory"])
+    view = house.farm.booking.reservation(person(house, "mallory"), mine.number)
+    assert view.deployment is not None and view.image == "tiny:1"
+    assert house.farm.booking.reservation(house.bob, mine.number).deployment is None

@@ -115,10 +115,11 @@ def _days_ahead(word: str | None, clock: datetime, now: datetime) -> timedelta:
 
 def _at(clock: datetime, zone: tzinfo | None) -> datetime:
     """What the clocks of a zone show, as a time."""
-    first, second = (clock.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    # Which of the two is the earlier one differs: the machine's own zone has them the other way round in a gap.
+    first, second = sorted(clock.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first == second:
         return first
-    if first < second:
+    if first.astimezone(zone).replace(tzinfo=None, fold=0) == clock.replace(fold=0):
         once, again = first.astimezone(zone), second.astimezone(zone)
         raise Complaint(
             REQUEST_INVALID,
@@ -127,9 +128,8 @@ def _at(clock: datetime, zone: tzinfo | None) -> datetime:
                 first=once.isoformat(timespec="minutes"), second=again.isoformat(timespec="minutes")
             ),
         )
-    # Where clocks go forward, the later reading is what they would have shown before they went.
-    leap = second
-    while leap.astimezone(zone).utcoffset() != first.astimezone(zone).utcoffset():
+    leap = first
+    while leap.astimezone(zone).utcoffset() != second.astimezone(zone).utcoffset():
         leap += _MINUTE
     before, after = (leap - _MINUTE).astimezone(zone), leap.astimezone(zone)
     raise Complaint(

@@ -22,7 +22,7 @@ _COLOURS = {
     **dict.fromkeys(("open", "ready", "free", "done", "live", "ours", "running"), "green"),
     **dict.fromkeys(("failed", "set_aside", "silent", "other", "suspended"), "red"),
     **dict.fromkeys(
-        ("preparing", "building", "awaited", "cleaning", "closed", "going", "waiting", "captured"), "yellow"
+        ("held", "preparing", "building", "awaited", "cleaning", "closed", "going", "waiting", "captured"), "yellow"
     ),
 }
 

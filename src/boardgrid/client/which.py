@@ -31,24 +31,30 @@ def meant(farm: Farm, word: str | None, is_such: Callable[[Reservation], bool] =
         return Meant(farm.reservation(int(word)))
     mine = [one for one in farm.reservations(running=True) if is_such(one)]
     if word is not None:
-        # Whoever else has it: the farm says who may change it.
-        found = _having(word, mine) or _having(word, farm.reservations(running=True, everyone=True))
-        if found:
-            return Meant(found[0], word if len(found[0].boards) > 1 else None)
+        # Who has it now, whoever that is: the farm says who may change it. Then who has it later.
+        if found := _having(word, mine, farm.reservations(running=True, everyone=True)):
+            return Meant(found, word if len(found.boards) > 1 else None)
         raise Complaint(
             "reservation.unknown",
             _("you have no reservation of {board}").format(board=word[:80]),
             hint=_("`boardgrid status` lists those that you have"),
             status=404,
         )
-    if len(mine) == 1:
-        return Meant(mine[0])
+    # What runs is meant before what is to come, and a lesson is not one's own board.
+    for some in ([one for one in mine if one.is_running and one.kind != "block"], mine):
+        if len(some) == 1:
+            return Meant(some[0])
     if not mine:
         raise Complaint("reservation.unknown", _("you hold no board"), status=404)
     held = ", ".join(f"{one.number} ({', '.join(one.boards) or one.asked})" for one in mine)
     raise Complaint(NUMBER_MISSING, _("you hold several boards: say which, {held}").format(held=held))
 
 
-def _having(board: str, reservations: Iterable[Reservation]) -> list[Reservation]:
-    """Who has it now before who has it later."""
-    return sorted((one for one in reservations if board in {one.board, *one.boards}), key=lambda one: one.start)
+def _having(board: str, mine: Iterable[Reservation], everyones: Iterable[Reservation]) -> Reservation | None:
+    """What runs on it, else what the asker has on it later; never a block, which is told by its number."""
+    both = [*mine, *everyones]
+    having = [one for one in both if one.kind != "block" and board in {one.board, *one.boards}]
+    running = [one for one in having if one.is_running]
+    # Of those to come the asker's own stand first, and of each the next.
+    later = [sorted((one for one in having if one in some), key=lambda one: one.start) for some in (mine, everyones)]
+    return next(iter([*running, *later[0], *later[1]]), None)

@@ -16,4 +16,6 @@ class Limits:
     grace_s: float = 60.0  # how long sessions live on when the controller says nothing
     tell_s: float = 60.0  # no more often is told who is on which board
     tell_all_s: float = 300.0  # so often it is told though nothing has changed
-    poll_s: float = 25.0  # how long one question for changes may wait
+    # How long one question for changes may wait. What is known is as old as the question before the one that waits: of
+    # two and a restart of the controller between them *grace_s* has to be more.
+    poll_s: float = 15.0

@@ -77,7 +77,7 @@ class Watch:
                 users[guest.key] = await self.doorkeeper.user_of(guest.key)
             if users[guest.key] != guest.user:
                 log.info("visit.ended", user=guest.user, address=guest.address)
-                guest.leave(_("this key is not {user}'s any more").format(user=guest.user))
+                guest.leave(_("this key lets {user} in no more").format(user=guest.user))
                 continue
             for session in doubted:
                 pair = (guest.key, session.board)

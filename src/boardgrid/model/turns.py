@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import Block, Reservation
 
 NOTHING = timedelta(0)
 
@@ -25,18 +25,20 @@ def in_turn(waiting: Iterable[Reservation], had: Mapping[UUID, timedelta]) -> li
 
 
 def giving_way(
-    seats: Sequence[Reservation], waiting: int, turn: timedelta | None, now: datetime, grace: timedelta
+    seats: Sequence[Reservation], waiting: int, block: Block, now: datetime, grace: timedelta
 ) -> dict[int, datetime | None]:
     """
-    When each of the *seats* that run gives way to one of so many that wait, by number; None: it may stay.
+    When each of the *seats* that run gives way to one of so many that wait, by number; None: it may stay. Turns begin
+    with the lesson, however long before it boards were given out.
 
     Whose turn is over first goes first, and none before it was told for as long as *grace*. Who was told keeps to that
     while somebody waits.
     """
-    if turn is None:
+    if block.turn is None:
         return dict.fromkeys((one.number for one in seats), None)
-    order = sorted(seats, key=lambda one: (one.gives_way_at or max(one.window.start + turn, now + grace), one.number))
-    return {
-        one.number: (one.gives_way_at or max(one.window.start + turn, now + grace)) if place < waiting else None
-        for place, one in enumerate(order)
+    ends = {
+        one.number: one.gives_way_at or max(max(one.window.start, block.begins_at) + block.turn, now + grace)
+        for one in seats
     }
+    order = sorted(ends, key=lambda number: (ends[number], number))
+    return {number: ends[number] if place < waiting else None for place, number in enumerate(order)}

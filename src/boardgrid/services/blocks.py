@@ -239,7 +239,14 @@ def _lesson(work: Work, wanted: Wanted, start: datetime, ready: timedelta, block
         return accept(work, replace(wanted, for_=lasting, at=at, block=replace(block, begins_at=begins_at)))
     except Conflict as error:
         raise Conflict(
-            error.code, _("the lesson of {start}: {why}"), hint=error.hint, start=as_utc(begins_at), why=error.detail
+            error.code,
+            _("the lesson of {start}: {why}"),
+            # Whose hint tells how to reserve would mislead: none of it is about lessons.
+            hint=_("hold fewer boards, or at another time; boardgrid calendar shows who has them")
+            if error.code is Code.BOARD_TAKEN
+            else error.hint,
+            start=as_utc(begins_at),
+            why=error.detail,
         ) from error
 
 

@@ -145,7 +145,7 @@ def _take_turns(work: Work, block: Reservation) -> None:
     assert block.block is not None  # noqa: S101 - it is a block
     live = work.tx.reservations(within=block.number, states=LIVE)
     seats = [one for one in live if one.is_running]
-    ends = giving_way(seats, len(live) - len(seats), block.block.turn, work.now, GRACE)
+    ends = giving_way(seats, len(live) - len(seats), block.block, work.now, GRACE)
     for seat in seats:
         until = ends[seat.number]
         if until != seat.gives_way_at:

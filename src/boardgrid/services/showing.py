@@ -68,6 +68,8 @@ class Showing:
 
     def _board(self, standing: Standing, facts: Facts, holder: Reservation | None, health: Health | None) -> BoardView:
         state = state_of(standing)
+        if state is BoardState.FREE and holder is not None:
+            state = BoardState.HELD
         board = standing.board
         if not can(self.asker, "administer"):
             board = replace(board, power=tuple(DriverSpec(spec.driver) for spec in board.power))
@@ -115,7 +117,7 @@ class Showing:
         return DeploymentView(deployment, self.image_ref(deployment.image), root.name if root else "")
 
     def reservations(self, reservations: Sequence[Reservation]) -> list[ReservationView]:
-        seen = [one.number for one in reservations if self._is_theirs(one)]
+        seen = [one.number for one in reservations if self._is_in(one)]
         found: dict[int, list[Deployment]] = {}
         for deployment in self.records.deployments(reservations=seen) if seen else ():
             found.setdefault(deployment.reservation, []).append(deployment)
@@ -126,14 +128,17 @@ class Showing:
 
     def _reservation(self, reservation: Reservation, deployments: Sequence[Deployment]) -> ReservationView:
         members = tuple(self.user_name(one) for one in reservation.members)
-        is_theirs = self._is_theirs(reservation)
+        is_theirs = self._is_in(reservation)
         image = self.image_ref(reservation.image) if is_theirs else None
         project = self.records.project(reservation.project) if is_theirs and reservation.project else None
         shown = tuple(self.deployment(one) for one in deployments)
         user = self.user_name(reservation.user)
         return ReservationView(reservation, user, members, image, shown, project.name if project else None)
 
-    def _is_theirs(self, reservation: Reservation) -> bool:
+    def _is_in(self, reservation: Reservation) -> bool:
+        """What it boots is seen by who changes it, and by who is let in to its boards."""
+        if self.asker.id in reservation.members:
+            return True
         return can(self.asker, "change", to_decide_on(self.records, reservation))
 
     def user_name(self, user: UUID) -> str:

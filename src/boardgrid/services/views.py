@@ -37,6 +37,7 @@ class SiteView:
 
 class BoardState(StrEnum):
     FREE = "free"  # may be reserved
+    HELD = "held"  # a project's for a lesson, and nobody's seat
     PREPARING = "preparing"  # held; its deployment is under way
     OPEN = "open"  # held; it is its user's
     CLEANING = "cleaning"  # given back; not offered until it is parked

@@ -20,8 +20,8 @@ _EVERY = {"day": _DAY, "week": 7 * _DAY, "fortnight": 14 * _DAY}
 
 
 def _sitting(one: Block) -> str:
-    waiting = sum(not seat.board for seat in one.seats)
-    taken = len(one.seats) - waiting
+    waiting = sum(seat.state == "waiting" for seat in one.seats)
+    taken = sum(seat.state == "running" for seat in one.seats)
     words = _("{taken} of {all}").format(taken=taken, all=len(one.boards) or one.group.count)
     return _("{words}, {waiting} wait").format(words=words, waiting=waiting) if waiting else words
 
@@ -180,7 +180,10 @@ def remove(seat: Seat, number: int, later: bool, yes: bool) -> None:
     """Call a block off, or give it back; who sits there keeps their root (its managers, operators, admins)."""
     seat.must_say(yes, _("Give block {number} back?").format(number=number), "--yes")
     seat.farm().remove_block(number, later=later)
-    seat.show_end(str(number), "over", _("block {number} is over").format(number=number))
+    sentence = (
+        _("block {number} and what follows in its series are given back") if later else _("block {number} is over")
+    )
+    seat.show_end(str(number), "over", sentence.format(number=number))
 
 
 def _next(farm: Farm) -> Block:

@@ -1,13 +1,12 @@
 """``boardgrid maintenance``: windows in which boards are kept free."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 
 from boardgrid.client.answers import Maintenance
 from boardgrid.client.command import BOARDS, MAINTENANCES, TYPES, Noun
-from boardgrid.client.complaint import REQUEST_INVALID, Complaint
-from boardgrid.client.moment import shown
+from boardgrid.client.moment import read, shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
@@ -33,7 +32,7 @@ def maintenance() -> None:
 @click.argument("boards", nargs=-1, metavar="[BOARD]...", shell_complete=BOARDS)
 @click.option("--type", "-t", "type_", metavar="TYPE", shell_complete=TYPES, help="All boards of this type.")
 @click.option("--where", metavar="EXPR", help="All boards that an expression fits.")
-@click.option("--from", "start", metavar="TIME", help="When it begins, as 2026-03-02T08:00 in your zone; else now.")
+@click.option("--from", "start", metavar="TIME", help="When it begins: 'mon 8:00', '2026-03-02 08:00', +2h; else now.")
 @click.option("--to", "end", required=True, metavar="TIME", help="When it ends.")
 @click.option("--reason", required=True, help="Why, for everybody: 'new power supplies'.")
 @click.option("--force", is_flag=True, help="End what runs when it begins, and cancel what no other board does for.")
@@ -58,12 +57,13 @@ def add(
       boardgrid maintenance add tk1-1 tk1-2 --from 2026-03-02T08:00 --to 2026-03-02T12:00 --reason 'new fans'
       boardgrid maintenance add --where 'tag("rack.2")' --to 2026-03-02T12:00 --reason 'the rack moves' --force
     """
+    now = datetime.now(UTC)
     added = seat.farm().add_maintenance(
         boards,
         type_=type_,
         where=where,
-        start=None if start is None else _time(start),
-        end=_time(end),
+        start=None if start is None else read(start, now),
+        end=read(end, now),
         reason=reason,
         force=force,
     )
@@ -87,15 +87,3 @@ def remove(seat: Seat, number: int) -> None:
     """Call it off, or end it early: who waits gets the boards at once."""
     seat.farm().remove_maintenance(number)
     seat.show_end(str(number), "over", _("maintenance {number} is over").format(number=number))
-
-
-def _time(text: str) -> datetime:
-    """In the reader's own zone where it names none."""
-    try:
-        return datetime.fromisoformat(text.strip()).astimezone()
-    except (ValueError, OverflowError):
-        raise Complaint(
-            REQUEST_INVALID,
-            _("{text!r} is no time").format(text=text[:40]),
-            hint=_("it looks like 2026-03-02T08:00, in your zone, or 2026-03-02T08:00+01:00"),
-        ) from None

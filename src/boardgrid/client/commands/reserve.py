@@ -130,8 +130,8 @@ def reserve(
       boardgrid reserve tk1-1 --root before-the-upgrade --no-wait -o json
     """
     groups = _groups(what, type_, count, where)
-    if (image is None) == (root is None) and (image is not None or project is None):
-        raise Complaint(REQUEST_INVALID, _("say what it boots: --image REF, or --root NAME"))
+    if image is not None and root is not None:
+        raise Complaint(REQUEST_INVALID, _("--image and --root exclude each other: a root was made from an image"))
     if sum((at is not None, queue, best_effort)) > 1:
         raise Complaint(REQUEST_INVALID, _("--at, --queue and --best-effort exclude each other"))
     for_s = seconds(for_)
@@ -149,8 +149,9 @@ def reserve(
             if error.code != THING_IN_USE or time.monotonic() > ends_s:
                 raise
         time.sleep(_AGAIN_S)
-    seat.tell(_accepted(mine, image or root or ""))
-    if wait or (wait is None and not mine.is_waiting):
+    seat.tell(_accepted(mine, image or root or mine.image))
+    # What was to begin now may have to wait some minutes for a best-effort reservation to go.
+    if wait or (wait is None and (not mine.is_waiting or (at is None and kind == "fixed"))):
         mine = until_open(seat, farm, mine, timeout_s)
     elif mine.is_waiting:
         seat.tell(_later(mine))

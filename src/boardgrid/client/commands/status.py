@@ -35,7 +35,9 @@ class Held(Reservation):
 
 
 def _deployment(held: Held, key: str) -> object:
-    return getattr(held.deployment, key) if held.deployment else None
+    # Of a board that was given back before the others the deployment may be the newest.
+    newest = (held.boards and held.deployment_on(held.boards[0])) or held.deployment
+    return getattr(newest, key) if newest else None
 
 
 def _boards(held: Held) -> str:
@@ -50,7 +52,7 @@ def _state(held: Held) -> object:
     if len(held.boards) > 1:
         states = {one.state if (one := held.deployment_on(board)) else "waiting" for board in held.boards}
         return "open" if states == {"open"} else "preparing"
-    return held.deployment.state
+    return _deployment(held, "state")
 
 
 def _from(held: Held) -> str:
