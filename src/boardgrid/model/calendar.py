@@ -477,11 +477,12 @@ class _Holes:
             return True
         if lasting > self._longest and start <= self._open:
             return False
+        gaps = self._gaps
         for demand in job.demands:
-            few, many = sorted((self._gaps, demand.among), key=len)
-            for board in few:
-                if board in many:
-                    for begins, ends in self._gaps[board]:
+            among = demand.among
+            for board in gaps if len(gaps) <= len(among) else among:
+                if board in gaps and board in among:
+                    for begins, ends in gaps[board]:
                         if begins >= start:
                             break
                         if ends - begins >= lasting:
