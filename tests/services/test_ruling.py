@@ -140,7 +140,7 @@ def test_time_is_limited_for_all_and_by_type_also_when_it_is_extended(house: Hou
         with pytest.raises(Invalid):
             house.reserve(**what)
     house.farm.booking.extend(house.ada, number, HOUR)
-    with pytest.raises(Invalid, match="a board of type tk1 cannot be reserved for 10800 s"):
+    with pytest.raises(Invalid, match="a board of type tk1 cannot be reserved for 3 h"):
         house.farm.booking.extend(house.ada, number, HOUR)
 
 

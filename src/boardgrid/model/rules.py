@@ -287,14 +287,14 @@ class Bound:
     def _too_long(self, asked: timedelta, longest: timedelta, type_: str = "") -> Invalid:
         return Invalid(
             Code.DURATION_INVALID,
-            _("a board of type {type} cannot be reserved for {asked} s")
+            _("a board of type {type} cannot be reserved for {asked}")
             if type_
-            else _("a board cannot be reserved for {asked} s"),
+            else _("a board cannot be reserved for {asked}"),
             hint=_("project {project} has boards for at most {longest}")
             if self.project
             else _("ask for something between one minute and {longest}"),
             type=type_,
-            asked=f"{asked.total_seconds():.6f}".rstrip("0").rstrip("."),
+            asked=exactly(asked),
             longest=span(longest),
             project=self.project,
         )
@@ -329,6 +329,13 @@ def check_images(limits: Limits, *, kept_bytes: int, more_bytes: int = 0, awaite
             most=most / 1e9,
             used=kept_bytes / 1e9,
         )
+
+
+def exactly(lasting: timedelta) -> str:
+    """As a person says it where that is all of it, else to the part of a second."""
+    if lasting > timedelta(0) and lasting % timedelta(minutes=1) == timedelta(0):
+        return span(lasting)
+    return f"{lasting.total_seconds():.6f}".rstrip("0").rstrip(".") + " s"
 
 
 def span(lasting: timedelta) -> str:

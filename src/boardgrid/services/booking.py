@@ -15,7 +15,7 @@ from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import ImageState
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import RootState
-from boardgrid.model.rules import SHORTEST
+from boardgrid.model.rules import SHORTEST, exactly
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.ports import EVENTS, Snapshot
@@ -398,9 +398,9 @@ def _check_groups(groups: Sequence[Group]) -> None:
 def _too_short(for_: timedelta) -> Invalid:
     return Invalid(
         Code.DURATION_INVALID,
-        _("a board cannot be reserved for {asked} s"),
+        _("a board cannot be reserved for {asked}"),
         hint=_("ask for one minute or more"),
-        asked=f"{for_.total_seconds():.6f}".rstrip("0").rstrip("."),
+        asked=exactly(for_),
     )
 
 
