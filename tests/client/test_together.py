@@ -274,6 +274,12 @@ def test_a_reservation_is_extended_until_a_time(held: FakeFarm, run: Run) -> Non
     assert run("extend", "7", "1h", "--until", "+9h").code == 2
 
 
+def test_what_is_extended_until_a_time_ends_at_that_very_time(held: FakeFarm, run: Run) -> None:
+    held.reservations[7]["end"] = "2031-01-01T11:59:12.777900Z"
+    assert run("extend", "tk1-1", "--until", "2031-01-01 13:30 UTC").code == 0
+    assert end_of(held) == datetime(2031, 1, 1, 13, 30, tzinfo=UTC)
+
+
 def test_where_somebody_follows_the_answer_says_how_far_it_goes(held: FakeFarm, run: Run) -> None:
     held.followed_at = end_of(held) + timedelta(minutes=30)
     ended = run("extend", "+1h")
