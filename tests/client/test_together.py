@@ -341,6 +341,16 @@ def test_the_calendar_draws_what_is_taken_and_explains_its_characters(held: Fake
     assert shown[0].startswith("from 2")
 
 
+def test_the_calendar_shows_what_is_kept_free_for_maintenance(held: FakeFarm, run: Run) -> None:
+    start, end = "2031-01-01T11:00:00Z", "2031-01-01T12:00:00Z"
+    held.maintenance.append({"number": 1, "boards": ["tk1-2"], "start": start, "end": end, "reason": "new fans"})
+    shown = run("calendar", "--from", "2031-01-01 10:00Z", "--hours", "4").out.splitlines()
+    rows = {line.split()[0]: line.split()[1] for line in shown[2:5]}
+    assert rows["tk1-2"].strip(".") == "m" * (len(rows["tk1-2"]) // 4)
+    assert set(rows["tk1-1"]) == {"."}
+    assert shown[-1] == "m maintenance  . free"
+
+
 def test_the_calendar_is_the_reservations_for_programs(held: FakeFarm, run: Run) -> None:
     assert [one["number"] for one in run("calendar", "-o", "json").json] == [7]
     assert run("calendar", "--from", "+5h", "-o", "json").json == []
