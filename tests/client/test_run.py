@@ -180,6 +180,13 @@ def test_half_a_job_is_refused_before_anything_is_reserved(farm: FakeFarm, job: 
     assert farm.asked == []
 
 
+def test_a_key_file_that_is_not_there_is_noticed_before_anything_is_reserved(farm: FakeFarm, job: Job) -> None:
+    done = job("--identity", "/nonexistent", "--", "true")
+    assert done.returncode == 204
+    assert "there is no key file /nonexistent" in done.stderr
+    assert farm.reservations == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_whoever_ends_it_gets_the_board_given_back(
