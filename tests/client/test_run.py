@@ -172,11 +172,13 @@ def test_a_farm_that_is_away_and_one_that_refuses_are_told_apart(
 @pytest.mark.parametrize(
     "words",
     [["--board", "tk1-1", "--", "true"], ["--keep", "a", "--aside", "--", "true"], ["--put", "nothing", "--", "true"],
-     ["--for", "soon", "--", "true"], []],
+     ["--for", "soon", "--", "true"], ["--nonsense", "--", "true"], ["--output", "xml", "--", "true"], []],
     ids=" ".join,
 )  # fmt: skip
-def test_half_a_job_is_refused_before_anything_is_reserved(farm: FakeFarm, job: Job, words: list[str]) -> None:
-    assert job(*words).returncode == 2
+def test_half_a_job_is_refused_before_anything_is_reserved_and_not_with_a_code_of_commands(
+    farm: FakeFarm, job: Job, words: list[str]
+) -> None:
+    assert job(*words).returncode == 204
     assert farm.asked == []
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -38,6 +39,7 @@ _BY_CODE = {
     JOB_OVERTIME: ExitCode.JOB_OVERTIME,
     NAME_TAKEN: ExitCode.JOB_REFUSED,  # of the image to keep
 }
+_OWN = frozenset(code for code in ExitCode if code.name.startswith("JOB_"))
 
 
 class _Told(BaseException):
@@ -48,7 +50,26 @@ class _Told(BaseException):
         self.number = number
 
 
-@click.command(cls=Verb, context_settings={"allow_interspersed_args": False})
+class _Job(Verb):
+    """All that keeps the command from being run has a code of its own: 2 is the command's to end with."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.exceptions.UsageError as error:
+            error.exit_code = ExitCode.JOB_REFUSED  # type: ignore[misc]  # Click has it as one of the class
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Complaint as error:
+            if error.exit_code in _OWN:
+                raise
+            raise _judged(error, None, 0) from error
+
+
+@click.command(cls=_Job, context_settings={"allow_interspersed_args": False})
 @click.option("--board", metavar="NAME", shell_complete=BOARDS, help="This board.")
 @click.option("--type", "-t", "type_", metavar="TYPE", shell_complete=TYPES, help="Any board of this type.")
 @click.option("--where", metavar="EXPR", help="Any board that fits: 'ram_mb >= 2048 and tag(\"camera\")'.")
@@ -113,7 +134,7 @@ def run(
     from boardgrid.client.stay import Terms  # noqa: PLC0415 - what takes long to import is not needed for a mistake
 
     fate = "keep" if keep is not None else "aside" if aside else "discard"
-    farm = _asked(seat)
+    farm = seat.farm()
     steps = Steps()
     terms = Terms(queue_timeout_s=timeout_s, fate=fate, name=keep, login=login, identity=identity, listener=steps)
     stay = farm.reserve(group, image=image, for_s=for_s, how=terms)
@@ -149,13 +170,6 @@ def _group(board: str | None, type_: str | None, where: str | None) -> Group:
             hint=_("a job has one board; reserve several with boardgrid reserve"),
         )
     return Group(1, board or "", type_ or "", where or "")
-
-
-def _asked(seat: Seat) -> Farm:
-    try:
-        return seat.farm()
-    except Complaint as error:
-        raise _judged(error, None, 0) from error
 
 
 @contextmanager
