@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from boardgrid.client.answers import Group, Reservation
-from boardgrid.client.command import BOARDS, IMAGES, TYPES, Verb
+from boardgrid.client.command import BOARDS, IMAGES, PROJECTS, TYPES, Verb
 from boardgrid.client.complaint import (
     CONNECTION_LOST,
     JOB_OVERTIME,
@@ -73,7 +73,13 @@ class _Job(Verb):
 @click.option("--board", metavar="NAME", shell_complete=BOARDS, help="This board.")
 @click.option("--type", "-t", "type_", metavar="TYPE", shell_complete=TYPES, help="Any board of this type.")
 @click.option("--where", metavar="EXPR", help="Any board that fits: 'ram_mb >= 2048 and tag(\"camera\")'.")
-@click.option("--image", "-i", metavar="REF", shell_complete=IMAGES, required=True, help="What it boots.")
+@click.option("--image", "-i", metavar="REF", shell_complete=IMAGES, help="What it boots.")
+@click.option(
+    "--project",
+    metavar="NAME",
+    shell_complete=PROJECTS,
+    help="What it counts on, and whose image boots where none is named.",
+)
 @click.option("--for", "for_", metavar="SPAN", default="1h", show_default=True, help="How long at most.")
 @click.option("--queue-timeout", metavar="SPAN", help="Wait no longer than this for the board's turn.")
 @click.option("--put", metavar="PATH", multiple=True, help="Copy a file, or what is in a folder, to the board first.")
@@ -93,7 +99,8 @@ def run(
     board: str | None,
     type_: str | None,
     where: str | None,
-    image: str,
+    image: str | None,
+    project: str | None,
     for_: str,
     queue_timeout: str | None,
     put: tuple[str, ...],
@@ -121,9 +128,12 @@ def run(
     \b
     Examples:
       boardgrid run --type tk1 --image tiny --for 20m -- uname -a
+      boardgrid run --type tk1 --project robots -- uname -a
       boardgrid run -t tk1 -i debian-12 --put build/ --get 'results/*.xml' -- './test.sh > results/log'
     """
     group = _group(board, type_, where)
+    if image is None and project is None:
+        raise Complaint(REQUEST_INVALID, _("say what it boots: --image REF, or --project NAME for its image"))
     if sum((keep is not None, aside, discard)) > 1:
         raise Complaint(REQUEST_INVALID, _("--keep, --aside and --discard exclude each other"))
     for_s = seconds(for_)
@@ -137,7 +147,7 @@ def run(
     farm = seat.farm()
     steps = Steps()
     terms = Terms(queue_timeout_s=timeout_s, fate=fate, name=keep, login=login, identity=identity, listener=steps)
-    stay = farm.reserve(group, image=image, for_s=for_s, how=terms)
+    stay = farm.reserve(group, image=image, for_s=for_s, project=project, how=terms)
     with _told_to_end() as signals:
         try:
             with ExitStack() as stack:
