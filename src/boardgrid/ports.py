@@ -568,7 +568,6 @@ class Entry:
     """An event as it is recorded: *owner* is whom it concerns, None: the farm."""
 
     event: Event
-    reservation: int | None = None
     owner: UUID | None = None
 
 

@@ -158,16 +158,15 @@ def _each_board_was_ones_alone(house: House) -> None:
             entries = records.events(number, limit=1000)
         if not entries:
             break
-        for entry in entries:
-            one = entry.event
+        for one in (entry.event for entry in entries):
             number = one.number
-            if one.step != "reservation" or not one.board or entry.reservation is None:
+            if one.step != "reservation" or not one.board or one.reservation is None:
                 continue
             if one.phase is Phase.BEGAN:
-                assert one.board not in holders, f"{one.board} is given to {entry.reservation}: {holders[one.board]}"
-                holders[one.board] = entry.reservation
+                assert one.board not in holders, f"{one.board} is given to {one.reservation}: {holders[one.board]}"
+                holders[one.board] = one.reservation
                 seen += 1
-            elif one.phase is Phase.ENDED and holders.get(one.board) == entry.reservation:
+            elif one.phase is Phase.ENDED and holders.get(one.board) == one.reservation:
                 del holders[one.board]
     assert seen > BOARDS
 

@@ -85,6 +85,7 @@ async def test_a_list_is_the_same_events_and_ends(door: Door) -> None:
     last = an_event(door)
     answer = await door.ask("admin", "GET", f"/api/v1/events?after={last - 1}")
     assert [event["number"] for event in answer.json()] == [last]
+    assert answer.json()[0]["reservation"] is None
 
 
 async def test_a_silent_stream_says_that_it_is_alive(door: Door) -> None:

@@ -578,7 +578,7 @@ class FakeFarm:
     def chosen(self, query: dict[str, str]) -> list[Json]:
         after, number = int(query.get("after", "0")), query.get("reservation")
         return [
-            {key: value for key, value in event.items() if key != "reservation"}
+            event
             for event in self.events
             if event["number"] > after
             and query.get("board") in {None, event["board"]}

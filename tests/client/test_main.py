@@ -14,7 +14,7 @@ import pytest
 
 from boardgrid.client import VERSION
 from boardgrid.client.complaint import Complaint, ExitCode
-from boardgrid.client.main import cli
+from boardgrid.client.main import LEAVES, cli
 from tests.client.conftest import Run
 from tests.client.fake_farm import TOKEN, FakeFarm
 
@@ -72,13 +72,22 @@ def test_the_release_is_that_of_the_package(run: Run) -> None:
     assert run("version", "-o", "json").json == {"boardgrid": VERSION}
 
 
-def test_showing_the_release_imports_nothing_that_is_slow() -> None:
-    code = "import sys; sys.argv = ['boardgrid', '--version']\nfrom boardgrid.client.main import main\ntry: main()\n"
-    code += "except SystemExit: print(*sys.modules)"
-    loaded = ended_python(code).split()
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_showing_the_release_or_all_commands_imports_nothing_that_is_slow(option: str) -> None:
+    code = f"import sys; sys.argv = ['boardgrid', '{option}']\nfrom boardgrid.client.main import main\ntry: main()\n"
+    code += "except SystemExit: print('LOADED', *sys.modules)"
+    loaded = ended_python(code).partition("LOADED")[2].split()
     slow = {"httpx", "rich", "pydantic", "sqlalchemy", "fastapi", "asyncio", "json", "importlib.metadata", "email"}
     assert slow & set(loaded) == set()
     assert not any(name.startswith("boardgrid.client.commands") for name in loaded)
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_the_line_of_a_command_in_the_help_of_all_is_how_its_own_help_begins(name: str) -> None:
+    command, summary = cli.get_command(click.Context(cli), name), LEAVES[name].summary
+    assert command is not None
+    assert command.hidden == (not summary)
+    assert command.get_short_help_str(limit=1000).startswith(summary.removesuffix("."))
 
 
 @pytest.mark.slow
@@ -91,14 +100,10 @@ def test_the_help_of_a_command_waits_for_nothing_that_asks_a_farm() -> None:
 
 
 def test_the_client_loads_nothing_of_the_server() -> None:
-    every = "\n".join(f"import {place.partition(':')[0]}" for place in _leaves().values())
+    every = "\n".join(f"import {leaf.place.partition(':')[0]}" for leaf in LEAVES.values())
     loaded = ended_python(f"{every}\nimport boardgrid.client.farm, boardgrid.client.passage, sys; print(*sys.modules)")
     ours = {name for name in loaded.split() if name.startswith("boardgrid.")}
     assert {name for name in ours if not name.startswith("boardgrid.client")} <= {"boardgrid.messages"}
-
-
-def _leaves() -> dict[str, str]:
-    return dict(cli.leaves)
 
 
 def ended_python(code: str) -> str:
@@ -225,7 +230,7 @@ def test_a_bug_is_called_one_and_shows_no_traceback(tmp_path: Path, farm: FakeFa
 import sys
 from boardgrid.client.commands import version
 version.click = None
-from boardgrid.client.main import cli
+from boardgrid.client.main import LEAVES, cli
 cli.main(["version"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

@@ -24,7 +24,7 @@ def test_a_token_is_printed_alone_and_once(farm: FakeFarm, run: Run) -> None:
     assert made.out == "bg_fedcba9876543210_new\n"
     assert "token fedcba9876543210 (use), good until" in made.err
     shown = run("token", "list")
-    assert "nightly tests" in shown.out and "revoked" in shown.out and "bg_" not in shown.out
+    assert "nightly tests" in shown.out and "until revoked" in shown.out and "bg_" not in shown.out
     assert run("token", "revoke", "fedcba9876543210").code == 0
     assert run("token", "revoke", "fedcba9876543210").code == 3
     assert ("GET", "users/grace/tokens") not in farm.asked

@@ -217,6 +217,17 @@ def test_events_come_in_portions_and_are_told_as_one_list(shelf: FakeFarm, run: 
     assert run("events", "--board", "tk1-9", "-o", "json").json == []
 
 
+def test_an_event_of_no_board_says_of_which_reservation_it_is(shelf: FakeFarm, run: Run) -> None:
+    shelf.tell(47, "", "reservation", "noted", detail="grace lets grace in")
+    shelf.tell(47, "tk1-1", "board", "ended", detail="open")
+    shelf.tell(None, "", "site", "ended", detail="site lab works again")
+    _titles, of_reservation, of_board, of_site = run("events").out.splitlines()
+    assert of_reservation.split()[3:5] == ["#47", "reservation"]
+    assert of_board.split()[3:5] == ["tk1-1", "board"]
+    assert of_site.split()[3:5] == ["site", "ended"]
+    assert [one["reservation"] for one in run("events", "-o", "json").json] == [47, 47, None]
+
+
 def test_followed_events_are_a_line_of_json_each(shelf: FakeFarm) -> None:
     shelf.opened(shelf.reserve({"board": "tk1-1", "for_s": 60}))
     process = subprocess.Popen(

@@ -37,17 +37,17 @@ def environment(farm: FakeFarm, tmp_path: Path) -> dict[str, str]:
     return {**os.environ, **told}
 
 
-def argv(key_file: Path, *words: str) -> list[str]:
-    chosen = ["--type", "tk1", "--image", "tiny", "--identity", str(key_file)]
+def argv(key_file: Path, *words: str, boots: tuple[str, ...] = ("--image", "tiny")) -> list[str]:
+    chosen = ["--type", "tk1", *boots, "--identity", str(key_file)]
     return [sys.executable, "-m", "boardgrid.client", "run", *chosen, *words]
 
 
 @pytest.fixture
 def job(farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path) -> Job:
-    def job(*words: str) -> subprocess.CompletedProcess[str]:
+    def job(*words: str, boots: tuple[str, ...] = ("--image", "tiny")) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            argv(key_file, *words), cwd=tmp_path, env=environment(farm, tmp_path), input="the rest of a script\n",
-            capture_output=True, text=True, timeout=60, check=False,
+            argv(key_file, *words, boots=boots), cwd=tmp_path, env=environment(farm, tmp_path),
+            input="the rest of a script\n", capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
     return job
@@ -172,12 +172,35 @@ def test_a_farm_that_is_away_and_one_that_refuses_are_told_apart(
 @pytest.mark.parametrize(
     "words",
     [["--board", "tk1-1", "--", "true"], ["--keep", "a", "--aside", "--", "true"], ["--put", "nothing", "--", "true"],
-     ["--for", "soon", "--", "true"], []],
+     ["--for", "soon", "--", "true"], ["--nonsense", "--", "true"], ["--output", "xml", "--", "true"], []],
     ids=" ".join,
 )  # fmt: skip
-def test_half_a_job_is_refused_before_anything_is_reserved(farm: FakeFarm, job: Job, words: list[str]) -> None:
-    assert job(*words).returncode == 2
+def test_half_a_job_is_refused_before_anything_is_reserved_and_not_with_a_code_of_commands(
+    farm: FakeFarm, job: Job, words: list[str]
+) -> None:
+    assert job(*words).returncode == 204
     assert farm.asked == []
+
+
+@pytest.mark.slow
+def test_a_job_counts_on_a_project_and_boots_its_image_where_none_is_named(farm: FakeFarm, job: Job) -> None:
+    done = job("--", "true", boots=("--project", "robots"))
+    assert done.returncode == 0, done.stderr
+    assert over(farm)["asked"] == {"type": "tk1", "project": "robots", "for_s": 3600, "kind": "queued"}
+
+
+def test_a_job_says_what_its_board_boots(farm: FakeFarm, job: Job) -> None:
+    done = job("--", "true", boots=())
+    assert done.returncode == 204
+    assert "say what it boots: --image REF, or --project NAME" in done.stderr
+    assert farm.asked == []
+
+
+def test_a_key_file_that_is_not_there_is_noticed_before_anything_is_reserved(farm: FakeFarm, job: Job) -> None:
+    done = job("--identity", "/nonexistent", "--", "true")
+    assert done.returncode == 204
+    assert "there is no key file /nonexistent" in done.stderr
+    assert farm.reservations == {}
 
 
 @pytest.mark.slow

@@ -274,6 +274,12 @@ def test_a_reservation_is_extended_until_a_time(held: FakeFarm, run: Run) -> Non
     assert run("extend", "7", "1h", "--until", "+9h").code == 2
 
 
+def test_what_is_extended_until_a_time_ends_at_that_very_time(held: FakeFarm, run: Run) -> None:
+    held.reservations[7]["end"] = "2031-01-01T11:59:12.777900Z"
+    assert run("extend", "tk1-1", "--until", "2031-01-01 13:30 UTC").code == 0
+    assert end_of(held) == datetime(2031, 1, 1, 13, 30, tzinfo=UTC)
+
+
 def test_where_somebody_follows_the_answer_says_how_far_it_goes(held: FakeFarm, run: Run) -> None:
     held.followed_at = end_of(held) + timedelta(minutes=30)
     ended = run("extend", "+1h")
@@ -333,6 +339,16 @@ def test_the_calendar_draws_what_is_taken_and_explains_its_characters(held: Fake
     assert set(rows["rpi4-1"]) == {"x"}
     assert shown[-1] == "# yours  . free  x set aside"
     assert shown[0].startswith("from 2")
+
+
+def test_the_calendar_shows_what_is_kept_free_for_maintenance(held: FakeFarm, run: Run) -> None:
+    start, end = "2031-01-01T11:00:00Z", "2031-01-01T12:00:00Z"
+    held.maintenance.append({"number": 1, "boards": ["tk1-2"], "start": start, "end": end, "reason": "new fans"})
+    shown = run("calendar", "--from", "2031-01-01 10:00Z", "--hours", "4").out.splitlines()
+    rows = {line.split()[0]: line.split()[1] for line in shown[2:5]}
+    assert rows["tk1-2"].strip(".") == "m" * (len(rows["tk1-2"]) // 4)
+    assert set(rows["tk1-1"]) == {"."}
+    assert shown[-1] == "m maintenance  . free"
 
 
 def test_the_calendar_is_the_reservations_for_programs(held: FakeFarm, run: Run) -> None:

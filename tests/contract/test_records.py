@@ -599,7 +599,7 @@ def test_audit_entries_come_back_as_they_were_and_are_found(full: Records) -> No
 
 def _entry(board: str = "tk1-1", reservation: int | None = None, owner: UUID | None = None) -> Entry:
     event = Event(0, AT, board, 3, "boot", Phase.ENDED, DEPLOYMENT.id, Outcome.FAILED, 7.25, "why", ("a", "b\n"))
-    return Entry(event, reservation, owner)
+    return Entry(replace(event, reservation=reservation), owner)
 
 
 def test_events_come_back_as_they_were_under_numbers_that_rise(full: Records) -> None:

@@ -48,6 +48,7 @@ def test_the_course_of_a_reservation_is_told_in_order(house: House) -> None:
         ("reservation", f"reservation {number} was released"),
     ]
     assert [one.phase for one in events] == [Phase.BEGAN, Phase.ENDED, Phase.ENDED]
+    assert {one.reservation for one in events} == {number}
     all_of_it = [told for _step, told in _told(house.farm.history.after(house.ada))]
     for told in ("is being kept as mine:1", "mine:1 is ready", "is discarded", "is gone", "it is parked"):
         assert any(told in one for one in all_of_it), told

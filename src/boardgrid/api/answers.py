@@ -438,6 +438,7 @@ class EventOut(BaseModel):
     took_s: float | None
     detail: str
     console: tuple[str, ...]
+    reservation: int | None = Field(description="In whose course it happened.")
 
     @classmethod
     def of(cls, event: Event) -> Self:

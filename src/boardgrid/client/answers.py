@@ -495,6 +495,7 @@ class Event:
     took_s: float | None = None
     detail: str = ""
     console: tuple[str, ...] = ()
+    reservation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
-from boardgrid.client.answers import Board, Reservation
+from boardgrid.client.answers import Board, Maintenance, Reservation
 
 _STEPS_MIN = (1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440, 2880)  # a character is one of these
 _LABELS_H = (1, 2, 3, 4, 6, 12, 24)
@@ -19,12 +19,14 @@ class Mark(StrEnum):
     OTHERS = "="
     QUEUED = "~"  # somebody waits for their turn, and it may come earlier
     BEST_EFFORT = "-"
+    MAINTENANCE = "m"
     SHUT = "x"
     FREE = "."
 
 
 _RANK = list(Mark)
 Span = tuple[datetime, datetime]
+Taken = tuple[datetime, datetime, Mark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Chart:
 def chart(
     boards: Sequence[Board],
     reservations: Sequence[Reservation],
+    maintenances: Sequence[Maintenance],
     me: str,
     *,
     start: datetime,
@@ -80,19 +83,21 @@ def chart(
     step = timedelta(minutes=step_min)
     first = _floor(start, step)
     columns = min(room, -((first - start - lasting) // step))
-    by_board: dict[str, list[Reservation]] = {}
-    for one in reservations:
+    by_board: dict[str, list[Taken]] = {}
+    shown: tuple[Reservation | Maintenance, ...] = (*reservations, *maintenances)
+    for one in shown:
+        mark = _mark(one, me) if isinstance(one, Reservation) else Mark.MAINTENANCE
         for board in one.boards:
-            by_board.setdefault(board, []).append(one)
+            by_board.setdefault(board, []).append((one.start, one.end, mark))
     spans = [(first + column * step, first + (column + 1) * step) for column in range(columns)]
-    rows = tuple(Row(board.name, tuple(_marks(board, by_board.get(board.name, ()), me, spans))) for board in boards)
+    rows = tuple(Row(board.name, tuple(_marks(board, by_board.get(board.name, ()), spans))) for board in boards)
     return Chart(first, step, columns, rows)
 
 
-def _marks(board: Board, reservations: Sequence[Reservation], me: str, spans: Sequence[Span]) -> Iterator[Mark]:
+def _marks(board: Board, taken: Sequence[Taken], spans: Sequence[Span]) -> Iterator[Mark]:
     idle = Mark.SHUT if board.state in {"set_aside", "going"} else Mark.FREE
     for start, end in spans:
-        there = [_mark(one, me) for one in reservations if one.start < end and start < one.end]
+        there = [mark for begin, over, mark in taken if begin < end and start < over]
         yield min(there, key=_RANK.index, default=idle)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -88,15 +88,22 @@ class Noun(_Helped, click.Group):
             ) from (None)
 
 
+class Leaf(NamedTuple):
+    """Where a command is, as ``module:attribute``, and its line in the help of all, where it has one."""
+
+    place: str
+    summary: str = ""
+
+
 class Tree(Noun):
     """
-    All commands, by name; each is imported when it is called, or when the help of all is shown.
+    All commands, by name; each is imported when it is called.
 
     Args:
-        leaves: ``module:attribute`` by the command's name, in the order of the help.
+        leaves: by the command's name, in the order of the help.
     """
 
-    def __init__(self, *args: Any, leaves: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, leaves: Mapping[str, Leaf], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.leaves = leaves
 
@@ -106,10 +113,15 @@ class Tree(Noun):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.leaves:
             return None
-        module, _colon, attribute = self.leaves[cmd_name].partition(":")
+        module, _colon, attribute = self.leaves[cmd_name].place.partition(":")
         found = getattr(import_module(module), attribute)
         assert isinstance(found, click.Command)  # noqa: S101 - the table is ours, and a test loads all of it
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Click would ask each command for its help, so import them all.
+        with formatter.section(_("Commands")):
+            formatter.write_dl([(name, _(leaf.summary)) for name, leaf in self.leaves.items() if leaf.summary])
 
 
 def names_of(

@@ -547,6 +547,7 @@ class Farm:
         root: str | None = None,
         for_s: float = 3600,
         wait: bool = True,
+        project: str | None = None,
         how: "Terms | None" = None,
     ) -> "Stay":
         """
@@ -560,11 +561,13 @@ class Farm:
         Args:
             what: groups of boards, see ``book``.
             wait: for their turn, where they are not free now.
+            project: on which it counts; boots its image where neither is named.
         """
         from boardgrid.client.stay import Stay, Terms  # noqa: PLC0415 - few programs stay
 
         def book() -> answers.Reservation:
-            return self.book(*what, image=image, root=root, for_s=for_s, kind="queued" if wait else "fixed")
+            kind = "queued" if wait else "fixed"
+            return self.book(*what, image=image, root=root, for_s=for_s, kind=kind, project=project)
 
         return Stay(self, book, how or Terms())
 

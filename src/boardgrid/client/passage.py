@@ -111,17 +111,25 @@ def passage(farm: Farm, board: str, *, login: str, identity: str | None = None) 
     return Passage(name, login, me.name, gateway, keys, identity)
 
 
+def check_means(identity: str | None) -> None:
+    """
+    Whether there is what it takes to dial, for who would have to wait long to find out.
+
+    Raises:
+        Complaint: there is no ssh on this machine, or no such key file.
+    """
+    _ssh()
+    if identity:
+        _chosen(identity)
+
+
 @contextmanager
 def dialled(way: Passage, identity: str | None = None) -> Iterator[list[str]]:
     """
     The words that reach the board by the system's ssh, to which options and a command may be added. Their files are
     gone when this ends.
     """
-    ssh = shutil.which("ssh")
-    if ssh is None:
-        raise Complaint(
-            PROGRAM_MISSING, _("ssh is not on this machine"), hint=_("install OpenSSH's client: openssh-client")
-        )
+    ssh = _ssh()
     identity = way.identity or identity
     identities = _chosen(identity) if identity else _own_identities(ssh, way.gateway.host)
     with _private_folder() as folder:
@@ -172,6 +180,15 @@ def _private_folder() -> Iterator[Path]:
 def _write(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def _ssh() -> str:
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        raise Complaint(
+            PROGRAM_MISSING, _("ssh is not on this machine"), hint=_("install OpenSSH's client: openssh-client")
+        )
+    return ssh
 
 
 def _own_identities(ssh: str, host: str) -> list[str]:

@@ -11,7 +11,7 @@ from boardgrid.client.complaint import Complaint
 from boardgrid.client.farm import Farm
 from boardgrid.client.open_board import OpenBoard
 from boardgrid.client.opening import Listener, Silent, failure, until_settled
-from boardgrid.client.passage import dialled, passage
+from boardgrid.client.passage import check_means, dialled, passage
 from boardgrid.client.waiting import Deadline, until
 from boardgrid.messages import _
 
@@ -56,9 +56,10 @@ class Stay:
     def __enter__(self) -> tuple[OpenBoard, ...]:
         """
         Raises:
-            Complaint: it was refused; its turn did not come in time; a board could not be made ready. Then nothing is
-                left of it.
+            Complaint: ssh or the key file is not there; it was refused; its turn did not come in time; a board could
+                not be made ready. Then nothing is left of it.
         """
+        check_means(self._terms.identity)  # before a board is waited for and booted in vain
         with ExitStack() as stack:
             mine = self.reservation = self._book()
             stack.callback(self._give_back)

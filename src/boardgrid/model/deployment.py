@@ -59,3 +59,4 @@ class Event:
     took_s: float | None = None
     detail: str = ""
     console: tuple[str, ...] = ()  # the last lines of the board's console, where one is read
+    reservation: int | None = None  # in whose course it happened

@@ -72,5 +72,6 @@ def foretold(records: Snapshot, reservation: Reservation) -> str:
 
 def note(work: Work, reservation: Reservation, phase: Phase, told: str, outcome: Outcome | None = None) -> None:
     """Something about a reservation as a whole, whatever board it has."""
-    event = Event(0, work.now, "", 0, "reservation", phase, outcome=outcome, detail=told)
-    work.note(event, reservation=reservation.number, owner=reservation.user)
+    number = reservation.number
+    event = Event(0, work.now, "", 0, "reservation", phase, outcome=outcome, detail=told, reservation=number)
+    work.note(event, owner=reservation.user)

@@ -127,8 +127,8 @@ class Work:
     def new_id(self) -> UUID:
         return uuid7(self.now)
 
-    def note(self, event: Event, *, reservation: int | None = None, owner: UUID | None = None) -> None:
-        self.tx.add_event(Entry(event, reservation, owner))
+    def note(self, event: Event, *, owner: UUID | None = None) -> None:
+        self.tx.add_event(Entry(event, owner))
         self.topics.add(EVENTS)
 
     def note_board(
@@ -143,10 +143,11 @@ class Work:
         owner: UUID | None = None,
     ) -> None:
         """A change of a board's state, or of who has it."""
+        name, generation, tenant = standing.board.name, standing.generation, standing.tenant
         event = Event(
-            0, self.now, standing.board.name, standing.generation, step, phase, standing.tenant, outcome, detail=detail
+            0, self.now, name, generation, step, phase, tenant, outcome, detail=detail, reservation=reservation
         )
-        self.note(event, reservation=reservation, owner=owner)
+        self.note(event, owner=owner)
 
     def note_thing(self, step: str, detail: str, owner: UUID | None, outcome: Outcome = Outcome.OK) -> None:
         """A change of an image, a root or a site."""

@@ -85,8 +85,9 @@ def end(
     if reservation.is_seat and reservation.is_running:
         _give_back(work, reservation)
     if not reservation.is_running:
-        event = Event(0, work.now, "", 0, "reservation", Phase.ENDED, outcome=Outcome.CANCELLED, detail=told)
-        work.note(event, reservation=reservation.number, owner=reservation.user)
+        number, outcome = reservation.number, Outcome.CANCELLED
+        event = Event(0, work.now, "", 0, "reservation", Phase.ENDED, outcome=outcome, detail=told, reservation=number)
+        work.note(event, owner=reservation.user)
     log.info("reservation.ended", reservation=reservation.number, boards=reservation.boards, because=because)
     return ended
 

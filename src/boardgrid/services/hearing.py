@@ -86,8 +86,9 @@ def _step(work: Work, site: str, report: StepReport) -> bool:
         took_s=_seconds(report.took_s),
         detail=report.detail[:_WORDS_MOST],
         console=tuple(line[:_LINE_MOST] for line in report.console[-_LINES_MOST:]),
+        reservation=whose.number if whose else None,
     )
-    work.note(event, reservation=whose.number if whose else None, owner=whose.user if whose else None)
+    work.note(event, owner=whose.user if whose else None)
     return True
 
 

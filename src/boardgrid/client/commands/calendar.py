@@ -18,10 +18,17 @@ _LEGEND = {
     Mark.OTHERS: "others'",
     Mark.QUEUED: "queued",
     Mark.BEST_EFFORT: "best effort",
+    Mark.MAINTENANCE: "maintenance",
     Mark.FREE: "free",
     Mark.SHUT: "set aside",
 }
-_COLOURS = {Mark.MINE: "green", Mark.OTHERS: "red", Mark.QUEUED: "yellow", Mark.BEST_EFFORT: "blue"}
+_COLOURS = {
+    Mark.MINE: "green",
+    Mark.OTHERS: "red",
+    Mark.QUEUED: "yellow",
+    Mark.BEST_EFFORT: "blue",
+    Mark.MAINTENANCE: "magenta",
+}
 
 
 @click.command(cls=Verb)
@@ -32,7 +39,8 @@ _COLOURS = {Mark.MINE: "green", Mark.OTHERS: "red", Mark.QUEUED: "yellow", Mark.
 @pass_seat
 def calendar(seat: Seat, from_: str | None, hours: int, type_: str | None, where: str | None) -> None:
     """
-    Show who has which board in the next hours, by the clock of your own time zone.
+    Show who has which board in the next hours, and which is kept free for maintenance, by the clock of your own time
+    zone.
 
     With -o json, the reservations of that time.
 
@@ -60,7 +68,8 @@ def calendar(seat: Seat, from_: str | None, hours: int, type_: str | None, where
                 click.echo(one.number)
         case Output.TABLE:
             width = min(_WIDEST, max(_NARROWEST, shutil.get_terminal_size().columns))
-            _draw(chart(boards, reservations, farm.me().name, start=start, lasting=lasting, width=width))
+            maintenances, me = farm.maintenances(), farm.me().name
+            _draw(chart(boards, reservations, maintenances, me, start=start, lasting=lasting, width=width))
             if not boards:
                 seat.tell(_("there is no such board"))
 

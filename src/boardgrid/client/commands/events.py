@@ -32,7 +32,7 @@ def events(
 ) -> None:
     """
     Show the history of boards: each step of a deployment, and each change of state. The newest of it, unless --after
-    says from where on.
+    says from where on. What concerns no board has its reservation instead: #7.
 
     With --follow and -o json each event is one line of JSON.
 
@@ -76,7 +76,7 @@ def _show(event: Event, output: Output) -> None:
             line = _FORMAT.format(
                 event.number,
                 event.at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-                plain(event.board),
+                plain(event.board) or ("" if event.reservation is None else f"#{event.reservation}"),
                 plain(event.step),
                 plain(event.outcome or event.phase),
                 "" if event.took_s is None else took(event.took_s),

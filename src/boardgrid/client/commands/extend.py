@@ -36,13 +36,13 @@ def extend(seat: Seat, which: str | None, span: str | None, until: str | None) -
         which, span = None, which  # what stands alone says for how long
     if (span is None) == (until is None):
         raise Complaint(REQUEST_INVALID, _("say for how long: +1h, or --until TIME"))
-    by_s = None if span is None else seconds(span)
+    by_s: float | None = None if span is None else seconds(span)
     to = None if until is None else read(until, datetime.now(UTC))
     farm = seat.farm()
     mine = meant(farm, which, lambda one: one.is_running).reservation
     if by_s is None:
         assert to is not None  # noqa: S101 - one of both was said
-        by_s = round((to - mine.end).total_seconds())
+        by_s = (to - mine.end).total_seconds()  # to the fraction: it ends at the time that was said
         if by_s <= 0:
             sentence = _("reservation {number} lasts until {end} already")
             raise Complaint(REQUEST_INVALID, sentence.format(number=mine.number, end=told(mine.end, datetime.now(UTC))))

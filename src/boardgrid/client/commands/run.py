@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from boardgrid.client.answers import Group, Reservation
-from boardgrid.client.command import BOARDS, IMAGES, TYPES, Verb
+from boardgrid.client.command import BOARDS, IMAGES, PROJECTS, TYPES, Verb
 from boardgrid.client.complaint import (
     CONNECTION_LOST,
     JOB_OVERTIME,
@@ -38,6 +39,7 @@ _BY_CODE = {
     JOB_OVERTIME: ExitCode.JOB_OVERTIME,
     NAME_TAKEN: ExitCode.JOB_REFUSED,  # of the image to keep
 }
+_OWN = frozenset(code for code in ExitCode if code.name.startswith("JOB_"))
 
 
 class _Told(BaseException):
@@ -48,11 +50,36 @@ class _Told(BaseException):
         self.number = number
 
 
-@click.command(cls=Verb, context_settings={"allow_interspersed_args": False})
+class _Job(Verb):
+    """All that keeps the command from being run has a code of its own: 2 is the command's to end with."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.exceptions.UsageError as error:
+            error.exit_code = ExitCode.JOB_REFUSED  # type: ignore[misc]  # Click has it as one of the class
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Complaint as error:
+            if error.exit_code in _OWN:
+                raise
+            raise _judged(error, None, 0) from error
+
+
+@click.command(cls=_Job, context_settings={"allow_interspersed_args": False})
 @click.option("--board", metavar="NAME", shell_complete=BOARDS, help="This board.")
 @click.option("--type", "-t", "type_", metavar="TYPE", shell_complete=TYPES, help="Any board of this type.")
 @click.option("--where", metavar="EXPR", help="Any board that fits: 'ram_mb >= 2048 and tag(\"camera\")'.")
-@click.option("--image", "-i", metavar="REF", shell_complete=IMAGES, required=True, help="What it boots.")
+@click.option("--image", "-i", metavar="REF", shell_complete=IMAGES, help="What it boots.")
+@click.option(
+    "--project",
+    metavar="NAME",
+    shell_complete=PROJECTS,
+    help="What it counts on, and whose image boots where none is named.",
+)
 @click.option("--for", "for_", metavar="SPAN", default="1h", show_default=True, help="How long at most.")
 @click.option("--queue-timeout", metavar="SPAN", help="Wait no longer than this for the board's turn.")
 @click.option("--put", metavar="PATH", multiple=True, help="Copy a file, or what is in a folder, to the board first.")
@@ -72,7 +99,8 @@ def run(
     board: str | None,
     type_: str | None,
     where: str | None,
-    image: str,
+    image: str | None,
+    project: str | None,
     for_: str,
     queue_timeout: str | None,
     put: tuple[str, ...],
@@ -100,9 +128,12 @@ def run(
     \b
     Examples:
       boardgrid run --type tk1 --image tiny --for 20m -- uname -a
+      boardgrid run --type tk1 --project robots -- uname -a
       boardgrid run -t tk1 -i debian-12 --put build/ --get 'results/*.xml' -- './test.sh > results/log'
     """
     group = _group(board, type_, where)
+    if image is None and project is None:
+        raise Complaint(REQUEST_INVALID, _("say what it boots: --image REF, or --project NAME for its image"))
     if sum((keep is not None, aside, discard)) > 1:
         raise Complaint(REQUEST_INVALID, _("--keep, --aside and --discard exclude each other"))
     for_s = seconds(for_)
@@ -113,10 +144,10 @@ def run(
     from boardgrid.client.stay import Terms  # noqa: PLC0415 - what takes long to import is not needed for a mistake
 
     fate = "keep" if keep is not None else "aside" if aside else "discard"
-    farm = _asked(seat)
+    farm = seat.farm()
     steps = Steps()
     terms = Terms(queue_timeout_s=timeout_s, fate=fate, name=keep, login=login, identity=identity, listener=steps)
-    stay = farm.reserve(group, image=image, for_s=for_s, how=terms)
+    stay = farm.reserve(group, image=image, for_s=for_s, project=project, how=terms)
     with _told_to_end() as signals:
         try:
             with ExitStack() as stack:
@@ -149,13 +180,6 @@ def _group(board: str | None, type_: str | None, where: str | None) -> Group:
             hint=_("a job has one board; reserve several with boardgrid reserve"),
         )
     return Group(1, board or "", type_ or "", where or "")
-
-
-def _asked(seat: Seat) -> Farm:
-    try:
-        return seat.farm()
-    except Complaint as error:
-        raise _judged(error, None, 0) from error
 
 
 @contextmanager

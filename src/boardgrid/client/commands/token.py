@@ -17,7 +17,7 @@ SHEET: Sheet[Token] = Sheet(
         Column("SCOPE", lambda token: token.scope),
         Column("MADE", lambda token: token.created_at and shown(token.created_at)),
         Column("FROM", lambda token: token.origin),
-        Column("UNTIL", lambda token: shown(token.expires_at) if token.expires_at else _("revoked")),
+        Column("UNTIL", lambda token: shown(token.expires_at) if token.expires_at else _("until revoked")),
         Column("LAST USED", lambda token: token.last_used_at and shown(token.last_used_at)),
         Column("LABEL", lambda token: token.label),
     ),
