@@ -384,6 +384,7 @@ class FakeBoard:
     outlet_is_stuck: bool = False  # takes the order to switch off, and does nothing
     switched: list[str] = field(default_factory=list)  # what was done to its power, in order
     quiesced: int = 0  # how often it was asked to write down what it has in memory
+    printed: list[str] = field(default_factory=list)  # on its console, since it came up
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
     powered: bool = False
@@ -418,7 +419,7 @@ class FakeBoard:
         self.quiesced += 1
 
     async def console_tail(self, lines: int) -> tuple[str, ...]:
-        return (f"{self.board.name} login:",)[:lines]
+        return (f"{self.board.name} login:", *self.printed)[-lines:]
 
     def write(self, path: str, text: str) -> None:
         """As its user would: into the root it has mounted, if that is still offered."""

@@ -481,3 +481,21 @@ async def test_a_board_that_does_not_answer_is_told_who_may_log_in_when_it_does(
         assert site.admission.admitted == {}
         site.host_keys.keys[BOARD.address] = host_key
         await site.until(lambda: BOARD.address in site.admission.admitted)
+
+
+@patiently
+async def test_that_an_open_boards_console_says_something_is_told_now_and_then() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        await site.until(lambda: bool(site.controller.of_kind(HealthReport)), 1)
+        await asyncio.sleep(600)
+        quiet = len(site.controller.of_kind(HealthReport))
+        for line in range(10):
+            site.shelf["tk1-1"].printed.append(f"# {line}")
+            await asyncio.sleep(30)
+        told = site.controller.of_kind(HealthReport)
+        assert quiet < len(told) <= quiet + 4  # each two minutes at most
+        assert told[-1].console_s is not None and told[-1].console_s < 60
+        await asyncio.sleep(600)
+        assert len(site.controller.of_kind(HealthReport)) <= len(told) + 1

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from boardgrid.model.board import Act
 from boardgrid.model.notice import Occasion
+from boardgrid.model.report import HealthReport, Power, Voice
 from boardgrid.model.reservation import Group, Kind, Reservation
 from boardgrid.model.root import RootState
 from boardgrid.ports import Use
@@ -191,3 +193,16 @@ def test_two_idle_boards_and_one_who_waits_cost_one_user_theirs(house: House) ->
     running = [one.reservation for one in house.farm.booking.reservations(house.admin, everyone=True, ended=False)]
     assert len(running) == 2 and house.bob.id in {one.user for one in running}
     assert all(one.idle_until is None for one in running)
+
+
+def test_who_sits_at_the_serial_console_uses_the_board(house: House) -> None:
+    bob_waits(house)
+    for _look in range(8):  # two hours
+        go(house, house.now + 15 * MINUTE)
+        house.tell(HealthReport(uuid4(), "tk1-1", house.wish().generation, Power.ON, Voice.OURS, console_s=10.0))
+        assert adas(house).is_running and adas(house).idle_until is None
+    go(house, house.now + HOUR)
+    assert adas(house).idle_until is not None
+    house.tell(HealthReport(uuid4(), "tk1-1", house.wish().generation, Power.ON, Voice.OURS, console_s=0.0))
+    go(house, house.now + 5 * MINUTE)
+    assert adas(house).idle_until is None

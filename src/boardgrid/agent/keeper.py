@@ -68,6 +68,7 @@ class Keeper:
         self._turn = asyncio.Lock()  # a board is not acted on from two sides at once
         self._orders: asyncio.Queue[PowerOrder] = asyncio.Queue()
         self._ordered: UUID | None = None  # the last one
+        self._heard: tuple[tuple[str, ...], float | None] = ((), None)  # on its console last, and when that was new
         self._admitted: tuple[UUID, tuple[str, ...]] | None = None  # who may log in, and to which deployment
         self._target: object = None  # what is worked for; the wish may have moved on already
         self.trouble: str = ""  # what of the server side keeps this board waiting
@@ -318,7 +319,7 @@ class Keeper:
             self._admitted = who
 
     async def _tell_health(self, wished: BoardWish, wish: Deployed) -> None:
-        """What an open board looks like: shown, never acted on."""
+        """What an open board looks like, and whether its console says anything: the agent acts on none of it."""
         power, voice = Power.UNKNOWN, Voice.SILENT
         tree = await self._world.roots.seen(wish.root)
         with contextlib.suppress(FarmError, TimeoutError):
@@ -329,7 +330,10 @@ class Keeper:
             with contextlib.suppress(Fault):
                 key = await self._world.host_keys.of(wished.board.address, self._world.pace.look_s)
                 voice = Voice.OURS if tree and key == tree.host_key else Voice.OTHER
-        self._telling.health(wished, power, voice)
+        tail, now_s = await self._console_tail(wished), self._world.clock.now_s()
+        if tail and tail != self._heard[0]:
+            self._heard = (tail, now_s)
+        self._telling.health(wished, power, voice, self._heard[1], now_s)
 
     def _note(self, words: str) -> None:
         if self._doing is not None:
@@ -340,6 +344,10 @@ class Keeper:
         # What was printed before this deployment's own restart is of whoever had the board before.
         if step is not Step.BOOT or not isinstance(wished.wish, Deployed):
             return ()
+        return await self._console_tail(wished)
+
+    async def _console_tail(self, wished: BoardWish) -> tuple[str, ...]:
+        """None of it where nobody hears the console, or it cannot be asked."""
         with contextlib.suppress(FarmError, TimeoutError):
             async with asyncio.timeout(self._world.pace.look_s):
                 return await self._bench.ladder(wished).console_tail(_CONSOLE_LINES)

@@ -1,5 +1,6 @@
 """What a keeper tells of its board: each step, what a wish came to, and what an open board looks like."""
 
+import math
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,8 @@ from boardgrid.model.wish import BoardWish, Deployed, Gone, Parked
 
 log = structlog.get_logger()
 
+_CONSOLE_S = 120.0  # no more often is told that a console says something
+
 
 class Telling:
     """Of one wish at a time; what was told of it already is not told again."""
@@ -23,6 +26,7 @@ class Telling:
         self.is_reached = False  # that the present wish is so
         self._failure: tuple[object, ...] | None = None
         self._health: tuple[Power, Voice] | None = None
+        self._console_told_s = -math.inf
 
     def begin(self) -> None:
         """Another wish."""
@@ -48,10 +52,15 @@ class Telling:
             self._failure = failure
             self._board(wished, Reached.FAILED, code=error.code, reason=str(error), hint=error.hint, blame=blame)
 
-    def health(self, wished: BoardWish, power: Power, voice: Voice) -> None:
-        if (power, voice) != self._health:
+    def health(self, wished: BoardWish, power: Power, voice: Voice, said_s: float | None, now_s: float) -> None:
+        """*said_s*: when its console last said something; None: nobody hears it."""
+        has_said = said_s is not None and said_s > self._console_told_s and now_s >= self._console_told_s + _CONSOLE_S
+        if (power, voice) != self._health or has_said:
             self._health = (power, voice)
-            self._outbox.put(HealthReport(NO_ID, wished.board.name, wished.generation, power, voice))
+            if has_said:
+                self._console_told_s = now_s
+            quiet_s = None if said_s is None else now_s - said_s
+            self._outbox.put(HealthReport(NO_ID, wished.board.name, wished.generation, power, voice, quiet_s))
 
     def obeyed(self, wished: BoardWish, order: UUID, reason: str) -> None:
         self._outbox.put(OrderReport(NO_ID, wished.board.name, order, reason))

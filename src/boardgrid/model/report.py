@@ -71,13 +71,14 @@ class Voice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What an open board looks like. Shown, never acted on."""
+    """What an open board looks like. It is shown, and tells whether somebody uses it."""
 
     id: UUID
     board: str
     generation: int
     power: Power
     voice: Voice
+    console_s: float | None = None  # how long ago its console said something; None: nobody hears it
     kind: Literal["health"] = "health"
 
 

@@ -28,7 +28,7 @@ from boardgrid.model.report import (
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import RootState
 from boardgrid.model.wish import Deployed, Gone, Parked
-from boardgrid.ports import Health
+from boardgrid.ports import EVENTS, Activity, Health
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import discard, end, put_aside
 from boardgrid.services.seating import seat_again
@@ -187,6 +187,12 @@ def _health(work: Work, site: str, report: HealthReport) -> bool:
     if standing is None or report.generation != standing.generation or not isinstance(standing.wish, Deployed):
         return False
     work.save(Health(report.board, report.power, report.voice, work.now))
+    if (quiet_s := _seconds(report.console_s)) is not None:
+        # Who sits at the serial console comes through no gateway.
+        said_at, known = work.now - timedelta(seconds=quiet_s), work.tx.activity().get(report.board)
+        if known is None or known.active_at < said_at:
+            work.save(Activity(report.board, known.sessions if known else 0, said_at))
+            work.topics.add(EVENTS)  # who was warned may be left in peace
     return True
 
 

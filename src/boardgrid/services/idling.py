@@ -1,10 +1,10 @@
 """
 Idling: boards that nobody uses go to who waits for them.
 
-A reservation is idle when all of its boards are open, and nobody was logged in to any of them for a time. Where
-somebody waits for one of its boards, its user is warned; a while later it ends, with its roots kept aside. Whatever
-anybody does on a board meanwhile calls that off. What is not known is taken for use: without a gateway that tells,
-nothing is idle.
+A reservation is idle when all of its boards are open, and for a time nobody was logged in to any of them and no serial
+console that the farm hears said anything. Where somebody waits for one of its boards, its user is warned; a while later
+it ends, with its roots kept aside. Whatever anybody does on a board meanwhile calls that off. What is not known is
+taken for use: without a gateway that tells, nothing is idle.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
