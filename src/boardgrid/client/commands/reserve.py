@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from boardgrid.client.answers import Deployment, Group, Reservation
-from boardgrid.client.command import BOARDS_AND_TYPES, IMAGES, ROOTS, TYPES, Verb
+from boardgrid.client.command import BOARDS_AND_TYPES, IMAGES, PROJECTS, ROOTS, TYPES, Verb
 from boardgrid.client.complaint import REQUEST_INVALID, THING_IN_USE, WAIT_TIMEOUT, Complaint, ExitCode
 from boardgrid.client.duration import seconds, took
 from boardgrid.client.farm import Farm
@@ -89,7 +89,12 @@ RESERVATION: Sheet[Reservation] = Sheet(lambda one: str(one.number), ())
 @click.option("--root", metavar="NAME", shell_complete=ROOTS, help="Boot a root again that was kept aside.")
 @click.option("--for", "for_", metavar="SPAN", default="2h", show_default=True, help="How long: 30m, 2h, 1d.")
 @click.option("--at", metavar="TIME", help="From then on: 14:00, 'tomorrow 9:00', '2026-11-28 09:00'.")
-@click.option("--project", metavar="NAME", help="What it counts on, and whose image boots where none is named.")
+@click.option(
+    "--project",
+    metavar="NAME",
+    shell_complete=PROJECTS,
+    help="What it counts on, and whose image boots where none is named.",
+)
 @click.option("--queue", is_flag=True, help="Where they are not free now, as soon as their turn comes.")
 @click.option("--best-effort", is_flag=True, help="On boards that nobody needs, until somebody does.")
 @click.option(
