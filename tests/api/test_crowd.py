@@ -100,7 +100,7 @@ async def running(house: House) -> AsyncIterator[None]:
     async def go_on() -> None:
         while True:
             house.now = START + timedelta(seconds=(time.monotonic() - began) * PACE)
-            await asyncio.to_thread(house.farm.booking.carry_out_due)
+            await asyncio.to_thread(house.farm.upkeep.carry_out)
             await asyncio.to_thread(house.settle)
             await asyncio.sleep(0.02)
 
@@ -144,7 +144,7 @@ def _all_get_their_turn(house: House) -> None:
             waiting = records.reservations(states={ReservationState.WAITING})
         if not waiting:
             return
-        house.pass_to(max(house.now, house.farm.booking.carry_out_due() or house.now))
+        house.pass_to(max(house.now, house.farm.upkeep.carry_out() or house.now))
         house.settle()
         house.check_plan()
     raise AssertionError(f"these wait for ever: {waiting}")

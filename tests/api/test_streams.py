@@ -221,7 +221,7 @@ async def test_a_gateway_is_told_too_when_a_time_runs_out(door: Door) -> None:
         asked = {"after": held["version"], "wait_s": PATIENCE_S}
         waiting = asyncio.create_task(http.get("/api/gateway/v1/changes", params=asked))
         house.now += 2 * HOUR
-        await asyncio.to_thread(house.farm.booking.carry_out_due)
+        await asyncio.to_thread(house.farm.upkeep.carry_out)
         assert (await waiting).json()["live"] == []
 
 

@@ -170,7 +170,7 @@ class House:
         """It becomes that late, or early, and the farm's own loop looks at what is due until nothing is."""
         self.now = now
         for _look in range(100):
-            due = self.farm.booking.carry_out_due()
+            due = self.farm.upkeep.carry_out()
             if due is None or due > now:
                 return
         raise AssertionError("what is due stays due")

@@ -52,7 +52,7 @@ def test_what_nobody_asked_for_is_not_audited(house: House) -> None:
     house.opened()
     number = last(house)
     house.now += 2 * HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     house.settle()
     assert since(house, number) == []
 

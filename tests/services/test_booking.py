@@ -264,7 +264,7 @@ def test_a_root_that_nobody_decided_about_is_kept_aside_for_seven_days(house: Ho
     assert root.root.expires_at == house.now + ASIDE_FOR
     house.settle()
     house.now += ASIDE_FOR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert house.wishes.discard[0].root == root.root.id
     house.settle()
     assert house.farm.roots.roots(house.ada) == []
@@ -458,7 +458,7 @@ def test_a_reservation_whose_time_is_over_ends_and_its_root_is_kept_aside(house:
     house.image()
     number = house.opened().reservation.number
     house.now += HOUR
-    assert house.farm.booking.carry_out_due() == house.now + ASIDE_FOR
+    assert house.farm.upkeep.carry_out() == house.now + ASIDE_FOR
     view = house.farm.booking.reservation(house.ada, number)
     assert view.reservation.ended_because == "its time was over"
     assert [one.root.state for one in house.farm.roots.roots(house.ada)] == [RootState.ASIDE]
@@ -466,15 +466,15 @@ def test_a_reservation_whose_time_is_over_ends_and_its_root_is_kept_aside(house:
 
 
 def test_nothing_is_due_in_a_farm_where_nobody_has_anything(house: House) -> None:
-    assert house.farm.booking.carry_out_due() is None
+    assert house.farm.upkeep.carry_out() is None
 
 
 def test_an_upload_that_never_came_is_given_up_after_a_day(house: House) -> None:
     house.farm.catalog.open(house.ada, "mine")
-    due = house.farm.booking.carry_out_due()
+    due = house.farm.upkeep.carry_out()
     assert due is not None
     house.now = due
-    assert house.farm.booking.carry_out_due() is None
+    assert house.farm.upkeep.carry_out() is None
     assert house.farm.catalog.images(house.ada) == []
 
 
@@ -638,7 +638,7 @@ def test_an_order_that_will_not_be_carried_out_says_why_and_is_forgotten_in_the_
     told = orders.order(house.admin, "tk1-1", leaving)
     assert (told.state, told.reason) == (OrderState.FAILED, "tk1-1 leaves the farm")
     house.now += timedelta(days=8)
-    booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     with pytest.raises(NotFound):
         orders.order(house.admin, "tk1-1", given)
 
@@ -657,17 +657,16 @@ def test_an_order_that_waits_is_replaced_by_a_later_one_and_ends_with_the_reserv
 def test_an_order_that_no_agent_carries_out_is_void_after_a_while(house: House) -> None:
     house.image()
     house.opened()
-    booking = house.farm.booking
     orders = house.farm.orders
     order = orders.order_power(house.ada, "tk1-1", Act.RESET).id
-    due = booking.carry_out_due()
+    due = house.farm.upkeep.carry_out()
     assert due == house.now + timedelta(minutes=5)
     assert house.wish().order is not None
     house.now = due
-    booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert house.wish().order is None, "an agent that comes back later resets nothing"
     assert orders.order(house.ada, "tk1-1", order).state is OrderState.FAILED
-    assert booking.carry_out_due() != due
+    assert house.farm.upkeep.carry_out() != due
 
 
 def test_power_is_not_for_others_nor_while_a_board_is_prepared_nor_without_a_driver(house: House) -> None:

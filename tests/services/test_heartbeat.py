@@ -21,9 +21,9 @@ def test_a_job_that_is_heard_no_more_gives_its_board_to_the_next_in_the_queue(ho
     number = house.opened().reservation.number
     house.farm.booking.heartbeat(house.ada, number, MINUTE)
     following = house.reserve(house.bob, kind=Kind.QUEUED)
-    assert house.farm.booking.carry_out_due() == START + MINUTE
+    assert house.farm.upkeep.carry_out() == START + MINUTE
     house.now += MINUTE
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     ended = house.farm.booking.reservation(house.ada, number).reservation
     assert (ended.state, ended.ended_because) == (ReservationState.ENDED, "its job was heard no more")
     assert ended.window.end == START + MINUTE
@@ -34,17 +34,17 @@ def test_a_job_that_is_heard_in_time_goes_on_until_its_own_end(house: House) -> 
     number = house.opened().reservation.number
     for _beat in range(60):
         house.farm.booking.heartbeat(house.ada, number, 2 * MINUTE)
-        house.farm.booking.carry_out_due()
+        house.farm.upkeep.carry_out()
         assert house.farm.booking.reservation(house.ada, number).reservation.is_running
         house.now += MINUTE
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert house.farm.booking.reservation(house.ada, number).reservation.ended_because == "its time was over"
 
 
 def test_a_reservation_without_a_heartbeat_needs_none(house: House) -> None:
     number = house.opened().reservation.number
     house.now += HOUR - MINUTE
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert house.farm.booking.reservation(house.ada, number).reservation.is_running
 
 
@@ -54,7 +54,7 @@ def test_a_job_that_dies_while_it_waits_leaves_the_queue(house: House, kind: Kin
     number = house.reserve(kind=kind, for_=MINUTE).reservation.number
     house.farm.booking.heartbeat(house.ada, number, MINUTE)
     house.now += 2 * MINUTE
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     ended = house.farm.booking.reservation(house.ada, number).reservation
     assert (ended.state, ended.ended_because) == (ReservationState.CANCELLED, "its job was heard no more")
     assert house.farm.booking.queue(house.ada) == []

@@ -72,7 +72,7 @@ def test_the_newest_events_are_told_and_those_of_long_ago_are_forgotten(house: H
     everything = house.farm.history.after(house.ada)
     assert house.farm.history.after(house.ada, limit=2, newest=True) == everything[-2:]
     house.now += timedelta(days=91)
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert not {one.number for one in everything} & {one.number for one in house.farm.history.after(house.ada)}
     assert house.farm.history.after(house.ada) != []
 

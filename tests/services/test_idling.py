@@ -50,7 +50,7 @@ def go(house: House, until: datetime, *uses: Use) -> None:
     while house.now < until:
         house.now = min(house.now + 5 * MINUTE, until)
         tell(house, *uses)
-        house.farm.booking.carry_out_due()
+        house.farm.upkeep.carry_out()
 
 
 def adas(house: House) -> Reservation:
@@ -111,7 +111,7 @@ def test_a_login_after_the_warning_calls_it_off(house: House) -> None:
     bob_waits(house)
     go(house, START + HOUR)
     tell(house, Use("tk1-1", 0, quiet_s=30))  # it came and went between two looks
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert adas(house).idle_until is None
     go(house, START + HOUR + 30 * MINUTE)
     assert adas(house).is_running
@@ -129,7 +129,7 @@ def test_whatever_its_user_does_with_it_calls_it_off(house: House, what: str) ->
         house.farm.booking.release(house.bob, 2)
         house.farm.booking.extend(house.ada, 1, HOUR)
         bob_waits(house)
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert adas(house).idle_until is None
 
 
@@ -137,7 +137,7 @@ def test_when_nobody_waits_any_more_the_warning_is_called_off(house: House) -> N
     bob_waits(house)
     go(house, START + HOUR)
     house.farm.booking.release(house.bob, 2)
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert adas(house).idle_until is None
 
 
@@ -145,7 +145,7 @@ def test_while_no_gateway_tells_nothing_is_idle(house: House) -> None:
     bob_waits(house)
     for _quarter in range(20):
         house.now += 15 * MINUTE
-        house.farm.booking.carry_out_due()
+        house.farm.upkeep.carry_out()
     assert adas(house).is_running and adas(house).idle_until is None
 
 
@@ -155,7 +155,7 @@ def test_after_a_silence_of_the_gateway_the_time_is_counted_anew(house: House) -
     house.now += 30 * MINUTE
     heard = house.now
     tell(house)
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert adas(house).idle_until is None
     go(house, heard + HOUR)
     assert adas(house).idle_until == heard + HOUR + 15 * MINUTE
@@ -165,7 +165,7 @@ def test_a_gateway_that_falls_silent_after_the_warning_calls_it_off(house: House
     bob_waits(house)
     go(house, START + HOUR)
     house.now += 15 * MINUTE
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert adas(house).is_running and adas(house).idle_until is None
 
 
@@ -173,7 +173,7 @@ def test_a_controller_that_was_restarted_keeps_to_the_warning(house: House) -> N
     bob_waits(house)
     go(house, START + HOUR)
     house.farm = _farm(house, Idling(HOUR, 15 * MINUTE))
-    assert house.farm.booking.carry_out_due() == START + HOUR + 15 * MINUTE
+    assert house.farm.upkeep.carry_out() == START + HOUR + 15 * MINUTE
 
 
 def test_a_gateway_tells_of_its_own_boards_alone(house: House) -> None:

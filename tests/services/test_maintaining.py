@@ -65,7 +65,7 @@ def test_each_board_shows_what_comes_next(house: House) -> None:
     house.now += 3 * HOUR
     assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.CLOSED
     house.now += HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert house.farm.inventory.board(house.ada, "tk1-1").maintenance == later
     assert house.farm.maintaining.maintenances(house.ada) == [later]
 
@@ -146,7 +146,7 @@ def test_by_force_what_runs_ends_when_it_begins_and_what_cannot_move_is_cancelle
     with pytest.raises(Conflict, match="maintenance of tk1-1 begins after you"):
         house.farm.booking.extend(house.ada, running.number, HOUR)
     house.now += 2 * HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert _now(house, running).state is ReservationState.ENDED
     assert [one.root.state for one in house.farm.roots.roots(house.ada)] == ["aside"], "nothing written is lost"
 
@@ -164,13 +164,13 @@ def test_who_takes_what_nobody_needs_goes_in_time_and_blocks_nothing(house: Hous
     close(house, "tk1-1")
     assert _now(house, guest).window.end == START + 2 * HOUR
     house.now += 2 * HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     house.settle()
     patient = house.reserve(board="tk1-1", kind=Kind.BEST_EFFORT, for_=HOUR).reservation
     assert patient.is_waiting
     house.now += 2 * HOUR
     close(house, "tk1-1", start=4.5, end=5)
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert _now(house, patient).window.end == START + 4.5 * HOUR, "it ends before the next"
 
 

@@ -106,37 +106,37 @@ def test_one_that_has_several_boards_has_begun_when_the_last_is_open(house: Hous
 def test_its_end_is_told_a_quarter_of_an_hour_before_and_once_also_by_another_controller(house: House) -> None:
     house.opened()
     sent(house)
-    assert house.farm.booking.carry_out_due() == START + HOUR - 15 * MINUTE
+    assert house.farm.upkeep.carry_out() == START + HOUR - 15 * MINUTE
     house.now = START + HOUR - 15 * MINUTE
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert subjects(house) == ["[boardgrid] tk1-1 ends at 2026-03-01 13:00 UTC"]
     house.farm = _farm(house)
-    assert house.farm.booking.carry_out_due() == START + HOUR
+    assert house.farm.upkeep.carry_out() == START + HOUR
     assert waiting(house) == []
 
 
 def test_an_extension_has_its_end_told_anew(house: House) -> None:
     number = house.opened().reservation.number
     house.now = START + HOUR - 15 * MINUTE
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     sent(house)
     house.farm.booking.extend(house.ada, number, HOUR)
     assert waiting(house) == []
     house.now += HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert subjects(house) == ["[boardgrid] tk1-1 ends at 2026-03-01 14:00 UTC"]
 
 
 def test_the_end_of_a_short_one_is_told_at_half_its_time(house: House) -> None:
     house.opened(for_=10 * MINUTE)
-    assert house.farm.booking.carry_out_due() == START + 5 * MINUTE
+    assert house.farm.upkeep.carry_out() == START + 5 * MINUTE
 
 
 def test_who_was_away_for_the_warning_hears_of_the_end_alone(house: House) -> None:
     house.opened()
     sent(house)
     house.now += 2 * HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     [mail] = mails(house)
     assert mail.subject == "[boardgrid] tk1-1 has ended"
     assert "its time was over" in mail.text

@@ -140,12 +140,12 @@ def test_groups_that_share_boards_are_told_when_there_are_too_few_for_all(house:
 def test_a_reservation_at_a_date_waits_and_is_begun_when_its_time_comes(house: House) -> None:
     ahead = made(house, "tk1-1", at=START + HOUR)
     assert ahead.is_waiting and ahead.window == hours(1, 2)
-    assert house.farm.booking.carry_out_due() == START + HOUR
+    assert house.farm.upkeep.carry_out() == START + HOUR
     house.pass_to(START + HOUR - MINUTE)
     assert house.found(ahead.number).is_waiting and not isinstance(house.wish().wish, Deployed)
     house.pass_to(START + HOUR)
     assert house.found(ahead.number).is_running and isinstance(house.wish().wish, Deployed)
-    assert house.farm.booking.carry_out_due() == START + 2 * HOUR - SOON, "its user is warned before it ends"
+    assert house.farm.upkeep.carry_out() == START + 2 * HOUR - SOON, "its user is warned before it ends"
 
 
 def test_who_follows_at_once_has_the_board_when_it_is_clean_and_not_before(house: House) -> None:
@@ -352,7 +352,7 @@ def test_a_farm_that_starts_offers_what_the_one_before_had_no_time_to_offer(hous
     with house.records.write() as tx:
         tx.save(house.found(blocking.number).ended(house.now))
     again = House(house.records)
-    assert again.farm.booking.carry_out_due() is not None
+    assert again.farm.upkeep.carry_out() is not None
     assert again.found(waiting.number).is_running
 
 

@@ -201,7 +201,7 @@ def test_a_new_rule_breaks_no_promise(house: House) -> None:
     for one in made:
         assert house.farm.booking.reservation(house.ada, one.reservation.number).reservation == one.reservation
     house.now += HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     house.settle()
     assert house.farm.booking.reservation(house.ada, made[0].reservation.number).reservation.is_running
     with pytest.raises(Invalid):
@@ -296,7 +296,7 @@ def test_who_is_let_in_may_have_the_boards_at_once_and_who_leaves_keeps_what_was
     for one in (promised, queued):
         assert house.farm.booking.reservation(house.ada, one.number).reservation == one
     house.now += HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
     assert house.farm.booking.reservation(house.ada, promised.number).reservation.is_running
     assert house.farm.booking.reservation(house.ada, patient.number).reservation.is_waiting, "it was promised nothing"
 
@@ -371,7 +371,7 @@ def _one_of_all(house: House, chance: random.Random) -> None:
                 house.farm.booking.release(house.admin, chance.choice(live).number, Fate.DISCARD)
         case "t":
             house.now += HOUR
-            house.farm.booking.carry_out_due()
+            house.farm.upkeep.carry_out()
         case "a":
             if house.farm.inventory.board(house.admin, board).state is BoardState.SET_ASIDE:
                 house.farm.inventory.fit(house.admin, board)

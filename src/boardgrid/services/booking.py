@@ -1,7 +1,7 @@
 """Booking: who gets which board, what it boots, and what becomes of the root."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,23 +12,19 @@ from boardgrid.model.access import Owned, Verb, can
 from boardgrid.model.calendar import Placement
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import ImageState
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
-from boardgrid.model.root import RootState
 from boardgrid.model.rules import SHORTEST, exactly
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.ports import EVENTS, Snapshot
 from boardgrid.services.beginning import note
 from boardgrid.services.desk import Desk, Work, check_no_guest
-from boardgrid.services.ending import Fate, discard, end
+from boardgrid.services.ending import Fate, end
 from boardgrid.services.finding import person_named, reservation_of, to_decide_on
 from boardgrid.services.giving import keys_of
-from boardgrid.services.idling import Idling, used
+from boardgrid.services.idling import used
 from boardgrid.services.limiting import Bounds, project_for
-from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_orders
 from boardgrid.services.placing import Wanted, accept
-from boardgrid.services.roots import promised_to
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import GRACE, carry_out_due, make_room, offer
@@ -41,16 +37,12 @@ __all__ = ["Booking", "Fate"]
 FARTHEST = timedelta(days=3650)  # beyond all rules; a date near the end of time cannot be told in another zone
 LATE = timedelta(minutes=1)  # who says "now" by a clock that is a little behind means now
 TTL_LEAST, TTL_MOST = timedelta(seconds=5), timedelta(days=1)  # between two heartbeats of a job
-UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
-REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
-EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: no rule lets it run for longer
 
 
 @dataclass(frozen=True, slots=True)
 class Booking:
     desk: Desk
     root_bytes: int = 4 << 30  # how much a user may write on a board; promised by the store
-    idling: Idling = field(default_factory=Idling)
 
     def reserve(
         self,
@@ -313,65 +305,6 @@ class Booking:
             if found is None or whose is None or not can(asker, "change", to_decide_on(records, whose)):
                 raise NotFound(Code.DEPLOYMENT_UNKNOWN, _("there is no deployment {deployment}"), deployment=deployment)
             return Showing(records, asker, self.desk.now()).deployment(found)
-
-    def carry_out_due(self) -> datetime | None:
-        """
-        Do what is due: end and begin reservations, and give up what nobody came for: roots kept aside, uploads that
-        never came, power orders that no agent carried out.
-
-        Returns when the next such thing is due, for whoever calls this to wait; a reservation made meanwhile may be due
-        before that, which the topic EVENTS tells.
-        """
-        with self.desk.records.read() as records:
-            due = self._next_due(records, self.desk.timetable.draft(records), self.desk.now())
-        if due is None or due > self.desk.now():
-            return due  # looked at often, so that nothing is written where nothing is due
-        with self.desk.begin() as work:
-            carry_out_due(work)
-            offer(work, _reopened(work))
-            self.idling.carry_out(work)
-            for root in work.tx.roots(states={RootState.ASIDE}):
-                if root.expires_at and root.expires_at <= work.now and promised_to(work.tx, root) is None:
-                    discard(work, root)
-            for image in work.tx.images(states={ImageState.AWAITED}):
-                if image.created_at + UPLOAD_WITHIN <= work.now:
-                    work.save(replace(image, state=ImageState.GONE, reason=_("its content never came")))
-                    told = _("the content of {image} never came").format(image=image.ref)
-                    work.note_thing("image", told, image.owner)
-            drop_stale_orders(work)
-            work.tx.forget_reports(work.now - REPORTS_FOR)
-            work.tx.forget_orders(work.now - ORDERS_FOR)
-            work.tx.forget_events(work.now - EVENTS_FOR)
-            return self._next_due(work.tx, work.plan, work.now)
-
-    def _next_due(self, records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
-        times = (_next_due(records, plan, now), self.idling.next_due(records, plan, now))
-        return min((one for one in times if one is not None), default=None)
-
-
-def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
-    times = [plan.next_due(), plan.next_warning(), now if plan.vacated else None]
-    times += [one.window.end for one in records.maintenances()]
-    # This is asked at each change, so what waits is only looked through for a root whose time is over.
-    times += [
-        one.expires_at
-        for one in records.roots(states={RootState.ASIDE})
-        if one.expires_at and (one.expires_at > now or promised_to(records, one) is None)
-    ]
-    times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
-    times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
-    return min((one for one in times if one is not None), default=None)
-
-
-def _reopened(work: Work) -> set[str]:
-    """The boards whose maintenance is over by now."""
-    over = [one for one in work.tx.maintenances() if one.window.end <= work.now]
-    if not over:
-        return set()
-    closed = work.plan.calendar.closed.items()
-    for one in over:
-        work.save(replace(one, over=True))
-    return {board for board, windows in closed if any(window.end <= work.now for window in windows)}
 
 
 def _check_groups(groups: Sequence[Group]) -> None:

@@ -35,6 +35,7 @@ from boardgrid.services.ruling import Ruling
 from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
+from boardgrid.services.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Farm:
     booking: Booking
     blocks: Blocks
     orders: Orders
+    upkeep: Upkeep
     fleet: Fleet
     doors: Doors
     history: History
@@ -94,9 +96,10 @@ class Farm:
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
             Roots(desk),
-            Booking(desk, root_bytes, idling or Idling()),
+            Booking(desk, root_bytes),
             Blocks(desk, root_bytes),
             Orders(desk),
+            Upkeep(desk, idling or Idling()),
             Fleet(desk),
             Doors(desk),
             History(desk),

@@ -48,7 +48,7 @@ def _user(name: str) -> User:
 
 def _expire(house: House) -> None:
     house.now += HOUR
-    house.farm.booking.carry_out_due()
+    house.farm.upkeep.carry_out()
 
 
 def _apply(house: House) -> None:
@@ -142,7 +142,7 @@ def _later(hours: float, work: Work) -> Work:
 
 
 def _due(house: House) -> object:
-    return house.farm.booking.carry_out_due()
+    return house.farm.upkeep.carry_out()
 
 
 def _wanted(**what: Any) -> Work:

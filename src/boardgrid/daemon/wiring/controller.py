@@ -157,7 +157,7 @@ async def keep_expiring(farm: Farm) -> None:
     while True:
         mark = farm.changes.mark(EVENTS)
         try:
-            due = await asyncio.to_thread(farm.booking.carry_out_due)
+            due = await asyncio.to_thread(farm.upkeep.carry_out)
         except FarmError as error:
             log.warning("expiry.failed", why=str(error))
             await asyncio.sleep(_AGAIN_S)
