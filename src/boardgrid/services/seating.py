@@ -190,11 +190,14 @@ def _fit_boards(work: Work, block: Reservation, image: Image) -> list[str]:
 
 
 def _fits(work: Work, board: str, image: Image) -> bool:
+    shelf = work.plan.shelf
+    if image.state is not ImageState.READY or board not in shelf.boards:
+        return False
     try:
-        work.plan.shelf.check_fits(board, image)
+        shelf.check_fits(board, image)
     except Invalid:
         return False
-    return image.state is ImageState.READY
+    return True
 
 
 def seats_before(records: Snapshot, block: Reservation, now: datetime) -> list[Reservation]:
