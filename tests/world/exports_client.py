@@ -11,12 +11,14 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
 NFS, MOUNT, PORTMAP = 100003, 100005, 100000
 IO, IS_FOLDER, INVALID = 5, 21, 22
+_TRIES = 4
 _serial = itertools.count(os.getpid())
 
 
@@ -101,7 +103,7 @@ class Client:
     privileged: bool = True
     nfs_port: int = 2049
     mount_port: int = 20048
-    timeout_s: float = 60
+    timeout_s: float = 20
     _open: dict[int, socket.socket] = field(default_factory=dict)
 
     def close(self) -> None:
@@ -135,13 +137,7 @@ class Client:
         number = next(_serial) & 0xFFFFFFFF
         head = struct.pack(">IIIIII", number, 0, 2, *what)
         message = head + struct.pack(">I", 1) + opaque(credential) + struct.pack(">II", 0, 0) + body
-        try:
-            answer = self._asked(port, message)
-        except TimeoutError:
-            if port != self.mount_port:
-                raise
-            answer = self._asked(port, message)  # as boards do: rpc.mountd loses one now and then
-        reader = _Reader(answer)
+        reader = _Reader(self._answered(port, message))
         reader.skip(8)
         if reader.number():  # the call itself was denied: no right to speak
             raise Refused(-1000 - reader.number())
@@ -150,6 +146,16 @@ class Client:
         if status := reader.number():
             raise Refused(-status)
         return reader
+
+    def _answered(self, port: int, message: bytes) -> bytes:
+        """
+        As boards do: what is not answered is asked again. The kernel's server may drop what it asks rpc.mountd about,
+        for instance after its exports have changed, and leaves it to its clients to come again.
+        """
+        for _try in range(_TRIES - 1):
+            with suppress(TimeoutError):
+                return self._asked(port, message)
+        return self._asked(port, message)
 
     def _asked(self, port: int, message: bytes) -> bytes:
         connection = self._connected(port)
