@@ -13,6 +13,7 @@ from uuid import UUID
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.difference import Difference
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
@@ -163,6 +164,15 @@ class Images(Protocol):
             NotFound: there is no such image, or no such kernel in it.
         """
 
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        """
+        What differs between two images, from *since* to *image*.
+
+        Raises:
+            NotFound: one of them is not in this store.
+            Fault: they could not be looked at.
+        """
+
     async def remove(self, image: UUID) -> None:
         """
         Raises:
@@ -213,6 +223,15 @@ class Roots(Protocol):
         Raises:
             NotFound: there is no such root.
             Fault: its tree does not let it be done (blames the image).
+        """
+
+    async def changes(self, root: UUID) -> Difference:
+        """
+        What differs from the image that it was made from. A board may write to it meanwhile.
+
+        Raises:
+            NotFound: there is no such root.
+            Fault: it could not be looked at.
         """
 
     async def unmount(self, root: UUID) -> None:

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,22 +12,18 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import manifests
+from boardgrid.adapters.store import differing, manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
-from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, PathSource, RootSource, Source
 from boardgrid.ports import Blobs, BootFiles
 
 log = structlog.get_logger()
-
-_ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
-_PRIVATE = ("--propagation", "private")
-_MEMORY_BYTES = 4 << 30  # of each program that makes an image
 
 
 class StoredImages:
@@ -129,19 +123,7 @@ class StoredImages:
             )
 
     async def _run(self, order: dict[str, Any]) -> None:
-        program = (
-            "prlimit",
-            f"--as={_MEMORY_BYTES}",
-            "--",
-            sys.executable,
-            "-I",
-            "-m",
-            "boardgrid.adapters.store.making",
-        )
-        said = await self._store.shell.run(
-            *_ALONE, *_PRIVATE, *program, timeout_s=self._make_s, stdin=json.dumps(order).encode()
-        )
-        heard(said)
+        await self._store.run_alone("making", order, self._make_s)
 
     # --- kept
 
@@ -164,6 +146,12 @@ class StoredImages:
         if manifest is None:
             raise NotFound(Code.IMAGE_UNKNOWN, _("image {image} is not in this store"), image=image)
         return manifest
+
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        for one in (since, image):
+            await self._found(one)
+        was, now = self._places.image(since), self._places.image(image)
+        return await differing.changes(self._store, was, now.tree, [was, now])
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
         manifest = await self._found(image)

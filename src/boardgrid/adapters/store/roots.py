@@ -19,7 +19,7 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import root_files
+from boardgrid.adapters.store import differing, root_files
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
@@ -27,6 +27,7 @@ from boardgrid.adapters.store.root_files import Meta
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.next_step import Tree
 from boardgrid.ports import Persona, Room
@@ -209,6 +210,13 @@ class StoredRoots:
             meta = replace(meta, personal=str(persona.deployment), host_key=key.public)
             await whole(root_files.write, place, meta)
             return key.public
+
+    # --- looked at
+
+    async def changes(self, root: UUID) -> Difference:
+        async with self.lent(root):
+            image = self._places.image(UUID((await self._meta(root)).image))
+            return await differing.changes(self._store, image, self._places.root(root).tree)
 
     # --- put away
 
