@@ -22,6 +22,7 @@ from boardgrid.model.next_step import Tree
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Project, UserGroup
+from boardgrid.model.question import Question
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -601,11 +602,11 @@ class Revisions:
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
     | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting | JoinLink
+    | Contact | Webhook | Feed | Posting | JoinLink | Question
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
-    | JoinLink
+    | JoinLink | Question
 )  # fmt: skip
 T = TypeVar("T", bound=Thing)
 
@@ -717,6 +718,11 @@ class Snapshot(Protocol):
         image: UUID | None = None,
         states: Collection[RootState] | None = None,
     ) -> list[Root]: ...
+
+    def question(self, question_id: UUID) -> Question | None: ...
+
+    def questions(self, *, site: str | None = None, asker: UUID | None = None) -> list[Question]:
+        """Oldest first."""
 
     def reservation(self, number: int) -> Reservation | None: ...
 
@@ -864,9 +870,8 @@ class Records(Protocol):
 # --- changes: who waits for the records to change
 
 EVENTS = "events"  # the topic of everything that is recorded
-
-
 NOTICES = "notices"  # the topic of what waits to be sent
+ANSWERS = "answers"  # the topic of questions that were answered
 
 
 def wishes_of(site: str) -> str:

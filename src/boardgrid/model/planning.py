@@ -17,8 +17,9 @@ from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot
 from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import Image, ImageState, Kernel, Manifest
+from boardgrid.model.question import Question
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, RootWish, Wish
+from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, QuestionWish, RootWish, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,10 @@ def image_wish(image: Image) -> ImageWish | None:
             return ImageWish(image.id, None)
         case _:
             return None
+
+
+def question_wish(question: Question) -> QuestionWish | None:
+    return QuestionWish(question.id, question.asked) if question.is_open else None
 
 
 def kernel_for(board: Board, type_: BoardType, ref: str, manifest: Manifest) -> Kernel | None:

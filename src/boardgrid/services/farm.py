@@ -29,6 +29,7 @@ from boardgrid.services.notices import Notices
 from boardgrid.services.orders import Orders
 from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
+from boardgrid.services.questions import Questions
 from boardgrid.services.roots import Roots
 from boardgrid.services.rosters import Rosters
 from boardgrid.services.ruling import Ruling
@@ -49,6 +50,7 @@ class Farm:
     inventory: Inventory
     catalog: Catalog
     roots: Roots
+    questions: Questions
     booking: Booking
     blocks: Blocks
     orders: Orders
@@ -96,6 +98,7 @@ class Farm:
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
             Roots(desk),
+            Questions(desk),
             Booking(desk, root_bytes),
             Blocks(desk, root_bytes),
             Orders(desk),
