@@ -406,6 +406,16 @@ class Quiesces(Protocol):
 
 
 @runtime_checkable
+class WritesDown(Protocol):
+    async def write_down(self) -> None:
+        """
+        Have the board write down what it has in memory, and go on.
+
+        Not what :class:`Quiesces` does: a board that was asked that way restarts when the asker is gone.
+        """
+
+
+@runtime_checkable
 class HasConsole(Protocol):
     async def console_tail(self, lines: int) -> tuple[str, ...]:
         """The last lines that the board printed since it was switched on or reset; empty where nothing is known."""

@@ -21,7 +21,7 @@ from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
 from boardgrid.model.difference import Change, Count, Difference, PathChange
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
-from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, RootSource, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, CheckpointSource, Kernel, Making, Manifest, RootSource, Source
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
@@ -258,7 +258,7 @@ class FakeImages:
             return self.built[image]
         if image in self.refuse:
             raise self.refuse[image]
-        if isinstance(source, RootSource):
+        if isinstance(source, RootSource | CheckpointSource):
             if source.root not in self.roots.trees:
                 raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=source.root)
             self.contents[image] = dict(self.roots.trees[source.root].files)
@@ -413,7 +413,8 @@ class FakeBoard:
     outlet_hangs: bool = False  # every power call takes for ever
     outlet_is_stuck: bool = False  # takes the order to switch off, and does nothing
     switched: list[str] = field(default_factory=list)  # what was done to its power, in order
-    quiesced: int = 0  # how often it was asked to write down what it has in memory
+    quiesced: int = 0  # how often it was asked to write down what it has in memory, and be ready to restart
+    written_down: int = 0  # how often it was asked just that, and to go on
     printed: list[str] = field(default_factory=list)  # on its console, since it came up
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
@@ -447,6 +448,10 @@ class FakeBoard:
 
     async def quiesce(self) -> None:
         self.quiesced += 1
+
+    async def write_down(self) -> None:
+        await self._outlet()
+        self.written_down += 1
 
     async def console_tail(self, lines: int) -> tuple[str, ...]:
         return (f"{self.board.name} login:", *self.printed)[-lines:]

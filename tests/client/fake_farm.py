@@ -437,6 +437,8 @@ class FakeFarm:
                 return 202, {"id": str(uuid4()), "state": "asked"}
             case ("GET", "diffs", diff):
                 return 200, {"id": diff, "state": "asked", "code": None, "reason": "", "hint": ""} | self.diff
+            case ("POST", "reservations", _number, "checkpoint"):
+                return 202, self.image(body["image"], 1, self.image_state)
             case ("GET", "roots"):
                 return 200, list(self.roots.values())
             case ("POST", "roots", name, "keep"):

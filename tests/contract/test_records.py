@@ -16,7 +16,17 @@ from boardgrid.model.difference import Change, Count, Difference, PackageChange,
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
+from boardgrid.model.image import (
+    BlobSource,
+    CheckpointSource,
+    Image,
+    ImageState,
+    Kernel,
+    Manifest,
+    PathSource,
+    RootSource,
+    Source,
+)
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
@@ -278,7 +288,10 @@ def test_questions_are_found_by_site_and_by_who_asks_and_forgotten(full: Records
         assert snapshot.question(QUESTION.id) is None
 
 
-@pytest.mark.parametrize("source", [BlobSource("a" * 64, 5), PathSource("/srv/tiny.tar"), RootSource(ROOT.id), None])
+@pytest.mark.parametrize(
+    "source",
+    [BlobSource("a" * 64, 5), PathSource("/srv/tiny.tar"), RootSource(ROOT.id), CheckpointSource(ROOT.id), None],
+)
 def test_every_source_comes_back_as_its_own_kind(full: Records, source: Source | None) -> None:
     with full.write() as tx:
         tx.save(replace(IMAGE, source=source))

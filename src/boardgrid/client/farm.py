@@ -688,6 +688,14 @@ class Farm:
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Reservation, body, "reservations", str(number), "release")
 
+    def checkpoint(self, number: int, image: str, *, board: str | None = None) -> answers.Image:
+        """
+        A new version of *image* of what a board of a reservation runs, while it goes on: crash consistent, as the root
+        were after a power cut. Of several boards one is named.
+        """
+        body = {"image": image} | ({} if board is None else {"board": board})
+        return self._post(answers.Image, body, "reservations", str(number), "checkpoint")
+
     def deployment(self, id_: UUID) -> answers.Deployment:
         return self._get(answers.Deployment, "deployments", str(id_))
 

@@ -14,6 +14,7 @@ from boardgrid.services.audit import Audit
 from boardgrid.services.blocks import Blocks
 from boardgrid.services.booking import Booking
 from boardgrid.services.catalog import Catalog
+from boardgrid.services.checkpoints import Checkpoints
 from boardgrid.services.desk import Desk
 from boardgrid.services.doors import Doors
 from boardgrid.services.feeds import Feeds
@@ -51,6 +52,7 @@ class Farm:
     catalog: Catalog
     roots: Roots
     questions: Questions
+    checkpoints: Checkpoints
     booking: Booking
     blocks: Blocks
     orders: Orders
@@ -99,6 +101,7 @@ class Farm:
             Catalog(desk),
             Roots(desk),
             Questions(desk),
+            Checkpoints(desk),
             Booking(desk, root_bytes),
             Blocks(desk, root_bytes),
             Orders(desk),

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,17 @@ from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
-from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, PathSource, RootSource, Source
+from boardgrid.model.image import (
+    AS_USUAL,
+    BlobSource,
+    CheckpointSource,
+    Kernel,
+    Making,
+    Manifest,
+    PathSource,
+    RootSource,
+    Source,
+)
 from boardgrid.ports import Blobs, BootFiles
 
 log = structlog.get_logger()
@@ -62,11 +72,10 @@ class StoredImages:
                 return manifest
             await self._sweep.once()
             draft = self._places.image_draft(image)
-            lent = self._roots.lent(source.root) if isinstance(source, RootSource) else contextlib.nullcontext()
             try:
-                async with lent:
-                    await whole(_prepare, draft)
-                    order = await self._order(image, source, making, draft)
+                await whole(_prepare, draft)
+                async with self._lent(source, draft) as lent:
+                    order = {**await self._order(image, source, making, draft), **lent}
                     log.info("image.begun", image=str(image), source=source.kind)
                     await self._run(order)
             finally:
@@ -77,6 +86,19 @@ class StoredImages:
             log.info("image.made", image=str(image), files=made.files, stored_bytes=made.stored_bytes)
             return made
 
+    @contextlib.asynccontextmanager
+    async def _lent(self, source: Source, draft: Path) -> AsyncIterator[dict[str, Any]]:
+        """Inside the block the root that it is made of, if any, is there as the order tells."""
+        match source:
+            case RootSource():
+                async with self._roots.lent(source.root):
+                    yield {"root": str(self._places.root(source.root).tree)}
+            case CheckpointSource():
+                async with self._roots.copied(source.root, draft / "upper.ext4", await self._reserved_bytes()) as copy:
+                    yield {"copy": {"upper": str(copy.upper), "below": str(copy.below), "options": list(copy.options)}}
+            case _:
+                yield {}
+
     async def _order(self, image: UUID, source: Source, making: Making, draft: Path) -> dict[str, Any]:
         room = await self._store.room()
         reserved = int(room.total_bytes * self._share)
@@ -86,23 +108,24 @@ class StoredImages:
             "place": str(self._places.image(image).folder),
             "making": asdict(making),
             "limits": {"size_bytes": self._limit_bytes},
-            "reserved_bytes": reserved + await self._owed_bytes(room.free_bytes),
+            "reserved_bytes": await self._reserved_bytes(),
         }
         match source:
             case PathSource():
                 return {**order, "path": source.path, "import_dirs": self._import_dirs}
-            case RootSource():
-                return {**order, "root": str(self._places.root(source.root).tree)}
+            case RootSource() | CheckpointSource():
+                return order
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)
                 archive = draft / "archive"
                 await self._blobs.fetch(source, archive)
                 return {**order, "archive": str(archive), "name": _("the uploaded archive")}
 
-    async def _owed_bytes(self, free_bytes: int) -> int:
-        """What is free by the disk's count and promised to roots by ours."""
+    async def _reserved_bytes(self) -> int:
+        """What imports leave of the disk: a share of it, and what is free by its count and promised by ours."""
+        room = await self._store.room()
         disk = await asyncio.to_thread(os.statvfs, self._places.folder)
-        return max(disk.f_bavail * disk.f_frsize - free_bytes, 0)
+        return int(room.total_bytes * self._share) + max(disk.f_bavail * disk.f_frsize - room.free_bytes, 0)
 
     def _check_size(self, source: BlobSource, available_bytes: int) -> None:
         if source.size_bytes > self._limit_bytes:

@@ -38,18 +38,22 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` (with ``import_dirs``) or ``root`` (a mounted tree); ``making`` (the
-            fields of a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk.
+            its ``name``), ``path`` (with ``import_dirs``), ``root`` (a mounted tree) or ``copy`` (``upper``, the file
+            with what was changed, the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of
+            a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk.
 
     Raises:
         FarmError: as ``Images.build``.
     """
     draft, place = Path(order["draft"]), ImagePlace(Path(order["place"]))
-    let_go_of_others(order["store"], {order.get("root")})
+    copy = order.get("copy", {})
+    let_go_of_others(order["store"], {order.get("root"), copy.get("below")})
     limits = Limits(**order["limits"])
     disk = Disk(draft, order["reserved_bytes"])
     os.umask(0o022)
-    if "root" in order:
+    if copy:
+        tree = _scrubbed(_joined(copy, draft), draft, disk)
+    elif "root" in order:
         tree = _scrubbed(TreePath(order["root"]), draft, disk)
     else:
         if "archive" in order:
@@ -99,6 +103,18 @@ def _telling_what_is_unfit() -> Iterator[None]:
             path=shown(os.fsencode(error.filename or ".")),
             why=error.strerror,
         ) from error
+
+
+def _joined(copy: dict[str, Any], draft: Path) -> TreePath:
+    """The tree of a root, from its parts."""
+    for name in ("disk", "joined"):
+        (draft / name).mkdir()
+    mount_private("ext4", "loop,nodev,nosuid,noexec,noatime", copy["upper"], str(draft / "disk"))
+    # By paths seen from the draft: commas and colons have a meaning of their own in mount options.
+    layers = f"lowerdir={os.path.relpath(copy['below'], draft)},upperdir=disk/upper,workdir=disk/work"
+    options = ",".join(("nodev,nosuid,noexec", *copy["options"], layers))
+    mount_private("overlay", options, "overlay", str(draft / "joined"), cwd=draft)
+    return TreePath(str(draft / "joined"))
 
 
 def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
