@@ -1,5 +1,7 @@
 """What differs between two trees, and how much of it is told."""
 
+import asyncio
+import contextlib
 import os
 import stat
 import subprocess
@@ -18,6 +20,7 @@ from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import RootSource
 from tests.adapters.store.bench import MIB, Bench
 from tests.adapters.store.own_mounts import loops_below, mounts_below
+from tests.adapters.store.test_crash import Gate, Through, wait_until
 from tests.adapters.store.trees import a_deep_folder, a_tree
 
 VIM = "Package: vim\nStatus: install ok installed\nArchitecture: armhf\nVersion: 2:9.0\n"
@@ -242,3 +245,25 @@ async def test_a_root_that_is_written_to_meanwhile_is_looked_at_all_the_same(ben
     finally:
         busy.set()
         writer.join()
+
+
+@pytest.mark.slow
+@pytest.mark.world
+async def test_a_look_that_is_killed_in_its_midst_leaves_nothing_and_another_finds_all(
+    bench: Bench, tmp_path: Path
+) -> None:
+    parent, kept, root = await bench.image(), uuid4(), uuid4()
+    await bench.roots.clone(root, parent, 64 * MIB)
+    (bench.roots.path(root) / "notes").write_text("mine")
+    await bench.images.build(kept, RootSource(root))
+    await bench.roots.remove(root)
+    gate = Gate(tmp_path / "gate", "mount").build()
+    through = bench.after(shell=Through(gate))
+    work = asyncio.ensure_future(through.images.changes(kept, parent))
+    await asyncio.to_thread(wait_until, "it mounts an image", gate.reached)
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    assert mounts_below(bench.folder) == []
+    await asyncio.to_thread(wait_until, "no loop device is left", lambda: not loops_below(bench.folder))
+    assert (await bench.images.changes(kept, parent)).added == Count(1, 4)

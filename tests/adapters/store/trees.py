@@ -76,7 +76,7 @@ def a_nasty_tree(at: Path) -> Path:
     tree = a_root_file_system(at)
     odd = tree / "odd"
     odd.mkdir(mode=0o1777)
-    for name in ("-rf", "a b", "back\\slash", 'quo"te', "tab\t", "n" * 255, "\x01\x7f", ".hidden", "=", "*"):
+    for name in ("-rf", "a b", "back\\slash", 'quo"te', "tab\t", "n" * 254, "\x01\x7f", ".hidden", "=", "*"):
         (odd / name).write_text(name)
     os.mkfifo(odd / "pipe", 0o600)
     os.mknod(odd / "large", stat.S_IFCHR | 0o600, os.makedev(4095, 1_048_575))

@@ -29,7 +29,7 @@ _Record = tuple[tuple[bytes, ...], int | None]
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RECOVERED = b"lost+found"  # a file system's own, for what it recovers; of a tree only when something is in it
 # A descriptor is open for each folder on the way down.
-_ANY = Limits(1 << 62, entries=1 << 62, depth=400, names_bytes=1 << 62)
+_ANY = Limits(1 << 62, entries=1 << 62, depth=400, name_bytes=255, names_bytes=1 << 62)
 _KINDS = {
     stat.S_IFREG: b"f",
     stat.S_IFDIR: b"d",
@@ -137,6 +137,13 @@ class _Walk:
                 _("{path} lies more than {depth} folders deep"),
                 path=shown(path),
                 depth=self.tally.limits.depth,
+            )
+        if len(name) > self.tally.limits.name_bytes:
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("the name of {path} is longer than {most} bytes"),
+                path=shown(path),
+                most=self.tally.limits.name_bytes,
             )
         kind = _KINDS[stat.S_IFMT(seen.st_mode)]
         if kind != b"d" and seen.st_nlink > 1:

@@ -99,7 +99,7 @@ class StoredRoots:
         async with self._store.busy(root):
             await self._sweep.once()
             place = self._places.root(root)
-            if not await asyncio.to_thread(place.folder.is_dir):
+            if is_new := not await asyncio.to_thread(place.folder.is_dir):
                 async with self._holding(image):
                     await self._make(root, image, size_bytes)
                 log.info("root.made", root=str(root), image=str(image), size_bytes=size_bytes)
@@ -112,6 +112,8 @@ class StoredRoots:
                     image=image,
                 )
             await self._mount(root)
+            if is_new:
+                await whole(root_files.keep_time, self._places.image(image).tree, place.tree)
 
     async def _make(self, root: UUID, image: UUID, size_bytes: int) -> None:
         draft, place, shell = self._places.root_draft(root), self._places.root(root), self._store.shell
