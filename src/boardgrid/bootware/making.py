@@ -21,7 +21,11 @@ from boardgrid.model.errors import Code, Fault
 log = structlog.get_logger()
 
 _FLAVOURS = {"armhf": "armmp"}  # of Debian's kernels; others are called as their architecture
-_GRUBS = {"amd64": "grub-efi-amd64-signed", "arm64": "grub-efi-arm64-signed"}
+# The GRUB that UEFI firmware fetches over the network: its package, and where it lies there.
+_GRUBS = {
+    "amd64": ("grub-efi-amd64-signed", "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"),
+    "arm64": ("grub-efi-arm64-signed", "usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class Workshop:
         """
         userland, kernel = await self._parts()
         into = folder / self.debian.arch
-        await asyncio.to_thread(_write_loaders, await self._grub(), into)
+        if grub := await self._grub():
+            await asyncio.to_thread(_write, into / grub.stem, grub.read_bytes())
         initrd = await asyncio.to_thread(initramfs.holding, userland, kernel, agent_key, self._modules)
         await asyncio.to_thread(_write_holding, kernel, initrd, into, fdts)
         log.info("holding.written", path=str(into), kernel=kernel.release)
@@ -63,9 +68,10 @@ class Workshop:
         return (*self.drivers, *NETWORK_MODULES)
 
     async def _grub(self) -> Path | None:
-        """The package with the GRUB of this architecture that firmware fetches; None where firmware is no UEFI."""
-        package = _GRUBS.get(self.debian.arch)
-        return (await self.debian.unpacked([package]))[package] if package else None
+        if self.debian.arch not in _GRUBS:
+            return None
+        package, path = _GRUBS[self.debian.arch]
+        return (await self.debian.unpacked([package]))[package] / path
 
     async def _parts(self) -> tuple[Userland, Kernel]:
         userland = await Userland.fetched(self.debian)
@@ -78,12 +84,6 @@ def _write_tiny(userland: Userland, kernel: Kernel, modules: Sequence[str], out:
     archive = io.BytesIO()
     tarball.write(tiny(userland, kernel, modules), archive)
     _write(out, archive.getvalue())
-
-
-def _write_loaders(grub: Path | None, folder: Path) -> None:
-    # "-installer" is another, which looks for its script where Debian's installer has it.
-    for file in sorted(grub.glob("usr/lib/grub/*-signed/grubnet*[!r].efi.signed")) if grub else ():
-        _write(folder / file.name.removesuffix(".signed"), file.read_bytes())
 
 
 def _write_holding(kernel: Kernel, initrd: bytes, folder: Path, fdts: Sequence[str]) -> None:

@@ -58,14 +58,14 @@ class NetbootFiles:
 
     async def offer(self, board: Board, entry: BootEntry) -> None:
         label = str(entry.deployment)
-        lines = Entry(board.name, label, entry.cmdline, entry.files.initrd is not None, entry.fdt)
-        await self._put(board, lines, entry.files, is_holding=False)
+        told = Entry(board.name, label, entry.cmdline, entry.files.initrd is not None, entry.fdt)
+        await self._put(board, METHODS[board.boot], told, entry.files, is_holding=False)
         log.info("netboot.offered", board=board.name, deployment=label)
 
     async def hold(self, board: Board, type_: BoardType) -> None:
         if method := METHODS.get(board.boot):
             files = await whole(self._holding_files, type_, method)
-            await self._put(board, self._holding_entry(board, type_), files, is_holding=True)
+            await self._put(board, method, self._holding_entry(board, type_), files, is_holding=True)
         else:
             with _told_as_fault(board.name):
                 async with self._turn:
@@ -83,8 +83,7 @@ class NetbootFiles:
         with _told_as_fault(board.name):
             return await whole(self._look, board, type_)
 
-    async def _put(self, board: Board, entry: Entry, files: BootFiles, *, is_holding: bool) -> None:
-        method = METHODS[board.boot]
+    async def _put(self, board: Board, method: Method, entry: Entry, files: BootFiles, *, is_holding: bool) -> None:
         text = method.text(entry)  # refused before anything is written
         with _told_as_fault(board.name):
             async with self._turn:
