@@ -15,7 +15,7 @@ from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
 from boardgrid.model.notice import Contact, Posting, Webhook
@@ -145,7 +145,7 @@ class BootFiles:
 class Images(Protocol):
     """Trees that are never written to: one EROFS file a version. Every call may be made twice."""
 
-    async def build(self, image: UUID, source: Source) -> Manifest:
+    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
         """
         Make an image, whole or not at all; one that is there already is told from its manifest.
 

@@ -20,7 +20,7 @@ from uuid import UUID
 from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
-from boardgrid.model.image import BlobSource, Kernel, Manifest, RootSource, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, RootSource, Source
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
@@ -229,7 +229,7 @@ class FakeImages:
     def __post_init__(self) -> None:
         self.roots = FakeRoots(self)
 
-    async def build(self, image: UUID, source: Source) -> Manifest:
+    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
         if image in self.built:
             return self.built[image]
         if image in self.refuse:

@@ -13,9 +13,9 @@ from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError, Fault
-from boardgrid.model.image import Manifest, RootSource, Source
+from boardgrid.model.image import Making, Manifest, RootSource, Source
 from boardgrid.model.report import ImageReport, RootReport, SiteReport
-from boardgrid.model.wish import Deployed, SiteWishes
+from boardgrid.model.wish import Deployed, ImageWish, SiteWishes
 
 log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ class Storekeeper:
         is_done = await self._try(self._fence_strangers())
         self._stop_unwished()
         for one in self._wishes.images:
-            is_done &= await self._try(self._tend(one.image, one.source))
+            is_done &= await self._try(self._tend(one))
         for gone in self._wishes.discard:
             is_done &= await self._try(self._discard(gone.root))
         for root in await self._mounted():
@@ -157,14 +157,15 @@ class Storekeeper:
         for image in [image for image in self._builds if image not in wished]:
             self._builds.pop(image).cancel()
 
-    async def _tend(self, image: UUID, source: Source | None) -> bool:
+    async def _tend(self, wished: ImageWish) -> bool:
+        image, source = wished.image, wished.source
         if source is None:
             return await self._remove(image)
         if image in self._builds or (image, True) in self._told:
             return True
         if isinstance(source, RootSource) and not await self._is_fenced(source.root):
             return False
-        self._builds[image] = asyncio.ensure_future(self._build(image, source))
+        self._builds[image] = asyncio.ensure_future(self._build(image, source, wished.making))
         return True
 
     async def _remove(self, image: UUID) -> bool:
@@ -176,11 +177,11 @@ class Storekeeper:
         self._outbox.put(ImageReport(NO_ID, image))
         return True
 
-    async def _build(self, image: UUID, source: Source) -> None:
+    async def _build(self, image: UUID, source: Source, making: Making) -> None:
         try:
             async with self._places:
                 async with asyncio.timeout(self._world.pace.build_s):
-                    manifest = await self._made(partial(self._world.images.build, image, source))
+                    manifest = await self._made(partial(self._world.images.build, image, source, making))
             report = ImageReport(NO_ID, image, manifest)
         except TimeoutError:
             late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))

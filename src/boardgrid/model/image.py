@@ -73,6 +73,18 @@ Source = BlobSource | PathSource | RootSource
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """How an image is made of its source, as far as its owner wants that otherwise than it is usually done."""
+
+    partition: int | None = None  # the one of a disk image that holds the system, from 1; None: it is found
+    without: tuple[str, ...] = ()  # names of adaptations that are left out
+    bsp: str = ""  # a folder on the agent's machine, whose apply_binaries.sh is run on the tree; empty: none
+
+
+AS_USUAL = Making()
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """One version of an image. ``tiny`` means its newest version that is ready, ``tiny:2`` that very one."""
 
@@ -88,6 +100,7 @@ class Image:
     parent: UUID | None = None  # the image whose changed root this was
     shared: bool = False  # seen and used by everyone; else by its owner alone, for it may hold their files
     reason: str = ""  # why it failed
+    making: Making = AS_USUAL
 
     @property
     def ref(self) -> str:

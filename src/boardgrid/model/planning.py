@@ -121,7 +121,7 @@ def image_wish(image: Image) -> ImageWish | None:
     """The wish for an image that is to be made or to go. One that is made from a root waits for its fence, as above."""
     match image.state:
         case ImageState.BUILDING:
-            return ImageWish(image.id, image.source)
+            return ImageWish(image.id, image.source, image.making)
         case ImageState.GOING:
             return ImageWish(image.id, None)
         case _:

@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from boardgrid.model.board import Act, Board, BoardType
-from boardgrid.model.image import Kernel, Source
+from boardgrid.model.image import AS_USUAL, Kernel, Making, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class ImageWish:
 
     image: UUID
     source: Source | None
+    making: Making = AS_USUAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from boardgrid.model.audit import Facts
 from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
 from boardgrid.model.errors import Code
-from boardgrid.model.image import ImageState, Manifest, Source
+from boardgrid.model.image import ImageState, Making, Manifest, Source
 from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part, Place
 from boardgrid.model.report import Power, Voice
@@ -316,6 +316,7 @@ images = Table(
     Column("parent", Uuid, ForeignKey("images.id")),
     Column("shared", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("making", Told(Making), nullable=False, server_default="{}"),
     UniqueConstraint("name", "version"),
     Index("ix_images_site_state", "site", "state"),
 )

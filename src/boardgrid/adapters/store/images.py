@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
-from boardgrid.model.image import BlobSource, Kernel, Manifest, PathSource, RootSource, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, PathSource, RootSource, Source
 from boardgrid.ports import Blobs, BootFiles
 
 log = structlog.get_logger()
@@ -61,7 +62,7 @@ class StoredImages:
 
     # --- made
 
-    async def build(self, image: UUID, source: Source) -> Manifest:
+    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
         async with self._store.busy(image):
             if manifest := await asyncio.to_thread(self._manifest, image):
                 return manifest
@@ -71,7 +72,7 @@ class StoredImages:
             try:
                 async with lent:
                     await whole(_prepare, draft)
-                    order = await self._order(image, source, draft)
+                    order = await self._order(image, source, making, draft)
                     log.info("image.begun", image=str(image), source=source.kind)
                     await self._run(order)
             finally:
@@ -82,13 +83,14 @@ class StoredImages:
             log.info("image.made", image=str(image), files=made.files, stored_bytes=made.stored_bytes)
             return made
 
-    async def _order(self, image: UUID, source: Source, draft: Path) -> dict[str, Any]:
+    async def _order(self, image: UUID, source: Source, making: Making, draft: Path) -> dict[str, Any]:
         room = await self._store.room()
         reserved = int(room.total_bytes * self._share)
         order: dict[str, Any] = {
             "store": str(self._places.folder),
             "draft": str(draft),
             "place": str(self._places.image(image).folder),
+            "making": asdict(making),
             "limits": {"size_bytes": self._limit_bytes},
             "reserved_bytes": reserved + await self._owed_bytes(room.free_bytes),
         }

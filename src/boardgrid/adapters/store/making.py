@@ -39,8 +39,8 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` (with ``import_dirs``) or ``root`` (a mounted tree); ``limits``; ``reserved_bytes``,
-            what imports leave of the disk.
+            its ``name``), ``path`` (with ``import_dirs``) or ``root`` (a mounted tree); ``making`` (the
+            fields of a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk.
 
     Raises:
         FarmError: as ``Images.build``.
