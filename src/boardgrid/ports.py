@@ -300,7 +300,8 @@ class BootSeen:
 class Netboot(Protocol):
     """The boards' DHCP and TFTP files. Each is written beside and renamed. Every call may be made twice."""
 
-    async def offer(self, board: Board, entry: BootEntry) -> None: ...
+    async def offer(self, board: Board, entry: BootEntry) -> None:
+        """For a board that asks what to boot: a flashed one never does."""
 
     async def hold(self, board: Board, type_: BoardType) -> None:
         """

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from boardgrid.adapters.netboot.pxelinux import checked_cmdline
+from boardgrid.adapters.netboot.checks import checked_cmdline
 from boardgrid.agent.site import Pace
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase

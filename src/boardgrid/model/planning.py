@@ -155,7 +155,7 @@ def kernel_for(board: Board, type_: BoardType, ref: str, manifest: Manifest) -> 
             wanted=type_.arch,
         )
     match board.boot:
-        case Boot.PXELINUX:
+        case Boot.PXELINUX | Boot.GRUB:
             return _bootable_kernel(board, type_, ref, manifest)
         case Boot.FLASHED:
             _check_modules(board, ref, manifest)
