@@ -23,6 +23,7 @@ from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Inva
 from boardgrid.model.federation import Person
 from boardgrid.model.image import AS_USUAL, BlobSource, CheckpointSource, Kernel, Making, Manifest, RootSource, Source
 from boardgrid.model.next_step import Tree
+from boardgrid.model.recipe import Recipe
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
 from boardgrid.ports import (
@@ -241,6 +242,19 @@ class FakeRoots:
 
     async def room(self) -> Room:
         return Room(self.total_bytes, self.total_bytes - sum(tree.size_bytes for tree in self.trees.values()))
+
+
+@dataclass
+class FakeKitchen:
+    """Writes archives that a test puts here, by the name of the recipe."""
+
+    archives: dict[str, bytes] = field(default_factory=dict)
+    broken: FarmError | None = None  # set it, and no package can be had
+
+    async def prepare(self, recipe: Recipe, arch: str, archive: Path, limit_bytes: int) -> None:
+        if self.broken:
+            raise self.broken
+        await asyncio.to_thread(archive.write_bytes, self.archives[recipe.name])
 
 
 @dataclass

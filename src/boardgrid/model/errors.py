@@ -34,6 +34,8 @@ class Code(StrEnum):
     PASSWORD_INVALID = "password.invalid"  # noqa: S105 - a code, not a secret
     RULES_INVALID = "rules.invalid"
     ROSTER_INVALID = "roster.invalid"
+    RECIPE_INVALID = "recipe.invalid"
+    BUILD_FAILED = "build.failed"
 
     # NotAllowed: the asker is known and may not do this
     TOKEN_REFUSED = "token.refused"  # noqa: S105 - a code, not a secret
@@ -63,6 +65,7 @@ class Code(StrEnum):
     TYPE_UNKNOWN = "type.unknown"
     IMAGE_UNKNOWN = "image.unknown"
     ROOT_UNKNOWN = "root.unknown"
+    RECIPE_UNKNOWN = "recipe.unknown"
     RESERVATION_UNKNOWN = "reservation.unknown"
     DEPLOYMENT_UNKNOWN = "deployment.unknown"
     ORDER_UNKNOWN = "order.unknown"

@@ -6,10 +6,14 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
+from boardgrid.model.recipe import Recipe
+
 
 class ImageState(StrEnum):
     AWAITED = "awaited"  # named; its content has not arrived whole
     BUILDING = "building"  # the agent makes it
+    UNPACKED = "unpacked"  # lies in the store, and is to be finished on a board before anybody may boot it
+    FINISHING = "finishing"  # is what will become of one that is unpacked
     READY = "ready"  # may be deployed
     FAILED = "failed"  # could not be made; the reason says why
     GOING = "going"  # is being removed
@@ -77,7 +81,16 @@ class CheckpointSource:
     kind: Literal["checkpoint"] = "checkpoint"
 
 
-Source = BlobSource | PathSource | RootSource | CheckpointSource
+@dataclass(frozen=True, slots=True)
+class RecipeSource:
+    """A recipe, for one of its architectures."""
+
+    recipe: Recipe
+    arch: str
+    kind: Literal["recipe"] = "recipe"
+
+
+Source = BlobSource | PathSource | RootSource | CheckpointSource | RecipeSource
 
 
 @dataclass(frozen=True, slots=True)

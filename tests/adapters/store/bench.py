@@ -12,7 +12,7 @@ from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
 from boardgrid.model.image import BlobSource, Manifest, PathSource
 from boardgrid.ports import Persona, Shell
-from boardgrid.testing import FakeBlobs
+from boardgrid.testing import FakeBlobs, FakeKitchen
 from tests.adapters.store.trees import a_tree
 
 MIB = 1 << 20
@@ -34,13 +34,14 @@ class Bench:
     reserved_share: float = 0.01
 
     def __post_init__(self) -> None:
-        self.blobs = FakeBlobs()
+        self.blobs, self.kitchen = FakeBlobs(), FakeKitchen()
         self.store = Store(self.folder, self.shell, promise=self.promise)
         self.roots = StoredRoots(self.store)
         self.images = StoredImages(
             self.store,
             self.roots,
             self.blobs,
+            self.kitchen,
             import_dirs=[self.imports],
             image_limit_bytes=self.image_limit_bytes,
             reserved_share=self.reserved_share,

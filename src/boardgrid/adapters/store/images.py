@@ -28,10 +28,11 @@ from boardgrid.model.image import (
     Making,
     Manifest,
     PathSource,
+    RecipeSource,
     RootSource,
     Source,
 )
-from boardgrid.ports import Blobs, BootFiles
+from boardgrid.ports import Blobs, BootFiles, Kitchen
 
 log = structlog.get_logger()
 
@@ -52,13 +53,15 @@ class StoredImages:
         store: Store,
         roots: StoredRoots,
         blobs: Blobs,
+        kitchen: Kitchen,
         *,
         import_dirs: Sequence[Path] = (),
         image_limit_bytes: int = 32 << 30,
         reserved_share: float = 0.1,
         make_s: float = 3600.0,
     ) -> None:
-        self._store, self._places, self._roots, self._blobs = store, store.places, roots, blobs
+        self._store, self._places, self._roots = store, store.places, roots
+        self._blobs, self._kitchen = blobs, kitchen
         self._import_dirs = [str(folder) for folder in import_dirs]
         self._limit_bytes, self._share, self._make_s = image_limit_bytes, reserved_share, make_s
         self._sweep = Sweep(store.places, "images")
@@ -115,6 +118,12 @@ class StoredImages:
                 return {**order, "path": source.path, "import_dirs": self._import_dirs}
             case RootSource() | CheckpointSource():
                 return order
+            case RecipeSource():
+                archive = draft / "archive"
+                # Unpacked and packed again, it lies there twice for a while.
+                limit = min(self._limit_bytes, max(room.free_bytes - reserved, 0) // 2)
+                await self._kitchen.prepare(source.recipe, source.arch, archive, limit)
+                return {**order, "archive": str(archive), "name": source.recipe.name}
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)
                 archive = draft / "archive"

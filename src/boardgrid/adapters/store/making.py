@@ -19,6 +19,7 @@ from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import Summary, first_difference, summary
+from boardgrid.adapters.store.finished import finished
 from boardgrid.adapters.store.inspection import inspected
 from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.place import ImagePlace
@@ -133,7 +134,10 @@ def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
     mount_private("overlay", joined, "overlay", str(view), cwd=draft)
     tree = TreePath(str(view))
     with _telling_what_is_unfit(), TreeDir(tree) as opened:
+        dated = finished(opened)
         scrub(opened)
+        if dated is not None:
+            opened.date_back(dated)
     return tree
 
 

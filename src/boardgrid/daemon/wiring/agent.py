@@ -25,9 +25,11 @@ from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
 from boardgrid.agent.agent import Agent
 from boardgrid.agent.site import Pace, World
+from boardgrid.bootware.kitchen import DebianKitchen
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
+from boardgrid.daemon.outside import outside
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.wiring.door import http_to_controller
 from boardgrid.ports import Shell
@@ -83,12 +85,13 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
     farm = Farm.of(config)
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
+    kitchen = DebianKitchen(outside(shell), config.agent.packages or layout.packages)
     hosts = DhcpHosts(dnsmasq.hosts, dnsmasq.pid_file)
     return World(
         instance=_instance(layout.store),
         public_key=_public_line(layout.agent_key),
         facts=site,
-        images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs),
+        images=StoredImages(store, roots, controller, kitchen, import_dirs=config.agent.import_dirs),
         roots=roots,
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
         netboot=NetbootFiles(shell, site, layout.tftp, hosts, config.agent.holding or layout.holding),
