@@ -11,6 +11,7 @@ import pytest
 
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Property, Site
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.difference import Change, Count, Difference, PackageChange, PathChange
 from boardgrid.model.errors import Code, Conflict, Invalid
@@ -24,6 +25,7 @@ from boardgrid.model.image import (
     Kernel,
     Manifest,
     PathSource,
+    RecipeSource,
     RootSource,
     Source,
 )
@@ -32,8 +34,9 @@ from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Part, Place, Project, UserGroup
 from boardgrid.model.question import ImageChanges, Question, RootChanges
+from boardgrid.model.recipe import Recipe, RecipeFile, RecipeScript, System
 from boardgrid.model.report import Power, Voice
-from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
+from boardgrid.model.reservation import LIVE, Group, Kind, Purpose, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import EVERYONE, Access, Limits, Rules
 from boardgrid.model.user import Audience, Invitation, Password, Role, Scope, Token, User
@@ -95,6 +98,7 @@ MANIFEST = Manifest(
     "sha256:1", "sha256:2", 1 << 40, 5, 6, "armhf", (KERNEL, replace(KERNEL, release="5")), ("6.1",), "D"
 )
 IMAGE = Image(uuid4(), "tiny", 1, ADA.id, "lab", ImageState.READY, AT, None, MANIFEST, None, True, "no reason")
+BOOT_TEST = BootTest(uuid4(), IMAGE.id, "tk1", "tk1-1", AT, False, 8.5, "no SSH", ("Linux version 6.1", "panic"))
 ROOT = Root(uuid4(), "mine", ADA.id, "lab", IMAGE.id, RootState.LIVE, 4 << 30, AT, AT + HOUR)
 RESERVATION = Reservation(
     1,
@@ -113,6 +117,8 @@ RESERVATION = Reservation(
     ROBOTS.id,
     warned_of=AT,
     idle_until=AT + HOUR,
+    purpose=Purpose.TEST,
+    subject=IMAGE.id,
 )
 MAINTENANCE = Maintenance(
     3, (Group(board="tk1-1"), Group(type="tk1", where="ram_mb > 1")), Window(AT, AT + HOUR), "new fans", AT
@@ -132,7 +138,22 @@ DEPLOYMENT = Deployment(
     Code.BOARD_SILENT,
     "hint",
 )
-WISH = Deployed(DEPLOYMENT.id, ROOT.id, IMAGE.id, 4 << 30, "tk1-1.lab", ADA.ssh_keys, KERNEL, True, "ada", "tiny:1", 1)
+WISH = Deployed(
+    DEPLOYMENT.id,
+    ROOT.id,
+    IMAGE.id,
+    4 << 30,
+    "tk1-1.lab",
+    ADA.ssh_keys,
+    KERNEL,
+    True,
+    "ada",
+    "tiny:1",
+    1,
+    "/sbin/finish",
+    9.5,
+    True,
+)
 BOARD = Board(
     "tk1-1",
     "tk1",
@@ -179,7 +200,7 @@ QUESTION = Question(uuid4(), "lab", ADA.id, RootChanges(ROOT.id), AT, DIFFERENCE
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER,
     HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
-    QUESTION,
+    BOOT_TEST, QUESTION,
 )  # fmt: skip
 
 
@@ -225,6 +246,7 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.posting(POSTING.id),
             snapshot.feed(FEED.id),
             snapshot.join_link(LINK.id),
+            snapshot.boot_test(BOOT_TEST.id),
             snapshot.question(QUESTION.id),
         )
 
@@ -274,6 +296,21 @@ def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> Non
     assert standing is not None and standing.wish == wish
 
 
+RECIPE = Recipe(
+    "robot",
+    System.DEBIAN,
+    "what runs",
+    ("armhf",),
+    "bookworm",
+    ("gdb",),
+    {"armhf": "armmp"},
+    ("tk1",),
+    (RecipeFile("/etc/motd", "h\n", 0o600, 1, 2),),
+    (RecipeScript("user", "true"),),
+    {"team": "red"},
+)
+
+
 def test_questions_are_found_by_site_and_by_who_asks_and_forgotten(full: Records) -> None:
     later = replace(QUESTION, id=uuid4(), asker=BOB.id, asked=ImageChanges(IMAGE.id, uuid4()), answer=None, code=None)
     with full.write() as tx:
@@ -290,7 +327,14 @@ def test_questions_are_found_by_site_and_by_who_asks_and_forgotten(full: Records
 
 @pytest.mark.parametrize(
     "source",
-    [BlobSource("a" * 64, 5), PathSource("/srv/tiny.tar"), RootSource(ROOT.id), CheckpointSource(ROOT.id), None],
+    [
+        BlobSource("a" * 64, 5),
+        PathSource("/srv/tiny.tar"),
+        RootSource(ROOT.id),
+        CheckpointSource(ROOT.id),
+        RecipeSource(RECIPE, "armhf"),
+        None,
+    ],
 )
 def test_every_source_comes_back_as_its_own_kind(full: Records, source: Source | None) -> None:
     with full.write() as tx:

@@ -223,6 +223,7 @@ class Bench:
             f"ip={wished.board.address}:{server.ip}:{server.ip}:{server.netmask}:{wished.board.name}::off",
             f"console={wished.type.console}" if wished.type.console else "",
             wished.type.cmdline,
+            f"init={init}" if (init := _deployed(wished).init) else "",
         ]
         return " ".join(word for word in words if word)
 

@@ -16,6 +16,7 @@ from boardgrid.model.reservation import ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
+from boardgrid.services.building import cancel
 from boardgrid.services.desk import Desk, check_no_guest
 from boardgrid.services.finding import check_image_name, image_of, image_versions, site_for
 from boardgrid.services.limiting import check_kept
@@ -161,9 +162,11 @@ class Catalog:
                     refs=", ".join(one.ref for one in versions),
                 )
             for image in versions:
+                if image.state is ImageState.FINISHING:
+                    cancel(work, image)
                 _check_unused(work.tx, asker, image)
                 # An upload that never came has left nothing with the agent.
-                is_nowhere = image.state is ImageState.AWAITED
+                is_nowhere = image.state in {ImageState.AWAITED, ImageState.FINISHING}
                 work.save(replace(image, state=ImageState.GONE if is_nowhere else ImageState.GOING, source=None))
                 told = _("{user} removes {image}").format(user=asker.name, image=image.ref)
                 work.note_thing("image", told, image.owner)

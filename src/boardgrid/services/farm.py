@@ -13,6 +13,7 @@ from boardgrid.services.attempts import Attempts
 from boardgrid.services.audit import Audit
 from boardgrid.services.blocks import Blocks
 from boardgrid.services.booking import Booking
+from boardgrid.services.building import Building
 from boardgrid.services.catalog import Catalog
 from boardgrid.services.checkpoints import Checkpoints
 from boardgrid.services.desk import Desk
@@ -37,6 +38,7 @@ from boardgrid.services.ruling import Ruling
 from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
+from boardgrid.services.trying import Trying
 from boardgrid.services.upkeep import Upkeep
 
 
@@ -50,6 +52,8 @@ class Farm:
     audit: Audit
     inventory: Inventory
     catalog: Catalog
+    building: Building
+    trying: Trying
     roots: Roots
     questions: Questions
     checkpoints: Checkpoints
@@ -99,6 +103,8 @@ class Farm:
             Audit(desk),
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
+            Building(desk),
+            Trying(desk),
             Roots(desk),
             Questions(desk),
             Checkpoints(desk),

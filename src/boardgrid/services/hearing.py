@@ -13,7 +13,7 @@ from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.difference import Difference, PackageChange
 from boardgrid.model.errors import Blame, Code
-from boardgrid.model.image import Image, ImageState, RootSource
+from boardgrid.model.image import Image, ImageState, RecipeSource, RootSource
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import (
     AnswerReport,
@@ -27,14 +27,17 @@ from boardgrid.model.report import (
     SiteReport,
     StepReport,
 )
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import Purpose, Reservation
 from boardgrid.model.root import RootState
 from boardgrid.model.wish import Deployed, Gone, Parked
 from boardgrid.ports import EVENTS, Activity, Health
+from boardgrid.services.building import unpacked
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import discard, end, put_aside
+from boardgrid.services.ending import Fate, discard, end, put_aside
 from boardgrid.services.seating import seat_again
+from boardgrid.services.trying import tried
 from boardgrid.services.unfolding import evict, hand_on, offer
+from boardgrid.services.workshop import fail, is_unfinished, root_is_gone, wanted_of
 
 # A board or an image may make the agent tell anything: what is recorded of it is bounded.
 _WORDS_MOST = 2000
@@ -135,6 +138,19 @@ def _opened(work: Work, standing: Standing, report: BoardReport) -> None:
     opened = replace(deployment, state=DeploymentState.OPEN, opened_at=work.now, host_key=host_key if is_key else "")
     work.save(opened)
     _note_owned(work, standing, opened, _("it is open"), Outcome.OK)
+    reservation = work.tx.reservation(opened.reservation)
+    if reservation is not None and reservation.purpose is not Purpose.USE:
+        _served(work, reservation, opened)
+
+
+def _served(work: Work, reservation: Reservation, opened: Deployment) -> None:
+    """What the farm itself wanted of a board is reached: it is given back at once."""
+    if reservation.purpose is Purpose.TEST:
+        tried(work, reservation, opened)
+        end(work, reservation, because=_("it came up, and that was all"))
+    else:
+        end(work, reservation, because=_("the image is finished"), fate=Fate.KEEP)
+    offer(work, reservation.boards)
 
 
 def _parked(work: Work, standing: Standing) -> None:
@@ -164,6 +180,8 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
         hint=report.hint[:_WORDS_MOST],
     )
     _note_owned(work, standing, failed, reason, Outcome.FAILED)
+    if reservation.purpose is Purpose.TEST:
+        tried(work, reservation, failed, reason)
     board = standing.board.name
     if report.blame is Blame.BOARD:
         standing = standing.set_aside(reason)
@@ -240,6 +258,7 @@ def _root(work: Work, site: str, report: RootReport) -> bool:
     if root.state is RootState.GOING:
         work.save(replace(root, state=RootState.GONE))
         work.note_thing("root", _("root {root} is gone").format(root=root.name), root.owner)
+        root_is_gone(work, root)
     return True
 
 
@@ -249,6 +268,16 @@ def _image(work: Work, site: str, report: ImageReport) -> bool:
         return False
     is_gone = report.manifest is None and report.code is None and not report.reason
     match image.state:
+        case ImageState.BUILDING if report.manifest is not None and is_unfinished(image):
+            source = image.source
+            assert isinstance(source, RecipeSource)  # noqa: S101 - it is unfinished
+            work.save(replace(image, state=ImageState.UNPACKED, manifest=report.manifest, source=None))
+            unpacked(work, image, source)
+        case ImageState.BUILDING if not is_gone and is_unfinished(image):
+            # It goes without a trace: who asked for an image is told of that one.
+            work.save(replace(image, state=ImageState.GONE, source=None))
+            if wanted := wanted_of(work.tx, image):
+                fail(work, wanted, report.reason[:_WORDS_MOST] or _("nobody knows why"))
         case ImageState.BUILDING if report.manifest is not None:
             ready = replace(image, state=ImageState.READY, manifest=report.manifest, source=None)
             work.save(ready)
@@ -275,7 +304,8 @@ def _after_capture(work: Work, image: Image, *, is_made: bool) -> None:
     root = work.tx.root(image.source.root) if isinstance(image.source, RootSource) else None
     if root is None or root.state is not RootState.CAPTURED:
         return
-    if is_made:
+    below = work.tx.image(root.image)
+    if is_made or (below is not None and is_unfinished(below)):
         discard(work, root)
     else:
         put_aside(work, root)

@@ -105,7 +105,8 @@ class Showing:
 
     def image(self, image: Image) -> ImageView:
         parent = self.image_ref(image.parent) if image.parent else None
-        return ImageView(image, self.user_name(image.owner), parent)
+        tests = tuple(self.records.boot_tests(image.id))
+        return ImageView(image, self.user_name(image.owner), parent, tests)
 
     def root(self, root: Root) -> RootView:
         live = self.records.deployments(root=root.id, live=True) if root.state is RootState.LIVE else []
@@ -133,7 +134,9 @@ class Showing:
         project = self.records.project(reservation.project) if is_theirs and reservation.project else None
         shown = tuple(self.deployment(one) for one in deployments)
         user = self.user_name(reservation.user)
-        return ReservationView(reservation, user, members, image, shown, project.name if project else None)
+        subject = self.image_ref(reservation.subject) if is_theirs and reservation.subject else None
+        named = project.name if project else None
+        return ReservationView(reservation, user, members, image, shown, named, subject)
 
     def _is_in(self, reservation: Reservation) -> bool:
         """What it boots is seen by who changes it, and by who is let in to its boards."""

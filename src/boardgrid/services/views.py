@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from boardgrid.model.board import Board, Site
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment
 from boardgrid.model.facts import Facts
 from boardgrid.model.image import Image
@@ -88,6 +89,7 @@ class ImageView:
     image: Image
     owner: str
     parent: str | None  # ref
+    boot_tests: tuple[BootTest, ...] = ()  # the newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class ReservationView:
     image: str | None  # ref
     deployments: tuple[DeploymentView, ...]  # oldest first
     project: str | None = None  # told as the image is
+    subject: str | None = None  # ref; of a build or a test: the image that it is for, told likewise
 
     @property
     def deployment(self) -> DeploymentView | None:

@@ -11,6 +11,7 @@ from boardgrid.adapters.records import schema
 from boardgrid.adapters.records.prepared import Known, Prepared, Row, Values
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
@@ -171,6 +172,7 @@ SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site, 
 BOARD_TYPES = _same(schema.board_types, BoardType, "name")
 BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing, "board.name")
 IMAGES = _same(schema.images, Image, "id")
+BOOT_TESTS = _same(schema.boot_tests, BootTest, "id")
 ROOTS = _same(schema.roots, Root, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
@@ -199,6 +201,7 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     BoardType: BOARD_TYPES,
     Standing: BOARDS,
     Image: IMAGES,
+    BootTest: BOOT_TESTS,
     Root: ROOTS,
     Reservation: RESERVATIONS,
     Deployment: DEPLOYMENTS,

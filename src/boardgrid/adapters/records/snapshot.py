@@ -14,6 +14,7 @@ from boardgrid.adapters.records.prepared import Prepared
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
@@ -187,6 +188,12 @@ class SqlSnapshot:
         self, *, name: str | None = None, site: str | None = None, states: Collection[ImageState] | None = None
     ) -> list[Image]:
         return self._all(rows.IMAGES, "name", "version", equal={"name": name, "site": site}, among={"state": states})
+
+    def boot_test(self, test_id: UUID) -> BootTest | None:
+        return self._one(rows.BOOT_TESTS, test_id)
+
+    def boot_tests(self, image: UUID) -> list[BootTest]:
+        return self._all(rows.BOOT_TESTS, "at desc", "id desc", equal={"image": image})
 
     def root(self, root_id: UUID) -> Root | None:
         return self._one(rows.ROOTS, root_id)
