@@ -97,6 +97,8 @@ FOR_MANAGERS = {"guest": 403, "worker": 403}
 NO_MEMBER = {"guest": 403, "operator": 403}
 RESERVED = {"guest": 403, "worker": 201}
 RELEASED = {"operator": 403, "worker": 403}  # who may end it, but not throw away what is not theirs
+BUILT = {"recipe": "tiny", "arch": "armhf", "name": "small"}
+GUESTS = {"guest": 403}
 EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
 LONGER, SHARED, BEAT = {"by_s": 60}, {"add": ["bob"]}, {"ttl_s": 60}
@@ -206,6 +208,10 @@ MATRIX = {
     "GET /api/v1/images/{ref}": to("/images/private:1", NOT_THERE, 200),
     "PUT /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, TOO_LATE, but=FIRST, content=b"tar"),
     "DELETE /api/v1/images/{ref}": to("/images/tiny:1", 403, TOO_LATE),
+    "GET /api/v1/recipes": to("/recipes", 200, 200),
+    "GET /api/v1/recipes/{name}": to("/recipes/debian-12", 200, 200),
+    "POST /api/v1/images/build": to("/images/build", TOO_LATE, 202, but=GUESTS, json=BUILT),
+    "POST /api/v1/images/{ref}/tests": to("/images/private:1/tests", NOT_THERE, TOO_LATE, but=GUESTS, json={}),
     "POST /api/v1/diffs": to("/diffs", NOT_THERE, 202, but=LOOKED, json={"root": "of-root"}),
     "GET /api/v1/diffs/{diff}": to(f"/diffs/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/roots": to("/roots", 200, 200),

@@ -43,6 +43,10 @@ CALLS: dict[str, list[str]] = {
     "release": ["release", "7", "--discard"],
     "events": ["events"],
     "image import": ["image", "import", "more", "--on-server", "/srv/more.tar"],
+    "image build": ["image", "build", "tiny", "--arch", "armhf"],
+    "image recipes": ["image", "recipes"],
+    "image test": ["image", "test", "tiny"],
+    "customise": ["customise", "tiny", "--as", "mine", "--", "true"],
     "image list": ["image", "list"],
     "image show": ["image", "show", "tiny"],
     "image diff": ["image", "diff", "tiny:1"],
@@ -115,7 +119,7 @@ CALLS: dict[str, list[str]] = {
 }  # fmt: skip
 ASKS_NO_FARM = {"version", "completion"}
 ASKS_WITHOUT_TOKEN = {"accept"}
-PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "run"}
+PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "run", "customise"}
 PRINTS_WHAT_A_SHELL_READS = {"completion"}
 
 
@@ -138,6 +142,7 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     farm.board("tk1-2", state="open")
     farm.types["tk1"] = {"name": "tk1", "arch": "armhf"}
     farm.image("tiny")
+    farm.recipe("tiny")
     farm.root("before")
     farm.groups["vision"] = {"name": "vision", "members": ["ada"]}
     farm.projects["robots"] = {"name": "robots", "members": {"ada": "member"}, "description": "", "image": ""}

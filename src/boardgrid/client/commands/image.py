@@ -41,6 +41,21 @@ def _size(image: Image) -> str:
     return bytes_text(size) if isinstance(size, int | float) else ""
 
 
+def _badge(image: Image) -> str:
+    """The newest word on each board type."""
+    newest = {one.board_type: one for one in reversed(image.boot_tests)}
+    return "; ".join(
+        (
+            _("on {type} ({board}) {date}, {seconds:.0f} s")
+            if one.is_passed and one.took_s is not None
+            else _("on {type} ({board}) {date}")
+            if one.is_passed
+            else _("FAILED on {type} ({board}) {date}")
+        ).format(type=name, board=one.board, date=f"{one.at:%Y-%m-%d}", seconds=one.took_s or 0)
+        for name, one in sorted(newest.items())
+    )
+
+
 SHEET: Sheet[Image] = Sheet(
     lambda image: image.ref,
     (
@@ -58,13 +73,14 @@ SHEET: Sheet[Image] = Sheet(
         Column("SITE", lambda image: image.site, is_detail=True),
         Column("DIGEST", lambda image: _fact(image, "digest"), is_detail=True),
         Column("REASON", lambda image: image.reason, is_detail=True),
+        Column("BOOT-TESTED", _badge, is_detail=True),
     ),
 )
 
 
 @click.group(cls=Noun)
 def image() -> None:
-    """Import, show and remove images."""
+    """Import, build, test, show and remove images."""
 
 
 @image.command("import")
@@ -252,3 +268,14 @@ def diff(seat: Seat, ref: str, since: str | None, most: int | None, timeout: str
     timeout_s = None if timeout is None else seconds(timeout)
     found = differences.difference(seat.farm(), ref, timeout_s, image=ref, since=since)
     differences.show(seat, found, differences.SHOWN if most is None else most)
+
+
+def _grow() -> None:
+    """The verbs that have a module of their own."""
+    from boardgrid.client.commands import workshop  # noqa: PLC0415 - it uses what is above
+
+    for verb in (workshop.build, workshop.recipes, workshop.test):
+        image.add_command(verb)
+
+
+_grow()
