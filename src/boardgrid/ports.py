@@ -13,6 +13,7 @@ from uuid import UUID
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.errand import Errand, ErrandState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
@@ -564,6 +565,18 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Doing:
+    """How far an agent is with an image or an errand."""
+
+    thing: UUID
+    phase: str
+    done_bytes: int
+    total_bytes: int  # 0: nobody knows
+    since: datetime  # when its phase began
+    at: datetime  # when the agent told this
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event as it is recorded: *owner* is whom it concerns, None: the farm."""
 
@@ -582,11 +595,11 @@ class Revisions:
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
     | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting | JoinLink
+    | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
-    | JoinLink
+    | JoinLink | Errand | Doing
 )  # fmt: skip
 T = TypeVar("T", bound=Thing)
 
@@ -686,6 +699,20 @@ class Snapshot(Protocol):
     def images(
         self, *, name: str | None = None, site: str | None = None, states: Collection[ImageState] | None = None
     ) -> list[Image]: ...
+
+    def errand(self, errand_id: UUID) -> Errand | None: ...
+
+    def errands(
+        self,
+        *,
+        owner: UUID | None = None,
+        image: UUID | None = None,
+        site: str | None = None,
+        states: Collection[ErrandState] | None = None,
+    ) -> list[Errand]:
+        """Oldest first."""
+
+    def doing(self, thing: UUID) -> Doing | None: ...
 
     def root(self, root_id: UUID) -> Root | None: ...
 
@@ -807,8 +834,8 @@ class Transaction(Snapshot, Protocol):
     def next_maintenance(self) -> int:
         """A number that no maintenance had."""
 
-    def next_version(self, image: str) -> int:
-        """A version that no image of this name had, gone ones included."""
+    def newest_version(self, image: str) -> int:
+        """The highest that an image of this name had, gone ones included; 0: there was none."""
 
     def add_event(self, entry: Entry) -> None:
         """Record it under the next number, whatever number it carries."""

@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from boardgrid.model.board import Act, Board, BoardType
+from boardgrid.model.errand import About, ErrandKind
 from boardgrid.model.image import AS_USUAL, Kernel, Making, Source
 
 
@@ -87,6 +88,16 @@ class ImageWish:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrandWish:
+    """Not among the wishes for images: an agent that knows no errands would take it for an image that is to go."""
+
+    errand: UUID
+    kind: ErrandKind
+    image: UUID
+    about: About | None = None  # of an image that is exported
+
+
+@dataclass(frozen=True, slots=True)
 class SiteWishes:
     """All wishes of a site: a level, not a change. *version* rises whenever any of it differs."""
 
@@ -94,6 +105,7 @@ class SiteWishes:
     boards: tuple[BoardWish, ...] = ()
     discard: tuple[RootWish, ...] = ()
     images: tuple[ImageWish, ...] = ()
+    errands: tuple[ErrandWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from boardgrid.model.access import Verb, can
 from boardgrid.model.audit import AuditEntry, Facts
 from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Deployment, Event, Outcome, Phase
+from boardgrid.model.errand import Errand
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
@@ -27,7 +28,7 @@ from boardgrid.services.telling import Changed, tell
 from boardgrid.services.timetable import Plan, Timetable, is_shut
 
 _TOLD_OF = (Reservation, Deployment)  # a change of them may be worth a notice
-_LOOKED_AT = (Standing, Image, Root, BoardType, User, *_TOLD_OF)  # a change of them is told to others
+_LOOKED_AT = (Standing, Image, Root, Errand, BoardType, User, *_TOLD_OF)  # a change of them is told to others
 
 
 @dataclass(slots=True)
@@ -107,6 +108,8 @@ class Work:
                 self._shelf_changed()
             case BoardType():
                 self._shelf_changed()
+            case Errand():
+                self._sites.add(thing.site)
             case Token():
                 self.topics.add(EVENTS)  # who follows events by it hears that it is over
             case _:
@@ -201,7 +204,9 @@ class Work:
                     self._generations[site] = max(self._generations.get(site, 0), after.generation)
                 self._look_at_shelf(before, after)
             case ((Image() | None), Image()):
-                if (before and image_wish(before)) != image_wish(after):
+                self._look_at_image(before, after)
+            case ((Errand() | None), Errand()):
+                if (before and before.state) is not after.state:
                     self._sites.add(after.site)
             case ((Root() | None), Root()):
                 if (before and root_wish(before)) != root_wish(after):
@@ -216,6 +221,12 @@ class Work:
                 self._shelf_changed()
             case _:
                 pass
+
+    def _look_at_image(self, before: Image | None, after: Image) -> None:
+        if (before and image_wish(before)) != image_wish(after):
+            self._sites.add(after.site)
+        if before and before.types != after.types:
+            self._shelf_changed()  # it remembers what fits what
 
     def _look_at_user(self, before: User, after: User) -> None:
         if (before.ssh_keys, before.is_active) != (after.ssh_keys, after.is_active):

@@ -22,7 +22,17 @@ from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
-from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, PathSource, RootSource, Source
+from boardgrid.model.image import (
+    AS_USUAL,
+    BlobSource,
+    Kernel,
+    Making,
+    Manifest,
+    PathSource,
+    RootSource,
+    Source,
+    UrlSource,
+)
 from boardgrid.ports import Blobs, BootFiles
 
 log = structlog.get_logger()
@@ -104,6 +114,8 @@ class StoredImages:
                 archive = draft / "archive"
                 await self._blobs.fetch(source, archive)
                 return {**order, "archive": str(archive), "name": _("the uploaded archive")}
+            case UrlSource():
+                raise Invalid(Code.PATH_FORBIDDEN, _("this site imports from no URL"))
 
     async def _owed_bytes(self, free_bytes: int) -> int:
         """What is free by the disk's count and promised to roots by ours."""
