@@ -13,7 +13,7 @@ from uuid import UUID
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
-from boardgrid.model.errand import Errand, ErrandState
+from boardgrid.model.errand import About, Errand, ErrandState, Progress
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
@@ -143,10 +143,20 @@ class BootFiles:
     dtbs: Path | None = None  # a folder
 
 
+Tell = Callable[[Progress], None]  # how far something is; as often as once a second, and from the caller's own loop
+
+
+def untold(_progress: Progress) -> None:
+    """Nobody wants to know."""
+
+
 class Images(Protocol):
     """Trees that are never written to: one EROFS file a version. Every call may be made twice."""
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def has_room(self) -> bool:
+        """Whether there is more room than what is left to roots; else making an image has to wait."""
+
+    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
         """
         Make an image, whole or not at all; one that is there already is told from its manifest.
 
@@ -168,6 +178,24 @@ class Images(Protocol):
         """
         Raises:
             Conflict: a root is mounted above it, or would be lost without it.
+        """
+
+    async def verify(self, image: UUID, errand: UUID, tell: Tell = untold) -> None:
+        """
+        Read all of its file, at leisure.
+
+        Raises:
+            NotFound: there is no such image.
+            Fault: IMAGE_DAMAGED, it is not what was written when it was made.
+        """
+
+    async def export(self, image: UUID, errand: UUID, about: About, tell: Tell = untold) -> None:
+        """
+        Pack it and bring it to the controller.
+
+        Raises:
+            NotFound: there is no such image; ERRAND_UNKNOWN, nobody wants it any more.
+            Fault: STORE_FULL; UPLOAD_BROKEN or CONTROLLER_SILENT, it did not arrive.
         """
 
 
@@ -446,6 +474,15 @@ class Blobs(Protocol):
 
         Raises:
             Fault: it did not arrive whole.
+        """
+
+    async def send(self, errand: UUID, file: Path, tell: Tell = untold) -> None:
+        """
+        Bring what was packed to the controller.
+
+        Raises:
+            NotFound: ERRAND_UNKNOWN, nobody wants it any more.
+            Fault: UPLOAD_BROKEN or CONTROLLER_SILENT, it did not arrive; STORE_FULL, there is no room for it.
         """
 
 

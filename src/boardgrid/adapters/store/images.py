@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ import structlog
 from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
 from boardgrid.adapters.store.complaint import heard
+from boardgrid.adapters.store.packed import FORMAT
+from boardgrid.adapters.store.progress import diary_of, followed, size_of
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.image import (
     AS_USUAL,
@@ -33,12 +36,13 @@ from boardgrid.model.image import (
     Source,
     UrlSource,
 )
-from boardgrid.ports import Blobs, BootFiles
+from boardgrid.ports import Blobs, BootFiles, Room, Tell, untold
 
 log = structlog.get_logger()
 
 _ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
 _PRIVATE = ("--propagation", "private")
+_AT_LEISURE = ("nice", "-n", "19", "ionice", "-c", "idle")
 _MEMORY_BYTES = 4 << 30  # of each program that makes an image
 
 
@@ -72,7 +76,11 @@ class StoredImages:
 
     # --- made
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def has_room(self) -> bool:
+        room = await self._store.room()
+        return room.free_bytes > self._reserved(room)
+
+    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
         async with self._store.busy(image):
             if manifest := await asyncio.to_thread(self._manifest, image):
                 return manifest
@@ -82,9 +90,9 @@ class StoredImages:
             try:
                 async with lent:
                     await whole(_prepare, draft)
-                    order = await self._order(image, source, making, draft)
+                    order = await self._order(image, source, making, draft, tell)
                     log.info("image.begun", image=str(image), source=source.kind)
-                    await self._run(order)
+                    await self._run("making", order, tell)
             finally:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
             made = await asyncio.to_thread(self._manifest, image)
@@ -93,9 +101,12 @@ class StoredImages:
             log.info("image.made", image=str(image), files=made.files, stored_bytes=made.stored_bytes)
             return made
 
-    async def _order(self, image: UUID, source: Source, making: Making, draft: Path) -> dict[str, Any]:
+    def _reserved(self, room: Room) -> int:
+        return int(room.total_bytes * self._share)
+
+    async def _order(self, image: UUID, source: Source, making: Making, draft: Path, tell: Tell) -> dict[str, Any]:
         room = await self._store.room()
-        reserved = int(room.total_bytes * self._share)
+        reserved = self._reserved(room)
         order: dict[str, Any] = {
             "store": str(self._places.folder),
             "draft": str(draft),
@@ -112,7 +123,8 @@ class StoredImages:
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)
                 archive = draft / "archive"
-                await self._blobs.fetch(source, archive)
+                async with followed(size_of(archive, "receiving", source.size_bytes), tell):
+                    await self._blobs.fetch(source, archive)
                 return {**order, "archive": str(archive), "name": _("the uploaded archive")}
             case UrlSource():
                 raise Invalid(Code.PATH_FORBIDDEN, _("this site imports from no URL"))
@@ -140,20 +152,58 @@ class StoredImages:
                 free=max(available_bytes, 0),
             )
 
-    async def _run(self, order: dict[str, Any]) -> None:
-        program = (
-            "prlimit",
-            f"--as={_MEMORY_BYTES}",
-            "--",
-            sys.executable,
-            "-I",
-            "-m",
-            "boardgrid.adapters.store.making",
-        )
-        said = await self._store.shell.run(
-            *_ALONE, *_PRIVATE, *program, timeout_s=self._make_s, stdin=json.dumps(order).encode()
-        )
+    async def _run(self, program: str, order: dict[str, Any], tell: Tell, *, before: Sequence[str] = ()) -> None:
+        """Run one of the store's programs, and tell what it writes down in its draft of how far it is."""
+        limited = ("prlimit", f"--as={_MEMORY_BYTES}", "--")
+        python = (sys.executable, "-I", "-m", f"boardgrid.adapters.store.{program}")
+        async with followed(diary_of(Path(order["draft"]) / "progress"), tell):
+            said = await self._store.shell.run(
+                *_ALONE, *_PRIVATE, *before, *limited, *python, timeout_s=self._make_s, stdin=json.dumps(order).encode()
+            )
         heard(said)
+
+    # --- errands
+
+    async def verify(self, image: UUID, errand: UUID, tell: Tell = untold) -> None:
+        await self._there(image)
+        async with self._drafted(errand) as draft:
+            place = self._places.image(image).folder
+            await self._run("verifying", {"place": str(place), "draft": str(draft)}, tell, before=_AT_LEISURE)
+
+    async def export(self, image: UUID, errand: UUID, about: About, tell: Tell = untold) -> None:
+        manifest = await self._found(image)
+        room = await self._store.room()
+        async with self._drafted(errand) as draft:
+            order = {
+                "place": str(self._places.image(image).folder),
+                "draft": str(draft),
+                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(manifest)},
+                "size_bytes": manifest.size_bytes,
+                "stored_bytes": manifest.stored_bytes,
+                "reserved_bytes": self._reserved(room) + await self._owed_bytes(room.free_bytes),
+            }
+            await self._run("packing", order, tell, before=_AT_LEISURE)
+            await self._blobs.send(errand, draft / "export.tar", tell)
+
+    @contextlib.asynccontextmanager
+    async def _drafted(self, errand: UUID) -> AsyncIterator[Path]:
+        """A folder to work in, among those of images that are being made: what a killed agent left goes with theirs."""
+        async with self._store.busy(errand):
+            await self._sweep.once()
+            draft = self._places.image_draft(errand)
+            try:
+                await whole(_prepare, draft)
+                yield draft
+            finally:
+                await whole(shutil.rmtree, draft, ignore_errors=True)
+
+    async def _there(self, image: UUID) -> None:
+        """
+        Raises:
+            NotFound: IMAGE_UNKNOWN; a manifest that cannot be read is no reason.
+        """
+        if not await asyncio.to_thread(self._places.image(image).folder.is_dir):
+            raise NotFound(Code.IMAGE_UNKNOWN, _("image {image} is not in this store"), image=image)
 
     # --- kept
 
