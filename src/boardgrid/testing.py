@@ -676,7 +676,7 @@ class FakeHooks:
 class FakeBlobs:
     blobs: dict[str, bytes] = field(default_factory=dict)
     sent: dict[UUID, bytes] = field(default_factory=dict)  # by errand
-    unwanted: set[UUID] = field(default_factory=set)
+    wanted: set[UUID] | None = None  # errands; None: all of them
 
     async def fetch(self, blob: BlobSource, to: Path) -> None:
         if blob.sha256 not in self.blobs:
@@ -684,7 +684,7 @@ class FakeBlobs:
         to.write_bytes(self.blobs[blob.sha256])  # noqa: ASYNC240 - a fake
 
     async def send(self, errand: UUID, file: Path, tell: Tell = untold) -> None:
-        if errand in self.unwanted:
+        if self.wanted is not None and errand not in self.wanted:
             raise NotFound(Code.ERRAND_UNKNOWN, "nobody wants the export {errand} any more", errand=errand)
         self.sent[errand] = file.read_bytes()  # noqa: ASYNC240 - a fake
 

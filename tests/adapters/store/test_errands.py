@@ -98,7 +98,7 @@ async def test_an_archive_that_only_looks_like_an_export_is_imported_as_it_is(be
 
 async def test_an_export_that_nobody_wants_leaves_nothing(bench: Bench) -> None:
     image, errand = await bench.image(), uuid4()
-    bench.blobs.unwanted.add(errand)
+    bench.blobs.wanted = set()
     with pytest.raises(NotFound) as error:
         await bench.images.export(image, errand, ABOUT)
     assert error.value.code is Code.ERRAND_UNKNOWN
