@@ -411,7 +411,12 @@ class FakeFarm:
                 version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
                 state = self.image_state if "path" in body else "awaited"
                 return 201, self.image(
-                    body["name"], version, state, shared=body.get("shared", False), reason=self.image_reason
+                    body["name"],
+                    version,
+                    state,
+                    shared=body.get("shared", False),
+                    labels=body.get("labels", {}),
+                    reason=self.image_reason,
                 )
             case ("POST", "images", ref, "describe"):
                 self.images[ref] |= {key: value for key, value in body.items() if value not in (None, {})}

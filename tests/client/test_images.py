@@ -1,6 +1,7 @@
 """Images and roots on the command line: what is sent, what is waited for, what is left behind."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from boardgrid.client.answers import Measure
 from boardgrid.client.complaint import ExitCode
+from boardgrid.client.progress import rate_text
 from tests.client.conftest import Run
 from tests.client.fake_farm import TOKEN, FakeFarm, Refused
 
@@ -238,6 +241,22 @@ def test_what_an_image_is_for_is_said_when_it_is_imported_and_later(farm: FakeFa
     assert "project:robots" in shown and 'purpose="ci"' in shown
     for wrong in (["--visibility", "some"], ["--visibility", "project:"], ["--label", "purpose"], []):
         assert run("image", "set", "tiny:1", *wrong).code == 2
+
+
+def test_labels_of_an_export_come_along_and_those_that_are_said_win(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    told = json.dumps({"labels": {"purpose": "ci", "by": "Ada"}}).encode()
+    with tarfile.open(tmp_path / "taken.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(told)
+        tar.addfile(member, io.BytesIO(told))
+    assert run("image", "import", "tiny", str(tmp_path / "taken.tar"), "--label", "purpose=test").code == 0
+    assert farm.images["tiny:1"]["labels"] == {"purpose": "test", "by": "Ada"}
+    assert farm.blobs["tiny:1"] == (tmp_path / "taken.tar").read_bytes()
+
+
+def test_how_far_something_is_is_told_with_rate_and_time_left() -> None:
+    assert rate_text(Measure("pressing", 5, 10, 2_500_000, 75)) == "pressing  2.5 MB/s  1 min left"
+    assert rate_text(Measure("reading\x1b[2J")) == "reading\N{REPLACEMENT CHARACTER}[2J"
 
 
 def test_an_image_is_exported_to_a_file_although_the_connection_breaks(

@@ -49,6 +49,15 @@ def test_a_damaged_image_boots_nothing_until_it_is_found_sound_again(house: Hous
     house.reserve()
 
 
+def test_an_image_that_is_gone_from_the_store_is_damaged_and_an_older_one_is_meant(house: House) -> None:
+    house.image()
+    house.image()
+    errand = house.farm.errands.verify(house.admin, "tiny").errand
+    house.tell(ErrandReport(uuid4(), errand.id, Code.IMAGE_UNKNOWN, "it is not in this store"))
+    assert house.farm.catalog.image(house.ada, "tiny:2026030102").image.damage == "it is not in this store"
+    assert house.farm.catalog.image(house.ada, "tiny").image.version == 2026030101
+
+
 def test_an_image_that_could_not_be_looked_at_is_not_called_damaged(house: House) -> None:
     house.image()
     errand = house.farm.errands.verify(house.admin, "tiny").errand

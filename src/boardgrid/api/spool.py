@@ -180,6 +180,8 @@ class Spool:
         """Blocks: remove every upload that is not *wanted* any more."""
         with self._lock:
             keep = wanted()
+            for image in [image for image in self._sums if str(image) not in keep]:
+                self._sums.pop(image, None)
             for file in self.folder.iterdir():
                 if file.suffix != _PART and file.name not in keep:
                     file.unlink(missing_ok=True)
@@ -292,9 +294,9 @@ class _Writing:
     def leave(self) -> _Sum:
         """So that it may be resumed."""
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with self._file:
+                self._file.flush()
+                os.fsync(self._file.fileno())
         except OSError as error:
             raise _refused(error) from error
         return _Sum(self.size_bytes, self._sum)

@@ -1,10 +1,12 @@
 """An image's content on its way to the farm: a tar archive as it is, standard input, or a directory through GNU tar."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from boardgrid.client.complaint import PROGRAM_FAILED, PROGRAM_MISSING, REQUEST_
 from boardgrid.messages import _
 
 _CHUNK = 1 << 18
+_BLOCK = 512  # of a tar archive
+_MANIFEST, _MANIFEST_MOST = "manifest.json", 1 << 20  # of an export
 
 # Whatever a tree can hold comes along, and nothing of when or by which process it was packed.
 TAR_OPTIONS = (
@@ -64,6 +68,20 @@ def archive_of(source: str) -> Iterator[Archive]:
             # A pipe or a device tells no size.
             size = os.fstat(file.fileno()).st_size or None
             yield Archive(source, chunks_of(file, source), size, file if size and path.is_file() else None)
+
+
+def labels_in(archive: Archive) -> dict[str, str]:
+    """The labels that an image had on the farm that exported it; none of what is no export."""
+    if archive.file is None:
+        return {}
+    try:
+        first = tarfile.TarInfo.frombuf(archive.file.read(_BLOCK), "utf-8", "surrogateescape")
+        if first.name != _MANIFEST or first.size > _MANIFEST_MOST:
+            return {}
+        told = json.loads(archive.file.read(first.size))["labels"]
+        return {str(name): str(value) for name, value in told.items()}
+    except (tarfile.TarError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def opened(path: Path) -> IO[bytes]:

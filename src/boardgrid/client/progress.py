@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from boardgrid.client.answers import Event, Measure
-from boardgrid.client.duration import took
+from boardgrid.client.duration import span, took
 from boardgrid.client.tables import bytes_text, plain
 from boardgrid.messages import _
 
@@ -178,7 +178,7 @@ def rate_text(measure: Measure) -> str:
     if measure.rate >= 1:
         words.append(f"{bytes_text(measure.rate)}/s")
     if measure.left_s is not None:
-        words.append(_("{took} left").format(took=took(measure.left_s)))
+        words.append(_("{took} left").format(took=span(measure.left_s)))
     return "  ".join(words)
 
 

@@ -137,7 +137,12 @@ def errand_ended(work: Work, errand: Errand, code: Code | None, reason: str) -> 
     if errand.state is not ErrandState.WAITING:
         return
     image = work.tx.image(errand.image)
-    if errand.kind is ErrandKind.VERIFY and image is not None and code in {None, Code.IMAGE_DAMAGED}:
+    # One that is ready and not in the store is as damaged as can be.
+    if (
+        errand.kind is ErrandKind.VERIFY
+        and image is not None
+        and code in {None, Code.IMAGE_DAMAGED, Code.IMAGE_UNKNOWN}
+    ):
         damage = reason if code else ""
         work.save(replace(image, verified_at=work.now, damage=damage))
         if damage:

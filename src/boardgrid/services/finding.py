@@ -204,14 +204,14 @@ def image_versions(records: Snapshot, asker: User, ref: str, verb: Verb = "see")
 
 def image_of(records: Snapshot, asker: User, ref: str, verb: Verb = "see") -> Image:
     """
-    What *ref* means: ``tiny`` its newest version that is ready; where none is, the newest.
+    What *ref* means: ``tiny`` its newest version that is ready and sound; where none is, the newest.
 
     Raises:
         NotFound: IMAGE_UNKNOWN.
         NotAllowed: ACT_FORBIDDEN, *asker* sees it and may do no more.
     """
     versions = image_versions(records, asker, ref, verb)
-    ready = [one for one in versions if one.state is ImageState.READY]
+    ready = [one for one in versions if one.state is ImageState.READY and not one.damage]
     return (ready or versions)[-1]
 
 

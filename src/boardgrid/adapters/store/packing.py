@@ -9,12 +9,12 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from tarfile import GNU_FORMAT, TarInfo
 from typing import Any, BinaryIO
 
 from boardgrid.adapters.store import packed
+from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.progress import Diary, read_by
@@ -69,7 +69,7 @@ def _header(name: str, size: int) -> bytes:
 def _stream(tree: Path, to: BinaryIO, disk: Disk, diary: Diary, size_bytes: int) -> None:
     to.flush()
     free = disk.free_bytes
-    zstd: Sequence[str] = ("prlimit", f"--fsize={to.tell() + free}", "--", "zstd", "-q", "-T0", "-c")
+    zstd = ["prlimit", f"--fsize={to.tell() + free}", "--", *bounded(["zstd", "-q", "-T0", "-c"], ())]
     folder = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with Folder(folder, str(tree)).opened() as fd:

@@ -9,7 +9,7 @@ import click
 
 from boardgrid.client import sending
 from boardgrid.client.answers import Errand, Image
-from boardgrid.client.archive import archive_of, opened
+from boardgrid.client.archive import archive_of, labels_in, opened
 from boardgrid.client.command import IMAGES, Noun
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
 from boardgrid.client.duration import seconds, took
@@ -200,6 +200,7 @@ def import_(
                 # Opened first: an archive that is not there leaves no image behind that waits for it.
                 stack.enter_context(sending.signals_as_ctrl_c())
                 archive = stack.enter_context(archive_of(source))
+                labels = labels_in(archive) | labels
             made = farm.add_image(
                 name,
                 path=on_server,
