@@ -17,7 +17,7 @@ import structlog
 from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
 from boardgrid.adapters.store.complaint import heard
-from boardgrid.adapters.store.packed import FORMAT
+from boardgrid.adapters.store.exported import FORMAT
 from boardgrid.adapters.store.progress import diary_of, followed, size_of
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep

@@ -19,9 +19,9 @@ from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import ANY, Summary, first_difference, summary
+from boardgrid.adapters.store.exported import Exported
 from boardgrid.adapters.store.inspection import inspected
 from boardgrid.adapters.store.limits import Limits, Tally, shown
-from boardgrid.adapters.store.packed import Packed
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.progress import Diary, read_by
 from boardgrid.adapters.store.scrub import scrub
@@ -58,11 +58,11 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         tree = _scrubbed(TreePath(order["root"]), draft, disk)
     else:
         if "archive" in order:
-            stream: source.Archive | Packed | source.Folder = source.stored(Path(order["archive"]), order["name"])
+            stream: source.Archive | Exported | source.Folder = source.stored(Path(order["archive"]), order["name"])
         else:
             stream = source.below(order["import_dirs"], order["path"])
         tree = unpack(stream, limits, disk, draft, diary)
-        stated = stream.digest if isinstance(stream, Packed) else ""
+        stated = stream.digest if isinstance(stream, Exported) else ""
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()

@@ -13,7 +13,7 @@ from pathlib import Path
 from tarfile import GNU_FORMAT, TarInfo
 from typing import Any, BinaryIO
 
-from boardgrid.adapters.store import packed
+from boardgrid.adapters.store import exported
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.place import ImagePlace
@@ -43,14 +43,14 @@ def pack(order: dict[str, Any]) -> dict[str, Any]:
     tree.mkdir()
     mount_private("erofs", "loop,ro,nodev,nosuid,noexec", str(place.erofs), str(tree))
     with (draft / "export.tar").open("xb") as file:
-        _add(file, packed.MANIFEST, json.dumps(order["manifest"], indent=1, ensure_ascii=False).encode())
+        _add(file, exported.MANIFEST, json.dumps(order["manifest"], indent=1, ensure_ascii=False).encode())
         header_at = file.tell()
         file.write(bytes(_BLOCK))
         _stream(tree, file, disk, Diary(draft / "progress"), order["size_bytes"])
         size = file.seek(0, os.SEEK_END) - header_at - _BLOCK
         file.write(bytes(-size % _BLOCK + 2 * _BLOCK))
         file.seek(header_at)
-        file.write(_header(packed.TREE, size))
+        file.write(_header(exported.TREE, size))
     subprocess.run(["umount", str(tree)], check=True, stdin=subprocess.DEVNULL)
     return {}
 

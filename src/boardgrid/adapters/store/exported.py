@@ -20,7 +20,7 @@ _MANIFEST_MOST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class Exported:
     """The tree in an export, as a tar stream; its digest is what the manifest says it has."""
 
     fd: int
@@ -41,7 +41,7 @@ class Packed:
             run.ended()
 
 
-def packed_in(fd: int, name: str) -> Packed | None:
+def exported_in(fd: int, name: str) -> Exported | None:
     """
     What was exported, if that is what a file is.
 
@@ -66,7 +66,7 @@ def packed_in(fd: int, name: str) -> Packed | None:
     begins = second_at + _BLOCK
     if os.fstat(fd).st_size < begins + second.size:
         raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is cut off"), hint=_("export or copy it anew"), name=name)
-    return Packed(fd, name, digest, begins, second.size)
+    return Exported(fd, name, digest, begins, second.size)
 
 
 def _member(fd: int, at: int) -> TarInfo | None:
