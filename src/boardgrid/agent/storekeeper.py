@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from boardgrid.agent.ladder import Ladder
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import NO_ID, Outbox
 from boardgrid.agent.patience import Patience
@@ -15,7 +16,7 @@ from boardgrid.agent.site import World
 from boardgrid.messages import _
 from boardgrid.model.errand import ErrandKind, Progress
 from boardgrid.model.errors import Code, FarmError, Fault, Invalid
-from boardgrid.model.image import Making, Manifest, RootSource, Source
+from boardgrid.model.image import CheckpointSource, Making, Manifest, RootSource, Source
 from boardgrid.model.report import ErrandReport, ImageReport, ProgressReport, RootReport, SiteReport
 from boardgrid.model.wish import Deployed, ErrandWish, ImageWish, SiteWishes
 from boardgrid.ports import Tell
@@ -197,6 +198,8 @@ class Storekeeper:
     async def _build(self, image: UUID, source: Source, making: Making) -> None:
         try:
             async with self._places:
+                if isinstance(source, CheckpointSource):
+                    await self._write_down(source.root)
                 async with asyncio.timeout(self._world.pace.build_s):
                     tell = self._progress(image)
                     manifest = await self._made(partial(self._world.images.build, image, source, making, tell))
@@ -220,6 +223,20 @@ class Storekeeper:
             self._outbox.put(report)
 
         return tell
+
+    async def _write_down(self, root: UUID) -> None:
+        """
+        A board that answers writes down what it has in memory, so that more is in the image.
+
+        One that does not is no reason to stop: what is copied is as after a power cut in any case.
+        """
+        for one in self._wishes.boards:
+            if isinstance(one.wish, Deployed) and one.wish.root == root:
+                try:
+                    async with asyncio.timeout(self._world.pace.quiesce_s):
+                        await Ladder(one.board.name, self._world.drivers.of(one.board)).write_down()
+                except (FarmError, TimeoutError) as error:
+                    log.warning("board.not_written_down", board=one.board.name, why=str(error) or "no answer")
 
     async def _made(self, build: Callable[[], Awaitable[Manifest]]) -> Manifest:
         pauses = Patience(self._world.pace.pause_s, self._world.pace.pause_most_s)

@@ -96,7 +96,15 @@ class RootSource:
     kind: Literal["root"] = "root"
 
 
-Source = BlobSource | PathSource | UrlSource | RootSource
+@dataclass(frozen=True, slots=True)
+class CheckpointSource:
+    """A root that a board writes to meanwhile: its tree as it is at one moment, as after a power cut."""
+
+    root: UUID
+    kind: Literal["checkpoint"] = "checkpoint"
+
+
+Source = BlobSource | PathSource | UrlSource | RootSource | CheckpointSource
 
 
 @dataclass(frozen=True, slots=True)

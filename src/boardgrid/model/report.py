@@ -7,6 +7,7 @@ from uuid import UUID
 
 from boardgrid.model.board import Site
 from boardgrid.model.deployment import Outcome, Phase
+from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Blame, Code
 from boardgrid.model.image import Manifest
 
@@ -138,6 +139,19 @@ class OrderReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerReport:
+    """A question is answered, or cannot be."""
+
+    id: UUID
+    question: UUID
+    answer: Difference | None = None
+    code: Code | None = None
+    reason: str = ""
+    hint: str = ""
+    kind: Literal["answer"] = "answer"
+
+
+@dataclass(frozen=True, slots=True)
 class SiteReport:
     """The site's network facts and the room of its store."""
 
@@ -151,5 +165,5 @@ class SiteReport:
 
 Report = (
     StepReport | BoardReport | HealthReport | RootReport | ImageReport | ErrandReport | ProgressReport | OrderReport
-    | SiteReport
+    | AnswerReport | SiteReport
 )  # fmt: skip

@@ -7,6 +7,7 @@ from uuid import UUID
 from boardgrid.model.board import Act, Board, BoardType
 from boardgrid.model.errand import About, ErrandKind
 from boardgrid.model.image import AS_USUAL, Kernel, Making, Source
+from boardgrid.model.question import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,14 @@ class ErrandWish:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionWish:
+    """Something that somebody waits to be told."""
+
+    id: UUID
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
 class SiteWishes:
     """All wishes of a site: a level, not a change. *version* rises whenever any of it differs."""
 
@@ -106,6 +115,7 @@ class SiteWishes:
     discard: tuple[RootWish, ...] = ()
     images: tuple[ImageWish, ...] = ()
     errands: tuple[ErrandWish, ...] = ()
+    questions: tuple[QuestionWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

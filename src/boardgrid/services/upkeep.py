@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from boardgrid.model.question import KEPT_FOR
 from boardgrid.model.root import RootState
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
@@ -10,6 +11,7 @@ from boardgrid.services.ending import discard
 from boardgrid.services.errands import Errands
 from boardgrid.services.idling import Idling
 from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_orders
+from boardgrid.services.questions import forget_old_questions
 from boardgrid.services.roots import promised_to
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import carry_out_due, offer
@@ -48,6 +50,7 @@ class Upkeep:
             self.wastebasket.carry_out(work)
             self.errands.carry_out(work)
             drop_stale_orders(work)
+            forget_old_questions(work)
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
@@ -73,6 +76,7 @@ def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
         if one.expires_at and (one.expires_at > now or promised_to(records, one) is None)
     ]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
+    times += [one.at + KEPT_FOR for one in records.questions()]
     return min((one for one in times if one is not None), default=None)
 
 

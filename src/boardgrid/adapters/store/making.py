@@ -27,11 +27,10 @@ from boardgrid.adapters.store.progress import Diary, read_by
 from boardgrid.adapters.store.scrub import scrub
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 from boardgrid.adapters.store.unpack import unpack
-from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
+from boardgrid.adapters.store.workroom import Disk, Workroom, let_go_of_others, mount_private, no_room
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
-from boardgrid.mounts import mount_points
 
 _NEARLY = 1 << 20
 _LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is scrubbed
@@ -41,20 +40,24 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` (with ``import_dirs``) or ``root`` (a mounted tree); ``making`` (the
-            fields of a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk. How far it is is
-            told in the draft's file ``progress``.
+            its ``name``), ``path`` (with ``import_dirs``), ``root`` (a mounted tree) or ``copy`` (``upper``, the file
+            with what was changed, the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of
+            a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk. How far it is is told in the
+            draft's file ``progress``.
 
     Raises:
         FarmError: as ``Images.build``.
     """
     draft, place = Path(order["draft"]), ImagePlace(Path(order["place"]))
-    _let_go_of_others(order["store"], order.get("root"))
+    copy = order.get("copy", {})
+    let_go_of_others(order["store"], {order.get("root"), copy.get("below")})
     limits = Limits(**order["limits"])
     disk, diary = Disk(draft, order["reserved_bytes"]), Diary(draft / "progress")
     os.umask(0o022)
     stated = ""
-    if "root" in order:
+    if copy:
+        tree = _scrubbed(_joined(copy, draft), draft, disk)
+    elif "root" in order:
         tree = _scrubbed(TreePath(order["root"]), draft, disk)
     else:
         if "archive" in order:
@@ -96,17 +99,6 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _let_go_of_others(store: str, kept: str | None) -> None:
-    """
-    Unmount, for this program alone, what else is mounted in the store.
-
-    The namespace began as a copy of its caller's: a root that is removed meanwhile would live on in here.
-    """
-    inside = [point for point in mount_points() if point.startswith(f"{store}/") and point != kept]
-    if inside:
-        subprocess.run(["umount", "--lazy", *inside], check=True, stdin=subprocess.DEVNULL)
-
-
 @contextlib.contextmanager
 def _telling_what_is_unfit() -> Iterator[None]:
     """What goes wrong in the block goes wrong with a stranger's tree."""
@@ -120,6 +112,18 @@ def _telling_what_is_unfit() -> Iterator[None]:
             path=shown(os.fsencode(error.filename or ".")),
             why=error.strerror,
         ) from error
+
+
+def _joined(copy: dict[str, Any], draft: Path) -> TreePath:
+    """The tree of a root, from its parts."""
+    for name in ("disk", "joined"):
+        (draft / name).mkdir()
+    mount_private("ext4", "loop,nodev,nosuid,noexec,noatime", copy["upper"], str(draft / "disk"))
+    # By paths seen from the draft: commas and colons have a meaning of their own in mount options.
+    layers = f"lowerdir={os.path.relpath(copy['below'], draft)},upperdir=disk/upper,workdir=disk/work"
+    options = ",".join(("nodev,nosuid,noexec", *copy["options"], layers))
+    mount_private("overlay", options, "overlay", str(draft / "joined"), cwd=draft)
+    return TreePath(str(draft / "joined"))
 
 
 def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
