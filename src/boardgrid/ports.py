@@ -15,6 +15,7 @@ from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.difference import Difference
+from boardgrid.model.errand import About, Errand, ErrandState, Progress
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
@@ -161,10 +162,20 @@ class Kitchen(Protocol):
         """
 
 
+Tell = Callable[[Progress], None]  # how far something is; as often as once a second, and from the caller's own loop
+
+
+def untold(_progress: Progress) -> None:
+    """Nobody wants to know."""
+
+
 class Images(Protocol):
     """Trees that are never written to: one EROFS file a version. Every call may be made twice."""
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def has_room(self) -> bool:
+        """Whether there is more room than what is left to roots; else making an image has to wait."""
+
+    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
         """
         Make an image, whole or not at all; one that is there already is told from its manifest.
 
@@ -195,6 +206,24 @@ class Images(Protocol):
         """
         Raises:
             Conflict: a root is mounted above it, or would be lost without it.
+        """
+
+    async def verify(self, image: UUID, errand: UUID, tell: Tell = untold) -> None:
+        """
+        Read all of its file, at leisure.
+
+        Raises:
+            NotFound: there is no such image.
+            Fault: IMAGE_DAMAGED, it is not what was written when it was made.
+        """
+
+    async def export(self, image: UUID, errand: UUID, about: About, tell: Tell = untold) -> None:
+        """
+        Pack it and bring it to the controller.
+
+        Raises:
+            NotFound: there is no such image; ERRAND_UNKNOWN, nobody wants it any more.
+            Fault: STORE_FULL; UPLOAD_BROKEN or CONTROLLER_SILENT, it did not arrive.
         """
 
 
@@ -495,6 +524,15 @@ class Blobs(Protocol):
             Fault: it did not arrive whole.
         """
 
+    async def send(self, errand: UUID, file: Path, tell: Tell = untold) -> None:
+        """
+        Bring what was packed to the controller.
+
+        Raises:
+            NotFound: ERRAND_UNKNOWN, nobody wants it any more.
+            Fault: UPLOAD_BROKEN or CONTROLLER_SILENT, it did not arrive; STORE_FULL, there is no room for it.
+        """
+
 
 # --- the controller, as the gateway sees it
 
@@ -612,6 +650,18 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Doing:
+    """How far an agent is with an image or an errand."""
+
+    thing: UUID
+    phase: str
+    done_bytes: int
+    total_bytes: int  # 0: nobody knows
+    since: datetime  # when its phase began
+    at: datetime  # when the agent told this
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event as it is recorded: *owner* is whom it concerns, None: the farm."""
 
@@ -630,11 +680,11 @@ class Revisions:
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
     | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting | JoinLink | BootTest | Question
+    | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | BootTest | Question
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
-    | JoinLink | Question
+    | JoinLink | Errand | Doing | Question
 )  # fmt: skip
 T = TypeVar("T", bound=Thing)
 
@@ -734,6 +784,20 @@ class Snapshot(Protocol):
     def images(
         self, *, name: str | None = None, site: str | None = None, states: Collection[ImageState] | None = None
     ) -> list[Image]: ...
+
+    def errand(self, errand_id: UUID) -> Errand | None: ...
+
+    def errands(
+        self,
+        *,
+        owner: UUID | None = None,
+        image: UUID | None = None,
+        site: str | None = None,
+        states: Collection[ErrandState] | None = None,
+    ) -> list[Errand]:
+        """Oldest first."""
+
+    def doing(self, thing: UUID) -> Doing | None: ...
 
     def boot_test(self, test_id: UUID) -> BootTest | None: ...
 
@@ -865,8 +929,8 @@ class Transaction(Snapshot, Protocol):
     def next_maintenance(self) -> int:
         """A number that no maintenance had."""
 
-    def next_version(self, image: str) -> int:
-        """A version that no image of this name had, gone ones included."""
+    def newest_version(self, image: str) -> int:
+        """The highest that an image of this name had, gone ones included; 0: there was none."""
 
     def add_event(self, entry: Entry) -> None:
         """Record it under the next number, whatever number it carries."""

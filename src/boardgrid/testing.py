@@ -19,6 +19,7 @@ from uuid import UUID
 
 from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
 from boardgrid.model.difference import Change, Count, Difference, PathChange
+from boardgrid.model.errand import About, Progress
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
 from boardgrid.model.image import AS_USUAL, BlobSource, CheckpointSource, Kernel, Making, Manifest, RootSource, Source
@@ -39,7 +40,9 @@ from boardgrid.ports import (
     Route,
     Sighting,
     Sign,
+    Tell,
     Use,
+    untold,
 )
 
 P = ParamSpec("P")
@@ -262,12 +265,19 @@ class FakeImages:
     built: dict[UUID, Manifest] = field(default_factory=dict)
     refuse: dict[UUID, FarmError] = field(default_factory=dict)  # images that cannot be built, and why
     contents: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    is_full: bool = False  # what room there is is left to roots
+    phase_s: float = 0.0  # how long each phase of making an image takes
+    damaged: set[UUID] = field(default_factory=set)
+    exported: dict[UUID, tuple[UUID, About]] = field(default_factory=dict)  # by errand
     roots: FakeRoots = field(init=False)
 
     def __post_init__(self) -> None:
         self.roots = FakeRoots(self)
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def has_room(self) -> bool:
+        return not self.is_full
+
+    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
         if image in self.built:
             return self.built[image]
         if image in self.refuse:
@@ -276,6 +286,9 @@ class FakeImages:
             if source.root not in self.roots.trees:
                 raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=source.root)
             self.contents[image] = dict(self.roots.trees[source.root].files)
+        for phase in ("unpacking", "pressing"):
+            tell(Progress(phase, 1, 2))
+            await asyncio.sleep(self.phase_s)
         self.built[image] = a_manifest()
         return self.built[image]
 
@@ -295,6 +308,23 @@ class FakeImages:
         if any(tree.image == image and tree.is_mounted for tree in self.roots.trees.values()):
             raise Conflict(Code.THING_IN_USE, "image {image} is below a root", image=image)
         self.built.pop(image, None)
+
+    async def verify(self, image: UUID, errand: UUID, tell: Tell = untold) -> None:
+        self._check_there(image)
+        tell(Progress("verifying", 1, 2))
+        await asyncio.sleep(self.phase_s)
+        if image in self.damaged:
+            raise Fault(Code.IMAGE_DAMAGED, "its file has changed")
+
+    async def export(self, image: UUID, errand: UUID, about: About, tell: Tell = untold) -> None:
+        self._check_there(image)
+        tell(Progress("packing", 1, 2))
+        await asyncio.sleep(self.phase_s)
+        self.exported[errand] = (image, about)
+
+    def _check_there(self, image: UUID) -> None:
+        if image not in self.built:
+            raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=image)
 
 
 # --- the network
@@ -694,11 +724,18 @@ class FakeHooks:
 @dataclass
 class FakeBlobs:
     blobs: dict[str, bytes] = field(default_factory=dict)
+    sent: dict[UUID, bytes] = field(default_factory=dict)  # by errand
+    wanted: set[UUID] | None = None  # errands; None: all of them
 
     async def fetch(self, blob: BlobSource, to: Path) -> None:
         if blob.sha256 not in self.blobs:
             raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
         to.write_bytes(self.blobs[blob.sha256])  # noqa: ASYNC240 - a fake
+
+    async def send(self, errand: UUID, file: Path, tell: Tell = untold) -> None:
+        if self.wanted is not None and errand not in self.wanted:
+            raise NotFound(Code.ERRAND_UNKNOWN, "nobody wants the export {errand} any more", errand=errand)
+        self.sent[errand] = file.read_bytes()  # noqa: ASYNC240 - a fake
 
 
 @dataclass

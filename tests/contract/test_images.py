@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from boardgrid.model.difference import Change, Count
+from boardgrid.model.errand import About, Progress
 from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.image import Kernel, PathSource, RootSource
 from boardgrid.ports import Images, Roots
@@ -113,6 +114,33 @@ async def test_a_root_that_is_not_there_cannot_be_kept(world: World) -> None:
         await world.images.build(image, RootSource(uuid4()))
     assert raised.value.code is Code.ROOT_UNKNOWN
     assert not await world.boots(image)
+
+
+async def test_an_image_that_was_just_made_is_sound(world: World) -> None:
+    told: list[Progress] = []
+    await world.images.verify(await world.image(), uuid4(), told.append)
+    await world.images.verify(await world.image(), uuid4())
+
+
+async def test_an_image_is_exported_once_for_each_errand(world: World) -> None:
+    image, errand = await world.image(), uuid4()
+    about = About("tiny", 2026112201, {"purpose": "ci"}, ("tk1",), ("older:1",))
+    await world.images.export(image, errand, about)
+    await world.images.export(image, errand, about)
+
+
+async def test_what_is_not_in_the_store_is_neither_verified_nor_exported(world: World) -> None:
+    for errand in (
+        world.images.verify(uuid4(), uuid4()),
+        world.images.export(uuid4(), uuid4(), About("tiny", 1, {}, (), ())),
+    ):
+        with pytest.raises(NotFound) as raised:
+            await errand
+        assert raised.value.code is Code.IMAGE_UNKNOWN
+
+
+async def test_a_store_with_nothing_in_it_has_room(world: World) -> None:
+    assert await world.images.has_room()
 
 
 async def test_an_image_differs_from_its_parent_in_what_was_changed_on_the_root(world: World) -> None:

@@ -158,7 +158,7 @@ def test_an_image_that_is_removed_while_it_is_built_gives_its_board_back(house: 
     image = begun(house)
     if is_unpacked:
         unpack(house, image)
-    house.farm.catalog.remove(house.ada, image.ref)
+    house.farm.wastebasket.remove(house.ada, image.ref)
     assert now(house, image).state is ImageState.GONE
     house.settle()
     house.settle()
@@ -169,7 +169,7 @@ def test_an_image_that_is_removed_while_it_is_built_gives_its_board_back(house: 
 def test_an_unpacked_image_that_arrives_when_nobody_wants_it_any_more_goes(house: House) -> None:
     image = begun(house)
     unfinished = below(house, image)
-    house.farm.catalog.remove(house.ada, image.ref)
+    house.farm.wastebasket.remove(house.ada, image.ref)
     house.tell(ImageReport(uuid4(), unfinished.id, a_manifest()))
     house.settle()
     assert below(house, image).state is ImageState.GONE

@@ -41,14 +41,14 @@ def test_an_image_is_made_of_a_root_that_stays_its_users(house: House, root: Roo
 def test_one_that_fails_costs_nothing_but_itself(house: House, root: Root) -> None:
     made = house.farm.checkpoints.checkpoint(house.ada, 1, "mine").image
     house.tell(ImageReport(uuid4(), made.id, None, Code.PROGRAM_TIMEOUT, "too much"))
-    assert house.farm.catalog.image(house.ada, "mine:1").image.reason == "too much"
+    assert house.farm.catalog.image(house.ada, "mine:2026030101").image.reason == "too much"
     assert _of_ada(house).state is RootState.LIVE
-    assert house.farm.checkpoints.checkpoint(house.ada, 1, "mine").image.version == 2
+    assert house.farm.checkpoints.checkpoint(house.ada, 1, "mine").image.version == 2026030102
 
 
 def test_a_second_one_of_the_same_root_waits_for_the_first(house: House, root: Root) -> None:
     house.farm.checkpoints.checkpoint(house.ada, 1, "mine")
-    with pytest.raises(Conflict, match="mine:1 is being made") as raised:
+    with pytest.raises(Conflict, match="mine:2026030101 is being made") as raised:
         house.farm.checkpoints.checkpoint(house.ada, 1, "other")
     assert raised.value.code is Code.THING_IN_USE
 
@@ -94,7 +94,7 @@ def test_of_several_boards_one_is_named(house: House) -> None:
     with pytest.raises(NotFound):
         house.farm.checkpoints.checkpoint(house.ada, 1, "mine", "tk1-9")
     house.farm.checkpoints.checkpoint(house.ada, 1, "mine", "tk1-2")
-    assert house.farm.checkpoints.checkpoint(house.ada, 1, "mine", "tk1-1").image.version == 2
+    assert house.farm.checkpoints.checkpoint(house.ada, 1, "mine", "tk1-1").image.version == 2026030102
 
 
 def test_a_root_that_is_given_back_meanwhile_is_treated_as_its_user_said(house: House, root: Root) -> None:

@@ -103,7 +103,7 @@ async def _keep_swept(farm: Farm, spool: Spool) -> None:
     while True:
         mark = farm.changes.mark(EVENTS)
         try:
-            await asyncio.to_thread(spool.sweep, farm.catalog.blobs)
+            await asyncio.to_thread(spool.sweep, farm.catalog.spooled)
         except (FarmError, OSError) as error:
             log.warning("spool.unswept", why=str(error))
         except Exception:

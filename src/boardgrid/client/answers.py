@@ -334,6 +334,17 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """How far something is that takes long."""
+
+    phase: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+    rate: float = 0.0
+    left_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     name: str
     summary: str = ""
@@ -370,7 +381,37 @@ class Image:
     manifest: Mapping[str, Any] | None = None
     parent: str | None = None
     reason: str = ""
+    visibility: str = ""
+    project: str = ""
+    aliases: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+    progress: Measure | None = None
+    removed_at: datetime | None = None
+    verified_at: datetime | None = None
+    damage: str = ""
     boot_tests: tuple[BootTest, ...] = ()  # the newest first
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    id: UUID
+    kind: str
+    image: str
+    state: str
+    asked_at: datetime
+    ended_at: datetime | None = None
+    reason: str = ""
+    size_bytes: int = 0
+    progress: Measure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Come:
+    """How much of an upload has come."""
+
+    size_bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,29 @@ class ImageReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrandReport:
+    """An errand was done, or failed with a code. Of an export the controller knows before, by what came of it."""
+
+    id: UUID
+    errand: UUID
+    code: Code | None = None
+    reason: str = ""
+    kind: Literal["errand"] = "errand"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReport:
+    """How far an image or an errand is. Where one is lost, the next one tells."""
+
+    id: UUID
+    thing: UUID
+    phase: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+    kind: Literal["progress"] = "progress"
+
+
+@dataclass(frozen=True, slots=True)
 class OrderReport:
     """A power order was carried out, or failed with a reason."""
 
@@ -140,4 +163,7 @@ class SiteReport:
     kind: Literal["site"] = "site"
 
 
-Report = StepReport | BoardReport | HealthReport | RootReport | ImageReport | OrderReport | AnswerReport | SiteReport
+Report = (
+    StepReport | BoardReport | HealthReport | RootReport | ImageReport | ErrandReport | ProgressReport | OrderReport
+    | AnswerReport | SiteReport
+)  # fmt: skip

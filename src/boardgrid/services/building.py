@@ -7,7 +7,7 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, FarmError, Invalid
-from boardgrid.model.image import Image, ImageState, RecipeSource
+from boardgrid.model.image import Image, ImageState, RecipeSource, Visibility, version_after
 from boardgrid.model.name import checked
 from boardgrid.model.recipe import Recipe
 from boardgrid.model.reservation import LIVE, Group, Purpose
@@ -69,33 +69,30 @@ class Building:
             check_image_name(work.tx, asker.id, name)
             check_kept(work.tx, asker.id)
             where = site_for(work.tx, site or "").site.name
-            first = Image(
+            image = Image(
                 id=work.new_id(),
                 name=name,
-                version=work.tx.next_version(name),
+                version=version_after(work.tx.newest_version(name), work.now),
                 owner=asker.id,
                 site=where,
                 state=ImageState.BUILDING,
                 created_at=work.now,
                 source=RecipeSource(recipe, arch),
-                shared=shared,
-            )
-            image = first
+                types=tuple(sorted(recipe.board_types)),
+            ).labelled(recipe.labels)
+            visibility = Visibility.PUBLIC if shared else Visibility.PRIVATE
             if recipe.is_finished_on_a_board:
                 _check_board(work, recipe, arch, where)
-                first = replace(first, shared=False)
-                work.save(first)
-                image = Image(
+                work.save(image)
+                image = replace(
+                    image,
                     id=work.new_id(),
-                    name=name,
-                    version=work.tx.next_version(name),
-                    owner=asker.id,
-                    site=where,
+                    version=version_after(image.version, work.now),
                     state=ImageState.FINISHING,
-                    created_at=work.now,
-                    parent=first.id,
-                    shared=shared,
+                    source=None,
+                    parent=image.id,
                 )
+            image = replace(image, visibility=visibility)
             work.save(image)
             told = _("{image} is being built from {recipe} for {arch}")
             work.note_thing("image", told.format(image=image.ref, recipe=recipe.name, arch=arch), image.owner)

@@ -8,7 +8,7 @@ from boardgrid.messages import _
 from boardgrid.model.access import can
 from boardgrid.model.deployment import DeploymentState
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import CheckpointSource, Image, ImageState
+from boardgrid.model.image import CheckpointSource, Image, ImageState, version_after
 from boardgrid.model.name import checked
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
@@ -54,7 +54,7 @@ class Checkpoints:
             made = Image(
                 id=work.new_id(),
                 name=image,
-                version=work.tx.next_version(image),
+                version=version_after(work.tx.newest_version(image), work.now),
                 owner=root.owner,
                 site=root.site,
                 state=ImageState.BUILDING,

@@ -11,6 +11,7 @@ from boardgrid.model.access import Verb, can
 from boardgrid.model.audit import AuditEntry, Facts
 from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Deployment, Event, Outcome, Phase
+from boardgrid.model.errand import Errand
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
@@ -28,7 +29,7 @@ from boardgrid.services.telling import Changed, tell
 from boardgrid.services.timetable import Plan, Timetable, is_shut
 
 _TOLD_OF = (Reservation, Deployment)  # a change of them may be worth a notice
-_LOOKED_AT = (Standing, Image, Root, Question, BoardType, User, *_TOLD_OF)  # a change of them is told to others
+_LOOKED_AT = (Standing, Image, Root, Errand, Question, BoardType, User, *_TOLD_OF)  # a change is told to others
 
 
 @dataclass(slots=True)
@@ -108,6 +109,8 @@ class Work:
                 self._shelf_changed()
             case BoardType():
                 self._shelf_changed()
+            case Errand():
+                self._sites.add(thing.site)
             case Question() if thing.is_open:
                 self._sites.add(thing.site)
             case Token():
@@ -204,8 +207,9 @@ class Work:
                     self._generations[site] = max(self._generations.get(site, 0), after.generation)
                 self._look_at_shelf(before, after)
             case ((Image() | None), Image()):
-                if (before and image_wish(before)) != image_wish(after):
-                    self._sites.add(after.site)
+                self._look_at_image(before, after)
+            case ((Errand() | None), Errand()):
+                self._look_at_errand(before, after)
             case ((Root() | None), Root()):
                 if (before and root_wish(before)) != root_wish(after):
                     self._sites.add(after.site)
@@ -221,6 +225,16 @@ class Work:
                 self._shelf_changed()
             case _:
                 pass
+
+    def _look_at_image(self, before: Image | None, after: Image) -> None:
+        if (before and image_wish(before)) != image_wish(after):
+            self._sites.add(after.site)
+        if before and before.types != after.types:
+            self._shelf_changed()  # it remembers what fits what
+
+    def _look_at_errand(self, before: Errand | None, after: Errand) -> None:
+        if (before and before.state) is not after.state:
+            self._sites.add(after.site)
 
     def _look_at_question(self, before: Question | None, after: Question) -> None:
         if (before and question_wish(before)) != question_wish(after):

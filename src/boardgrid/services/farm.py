@@ -16,8 +16,10 @@ from boardgrid.services.booking import Booking
 from boardgrid.services.building import Building
 from boardgrid.services.catalog import Catalog
 from boardgrid.services.checkpoints import Checkpoints
+from boardgrid.services.curating import Curating
 from boardgrid.services.desk import Desk
 from boardgrid.services.doors import Doors
+from boardgrid.services.errands import Errands
 from boardgrid.services.feeds import Feeds
 from boardgrid.services.fleet import Fleet
 from boardgrid.services.history import History
@@ -40,6 +42,7 @@ from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
 from boardgrid.services.trying import Trying
 from boardgrid.services.upkeep import Upkeep
+from boardgrid.services.wastebasket import KEPT_FOR, Wastebasket
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Farm:
     audit: Audit
     inventory: Inventory
     catalog: Catalog
+    curating: Curating
+    wastebasket: Wastebasket
+    errands: Errands
     building: Building
     trying: Trying
     roots: Roots
@@ -88,11 +94,13 @@ class Farm:
         root_bytes: int = 4 << 30,
         soon: timedelta = SOON,
         idling: Idling | None = None,
+        waste_kept_for: timedelta = KEPT_FOR,
         sends_mail: bool = False,
         webhook_hosts: Collection[str] = (),
         check_driver: Callable[[DriverSpec], None] | None = None,
     ) -> "Farm":
         desk = Desk(records, changes, now, Timetable(soon))
+        wastebasket, errands = Wastebasket(desk, waste_kept_for), Errands(desk)
         logins = Logins(desk, passwords, Attempts(), login_for, *(directory or ()))
         return cls(
             Accounts(desk, passwords),
@@ -103,6 +111,9 @@ class Farm:
             Audit(desk),
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
+            Curating(desk),
+            wastebasket,
+            errands,
             Building(desk),
             Trying(desk),
             Roots(desk),
@@ -111,7 +122,7 @@ class Farm:
             Booking(desk, root_bytes),
             Blocks(desk, root_bytes),
             Orders(desk),
-            Upkeep(desk, idling or Idling()),
+            Upkeep(desk, wastebasket, errands, idling or Idling()),
             Fleet(desk),
             Doors(desk),
             History(desk),

@@ -26,6 +26,7 @@ from boardgrid.adapters.store.source import Archive as ArchiveStream
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.adapters.store.unpack import unpack
 from boardgrid.adapters.store.workroom import Disk
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, FarmError, Fault, Invalid, NotFound
 from boardgrid.model.image import BlobSource, PathSource
 from tests.adapters.store.bench import MIB, Bench
@@ -84,6 +85,15 @@ async def test_a_root_file_system_arrives_as_it_is(bench: Bench, rootfs: Path, p
     assert os.getxattr(tree / "srv", "system.posix_acl_default") == os.getxattr(
         rootfs / "srv", "system.posix_acl_default"
     )
+
+
+async def test_a_root_file_system_comes_through_an_export_as_it_was(bench: Bench, rootfs: Path) -> None:
+    image, errand = uuid4(), uuid4()
+    manifest = await bench.images.build(image, PathSource(str(rootfs)))
+    await bench.images.export(image, errand, About("rootfs", 1, {}, (), ()))
+    await bench.images.remove(image)  # else it would not be pressed once more
+    again = await bench.blob(bench.blobs.sent[errand])
+    assert (again.digest, again.files, again.size_bytes) == (manifest.digest, manifest.files, manifest.size_bytes)
 
 
 async def test_acls_by_name_mean_the_trees_own_users(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.errand import Errand
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
@@ -27,7 +28,7 @@ from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
-from boardgrid.ports import Activity, Entry, Health, OrderRecord, SiteState
+from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, SiteState
 
 T = TypeVar("T")
 
@@ -172,6 +173,8 @@ SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site, 
 BOARD_TYPES = _same(schema.board_types, BoardType, "name")
 BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing, "board.name")
 IMAGES = _same(schema.images, Image, "id")
+ERRANDS = _same(schema.errands, Errand, "id")
+DOINGS = _same(schema.doings, Doing, "thing")
 BOOT_TESTS = _same(schema.boot_tests, BootTest, "id")
 ROOTS = _same(schema.roots, Root, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
@@ -201,6 +204,8 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     BoardType: BOARD_TYPES,
     Standing: BOARDS,
     Image: IMAGES,
+    Errand: ERRANDS,
+    Doing: DOINGS,
     BootTest: BOOT_TESTS,
     Root: ROOTS,
     Reservation: RESERVATIONS,

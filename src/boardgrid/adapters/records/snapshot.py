@@ -16,6 +16,7 @@ from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, DeploymentState
+from boardgrid.model.errand import Errand, ErrandState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image, ImageState
@@ -29,7 +30,7 @@ from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
-from boardgrid.ports import Activity, Entry, Health, OrderRecord, Revisions, SiteState
+from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, Revisions, SiteState
 
 T = TypeVar("T")
 
@@ -188,6 +189,23 @@ class SqlSnapshot:
         self, *, name: str | None = None, site: str | None = None, states: Collection[ImageState] | None = None
     ) -> list[Image]:
         return self._all(rows.IMAGES, "name", "version", equal={"name": name, "site": site}, among={"state": states})
+
+    def errand(self, errand_id: UUID) -> Errand | None:
+        return self._one(rows.ERRANDS, errand_id)
+
+    def errands(
+        self,
+        *,
+        owner: UUID | None = None,
+        image: UUID | None = None,
+        site: str | None = None,
+        states: Collection[ErrandState] | None = None,
+    ) -> list[Errand]:
+        equal = {"owner": owner, "image": image, "site": site}
+        return self._all(rows.ERRANDS, "asked_at", "id", equal=equal, among={"state": states})
+
+    def doing(self, thing: UUID) -> Doing | None:
+        return self._one(rows.DOINGS, thing)
 
     def boot_test(self, test_id: UUID) -> BootTest | None:
         return self._one(rows.BOOT_TESTS, test_id)

@@ -29,7 +29,7 @@ _Record = tuple[tuple[bytes, ...], int | None]
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RECOVERED = b"lost+found"  # a file system's own, for what it recovers; of a tree only when something is in it
 # A descriptor is open for each folder on the way down.
-_ANY = Limits(1 << 62, entries=1 << 62, depth=400, name_bytes=255, names_bytes=1 << 62)
+ANY = Limits(1 << 62, entries=1 << 62, depth=400, name_bytes=255, names_bytes=1 << 62)
 _KINDS = {
     stat.S_IFREG: b"f",
     stat.S_IFDIR: b"d",
@@ -48,15 +48,18 @@ class Summary:
     size_bytes: int  # of regular files; one with several names counts once
 
 
-def summary(tree: TreePath, limits: Limits = _ANY) -> Summary:
+def summary(tree: TreePath, limits: Limits = ANY, tally: Tally | None = None) -> Summary:
     """
     Read a tree that nobody changes meanwhile. No link is followed and no device opened.
+
+    Args:
+        tally: what was seen so far is counted there.
 
     Raises:
         Invalid: it is over the limits, by the name of what lies beyond.
     """
     listing = hashlib.sha256(_field(FORMAT))
-    with _walked(tree, limits) as walk:
+    with _walked(tree, tally or Tally(limits)) as walk:
         for record in walk.records():
             listing.update(b"".join(map(_field, record)))
     return Summary(f"sha256:{listing.hexdigest()}", walk.tally.entries, walk.tally.size_bytes)
@@ -64,7 +67,7 @@ def summary(tree: TreePath, limits: Limits = _ANY) -> Summary:
 
 def first_difference(one: TreePath, other: TreePath) -> bytes | None:
     """The path of the first entry that only one of them has, or that is not the same in both."""
-    with _walked(one, _ANY) as here, _walked(other, _ANY) as there:
+    with _walked(one, Tally(ANY)) as here, _walked(other, Tally(ANY)) as there:
         for mine, yours in itertools.zip_longest(map(tuple, here.records()), map(tuple, there.records())):
             if mine != yours:
                 return min(record[0] for record in (mine, yours) if record)
@@ -77,10 +80,10 @@ def _field(content: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def _walked(tree: TreePath, limits: Limits) -> Iterator["_Walk"]:
+def _walked(tree: TreePath, tally: Tally) -> Iterator["_Walk"]:
     top = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield _Walk(top, Tally(limits))
+        yield _Walk(top, tally)
     finally:
         os.close(top)
 

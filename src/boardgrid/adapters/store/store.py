@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,15 +96,20 @@ class Store:
                 said=str(error),
             ) from error
 
-    async def run_alone(self, program: str, order: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    async def run_alone(
+        self, program: str, order: dict[str, Any], timeout_s: float, *, before: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """
         Have a program of this folder carry out an order in namespaces of its own, and return what it answered.
+
+        Args:
+            before: words that it is started by: nice(1) and the like.
 
         Raises:
             FarmError: what it raised.
         """
         python = (sys.executable, "-I", "-m", f"boardgrid.adapters.store.{program}")
-        words = (*_ALONE, *_PRIVATE, "prlimit", f"--as={_MEMORY_BYTES}", "--", *python)
+        words = (*_ALONE, *_PRIVATE, *before, "prlimit", f"--as={_MEMORY_BYTES}", "--", *python)
         return heard(await self.shell.run(*words, timeout_s=timeout_s, stdin=json.dumps(order).encode()))
 
     def relative(self, path: os.PathLike[str]) -> str:
