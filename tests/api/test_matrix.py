@@ -227,7 +227,7 @@ MATRIX = {
     "GET /api/v1/recipes": to("/recipes", 200, 200),
     "GET /api/v1/recipes/{name}": to("/recipes/debian-12", 200, 200),
     "POST /api/v1/images/build": to("/images/build", TOO_LATE, 202, but=GUESTS, json=BUILT),
-    "POST /api/v1/images/{ref}/tests": to("/images/private:1/tests", NOT_THERE, TOO_LATE, but=GUESTS, json={}),
+    "POST /api/v1/images/{ref}/tests": to("/images/private/tests", NOT_THERE, TOO_LATE, but=GUESTS, json={}),
     "POST /api/v1/diffs": to("/diffs", NOT_THERE, 202, but=LOOKED, json={"root": "of-root"}),
     "GET /api/v1/diffs/{diff}": to(f"/diffs/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/roots": to("/roots", 200, 200),

@@ -39,7 +39,7 @@ LEAVES = {
     "diff": Leaf(f"{_COMMANDS}.diff:diff", "Show what was changed on a board, or on a root."),
     "release": Leaf(f"{_COMMANDS}.release:release", "Give boards back before their time."),
     "events": Leaf(f"{_COMMANDS}.events:events", "Show the history of boards."),
-    "image": Leaf(f"{_COMMANDS}.image:image", "Import, build, test, show and remove images."),
+    "image": Leaf(f"{_COMMANDS}.image:image", "Import, build, test, show, describe, verify, export and remove images."),
     "customise": Leaf(
         f"{_COMMANDS}.customise:customise", "Change a writable copy of an image, and keep it as an image of your own."
     ),
