@@ -41,7 +41,8 @@ class Workshop:
 
     async def write_holding(self, folder: Path, agent_key: str, fdts: Sequence[str] = ()) -> None:
         """
-        The holding system: ``<arch>/vmlinuz`` and ``<arch>/initrd``, and named device trees in ``<arch>/dtbs/``.
+        The holding system: ``<arch>/vmlinuz`` and ``<arch>/initrd``, and named device trees in ``<arch>/dtbs/``;
+        beside it ``<arch>/base.cpio``, of which initramfs are made for images that need one.
 
         Raises:
             Fault: Debian's packages could not be had, or have no such device tree.
@@ -74,6 +75,7 @@ def _write_holding(userland: Userland, kernel: Kernel, folder: Path, agent_key: 
                 fdt=fdt,
             )
         _write(folder / "dtbs" / path, (kernel.dtbs / path).read_bytes())
+    _write(folder / "base.cpio", initramfs.base(userland))
     _write(folder / "initrd", initramfs.holding(userland, kernel, agent_key))
     _write(folder / "vmlinuz", kernel.image.read_bytes())
 
