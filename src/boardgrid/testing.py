@@ -223,13 +223,16 @@ class FakeRoots:
 class FakeImages:
     built: dict[UUID, Manifest] = field(default_factory=dict)
     refuse: dict[UUID, FarmError] = field(default_factory=dict)  # images that cannot be built, and why
+    drivers: dict[UUID, frozenset[str]] = field(default_factory=dict)  # that each was built with
     contents: dict[UUID, dict[str, str]] = field(default_factory=dict)
     roots: FakeRoots = field(init=False)
 
     def __post_init__(self) -> None:
         self.roots = FakeRoots(self)
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def build(
+        self, image: UUID, source: Source, making: Making = AS_USUAL, drivers: Collection[str] = ()
+    ) -> Manifest:
         if image in self.built:
             return self.built[image]
         if image in self.refuse:
@@ -238,7 +241,7 @@ class FakeImages:
             if source.root not in self.roots.trees:
                 raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=source.root)
             self.contents[image] = dict(self.roots.trees[source.root].files)
-        self.built[image] = a_manifest()
+        self.built[image], self.drivers[image] = a_manifest(), frozenset(drivers)
         return self.built[image]
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:

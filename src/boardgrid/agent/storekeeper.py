@@ -181,7 +181,9 @@ class Storekeeper:
         try:
             async with self._places:
                 async with asyncio.timeout(self._world.pace.build_s):
-                    manifest = await self._made(partial(self._world.images.build, image, source, making))
+                    manifest = await self._made(
+                        partial(self._world.images.build, image, source, making, self._drivers())
+                    )
             report = ImageReport(NO_ID, image, manifest)
         except TimeoutError:
             late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))
@@ -195,6 +197,9 @@ class Storekeeper:
         self._told.add((image, True))
         self._outbox.put(report)
         self._builds.pop(image, None)
+
+    def _drivers(self) -> frozenset[str]:
+        return frozenset(one.type.network for one in self._wishes.boards if one.type.network)
 
     async def _made(self, build: Callable[[], Awaitable[Manifest]]) -> Manifest:
         pauses = Patience(self._world.pace.pause_s, self._world.pace.pause_most_s)

@@ -15,24 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from boardgrid.adapters.store import manifests, source
+from boardgrid.adapters.store.adaptations import adapt
 from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import Summary, first_difference, summary
 from boardgrid.adapters.store.inspection import inspected
 from boardgrid.adapters.store.limits import Limits, shown
+from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.place import ImagePlace
-from boardgrid.adapters.store.scrub import scrub
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 from boardgrid.adapters.store.unpack import unpack
 from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
 from boardgrid.messages import _
+from boardgrid.model.adaptation import Moment
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
 from boardgrid.mounts import mount_points
 
 _NEARLY = 1 << 20
-_LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is scrubbed
+_LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is changed in a root that becomes an image
 
 
 def make(order: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
             its ``name``), ``path`` (with ``import_dirs``) or ``root`` (a mounted tree); ``making`` (the
-            fields of a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk.
+            fields of a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk; ``boot_parts``, a
+            folder with what initramfs are made of (or null), and ``drivers``, the modules that they hold besides.
 
     Raises:
         FarmError: as ``Images.build``.
@@ -51,22 +54,28 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     disk = Disk(draft, order["reserved_bytes"])
     os.umask(0o022)
     if "root" in order:
-        tree = _scrubbed(TreePath(order["root"]), draft, disk)
+        tree, moment = _layered(TreePath(order["root"]), draft, disk), Moment.CAPTURE
     else:
         if "archive" in order:
             stream: source.Archive | source.Folder = source.stored(Path(order["archive"]), order["name"])
         else:
             stream = source.below(order["import_dirs"], order["path"])
-        tree = unpack(stream, limits, disk, draft)
+        tree, moment = unpack(stream, limits, disk, draft), Moment.IMPORT
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
     with _telling_what_is_unfit(), TreeDir(tree) as opened:
+        without = tuple(order["making"]["without"])
+        adapted = adapt(opened, moment, without)
         seen = summary(tree, limits)  # first: the rest may rely on the limits
         found = inspected(opened)
-        copies = BootCopies(opened, disk)
-        for number, kernel in enumerate(found.kernels):
-            copies.copy(kernel, done.kernel(number))
+        parts = order["boot_parts"]
+        judge = Judge(opened, found.arch, Path(parts) if parts else None, order["drivers"])
+        copies, kernels = BootCopies(opened, disk), []
+        for number, one in enumerate(found.kernels):
+            kernel, farms = judge.judged(one)
+            copies.copy(kernel, done.kernel(number), farms)
+            kernels.append(kernel)
     _press(tree, done.erofs, disk)
     _compare(tree, seen, done)
     manifest = Manifest(
@@ -76,9 +85,13 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         stored_bytes=done.erofs.stat().st_size + copies.stored_bytes,
         files=seen.entries,
         arch=found.arch,
-        kernels=found.kernels,
+        kernels=tuple(kernels),
         modules=found.modules,
         system=found.system,
+        distribution=found.distribution,
+        release=found.release,
+        adapted=adapted,
+        without=without,
     )
     done.manifest.write_text(manifests.written(manifest))
     _write_down(done.folder)
@@ -113,8 +126,8 @@ def _telling_what_is_unfit() -> Iterator[None]:
         ) from error
 
 
-def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
-    """A view of a root without what was its deployment's own; what is taken out is taken out of a layer above it."""
+def _layered(root: TreePath, draft: Path, disk: Disk) -> TreePath:
+    """A view of a root that can be changed: what was its deployment's own is taken out in a layer above it."""
     view = draft / "view"
     view.mkdir()
     # No tmpfs: before Linux 6.6 that keeps no attributes of users.
@@ -127,10 +140,7 @@ def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
     lower = os.path.relpath(root, draft)
     joined = f"nodev,nosuid,noexec,xino=on,lowerdir={lower},upperdir=layer/upper,workdir=layer/work"
     mount_private("overlay", joined, "overlay", str(view), cwd=draft)
-    tree = TreePath(str(view))
-    with _telling_what_is_unfit(), TreeDir(tree) as opened:
-        scrub(opened)
-    return tree
+    return TreePath(str(view))
 
 
 def _compare(tree: TreePath, seen: Summary, done: ImagePlace) -> None:
