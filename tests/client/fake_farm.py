@@ -398,13 +398,21 @@ class FakeFarm:
                     self.orders[order],
                 )
                 return 200, told
+            case ("GET", "adaptations"):
+                what = "swap on NFS hangs the board"
+                return 200, [{"name": "no-swap", "moments": ["import"], "what": what, "may_be_left_out": True}]
             case ("GET", "images"):
                 return 200, list(self.images.values())
             case ("POST", "images"):
                 version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
                 state = self.image_state if "path" in body else "awaited"
                 return 201, self.image(
-                    body["name"], version, state, shared=body.get("shared", False), reason=self.image_reason
+                    body["name"],
+                    version,
+                    state,
+                    shared=body.get("shared", False),
+                    reason=self.image_reason,
+                    without=body.get("without", []),
                 )
             case (_, "images", ref):
                 known = {image["name"]: image for image in self.images.values()} | self.images

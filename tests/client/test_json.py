@@ -43,6 +43,7 @@ CALLS: dict[str, list[str]] = {
     "events": ["events"],
     "image import": ["image", "import", "more", "--on-server", "/srv/more.tar"],
     "image list": ["image", "list"],
+    "image adaptations": ["image", "adaptations"],
     "image show": ["image", "show", "tiny"],
     "image remove": ["image", "remove", "tiny:1", "--yes"],
     "root list": ["root", "list"],

@@ -130,9 +130,14 @@ class BoardTypeIn(Body):
     fdt: Line = ""
     boot_s: float = 300.0
     properties: dict[str, PropertyIn] = Field({}, description="Of all boards of this type.")
+    network: Line = Field(
+        "", description="The kernel module of its network interface, where the farm does not know it."
+    )
 
     def declared(self, name: str) -> BoardType:
-        return BoardType(name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties)
+        return BoardType(
+            name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties, self.network
+        )
 
 
 class DriverIn(BaseModel):
@@ -196,6 +201,7 @@ class ImageIn(Body):
     path: Line | None = Field(None, description="On the agent's machine, below its import_dirs; for admins.")
     shared: bool = Field(False, description="Seen and used by everyone.")
     site: Line | None = Field(None, description="May be left out while the farm has one site.")
+    without: list[Line] = Field([], max_length=50, description="Names of adaptations that are left out.")
 
 
 class KeepIn(Body):

@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from boardgrid.api.answers import ImageOut, RootOut
+from boardgrid.api.answers import AdaptationOut, ImageOut, RootOut
 from boardgrid.api.asking import Asker, TheFarm, TheSpool
 from boardgrid.api.bodies import ImageIn, KeepIn
 from boardgrid.messages import _
+from boardgrid.model.adaptation import adaptations
 from boardgrid.model.errors import Code, Invalid
 
 router = APIRouter(tags=["images"])
@@ -35,7 +36,8 @@ def show_image(ref: str, farm: TheFarm, asker: Asker) -> ImageOut:
 @router.post("/images", status_code=201)
 def add_image(body: ImageIn, farm: TheFarm, asker: Asker) -> ImageOut:
     """Name a new version of an image. Its content is uploaded next, or is taken from `path` on the farm's machine."""
-    return ImageOut.of(farm.catalog.open(asker, body.name, path=body.path, shared=body.shared, site=body.site))
+    view = farm.catalog.open(asker, body.name, path=body.path, shared=body.shared, site=body.site, without=body.without)
+    return ImageOut.of(view)
 
 
 @router.put("/images/{ref}/content", status_code=202, openapi_extra=_ARCHIVE)
@@ -57,6 +59,12 @@ def remove_image(ref: str, farm: TheFarm, asker: Asker) -> Response:
     """Have an image go that no root needs."""
     farm.catalog.remove(asker, ref)
     return Response(status_code=202)
+
+
+@router.get("/adaptations")
+def list_adaptations(asker: Asker) -> list[AdaptationOut]:
+    """What is changed in images and roots so that boards can have them over NFS, in the order in which it is done."""
+    return [AdaptationOut.of(one) for one in adaptations()]
 
 
 @router.get("/roots")

@@ -8,7 +8,7 @@ The Python client: a farm, over its REST API alone.
 Every call raises Complaint: what the farm answered, or that it did not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -491,11 +491,20 @@ class Farm:
     def image(self, ref: str) -> answers.Image:
         return self._get(answers.Image, "images", ref)
 
+    def adaptations(self) -> tuple[answers.Adaptation, ...]:
+        return self._list(answers.Adaptation, "adaptations")
+
     def add_image(
-        self, name: str, *, path: str | None = None, shared: bool = False, site: str | None = None
+        self,
+        name: str,
+        *,
+        path: str | None = None,
+        shared: bool = False,
+        site: str | None = None,
+        without: Sequence[str] = (),
     ) -> answers.Image:
         """A new version of an image: made of *path* on the farm's server, else of what ``upload`` brings."""
-        wanted = {"name": name, "path": path, "shared": shared, "site": site}
+        wanted = {"name": name, "path": path, "shared": shared, "site": site, "without": list(without) or None}
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Image, body, "images")
 

@@ -1,6 +1,7 @@
 """Catalogue: images to boot."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -9,8 +10,9 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.access import can
+from boardgrid.model.adaptation import checked_without
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import BlobSource, Image, ImageState, PathSource
+from boardgrid.model.image import BlobSource, Image, ImageState, Making, PathSource
 from boardgrid.model.name import checked
 from boardgrid.model.reservation import ReservationState
 from boardgrid.model.root import RootState
@@ -38,7 +40,14 @@ class Catalog:
     desk: Desk
 
     def open(
-        self, asker: User, name: str, *, path: str | None = None, shared: bool = False, site: str | None = None
+        self,
+        asker: User,
+        name: str,
+        *,
+        path: str | None = None,
+        shared: bool = False,
+        site: str | None = None,
+        without: Collection[str] = (),
     ) -> ImageView:
         """
         Name a new version of an image. Its content is uploaded next; with *path* the agent takes it from its machine.
@@ -46,15 +55,17 @@ class Catalog:
         Args:
             path: a tar archive or a directory on the agent's machine, below its ``import_dirs``.
             site: where it is stored; may be left out while the farm has one site.
+            without: names of adaptations that are left out.
 
         Raises:
-            Invalid: NAME_INVALID, PATH_FORBIDDEN.
+            Invalid: NAME_INVALID, PATH_FORBIDDEN, or REQUEST_INVALID, an adaptation that cannot be left out.
             NotAllowed: a path is for admins, and guests import nothing.
             NotFound: SITE_UNKNOWN.
             Conflict: NAME_TAKEN by another user's image; REQUESTS_TOO_MANY, too many of theirs await their content;
                 QUOTA_EXCEEDED, theirs take as much as they may.
         """
         checked("image", name)
+        making = Making(without=checked_without(without))
         source = None if path is None else _checked_path(asker, path)
         check_no_guest(asker)
         with self.desk.begin(asker, "image.add") as work:
@@ -70,6 +81,7 @@ class Catalog:
                 created_at=work.now,
                 source=source,
                 shared=shared,
+                making=making,
             )
             work.save(image)
             work.note_thing("image", _("{image} was begun").format(image=image.ref), image.owner)

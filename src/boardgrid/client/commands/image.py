@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from boardgrid.client.answers import Image
+from boardgrid.client.answers import Adaptation, Image
 from boardgrid.client.archive import Archive, archive_of
 from boardgrid.client.command import IMAGES, Noun
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
@@ -24,6 +24,13 @@ from boardgrid.client.waiting import until
 from boardgrid.messages import _
 
 LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
+_NFS = {
+    "builtin": "yes",
+    "own": "yes, with its initramfs",
+    "farm": "yes, with our initramfs",
+    "no": "no",
+    "unknown": "not known",
+}
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -34,6 +41,23 @@ def _fact(image: Image, key: str) -> object:
 def _kernels(image: Image) -> str:
     kernels = _fact(image, "kernels")
     return ", ".join(str(one.get("release")) for one in kernels) if isinstance(kernels, list | tuple) else ""
+
+
+def _over_nfs(image: Image) -> str:
+    """Of each kernel, where the farm could look."""
+    kernels = _fact(image, "kernels")
+    told = [one for one in kernels if one.get("nfs")] if isinstance(kernels, list | tuple) else []
+    return ", ".join(f"{_(_NFS.get(one['nfs'], one['nfs']))} ({one.get('release')}: {one.get('why')})" for one in told)
+
+
+def _adapted(image: Image) -> str:
+    adapted = _fact(image, "adapted")
+    return ", ".join(str(one.get("name")) for one in adapted) if isinstance(adapted, list | tuple) else ""
+
+
+def _without(image: Image) -> str:
+    without = _fact(image, "without")
+    return ", ".join(map(str, without)) if isinstance(without, list | tuple) else ""
 
 
 def _size(image: Image) -> str:
@@ -53,11 +77,25 @@ SHEET: Sheet[Image] = Sheet(
         Column("MADE", lambda image: shown(image.created_at)),
         Column("SYSTEM", lambda image: _fact(image, "system")),
         Column("KERNELS", _kernels, is_detail=True),
+        Column("BOOTS OVER NFS", _over_nfs, is_detail=True),
+        Column("ADAPTED", _adapted, is_detail=True),
+        Column("NOT ADAPTED", _without, is_detail=True),
         Column("FILES", lambda image: _fact(image, "files"), is_detail=True),
         Column("PARENT", lambda image: image.parent, is_detail=True),
         Column("SITE", lambda image: image.site, is_detail=True),
         Column("DIGEST", lambda image: _fact(image, "digest"), is_detail=True),
         Column("REASON", lambda image: image.reason, is_detail=True),
+    ),
+)
+
+
+ADAPTATIONS: Sheet[Adaptation] = Sheet(
+    lambda one: one.name,
+    (
+        Column("ADAPTATION", lambda one: one.name),
+        Column("WHEN", lambda one: ", ".join(one.moments)),
+        Column("CAN BE LEFT OUT", lambda one: one.may_be_left_out),
+        Column("WHAT", lambda one: one.what),
     ),
 )
 
@@ -75,6 +113,12 @@ def image() -> None:
 )
 @click.option("--shared", is_flag=True, help="Everyone may see and boot it. Without this, you alone.")
 @click.option("--site", metavar="NAME", help="Where it is stored; may be left out where the farm has one site.")
+@click.option(
+    "--without",
+    metavar="NAME",
+    multiple=True,
+    help="Leave out an adaptation of `image adaptations`; may be given again.",
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it can be booted.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
@@ -86,6 +130,7 @@ def import_(
     on_server: str | None,
     shared: bool,
     site: str | None,
+    without: tuple[str, ...],
     wait: bool,
     timeout: str | None,
 ) -> None:
@@ -107,11 +152,11 @@ def import_(
     timeout_s = None if timeout is None else seconds(timeout)
     farm = seat.farm()
     if source is None:
-        made = farm.add_image(name, path=on_server, shared=shared, site=site)
+        made = farm.add_image(name, path=on_server, shared=shared, site=site, without=without)
     else:
         # Opened first: an archive that is not there leaves no image behind that waits for it.
         with _signals_as_ctrl_c(), archive_of(source) as archive:
-            made = farm.add_image(name, shared=shared, site=site)
+            made = farm.add_image(name, shared=shared, site=site, without=without)
             with _given_up(seat, farm, made):
                 _send(seat, farm, made, archive)
     made = ready(seat, farm, made, timeout_s) if wait else farm.image(made.ref)
@@ -126,6 +171,13 @@ def list_(seat: Seat) -> None:
     if not images:
         seat.tell(_("there is no image yet; `boardgrid image import NAME FILE` makes one"))
     SHEET.show_all(images, seat.output)
+
+
+@image.command("adaptations")
+@pass_seat
+def adaptations(seat: Seat) -> None:
+    """List what the farm changes in images and roots so that boards can have them over NFS."""
+    ADAPTATIONS.show_all(seat.farm().adaptations(), seat.output)
 
 
 @image.command("show")
