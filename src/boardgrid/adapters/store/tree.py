@@ -117,11 +117,14 @@ class TreeDir:
                 content += more
             return content
 
-    def having(self, attribute: str) -> list[str]:
-        """Names of all files that have this extended attribute, sorted. No link is followed."""
+    def programs_having(self, attribute: str) -> list[str]:
+        """Names of all executable files that have this extended attribute, sorted. No link is followed."""
         found = []
         for folder, _folders, names, fd in os.fwalk(".", dir_fd=self._fd):
             for name in names:
+                mode = os.lstat(name, dir_fd=fd).st_mode
+                if not (stat.S_ISREG(mode) and mode & 0o111):
+                    continue
                 # The kernel knows no lgetxattr below a descriptor; /proc leads to the very folder that is open.
                 with contextlib.suppress(OSError):  # a file system that has no attributes, or none of this name
                     os.getxattr(f"/proc/self/fd/{fd}/{name}", attribute, follow_symlinks=False)

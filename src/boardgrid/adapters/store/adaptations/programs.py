@@ -51,7 +51,7 @@ _WRAPPER = "usr/lib/boardgrid/dpkg"
 
 
 def no_file_capabilities(hand: Hand) -> None:
-    for path in hand.tree.having(_CAPABILITY):
+    for path in hand.tree.programs_having(_CAPABILITY):
         seen = hand.tree.look(path)
         if path.rpartition("/")[2] in _SETUID and seen is not None and seen.st_uid == 0:
             hand.tree.set_mode(path, (seen.st_mode & 0o7777) | 0o4000)
