@@ -38,8 +38,15 @@ def seen(folder: Path, content: bytes) -> Content:
 
 @pytest.mark.parametrize(
     ("names", "maker"),
-    [(INITRAMFS_TOOLS, "initramfs-tools"), (DRACUT, "dracut"), (OURS, "boardgrid"), (FOR_DISKS, "")],
-    ids=["initramfs-tools", "dracut", "ours", "disks"],
+    [
+        (INITRAMFS_TOOLS, "initramfs-tools"),
+        (DRACUT, "dracut"),
+        (["hooks/net", "usr/bin/nfsmount", "nfs.ko", "r8169.ko"], "mkinitcpio"),
+        (["init.d/85-nfsrootfs", "nfs.ko", "fec.ko"], "initramfs-framework"),
+        (OURS, "boardgrid"),
+        (FOR_DISKS, ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_its_maker_is_known_if_that_mounts_nfs_roots(tmp_path: Path, names: Sequence[str], maker: str) -> None:
     content = seen(tmp_path, an_archive(names))

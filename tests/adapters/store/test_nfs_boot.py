@@ -193,6 +193,14 @@ def test_what_nobody_can_read_is_not_known(tree: Path, parts: Path) -> None:
     assert kernel.why == f"NFS root is not built into it; its initramfs {INITRD} cannot be read"
 
 
+def test_an_initramfs_of_another_maker_that_has_nfs_may_be_right(tree: Path, parts: Path) -> None:
+    with_modules(tree)
+    put(tree, INITRD, an_archive(["init", "lib/modules/nfs.ko"]))
+    kernel, farms = judged(tree, parts)
+    assert (kernel.nfs, farms) == (NfsBoot.UNKNOWN, None)
+    assert "in a way that the farm does not know" in kernel.why
+
+
 def test_a_kernel_of_which_nothing_is_known_is_not_refused(tree: Path) -> None:
     assert judged(tree)[0].nfs is NfsBoot.UNKNOWN
 

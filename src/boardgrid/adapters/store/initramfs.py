@@ -18,6 +18,8 @@ _ZEROS_MOST = 1 << 20  # between two archives
 # By what one is known that mounts NFS roots: all names of one of these lines.
 _MAKERS = {
     "initramfs-tools": ("scripts/nfs", "bin/nfsmount"),
+    "initramfs-framework": ("-nfsrootfs",),  # Yocto's
+    "mkinitcpio": ("hooks/net", "bin/nfsmount"),
     "dracut": ("parse-nfsroot.sh", "nfs-lib.sh"),
     "boardgrid": ("etc/dhcp-answer", "lib/modules/order"),
 }

@@ -75,6 +75,10 @@ class Judge:
                 seen = initramfs.content_of(fd)
         except (UnreadableError, OSError):
             return None, _("its initramfs {name} cannot be read").format(name=name)
+        if not seen.maker and seen.has_nfs:
+            return None, _("its initramfs {name} may mount NFS roots, in a way that the farm does not know").format(
+                name=name
+            )
         if not seen.maker:
             return False, _("its initramfs {name} mounts no NFS root").format(name=name)
         if not seen.has_nfs and modules.built_in is not None and not modules.has_built_in("nfs"):
