@@ -13,6 +13,7 @@ from uuid import UUID
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.difference import Difference
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
@@ -21,6 +22,7 @@ from boardgrid.model.next_step import Tree
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Project, UserGroup
+from boardgrid.model.question import Question
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -168,6 +170,15 @@ class Images(Protocol):
             NotFound: there is no such image, or no such kernel in it.
         """
 
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        """
+        What differs between two images, from *since* to *image*.
+
+        Raises:
+            NotFound: one of them is not in this store.
+            Fault: they could not be looked at.
+        """
+
     async def remove(self, image: UUID) -> None:
         """
         Raises:
@@ -219,6 +230,15 @@ class Roots(Protocol):
         Raises:
             NotFound: there is no such root.
             Fault: its tree does not let it be done (blames the image).
+        """
+
+    async def changes(self, root: UUID) -> Difference:
+        """
+        What differs from the image that it was made from. A board may write to it meanwhile.
+
+        Raises:
+            NotFound: there is no such root.
+            Fault: it could not be looked at.
         """
 
     async def unmount(self, root: UUID) -> None:
@@ -286,7 +306,8 @@ class BootSeen:
 class Netboot(Protocol):
     """The boards' DHCP and TFTP files. Each is written beside and renamed. Every call may be made twice."""
 
-    async def offer(self, board: Board, entry: BootEntry) -> None: ...
+    async def offer(self, board: Board, entry: BootEntry) -> None:
+        """For a board that asks what to boot: a flashed one never does."""
 
     async def hold(self, board: Board, type_: BoardType) -> None:
         """
@@ -388,6 +409,16 @@ class Quiesces(Protocol):
         Have the board write down what it has in memory, and stay able to reset it when its root is gone.
 
         Called just before the fence; whoever cannot just raises Fault.
+        """
+
+
+@runtime_checkable
+class WritesDown(Protocol):
+    async def write_down(self) -> None:
+        """
+        Have the board write down what it has in memory, and go on.
+
+        Not what :class:`Quiesces` does: a board that was asked that way restarts when the asker is gone.
         """
 
 
@@ -588,11 +619,11 @@ class Revisions:
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
     | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting | JoinLink
+    | Contact | Webhook | Feed | Posting | JoinLink | Question
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
-    | JoinLink
+    | JoinLink | Question
 )  # fmt: skip
 T = TypeVar("T", bound=Thing)
 
@@ -704,6 +735,11 @@ class Snapshot(Protocol):
         image: UUID | None = None,
         states: Collection[RootState] | None = None,
     ) -> list[Root]: ...
+
+    def question(self, question_id: UUID) -> Question | None: ...
+
+    def questions(self, *, site: str | None = None, asker: UUID | None = None) -> list[Question]:
+        """Oldest first."""
 
     def reservation(self, number: int) -> Reservation | None: ...
 
@@ -851,9 +887,8 @@ class Records(Protocol):
 # --- changes: who waits for the records to change
 
 EVENTS = "events"  # the topic of everything that is recorded
-
-
 NOTICES = "notices"  # the topic of what waits to be sent
+ANSWERS = "answers"  # the topic of questions that were answered
 
 
 def wishes_of(site: str) -> str:

@@ -18,9 +18,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
+from boardgrid.model.difference import Change, Count, Difference, PathChange
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
-from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, RootSource, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, CheckpointSource, Kernel, Making, Manifest, RootSource, Source
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
@@ -156,6 +157,23 @@ def a_manifest(**changes: Any) -> Manifest:
     return replace(made, **changes)
 
 
+def a_difference(was: Mapping[str, str], now: Mapping[str, str]) -> Difference:
+    """Between two trees, told by what is in their files."""
+    added = [PathChange(path, Change.ADDED, len(now[path])) for path in now.keys() - was.keys()]
+    removed = [PathChange(path, Change.REMOVED, len(was[path])) for path in was.keys() - now.keys()]
+    changed = [
+        PathChange(path, Change.CHANGED, len(now[path]), ("content",))
+        for path in was.keys() & now.keys()
+        if was[path] != now[path]
+    ]
+
+    def count(some: Sequence[PathChange]) -> Count:
+        return Count(len(some), sum(one.size_bytes for one in some))
+
+    paths = sorted((*added, *changed, *removed), key=lambda one: (-one.size_bytes, one.path))
+    return Difference(count(added), count(changed), count(removed), tuple(paths))
+
+
 @dataclass
 class FakeTree:
     """A root: what was written into it, by its user or by the farm."""
@@ -208,6 +226,12 @@ class FakeRoots:
         tree.persona, tree.host_key = persona, f"ssh-ed25519 AAAAfake{self.keys_made}"
         return tree.host_key
 
+    async def changes(self, root: UUID) -> Difference:
+        if root not in self.trees:
+            raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
+        tree = self.trees[root]
+        return a_difference(self.images.contents.get(tree.image, {}), tree.files)
+
     async def unmount(self, root: UUID) -> None:
         if root in self.trees:
             self.trees[root].is_mounted = False
@@ -237,7 +261,7 @@ class FakeImages:
             return self.built[image]
         if image in self.refuse:
             raise self.refuse[image]
-        if isinstance(source, RootSource):
+        if isinstance(source, RootSource | CheckpointSource):
             if source.root not in self.roots.trees:
                 raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=source.root)
             self.contents[image] = dict(self.roots.trees[source.root].files)
@@ -249,6 +273,12 @@ class FakeImages:
             raise NotFound(Code.IMAGE_UNKNOWN, "image {image} has no kernel {kernel}", image=image, kernel=kernel)
         folder = Path("/fake/images") / str(image)
         return BootFiles(folder / kernel.image, folder / kernel.initrd if kernel.initrd else None)
+
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        for one in (since, image):
+            if one not in self.built:
+                raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=one)
+        return a_difference(self.contents.get(since, {}), self.contents.get(image, {}))
 
     async def remove(self, image: UUID) -> None:
         if any(tree.image == image and tree.is_mounted for tree in self.roots.trees.values()):
@@ -386,7 +416,8 @@ class FakeBoard:
     outlet_hangs: bool = False  # every power call takes for ever
     outlet_is_stuck: bool = False  # takes the order to switch off, and does nothing
     switched: list[str] = field(default_factory=list)  # what was done to its power, in order
-    quiesced: int = 0  # how often it was asked to write down what it has in memory
+    quiesced: int = 0  # how often it was asked to write down what it has in memory, and be ready to restart
+    written_down: int = 0  # how often it was asked just that, and to go on
     printed: list[str] = field(default_factory=list)  # on its console, since it came up
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
@@ -420,6 +451,10 @@ class FakeBoard:
 
     async def quiesce(self) -> None:
         self.quiesced += 1
+
+    async def write_down(self) -> None:
+        await self._outlet()
+        self.written_down += 1
 
     async def console_tail(self, lines: int) -> tuple[str, ...]:
         return (f"{self.board.name} login:", *self.printed)[-lines:]

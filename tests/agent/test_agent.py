@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from boardgrid.adapters.netboot.pxelinux import checked_cmdline
+from boardgrid.adapters.netboot.checks import checked_cmdline
 from boardgrid.agent.site import Pace
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import Blame, Code, Fault
-from boardgrid.model.image import PathSource, RootSource
+from boardgrid.model.image import CheckpointSource, PathSource, RootSource
 from boardgrid.model.inventory import checked_type
 from boardgrid.model.report import BoardReport, HealthReport, OrderReport, Power, Reached, SiteReport, StepReport, Voice
 from boardgrid.model.wish import BoardWish, Gone, ImageWish, Lease, PowerOrder, RootWish
@@ -509,3 +509,28 @@ async def test_that_an_open_boards_console_says_something_is_told_now_and_then()
         assert told[-1].console_s is not None and told[-1].console_s < 60
         await asyncio.sleep(600)
         assert len(site.controller.of_kind(HealthReport)) <= len(told) + 1
+
+
+@patiently
+async def test_a_checkpoint_leaves_the_board_to_its_user_and_has_it_write_down_first() -> None:
+    site, image = mill.a_site(), UUID(int=77)
+    async with mill.agent(site):
+        await opened(site)
+        site.shelf["tk1-1"].write("home/notes", "mine")
+        site.wish(images=(ImageWish(image, CheckpointSource(mill.ROOT)),))
+        await site.until(lambda: image in site.images.built)
+    assert site.images.contents[image] == {"home/notes": "mine"}
+    board = site.shelf["tk1-1"]
+    assert (board.written_down, board.quiesced, board.restarts) == (1, 0, 1)
+    assert board.runs == mill.ROOT
+    assert site.offers(BOARD.address, mill.ROOT)
+
+
+@patiently
+async def test_a_checkpoint_of_a_board_that_does_not_answer_is_made_all_the_same() -> None:
+    site, image = mill.a_site(), UUID(int=77)
+    async with mill.agent(site):
+        await opened(site)
+        site.shelf["tk1-1"].outlet_hangs = True
+        site.wish(images=(ImageWish(image, CheckpointSource(mill.ROOT)),))
+        await site.until(lambda: image in site.images.built)

@@ -86,6 +86,8 @@ CLOSED = {"boards": ["tk1-1"], "end": "2026-03-02T12:00:00Z", "reason": "new fan
 LESSON = {"project": "others", "type": "tk1", "starts": ["2026-03-09T12:00:00Z"], "for_s": 3600}
 TOO_LATE, NOT_THERE = 409, 404
 FIRST = {"worker": 202}
+LOOKED = {"reader": 202}
+CHECKPOINTED = {"worker": 403}  # with it an admin is a user like others
 OPERATED = {"operator": 202}
 FOR_OPERATORS = {"operator": 200, "worker": 403, "reader": 403}
 PLANNED = {"operator": TOO_LATE, "worker": 403, "reader": 403}
@@ -205,6 +207,8 @@ MATRIX = {
     "GET /api/v1/images/{ref}": to("/images/private:1", NOT_THERE, 200),
     "PUT /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, TOO_LATE, but=FIRST, content=b"tar"),
     "DELETE /api/v1/images/{ref}": to("/images/tiny:1", 403, TOO_LATE),
+    "POST /api/v1/diffs": to("/diffs", NOT_THERE, 202, but=LOOKED, json={"root": "of-root"}),
+    "GET /api/v1/diffs/{diff}": to(f"/diffs/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/roots": to("/roots", 200, 200),
     "GET /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 200),
     "POST /api/v1/roots/{name}/keep": to("/roots/of-root/keep", NOT_THERE, TOO_LATE, but=FIRST, json={"image": "mine"}),
@@ -220,6 +224,9 @@ MATRIX = {
     "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json=LONGER),
     "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
     "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/2/heartbeat", 403, 200, but=WORKER, json=BEAT),
+    "POST /api/v1/reservations/{number}/checkpoint": to(
+        "/reservations/2/checkpoint", 403, 202, but=CHECKPOINTED, json={"image": "mine"}
+    ),
     "GET /api/v1/queue": to("/queue", 200, 200),
     "POST /api/v1/reservations/{number}/release": to("/reservations/2/release", 403, 202, but=RELEASED, json=DISCARD),
     "GET /api/v1/deployments/{deployment}": to(f"/deployments/{uuid4()}", NOT_THERE, NOT_THERE),

@@ -38,6 +38,24 @@ class Refused(Exception):
         }
 
 
+def a_difference() -> Json:
+    return {
+        "added": {"entries": 3, "size_bytes": 4_100_000},
+        "changed": {"entries": 1, "size_bytes": 120},
+        "removed": {"entries": 0, "size_bytes": 0},
+        "paths": [
+            {"path": "usr/bin/vim", "change": "added", "size_bytes": 4_000_000, "what": []},
+            {"path": "etc/passwd", "change": "changed", "size_bytes": 120, "what": ["content", "mode"]},
+        ],
+        "packages": [
+            {"name": "libc6:armhf", "was": "2.36-9", "now": "2.36-10"},
+            {"name": "vim:armhf", "was": "", "now": "2:9.0"},
+        ],
+        "packages_changed": 2,
+        "packages_by": "dpkg",
+    }
+
+
 @dataclass
 class FakeFarm:
     """Its state is open to tests: they put boards in, and look at what became of them."""
@@ -85,6 +103,8 @@ class FakeFarm:
     image_state: str = "ready"  # what becomes of an image once its content is here
     image_reason: str = ""
     roots_in_use: int = 0  # how often a root that is to boot is refused, for it is still being taken from a board
+    diff: Json = field(default_factory=lambda: {"state": "answered", "difference": a_difference()})
+    asked_diffs: list[Json] = field(default_factory=list)
     order_state: str = "done"
     order_reason: str = ""
     deploy: Callable[["FakeFarm", Json], None] = lambda farm, reservation: farm.opened(reservation)
@@ -420,6 +440,13 @@ class FakeFarm:
                 if method == "DELETE":
                     del self.images[ref]
                 return answer
+            case ("POST", "diffs"):
+                self.asked_diffs.append(body)
+                return 202, {"id": str(uuid4()), "state": "asked"}
+            case ("GET", "diffs", diff):
+                return 200, {"id": diff, "state": "asked", "code": None, "reason": "", "hint": ""} | self.diff
+            case ("POST", "reservations", _number, "checkpoint"):
+                return 202, self.image(body["image"], 1, self.image_state)
             case ("GET", "roots"):
                 return 200, list(self.roots.values())
             case ("POST", "roots", name, "keep"):

@@ -12,14 +12,26 @@ import pytest
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Property, Site
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
+from boardgrid.model.difference import Change, Count, Difference, PackageChange, PathChange
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
+from boardgrid.model.image import (
+    BlobSource,
+    CheckpointSource,
+    Image,
+    ImageState,
+    Kernel,
+    Manifest,
+    PathSource,
+    RootSource,
+    Source,
+)
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Part, Place, Project, UserGroup
+from boardgrid.model.question import ImageChanges, Question, RootChanges
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -153,11 +165,21 @@ WEBHOOK = Webhook("0123456789abcdef", ADA.id, "https://chat.example.org/x", "s3c
 NOTICE = Notice(Occasion.MOVED, AT, 1, "ada", ("tk1-1",), AT, AT + HOUR, "why", AT + HOUR)
 POSTING = Posting(uuid4(), NOTICE, AT, AT + HOUR, ADA.id, None, 3)
 FEED = Feed("0123456789abcdef", "d" * 64, ADA.id, "tk1-1", AT)
+DIFFERENCE = Difference(
+    Count(1, 1 << 45),
+    Count(1),
+    paths=(PathChange("etc", Change.CHANGED, 0, ("mode", "owner")), PathChange("a", Change.ADDED, 1 << 45)),
+    packages=(PackageChange("vim:armhf", "1", ""),),
+    packages_changed=1,
+    packages_by="dpkg",
+)
+QUESTION = Question(uuid4(), "lab", ADA.id, RootChanges(ROOT.id), AT, DIFFERENCE, Code.ROOT_UNKNOWN, "why", "hint")
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER,
     HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
+    QUESTION,
 )  # fmt: skip
 
 
@@ -203,6 +225,7 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.posting(POSTING.id),
             snapshot.feed(FEED.id),
             snapshot.join_link(LINK.id),
+            snapshot.question(QUESTION.id),
         )
 
 
@@ -251,7 +274,24 @@ def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> Non
     assert standing is not None and standing.wish == wish
 
 
-@pytest.mark.parametrize("source", [BlobSource("a" * 64, 5), PathSource("/srv/tiny.tar"), RootSource(ROOT.id), None])
+def test_questions_are_found_by_site_and_by_who_asks_and_forgotten(full: Records) -> None:
+    later = replace(QUESTION, id=uuid4(), asker=BOB.id, asked=ImageChanges(IMAGE.id, uuid4()), answer=None, code=None)
+    with full.write() as tx:
+        tx.save(replace(later, at=AT + HOUR))
+    with full.read() as snapshot:
+        assert [one.id for one in snapshot.questions(site="lab")] == [QUESTION.id, later.id]
+        assert [one.asked for one in snapshot.questions(asker=BOB.id)] == [later.asked]
+        assert snapshot.questions(site="annexe") == []
+    with full.write() as tx:
+        tx.remove(QUESTION)
+    with full.read() as snapshot:
+        assert snapshot.question(QUESTION.id) is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [BlobSource("a" * 64, 5), PathSource("/srv/tiny.tar"), RootSource(ROOT.id), CheckpointSource(ROOT.id), None],
+)
 def test_every_source_comes_back_as_its_own_kind(full: Records, source: Source | None) -> None:
     with full.write() as tx:
         tx.save(replace(IMAGE, source=source))

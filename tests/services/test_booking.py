@@ -191,6 +191,14 @@ def test_an_image_whose_kernel_cannot_boot_over_nfs_is_refused_with_the_reason(h
     assert isinstance(wish, Deployed) and wish.kernel == older
 
 
+def test_a_uefi_board_gets_its_kernel_from_the_image(house: House) -> None:
+    house.image()
+    house.farm.inventory.put_board(house.admin, a_board(2, boot=Boot.GRUB))
+    house.reserve(board="tk1-2")
+    wish = house.wish("tk1-2").wish
+    assert isinstance(wish, Deployed) and wish.kernel is not None
+
+
 def test_a_flashed_kernel_without_its_modules_in_the_image_is_refused_with_both_named(house: House) -> None:
     house.image()
     flashed = a_board(2, boot=Boot.FLASHED, nfs_path="/NFSRoot1", kernel="3.10.40-gdacac96")

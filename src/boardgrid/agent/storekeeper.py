@@ -7,13 +7,14 @@ from uuid import UUID
 
 import structlog
 
+from boardgrid.agent.ladder import Ladder
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import NO_ID, Outbox
 from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError, Fault
-from boardgrid.model.image import Making, Manifest, RootSource, Source
+from boardgrid.model.image import CheckpointSource, Making, Manifest, RootSource, Source
 from boardgrid.model.report import ImageReport, RootReport, SiteReport
 from boardgrid.model.wish import Deployed, ImageWish, SiteWishes
 
@@ -180,6 +181,8 @@ class Storekeeper:
     async def _build(self, image: UUID, source: Source, making: Making) -> None:
         try:
             async with self._places:
+                if isinstance(source, CheckpointSource):
+                    await self._write_down(source.root)
                 async with asyncio.timeout(self._world.pace.build_s):
                     manifest = await self._made(
                         partial(self._world.images.build, image, source, making, self._drivers())
@@ -200,6 +203,20 @@ class Storekeeper:
 
     def _drivers(self) -> frozenset[str]:
         return frozenset(one.type.network for one in self._wishes.boards if one.type.network)
+
+    async def _write_down(self, root: UUID) -> None:
+        """
+        A board that answers writes down what it has in memory, so that more is in the image.
+
+        One that does not is no reason to stop: what is copied is as after a power cut in any case.
+        """
+        for one in self._wishes.boards:
+            if isinstance(one.wish, Deployed) and one.wish.root == root:
+                try:
+                    async with asyncio.timeout(self._world.pace.quiesce_s):
+                        await Ladder(one.board.name, self._world.drivers.of(one.board)).write_down()
+                except (FarmError, TimeoutError) as error:
+                    log.warning("board.not_written_down", board=one.board.name, why=str(error) or "no answer")
 
     async def _made(self, build: Callable[[], Awaitable[Manifest]]) -> Manifest:
         pauses = Patience(self._world.pace.pause_s, self._world.pace.pause_most_s)

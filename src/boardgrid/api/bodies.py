@@ -291,6 +291,11 @@ class ReleaseIn(Body):
     name: Line | None = Field(None, description="Of the image to keep, or of the root kept aside.")
 
 
+class CheckpointIn(Body):
+    image: Line
+    board: Line | None = Field(None, description="Of several this one.")
+
+
 class UserGroupIn(Body):
     name: Line
     members: tuple[Line, ...] = Field((), max_length=1000)

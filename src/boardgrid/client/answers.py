@@ -523,3 +523,53 @@ class Change:
     kind: str
     name: str
     fields: Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    entries: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """A file that was ``added``, ``changed`` or ``removed``; *what* tells in which ways it changed."""
+
+    path: str
+    change: str
+    size_bytes: int
+    what: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    """Its versions; empty: not installed."""
+
+    name: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """From one tree to another: all that differs is counted, and the largest are told by name."""
+
+    added: Count
+    changed: Count
+    removed: Count
+    paths: tuple[PathChange, ...] = ()
+    packages: tuple[PackageChange, ...] = ()
+    packages_changed: int = 0
+    packages_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What somebody asked to be told: ``asked``, ``answered`` or ``failed``."""
+
+    id: UUID
+    state: str
+    difference: Difference | None = None
+    code: str | None = None
+    reason: str = ""
+    hint: str = ""

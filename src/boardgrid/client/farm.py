@@ -530,6 +530,19 @@ class Farm:
     def keep_root(self, name: str, image: str) -> answers.Image:
         return self._post(answers.Image, {"image": image}, "roots", name, "keep")
 
+    def ask_diff(
+        self, *, board: str | None = None, root: str | None = None, image: str | None = None, since: str | None = None
+    ) -> answers.Diff:
+        """Ask what changed: on the root that *board* runs, on *root*, or in *image* since another, else its parent."""
+        of = {"board": board, "root": root, "image": image, "since": since}
+        return self._post(answers.Diff, {key: name for key, name in of.items() if name is not None}, "diffs")
+
+    def diff(self, id_: UUID, wait_s: float = 0) -> answers.Diff:
+        """What became of it, as soon as it is answered or *wait_s* have passed."""
+        return decoded_or_foreign(
+            answers.Diff, self._call("GET", "diffs", str(id_), params={"wait_s": wait_s}, timeout=wait_s + 30)
+        )
+
     def discard_root(self, name: str) -> None:
         self._call("DELETE", "roots", name)
 
@@ -683,6 +696,14 @@ class Farm:
         wanted = {"fate": fate, "name": name, "board": board}
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Reservation, body, "reservations", str(number), "release")
+
+    def checkpoint(self, number: int, image: str, *, board: str | None = None) -> answers.Image:
+        """
+        A new version of *image* of what a board of a reservation runs, while it goes on: crash consistent, as the root
+        were after a power cut. Of several boards one is named.
+        """
+        body = {"image": image} | ({} if board is None else {"board": board})
+        return self._post(answers.Image, body, "reservations", str(number), "checkpoint")
 
     def deployment(self, id_: UUID) -> answers.Deployment:
         return self._get(answers.Deployment, "deployments", str(id_))

@@ -66,6 +66,7 @@ class Code(StrEnum):
     RESERVATION_UNKNOWN = "reservation.unknown"
     DEPLOYMENT_UNKNOWN = "deployment.unknown"
     ORDER_UNKNOWN = "order.unknown"
+    QUESTION_UNKNOWN = "question.unknown"
     PROVIDER_UNKNOWN = "provider.unknown"
     ROUTE_UNKNOWN = "route.unknown"
     METHOD_UNKNOWN = "route.method_unknown"

@@ -87,7 +87,15 @@ class RootSource:
     kind: Literal["root"] = "root"
 
 
-Source = BlobSource | PathSource | RootSource
+@dataclass(frozen=True, slots=True)
+class CheckpointSource:
+    """A root that a board writes to meanwhile: its tree as it is at one moment, as after a power cut."""
+
+    root: UUID
+    kind: Literal["checkpoint"] = "checkpoint"
+
+
+Source = BlobSource | PathSource | RootSource | CheckpointSource
 
 
 @dataclass(frozen=True, slots=True)

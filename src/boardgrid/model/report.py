@@ -7,6 +7,7 @@ from uuid import UUID
 
 from boardgrid.model.board import Site
 from boardgrid.model.deployment import Outcome, Phase
+from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Blame, Code
 from boardgrid.model.image import Manifest
 
@@ -115,6 +116,19 @@ class OrderReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerReport:
+    """A question is answered, or cannot be."""
+
+    id: UUID
+    question: UUID
+    answer: Difference | None = None
+    code: Code | None = None
+    reason: str = ""
+    hint: str = ""
+    kind: Literal["answer"] = "answer"
+
+
+@dataclass(frozen=True, slots=True)
 class SiteReport:
     """The site's network facts and the room of its store."""
 
@@ -126,4 +140,4 @@ class SiteReport:
     kind: Literal["site"] = "site"
 
 
-Report = StepReport | BoardReport | HealthReport | RootReport | ImageReport | OrderReport | SiteReport
+Report = StepReport | BoardReport | HealthReport | RootReport | ImageReport | OrderReport | AnswerReport | SiteReport

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from boardgrid.model.board import Act, Board, BoardType
 from boardgrid.model.image import AS_USUAL, Kernel, Making, Source
+from boardgrid.model.question import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,14 @@ class ImageWish:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionWish:
+    """Something that somebody waits to be told."""
+
+    id: UUID
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
 class SiteWishes:
     """All wishes of a site: a level, not a change. *version* rises whenever any of it differs."""
 
@@ -94,6 +103,7 @@ class SiteWishes:
     boards: tuple[BoardWish, ...] = ()
     discard: tuple[RootWish, ...] = ()
     images: tuple[ImageWish, ...] = ()
+    questions: tuple[QuestionWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from boardgrid.services.audit import Audit
 from boardgrid.services.blocks import Blocks
 from boardgrid.services.booking import Booking
 from boardgrid.services.catalog import Catalog
+from boardgrid.services.checkpoints import Checkpoints
 from boardgrid.services.desk import Desk
 from boardgrid.services.doors import Doors
 from boardgrid.services.feeds import Feeds
@@ -29,6 +30,7 @@ from boardgrid.services.notices import Notices
 from boardgrid.services.orders import Orders
 from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
+from boardgrid.services.questions import Questions
 from boardgrid.services.roots import Roots
 from boardgrid.services.rosters import Rosters
 from boardgrid.services.ruling import Ruling
@@ -49,6 +51,8 @@ class Farm:
     inventory: Inventory
     catalog: Catalog
     roots: Roots
+    questions: Questions
+    checkpoints: Checkpoints
     booking: Booking
     blocks: Blocks
     orders: Orders
@@ -96,6 +100,8 @@ class Farm:
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
             Roots(desk),
+            Questions(desk),
+            Checkpoints(desk),
             Booking(desk, root_bytes),
             Blocks(desk, root_bytes),
             Orders(desk),

@@ -231,6 +231,27 @@ def root_of(records: Snapshot, asker: User, name: str) -> Root:
     return found
 
 
+def root_on(records: Snapshot, asker: User, board: str) -> Root:
+    """
+    The root that *board* runs.
+
+    Raises:
+        NotFound: BOARD_UNKNOWN; ROOT_UNKNOWN, it runs none, or none that the asker may see.
+    """
+    standing_of(records, board)
+    holder = records.holder_of(board)
+    for one in records.deployments(reservations=[holder.number], live=True) if holder else ():
+        root = records.root(one.root)
+        if one.board == board and root is not None and can(asker, "see", root):
+            return root
+    raise NotFound(
+        Code.ROOT_UNKNOWN,
+        _("{board} runs no root of yours"),
+        hint=_("boardgrid root list shows yours, and which board runs them"),
+        board=board,
+    )
+
+
 def check_image_name(records: Snapshot, owner: UUID, name: str) -> None:
     """
     Raises:

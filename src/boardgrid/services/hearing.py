@@ -11,10 +11,12 @@ from datetime import timedelta
 
 from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
-from boardgrid.model.errors import Blame
+from boardgrid.model.difference import Difference, PackageChange
+from boardgrid.model.errors import Blame, Code
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import (
+    AnswerReport,
     BoardReport,
     HealthReport,
     ImageReport,
@@ -39,6 +41,7 @@ _WORDS_MOST = 2000
 _STEP_MOST = 40
 _LINES_MOST = 40
 _LINE_MOST = 400
+_PATHS_MOST = 2000
 _SECONDS_MOST = 30 * 86400.0
 _BYTES_MOST = 1 << 62
 
@@ -59,6 +62,8 @@ def heard(work: Work, site: str, report: Report) -> bool:
             return _image(work, site, report)
         case OrderReport():
             return _order(work, site, report)
+        case AnswerReport():
+            return _answer(work, site, report)
         case SiteReport():
             return _site(work, site, report)
 
@@ -274,6 +279,29 @@ def _after_capture(work: Work, image: Image, *, is_made: bool) -> None:
         discard(work, root)
     else:
         put_aside(work, root)
+
+
+def _answer(work: Work, site: str, report: AnswerReport) -> bool:
+    question = work.tx.question(report.question)
+    if question is None or question.site != site:
+        return False  # forgotten meanwhile
+    if not question.is_open:
+        return True  # told once more
+    if report.answer is not None:
+        work.save(replace(question, answer=_bounded(report.answer)))
+    else:
+        code, reason = report.code or Code.BUG, report.reason[:_WORDS_MOST] or _("nobody knows why")
+        work.save(replace(question, code=code, reason=reason, hint=report.hint[:_WORDS_MOST]))
+    return True
+
+
+def _bounded(told: Difference) -> Difference:
+    paths = tuple(replace(one, path=one.path[:_LINE_MOST]) for one in told.paths[:_PATHS_MOST])
+    packages = tuple(
+        PackageChange(one.name[:_LINE_MOST], one.was[:_LINE_MOST], one.now[:_LINE_MOST])
+        for one in told.packages[:_PATHS_MOST]
+    )
+    return replace(told, paths=paths, packages=packages, packages_by=told.packages_by[:_STEP_MOST])
 
 
 # --- the site

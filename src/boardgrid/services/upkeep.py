@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 
 from boardgrid.messages import _
 from boardgrid.model.image import ImageState
+from boardgrid.model.question import KEPT_FOR
 from boardgrid.model.root import RootState
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.ending import discard
 from boardgrid.services.idling import Idling
 from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_orders
+from boardgrid.services.questions import forget_old_questions
 from boardgrid.services.roots import promised_to
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import carry_out_due, offer
@@ -50,6 +52,7 @@ class Upkeep:
                     told = _("the content of {image} never came").format(image=image.ref)
                     work.note_thing("image", told, image.owner)
             drop_stale_orders(work)
+            forget_old_questions(work)
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
@@ -71,6 +74,7 @@ def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
     ]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
+    times += [one.at + KEPT_FOR for one in records.questions()]
     return min((one for one in times if one is not None), default=None)
 
 

@@ -19,6 +19,7 @@ from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Project, UserGroup
+from boardgrid.model.question import Question
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
@@ -180,6 +181,7 @@ CONTACTS = _same(schema.contacts, Contact, "user")
 WEBHOOKS = _same(schema.webhooks, Webhook, "id")
 POSTINGS = _same(schema.postings, Posting, "id")
 FEEDS = _same(schema.feeds, Feed, "id")
+QUESTIONS = _same(schema.questions, Question, "id")
 
 SHELVES: dict[type[Any], Shelf[Any]] = {
     User: USERS,
@@ -207,4 +209,5 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Webhook: WEBHOOKS,
     Posting: POSTINGS,
     Feed: FEEDS,
+    Question: QUESTIONS,
 }

@@ -31,10 +31,12 @@ from boardgrid.adapters.records.columns import Moment, Told, Worded
 from boardgrid.model.audit import Facts
 from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
+from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Making, Manifest, Source
 from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part, Place
+from boardgrid.model.question import Asked
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Block, Group, Kind, ReservationState
 from boardgrid.model.root import RootState
@@ -450,6 +452,21 @@ boards = Table(
     Column("tags", Told(frozenset[str]), nullable=False, server_default="[]"),
     UniqueConstraint("site", "address"),
     UniqueConstraint("site", "nfs_path"),
+)
+
+# Asked, answered, and forgotten within minutes.
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("site", Text, ForeignKey("sites.name"), nullable=False, index=True),
+    Column("asker", Uuid, ForeignKey("users.id"), nullable=False, index=True),
+    Column("asked", Told(Asked), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("answer", Told(Difference)),
+    Column("code", Worded(Code)),
+    Column("reason", Text, nullable=False),
+    Column("hint", Text, nullable=False),
 )
 
 orders = Table(

@@ -23,6 +23,7 @@ from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Project, UserGroup
+from boardgrid.model.question import Question
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
@@ -201,6 +202,12 @@ class SqlSnapshot:
     ) -> list[Root]:
         equal = {"name": name, "owner": owner, "site": site, "image": image}
         return self._all(rows.ROOTS, "name", "id", equal=equal, among={"state": states})
+
+    def question(self, question_id: UUID) -> Question | None:
+        return self._one(rows.QUESTIONS, question_id)
+
+    def questions(self, *, site: str | None = None, asker: UUID | None = None) -> list[Question]:
+        return self._all(rows.QUESTIONS, "at", "id", equal={"site": site, "asker": asker})
 
     # --- reservations and deployments
 

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import stat
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -21,10 +22,14 @@ from boardgrid.model.errors import Code, Invalid
 FORMAT = b"boardgrid-tree-1"
 
 _CHUNK = 1 << 20
+_AHEAD, _AHEAD_BYTES = 128, 1 << 20  # files, and of each, that are fetched before their turn
+
+# What is told of an entry; of a regular file all but its content, and the file itself, open.
+_Record = tuple[tuple[bytes, ...], int | None]
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RECOVERED = b"lost+found"  # a file system's own, for what it recovers; of a tree only when something is in it
 # A descriptor is open for each folder on the way down.
-_ANY = Limits(1 << 62, entries=1 << 62, depth=400, names_bytes=1 << 62)
+_ANY = Limits(1 << 62, entries=1 << 62, depth=400, name_bytes=255, names_bytes=1 << 62)
 _KINDS = {
     stat.S_IFREG: b"f",
     stat.S_IFDIR: b"d",
@@ -88,10 +93,25 @@ class _Walk:
         self._first: dict[tuple[int, int], bytes] = {}  # the first path of files with several
 
     def records(self) -> Iterator[Iterable[bytes]]:
+        # Walked ahead of what is read: the kernel fetches and unpacks the next files while this one's digest is made.
+        ahead: deque[_Record] = deque()
+        try:
+            for record in self._walked():
+                ahead.append(record)
+                if len(ahead) > _AHEAD:
+                    yield _whole(ahead.popleft())
+            while ahead:
+                yield _whole(ahead.popleft())
+        finally:
+            for _fields, file in ahead:
+                if file is not None:
+                    os.close(file)
+
+    def _walked(self) -> "Iterator[_Record]":
         yield self._record(self._top, b".", b"", os.fstat(self._top))
         yield from self._below(self._top, b"")
 
-    def _below(self, folder: int, path: bytes) -> Iterator[Iterable[bytes]]:
+    def _below(self, folder: int, path: bytes) -> "Iterator[_Record]":
         turns: list[tuple[bytes, bytes]] = []
         for name in map(os.fsencode, os.listdir(folder)):
             if name == _RECOVERED and _is_empty(folder, name):
@@ -110,7 +130,7 @@ class _Walk:
             finally:
                 os.close(below)
 
-    def _record(self, folder: int, name: bytes, path: bytes, seen: os.stat_result) -> Iterable[bytes]:
+    def _record(self, folder: int, name: bytes, path: bytes, seen: os.stat_result) -> "_Record":
         if path.count(b"/") >= self.tally.limits.depth:
             raise Invalid(
                 Code.ARCHIVE_REFUSED,
@@ -118,17 +138,25 @@ class _Walk:
                 path=shown(path),
                 depth=self.tally.limits.depth,
             )
+        if len(name) > self.tally.limits.name_bytes:
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("the name of {path} is longer than {most} bytes"),
+                path=shown(path),
+                most=self.tally.limits.name_bytes,
+            )
         kind = _KINDS[stat.S_IFMT(seen.st_mode)]
         if kind != b"d" and seen.st_nlink > 1:
             first = self._first.setdefault((seen.st_dev, seen.st_ino), path)
             if first != path:
                 self.tally.count(path, 0)
-                return (path, b"h", first)
+                return (path, b"h", first), None
         self.tally.count(path, seen.st_size if kind == b"f" else 0)
-        size = device = target = content = b""
+        size = device = target = b""
+        file = None
         match kind:
             case b"f":
-                size, content = b"%d" % seen.st_size, _sha256(folder, name)
+                size = b"%d" % seen.st_size
             case b"l":
                 target = os.readlink(name, dir_fd=folder)
             case b"c" | b"b":
@@ -136,7 +164,10 @@ class _Walk:
             case _:
                 pass
         attributes = list(_attributes(folder, name))
-        return (
+        if kind == b"f":
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            os.posix_fadvise(file, 0, _AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
+        fields = (
             path,
             kind,
             b"%o" % stat.S_IMODE(seen.st_mode),
@@ -148,8 +179,8 @@ class _Walk:
             device,
             b"%d" % (len(attributes) // 2),
             *attributes,
-            content,
         )
+        return (fields if kind == b"f" else (*fields, b"")), file
 
 
 def _is_empty(folder: int, name: bytes) -> bool:
@@ -172,12 +203,16 @@ def _attributes(folder: int, name: bytes) -> Iterator[bytes]:
             yield os.getxattr(path, attribute, follow_symlinks=False)
 
 
-def _sha256(folder: int, name: bytes) -> bytes:
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+def _whole(record: "_Record") -> Iterable[bytes]:
+    fields, file = record
+    return fields if file is None else (*fields, _sha256(file))
+
+
+def _sha256(file: int) -> bytes:
     digest = hashlib.sha256()
     try:
-        while chunk := os.read(fd, _CHUNK):
+        while chunk := os.read(file, _CHUNK):
             digest.update(chunk)
     finally:
-        os.close(fd)
+        os.close(file)
     return digest.hexdigest().encode()

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
-import sys
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,17 +12,18 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import manifests
+from boardgrid.adapters.store import differing, manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
-from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.image import (
     AS_USUAL,
     BlobSource,
+    CheckpointSource,
     Kernel,
     Making,
     Manifest,
@@ -36,10 +35,6 @@ from boardgrid.model.image import (
 from boardgrid.ports import Blobs, BootFiles
 
 log = structlog.get_logger()
-
-_ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
-_PRIVATE = ("--propagation", "private")
-_MEMORY_BYTES = 4 << 30  # of each program that makes an image
 
 
 class StoredImages:
@@ -83,11 +78,10 @@ class StoredImages:
                 return manifest
             await self._sweep.once()
             draft = self._places.image_draft(image)
-            lent = self._roots.lent(source.root) if isinstance(source, RootSource) else contextlib.nullcontext()
             try:
-                async with lent:
-                    await whole(_prepare, draft)
-                    order = {**await self._order(image, source, making, draft), "drivers": sorted(drivers)}
+                await whole(_prepare, draft)
+                async with self._lent(source, draft) as lent:
+                    order = {**await self._order(image, source, making, draft), **lent, "drivers": sorted(drivers)}
                     log.info("image.begun", image=str(image), source=source.kind)
                     await self._run(order)
             finally:
@@ -97,6 +91,19 @@ class StoredImages:
                 raise Fault(Code.STORE_DAMAGED, _("image {image} was made and is not there"), image=image)
             log.info("image.made", image=str(image), files=made.files, stored_bytes=made.stored_bytes)
             return made
+
+    @contextlib.asynccontextmanager
+    async def _lent(self, source: Source, draft: Path) -> AsyncIterator[dict[str, Any]]:
+        """Inside the block the root that it is made of, if any, is there as the order tells."""
+        match source:
+            case RootSource():
+                async with self._roots.lent(source.root):
+                    yield {"root": str(self._places.root(source.root).tree)}
+            case CheckpointSource():
+                async with self._roots.copied(source.root, draft / "upper.ext4", await self._reserved_bytes()) as copy:
+                    yield {"copy": {"upper": str(copy.upper), "below": str(copy.below), "options": list(copy.options)}}
+            case _:
+                yield {}
 
     async def _order(self, image: UUID, source: Source, making: Making, draft: Path) -> dict[str, Any]:
         room = await self._store.room()
@@ -108,25 +115,26 @@ class StoredImages:
             "making": asdict(making),
             "limits": {"size_bytes": self._limit_bytes},
             "boot_parts": str(self._parts) if self._parts else None,
-            "reserved_bytes": reserved + await self._owed_bytes(room.free_bytes),
+            "reserved_bytes": await self._reserved_bytes(),
         }
         match source:
             case PathSource():
                 return {**order, "path": source.path, "import_dirs": self._import_dirs}
-            case RootSource():
+            case RootSource() | CheckpointSource():
                 without = {*making.without, *await self._roots.left_out(source.root)}
                 order["making"]["without"] = sorted(without)
-                return {**order, "root": str(self._places.root(source.root).tree)}
+                return order
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)
                 archive = draft / "archive"
                 await self._blobs.fetch(source, archive)
                 return {**order, "archive": str(archive), "name": _("the uploaded archive")}
 
-    async def _owed_bytes(self, free_bytes: int) -> int:
-        """What is free by the disk's count and promised to roots by ours."""
+    async def _reserved_bytes(self) -> int:
+        """What imports leave of the disk: a share of it, and what is free by its count and promised by ours."""
+        room = await self._store.room()
         disk = await asyncio.to_thread(os.statvfs, self._places.folder)
-        return max(disk.f_bavail * disk.f_frsize - free_bytes, 0)
+        return int(room.total_bytes * self._share) + max(disk.f_bavail * disk.f_frsize - room.free_bytes, 0)
 
     def _check_size(self, source: BlobSource, available_bytes: int) -> None:
         if source.size_bytes > self._limit_bytes:
@@ -147,19 +155,7 @@ class StoredImages:
             )
 
     async def _run(self, order: dict[str, Any]) -> None:
-        program = (
-            "prlimit",
-            f"--as={_MEMORY_BYTES}",
-            "--",
-            sys.executable,
-            "-I",
-            "-m",
-            "boardgrid.adapters.store.making",
-        )
-        said = await self._store.shell.run(
-            *_ALONE, *_PRIVATE, *program, timeout_s=self._make_s, stdin=json.dumps(order).encode()
-        )
-        heard(said)
+        await self._store.run_alone("making", order, self._make_s)
 
     # --- kept
 
@@ -182,6 +178,12 @@ class StoredImages:
         if manifest is None:
             raise NotFound(Code.IMAGE_UNKNOWN, _("image {image} is not in this store"), image=image)
         return manifest
+
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        for one in (since, image):
+            await self._found(one)
+        was, now = self._places.image(since), self._places.image(image)
+        return await differing.changes(self._store, was, now.tree, [was, now])
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
         manifest = await self._found(image)

@@ -26,12 +26,11 @@ from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 from boardgrid.adapters.store.unpack import unpack
-from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
+from boardgrid.adapters.store.workroom import Disk, Workroom, let_go_of_others, mount_private, no_room
 from boardgrid.messages import _
 from boardgrid.model.adaptation import Moment
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
-from boardgrid.mounts import mount_points
 
 _NEARLY = 1 << 20
 _LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is changed in a root that becomes an image
@@ -41,19 +40,23 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` (with ``import_dirs``) or ``root`` (a mounted tree); ``making`` (the
-            fields of a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk; ``boot_parts``, a
-            folder with what initramfs are made of (or null), and ``drivers``, the modules that they hold besides.
+            its ``name``), ``path`` (with ``import_dirs``), ``root`` (a mounted tree) or ``copy`` (``upper``, the file
+            with what was changed, the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of
+            a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk; ``boot_parts``, a folder with
+            what initramfs are made of (or null), and ``drivers``, the modules that they hold besides.
 
     Raises:
         FarmError: as ``Images.build``.
     """
     draft, place = Path(order["draft"]), ImagePlace(Path(order["place"]))
-    _let_go_of_others(order["store"], order.get("root"))
+    copy = order.get("copy", {})
+    let_go_of_others(order["store"], {order.get("root"), copy.get("below")})
     limits = Limits(**order["limits"])
     disk = Disk(draft, order["reserved_bytes"])
     os.umask(0o022)
-    if "root" in order:
+    if copy:
+        tree, moment = _layered(_joined(copy, draft), draft, disk), Moment.CAPTURE
+    elif "root" in order:
         tree, moment = _layered(TreePath(order["root"]), draft, disk), Moment.CAPTURE
     else:
         if "archive" in order:
@@ -100,17 +103,6 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _let_go_of_others(store: str, kept: str | None) -> None:
-    """
-    Unmount, for this program alone, what else is mounted in the store.
-
-    The namespace began as a copy of its caller's: a root that is removed meanwhile would live on in here.
-    """
-    inside = [point for point in mount_points() if point.startswith(f"{store}/") and point != kept]
-    if inside:
-        subprocess.run(["umount", "--lazy", *inside], check=True, stdin=subprocess.DEVNULL)
-
-
 @contextlib.contextmanager
 def _telling_what_is_unfit() -> Iterator[None]:
     """What goes wrong in the block goes wrong with a stranger's tree."""
@@ -124,6 +116,18 @@ def _telling_what_is_unfit() -> Iterator[None]:
             path=shown(os.fsencode(error.filename or ".")),
             why=error.strerror,
         ) from error
+
+
+def _joined(copy: dict[str, Any], draft: Path) -> TreePath:
+    """The tree of a root, from its parts."""
+    for name in ("disk", "joined"):
+        (draft / name).mkdir()
+    mount_private("ext4", "loop,nodev,nosuid,noexec,noatime", copy["upper"], str(draft / "disk"))
+    # By paths seen from the draft: commas and colons have a meaning of their own in mount options.
+    layers = f"lowerdir={os.path.relpath(copy['below'], draft)},upperdir=disk/upper,workdir=disk/work"
+    options = ",".join(("nodev,nosuid,noexec", *copy["options"], layers))
+    mount_private("overlay", options, "overlay", str(draft / "joined"), cwd=draft)
+    return TreePath(str(draft / "joined"))
 
 
 def _layered(root: TreePath, draft: Path, disk: Disk) -> TreePath:

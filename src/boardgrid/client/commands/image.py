@@ -282,3 +282,25 @@ def _given_up(seat: Seat, farm: Farm, made: Image) -> Iterator[None]:
                 farm.remove_image(made.ref)
                 seat.tell(_("nothing is left of {ref}").format(ref=made.ref))
         raise
+
+
+@image.command("diff")
+@click.argument("ref", metavar="IMAGE", shell_complete=IMAGES)
+@click.argument("since", metavar="OTHER", required=False, shell_complete=IMAGES)
+@click.option("--most", metavar="N", type=click.IntRange(0), help="Show at most so many files and packages; 40.")
+@click.option("--timeout", metavar="SPAN", help="Wait no longer than this; five minutes if not given.")
+@pass_seat
+def diff(seat: Seat, ref: str, since: str | None, most: int | None, timeout: str | None) -> None:
+    """
+    Show what differs in IMAGE from OTHER; from the image that it was made of, where no other is named.
+
+    \b
+    Examples:
+      boardgrid image diff my-image
+      boardgrid image diff my-image:2 my-image:1
+    """
+    from boardgrid.client import differences  # noqa: PLC0415 - the other commands need it not
+
+    timeout_s = None if timeout is None else seconds(timeout)
+    found = differences.difference(seat.farm(), ref, timeout_s, image=ref, since=since)
+    differences.show(seat, found, differences.SHOWN if most is None else most)
