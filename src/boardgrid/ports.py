@@ -158,9 +158,20 @@ class Images(Protocol):
     async def has_room(self) -> bool:
         """Whether there is more room than what is left to roots; else making an image has to wait."""
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
+    async def build(
+        self,
+        image: UUID,
+        source: Source,
+        making: Making = AS_USUAL,
+        tell: Tell = untold,
+        *,
+        drivers: Collection[str] = (),
+    ) -> Manifest:
         """
         Make an image, whole or not at all; one that is there already is told from its manifest.
+
+        Args:
+            drivers: kernel modules by which the site's boards reach their network, beside those that the farm knows.
 
         Raises:
             Invalid: the archive is refused; the sentence names the member.
@@ -218,6 +229,7 @@ class Persona:
     hostname: str  # fully qualified
     keys: tuple[str, ...]  # OpenSSH public lines that may log in as root
     facts: Mapping[str, str]  # written to /etc/boardgrid/deployment as KEY=value lines
+    server: IPv4Address | None = None  # the farm's, on the board's network: whom it asks for the time
 
 
 @dataclass(frozen=True, slots=True)

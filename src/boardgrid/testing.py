@@ -250,6 +250,7 @@ class FakeRoots:
 class FakeImages:
     built: dict[UUID, Manifest] = field(default_factory=dict)
     refuse: dict[UUID, FarmError] = field(default_factory=dict)  # images that cannot be built, and why
+    drivers: dict[UUID, frozenset[str]] = field(default_factory=dict)  # that each was built with
     contents: dict[UUID, dict[str, str]] = field(default_factory=dict)
     is_full: bool = False  # what room there is is left to roots
     phase_s: float = 0.0  # how long each phase of making an image takes
@@ -263,7 +264,15 @@ class FakeImages:
     async def has_room(self) -> bool:
         return not self.is_full
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
+    async def build(
+        self,
+        image: UUID,
+        source: Source,
+        making: Making = AS_USUAL,
+        tell: Tell = untold,
+        *,
+        drivers: Collection[str] = (),
+    ) -> Manifest:
         if image in self.built:
             return self.built[image]
         if image in self.refuse:
@@ -275,7 +284,7 @@ class FakeImages:
         for phase in ("unpacking", "pressing"):
             tell(Progress(phase, 1, 2))
             await asyncio.sleep(self.phase_s)
-        self.built[image] = a_manifest()
+        self.built[image], self.drivers[image] = a_manifest(), frozenset(drivers)
         return self.built[image]
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:

@@ -425,6 +425,9 @@ class FakeFarm:
                     self.orders[order],
                 )
                 return 200, told
+            case ("GET", "adaptations"):
+                what = "swap on NFS hangs the board"
+                return 200, [{"name": "no-swap", "moments": ["import"], "what": what, "may_be_left_out": True}]
             case ("GET", "images"):
                 return 200, [one for one in self.images.values() if one["state"] != "gone" or "gone" in query]
             case ("POST", "images"):
@@ -437,6 +440,7 @@ class FakeFarm:
                     shared=body.get("shared", False),
                     labels=body.get("labels", {}),
                     reason=self.image_reason,
+                    without=body.get("without", []),
                 )
             case ("POST", "images", ref, "describe"):
                 self.images[ref] |= {key: value for key, value in body.items() if value not in (None, {})}

@@ -44,6 +44,7 @@ CALLS: dict[str, list[str]] = {
     "events": ["events"],
     "image import": ["image", "import", "more", "--on-server", "/srv/more.tar"],
     "image list": ["image", "list"],
+    "image adaptations": ["image", "adaptations"],
     "image show": ["image", "show", "tiny"],
     "image tree": ["image", "tree"],
     "image set": ["image", "set", "tiny:1", "--label", "purpose=ci"],

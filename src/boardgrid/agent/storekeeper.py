@@ -202,7 +202,8 @@ class Storekeeper:
                     await self._write_down(source.root)
                 async with asyncio.timeout(self._world.pace.build_s):
                     tell = self._progress(image)
-                    manifest = await self._made(partial(self._world.images.build, image, source, making, tell))
+                    build = partial(self._world.images.build, image, source, making, tell, drivers=self._drivers())
+                    manifest = await self._made(build)
             report = ImageReport(NO_ID, image, manifest)
         except TimeoutError:
             late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))
@@ -223,6 +224,9 @@ class Storekeeper:
             self._outbox.put(report)
 
         return tell
+
+    def _drivers(self) -> frozenset[str]:
+        return frozenset(one.type.network for one in self._wishes.boards if one.type.network)
 
     async def _write_down(self, root: UUID) -> None:
         """

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from boardgrid.model.adaptation import Adaptation, Moment
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.deployment import DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errand import ErrandKind, ErrandState
@@ -319,6 +320,17 @@ class ErrandOut(BaseModel):
             size_bytes=errand.size_bytes,
             progress=ProgressOut.of(view.progress),
         )
+
+
+class AdaptationOut(BaseModel):
+    name: str
+    moments: list[Moment] = Field(description="When it acts.")
+    what: str = Field(description="What it does, and why.")
+    may_be_left_out: bool = Field(description="Whether an image can be made without it.")
+
+    @classmethod
+    def of(cls, one: Adaptation) -> Self:
+        return cls(name=one.name, moments=list(one.moments), what=one.what, may_be_left_out=one.may_be_left_out)
 
 
 class RootOut(BaseModel):

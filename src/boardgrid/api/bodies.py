@@ -132,9 +132,14 @@ class BoardTypeIn(Body):
     fdt: Line = ""
     boot_s: float = 300.0
     properties: dict[str, PropertyIn] = Field({}, description="Of all boards of this type.")
+    network: Line = Field(
+        "", description="The kernel module of its network interface, where the farm does not know it."
+    )
 
     def declared(self, name: str) -> BoardType:
-        return BoardType(name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties)
+        return BoardType(
+            name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties, self.network
+        )
 
 
 class DriverIn(BaseModel):
@@ -214,10 +219,11 @@ class ImageIn(ImageDescribedIn):
     bsp: Line = Field("", description="A folder on the agent's machine whose `apply_binaries.sh` is run; for admins.")
     shared: bool = Field(False, description="The same as the visibility `public`.")
     site: Line | None = Field(None, description="May be left out while the farm has one site.")
+    without: list[Line] = Field([], max_length=50, description="Names of adaptations that are left out.")
 
     @property
     def making(self) -> Making:
-        return Making(self.partition, (), self.bsp)
+        return Making(self.partition, tuple(self.without), self.bsp)
 
 
 class KeepIn(Body):

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
-from boardgrid.api.answers import ErrandOut, ImageOut, RootOut
+from boardgrid.api.answers import AdaptationOut, ErrandOut, ImageOut, RootOut
 from boardgrid.api.asking import Asker, TheFarm, TheSpool
 from boardgrid.api.bodies import ImageDescribedIn, ImageIn, KeepIn
 from boardgrid.messages import _
+from boardgrid.model.adaptation import adaptations
 from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.services.catalog import Wanted
@@ -209,6 +210,12 @@ def fetch_export(errand: UUID, farm: TheFarm, spool: TheSpool, asker: Asker) -> 
 def forget_errand(errand: UUID, farm: TheFarm, asker: Asker) -> None:
     """Have it stopped, or what was packed thrown away."""
     farm.errands.forget(asker, errand)
+
+
+@router.get("/adaptations")
+def list_adaptations(asker: Asker) -> list[AdaptationOut]:
+    """What is changed in images and roots so that boards can have them over NFS, in the order in which it is done."""
+    return [AdaptationOut.of(one) for one in adaptations()]
 
 
 @router.get("/roots")

@@ -50,7 +50,7 @@ class Workshop:
     async def write_holding(self, folder: Path, agent_key: str, fdts: Sequence[str] = ()) -> None:
         """
         The holding system: ``<arch>/vmlinuz`` and ``<arch>/initrd``, named device trees in ``<arch>/dtbs/``, and for
-        UEFI boards ``<arch>/grubnet*.efi``.
+        UEFI boards ``<arch>/grubnet*.efi``. Beside it ``<arch>/base.cpio``, of which initramfs are made for images.
 
         Raises:
             Fault: Debian's packages could not be had, or have no such device tree.
@@ -61,6 +61,7 @@ class Workshop:
             await asyncio.to_thread(_write, into / grub.stem, grub.read_bytes())
         initrd = await asyncio.to_thread(initramfs.holding, userland, kernel, agent_key, self._modules)
         await asyncio.to_thread(_write_holding, kernel, initrd, into, fdts)
+        await asyncio.to_thread(_write, into / "base.cpio", initramfs.base(userland))
         log.info("holding.written", path=str(into), kernel=kernel.release)
 
     @property

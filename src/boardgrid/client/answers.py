@@ -294,6 +294,7 @@ class BoardType:
     fdt: str = ""
     boot_s: float = 0.0
     properties: Mapping[str, Any] | None = None
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +389,14 @@ class Come:
 
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    name: str
+    moments: tuple[str, ...]
+    what: str
+    may_be_left_out: bool = True
 
 
 @dataclass(frozen=True, slots=True)

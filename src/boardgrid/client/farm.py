@@ -511,6 +511,9 @@ class Farm:
     def image(self, ref: str) -> answers.Image:
         return self._get(answers.Image, "images", ref)
 
+    def adaptations(self) -> tuple[answers.Adaptation, ...]:
+        return self._list(answers.Adaptation, "adaptations")
+
     def add_image(
         self,
         name: str,
@@ -526,6 +529,7 @@ class Farm:
         labels: Mapping[str, str] | None = None,
         types: Iterable[str] | None = None,
         site: str | None = None,
+        without: Iterable[str] = (),
     ) -> answers.Image:
         """A new version of an image: made of *path* on the farm's server or of *url*, else of what is uploaded."""
         wanted = {
@@ -541,6 +545,7 @@ class Farm:
             "labels": dict(labels) if labels else None,
             "types": None if types is None else list(types),
             "site": site,
+            "without": list(without) or None,
         }
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Image, body, "images")

@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from boardgrid.messages import _
+from boardgrid.model.adaptation import Adapted
 from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.name import checked
 
@@ -34,6 +35,16 @@ class Visibility(StrEnum):
     PUBLIC = "public"  # everyone
 
 
+class NfsBoot(StrEnum):
+    """How a kernel comes to a root on NFS."""
+
+    BUILTIN = "builtin"  # it mounts it by itself
+    OWN = "own"  # by the initramfs that the image has for it
+    FARM = "farm"  # by an initramfs that the farm made of the image's own modules
+    NO = "no"
+    UNKNOWN = "unknown"  # nobody could look: it may or may not
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """A kernel inside an image. Paths are seen from the image's root."""
@@ -42,6 +53,8 @@ class Kernel:
     image: str  # "boot/vmlinuz-6.1.0-50-armmp"
     initrd: str = ""  # "boot/initrd.img-6.1.0-50-armmp"; empty: none
     dtbs: str = ""  # folder with device trees; empty: none
+    nfs: NfsBoot = NfsBoot.UNKNOWN
+    why: str = ""  # why it is so, in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,10 @@ class Manifest:
     kernels: tuple[Kernel, ...] = ()  # newest first
     modules: tuple[str, ...] = ()  # kernel releases that the tree has modules for
     system: str = ""  # PRETTY_NAME of its os-release
+    distribution: str = ""  # ID of its os-release: "debian"
+    release: str = ""  # VERSION_ID of its os-release: "12"
+    adapted: tuple[Adapted, ...] = ()  # what was changed in it for boards
+    without: tuple[str, ...] = ()  # adaptations that it is made without; they are left out of its roots, too
 
 
 # Where an image's content comes from.

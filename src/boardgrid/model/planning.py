@@ -16,7 +16,7 @@ from uuid import UUID
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot
 from boardgrid.model.errors import Code, Invalid
-from boardgrid.model.image import Image, ImageState, Kernel, Manifest
+from boardgrid.model.image import Image, ImageState, Kernel, Manifest, NfsBoot
 from boardgrid.model.question import Question
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, QuestionWish, RootWish, Wish
@@ -171,9 +171,19 @@ def _bootable_kernel(board: Board, type_: BoardType, ref: str, manifest: Manifes
             image=ref,
             board=board.name,
         )
-    for kernel in manifest.kernels:
-        if kernel.dtbs or not type_.fdt:
+    fitting = [kernel for kernel in manifest.kernels if kernel.dtbs or not type_.fdt]
+    for kernel in fitting:
+        if kernel.nfs is not NfsBoot.NO:
             return kernel
+    if fitting:
+        raise Invalid(
+            Code.IMAGE_MISFIT,
+            _("the kernel {release} in {image} cannot boot over NFS: {why}"),
+            hint=_("`boardgrid image show {image}` tells it of each kernel; install one with an initramfs for NFS"),
+            release=fitting[0].release,
+            image=ref,
+            why=fitting[0].why,
+        )
     raise Invalid(
         Code.KERNEL_MISSING,
         _("no kernel in {image} comes with device trees, and boards of type {type} boot with {fdt}"),

@@ -302,6 +302,7 @@ board_types = Table(
     Column("fdt", Text, nullable=False),
     Column("boot_s", Float, nullable=False),
     Column("properties", Told(Mapping[str, Property]), nullable=False, server_default="{}"),
+    Column("network", Text, nullable=False, server_default=""),
 )
 
 images = Table(

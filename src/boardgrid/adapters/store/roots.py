@@ -13,18 +13,20 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import differing, root_files
+from boardgrid.adapters.store import differing, manifests, root_files
+from boardgrid.adapters.store.adaptations.identity import Tenant
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
-from boardgrid.adapters.store.place import Layers, RootPlace
+from boardgrid.adapters.store.place import ImagePlace, Layers, RootPlace
 from boardgrid.adapters.store.root_files import Meta
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import finished, whole
@@ -205,14 +207,17 @@ class StoredRoots:
             place, key = self._places.root(root), fresh_host_key()
             # Half of one and half of another must never look like either.
             await whole(root_files.write, place, replace(meta, personal="", host_key=""))
-            order = {
-                "tree": str(place.tree),
-                "hostname": persona.hostname,
-                "machine_id": secrets.token_hex(16),
-                "keys": list(persona.keys),
-                "facts": dict(persona.facts),
-                "host_key": {"openssh": key.openssh, "public": key.public, "dropbear": dropbear_text(key)},
-            }
+            tenant = Tenant(
+                hostname=persona.hostname,
+                machine_id=secrets.token_hex(16),
+                keys=list(persona.keys),
+                facts=dict(persona.facts),
+                host_key={"openssh": key.openssh, "public": key.public, "dropbear": dropbear_text(key)},
+                server=str(persona.server or ""),
+                now=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+            )
+            without = await self.left_out(root)
+            order = {"tree": str(place.tree), "tenant": asdict(tenant), "without": without}
             program = bounded((sys.executable, "-I", "-m", "boardgrid.adapters.store.persona"), _POWERS)
             heard(await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode()))
             meta = replace(meta, personal=str(persona.deployment), host_key=key.public)
@@ -372,6 +377,11 @@ class StoredRoots:
                 if not was_mounted:
                     await self._unmount(root)
 
+    async def left_out(self, root: UUID) -> tuple[str, ...]:
+        """The adaptations that its image is made without: it is, too, and so is what is captured of it."""
+        image = self._places.image(UUID((await self._meta(root)).image))
+        return await asyncio.to_thread(_left_out, image)
+
     async def need_of(self, image: UUID) -> str:
         """Why this image cannot go: which root would be lost without it, or may be. Empty where none would."""
         need = await asyncio.to_thread(self._need_of, image)
@@ -398,6 +408,13 @@ class StoredRoots:
             raise Fault(
                 Code.STORE_DAMAGED, _("what is remembered of root {root} is damaged: {why}"), root=root, why=error
             ) from error
+
+
+def _left_out(image: ImagePlace) -> tuple[str, ...]:
+    try:
+        return manifests.read(image.manifest.read_text()).without
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()  # it was seen when the root was mounted on it; a damaged one is told of where it is read for itself
 
 
 def _check(persona: Persona) -> None:

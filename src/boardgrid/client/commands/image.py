@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from boardgrid.client import sending
-from boardgrid.client.answers import Errand, Image
+from boardgrid.client.answers import Adaptation, Errand, Image
 from boardgrid.client.archive import archive_of, labels_in, opened
 from boardgrid.client.command import IMAGES, Noun
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
@@ -24,6 +24,13 @@ from boardgrid.client.waiting import until
 from boardgrid.messages import _
 
 LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
+_NFS = {
+    "builtin": "yes",
+    "own": "yes, with its initramfs",
+    "farm": "yes, with our initramfs",
+    "no": "no",
+    "unknown": "not known",
+}
 
 
 def _fact(image: Image, key: str) -> object:
@@ -33,6 +40,23 @@ def _fact(image: Image, key: str) -> object:
 def _kernels(image: Image) -> str:
     kernels = _fact(image, "kernels")
     return ", ".join(str(one.get("release")) for one in kernels) if isinstance(kernels, list | tuple) else ""
+
+
+def _over_nfs(image: Image) -> str:
+    """Of each kernel, where the farm could look."""
+    kernels = _fact(image, "kernels")
+    told = [one for one in kernels if one.get("nfs")] if isinstance(kernels, list | tuple) else []
+    return ", ".join(f"{_(_NFS.get(one['nfs'], one['nfs']))} ({one.get('release')}: {one.get('why')})" for one in told)
+
+
+def _adapted(image: Image) -> str:
+    adapted = _fact(image, "adapted")
+    return ", ".join(str(one.get("name")) for one in adapted) if isinstance(adapted, list | tuple) else ""
+
+
+def _without(image: Image) -> str:
+    without = _fact(image, "without")
+    return ", ".join(map(str, without)) if isinstance(without, list | tuple) else ""
 
 
 def _size(image: Image) -> str:
@@ -67,6 +91,9 @@ SHEET: Sheet[Image] = Sheet(
         Column("MADE", lambda image: shown(image.created_at)),
         Column("SYSTEM", lambda image: _fact(image, "system")),
         Column("KERNELS", _kernels, is_detail=True),
+        Column("BOOTS OVER NFS", _over_nfs, is_detail=True),
+        Column("ADAPTED", _adapted, is_detail=True),
+        Column("NOT ADAPTED", _without, is_detail=True),
         Column("FILES", lambda image: _fact(image, "files"), is_detail=True),
         Column("PARENT", lambda image: image.parent, is_detail=True),
         Column("SITE", lambda image: image.site, is_detail=True),
@@ -94,6 +121,17 @@ ERRANDS: Sheet[Errand] = Sheet(
         ),
         Column("SIZE", lambda errand: bytes_text(errand.size_bytes) if errand.size_bytes else ""),
         Column("REASON", lambda errand: errand.reason),
+    ),
+)
+
+
+ADAPTATIONS: Sheet[Adaptation] = Sheet(
+    lambda one: one.name,
+    (
+        Column("ADAPTATION", lambda one: one.name),
+        Column("WHEN", lambda one: ", ".join(one.moments)),
+        Column("CAN BE LEFT OUT", lambda one: one.may_be_left_out),
+        Column("WHAT", lambda one: one.what),
     ),
 )
 
@@ -150,6 +188,12 @@ _fits = click.option(
 @_labels
 @_fits
 @click.option("--site", metavar="NAME", help="Where it is stored; may be left out where the farm has one site.")
+@click.option(
+    "--without",
+    metavar="NAME",
+    multiple=True,
+    help="Leave out an adaptation of `image adaptations`; may be given again.",
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it can be booted.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
@@ -169,6 +213,7 @@ def import_(
     labels: dict[str, str],
     types: tuple[str, ...],
     site: str | None,
+    without: tuple[str, ...],
     wait: bool,
     timeout: str | None,
 ) -> None:
@@ -214,6 +259,7 @@ def import_(
                 labels=labels,
                 types=types or None,
                 site=site,
+                without=without,
             )
             if source is not None:
                 with sending.given_up(seat, farm, made):
@@ -246,6 +292,13 @@ def list_(seat: Seat, *, text: str, name: str, owner: str, type_: str, labels: d
     elif not images:
         seat.tell(_("there is no image yet; `boardgrid image import NAME FILE` makes one"))
     SHEET.show_all(images, seat.output)
+
+
+@image.command("adaptations")
+@pass_seat
+def adaptations(seat: Seat) -> None:
+    """List what the farm changes in images and roots so that boards can have them over NFS."""
+    ADAPTATIONS.show_all(seat.farm().adaptations(), seat.output)
 
 
 @image.command("show")

@@ -83,15 +83,16 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
     farm = Farm.of(config)
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
+    parts = config.agent.holding or layout.holding
     hosts = DhcpHosts(dnsmasq.hosts, dnsmasq.pid_file)
     return World(
         instance=_instance(layout.store),
         public_key=_public_line(layout.agent_key),
         facts=site,
-        images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs),
+        images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs, boot_parts=parts),
         roots=roots,
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
-        netboot=NetbootFiles(shell, site, layout.tftp, hosts, config.agent.holding or layout.holding),
+        netboot=NetbootFiles(shell, site, layout.tftp, hosts, parts),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
         host_keys=SshHostKeys(),
         admission=SshAdmission(layout.agent_key),
