@@ -233,13 +233,23 @@ class Export:
     seen_as: PurePosixPath  # what the board mounts
     tree: Path
 
+    def excludes(self, wanted: "Export", *, shared: bool) -> bool:
+        """Whether *wanted* cannot be offered beside it: a path leads to one tree, and a root is one board's."""
+        if self == wanted:
+            return False
+        is_same_tree = self.tree == wanted.tree and (self.board == wanted.board or not shared)
+        return self.seen_as == wanted.seen_as or is_same_tree
+
 
 class Exports(Protocol):
-    """Which root is offered to which board over NFS, and as what path. Every call may be made twice."""
+    """Which tree is offered to which board over NFS, and as what path. Every call may be made twice."""
 
-    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath, *, shared: bool = False) -> None:
         """
         Offer *tree* to *board* alone; it outlives a restart of the server.
+
+        Args:
+            shared: it may be offered to other boards too, each by a path of its own: a volume. A root never is.
 
         Raises:
             Invalid: a path that cannot be told to an NFS server.
@@ -249,7 +259,8 @@ class Exports(Protocol):
 
     async def remove(self, seen_as: PurePosixPath) -> None:
         """
-        Fence: when this returns, no handle into the tree works any more.
+        Fence: when this returns, no handle into the tree works any more for the board that it was offered to. Of a
+        tree that others are still offered, what that board had begun may come to its end a moment later.
 
         Raises:
             Fault: the server did not answer, so nothing is sure.

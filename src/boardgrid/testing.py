@@ -265,10 +265,10 @@ class FakeExports:
         if self.broken:
             raise self.broken
 
-    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath, *, shared: bool = False) -> None:
         self._ask()
         wanted = Export(board, seen_as, tree)
-        if any(wanted != other and (other.seen_as == seen_as or other.tree == tree) for other in self.exports):
+        if any(other.excludes(wanted, shared=shared) for other in self.exports):
             raise Conflict(Code.EXPORT_TAKEN, "{path} is offered already", path=seen_as)
         self.exports.add(wanted)
 
