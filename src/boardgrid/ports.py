@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -26,6 +26,7 @@ from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
+from boardgrid.model.volume import Volume, VolumeState
 from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
 
 # --- the machine
@@ -178,6 +179,7 @@ class Persona:
     hostname: str  # fully qualified
     keys: tuple[str, ...]  # OpenSSH public lines that may log in as root
     facts: Mapping[str, str]  # written to /etc/boardgrid/deployment as KEY=value lines
+    volumes: Mapping[str, str] = field(default_factory=dict)  # what it mounts over NFS ("10.0.0.1:/v/...") by where
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,46 @@ class Roots(Protocol):
         """For ever."""
 
     async def room(self) -> Room: ...
+
+
+class Volumes(Protocol):
+    """File systems of people, each in a file of its own in the same store. Every call may be made twice."""
+
+    async def all(self) -> Mapping[UUID, bool]:
+        """Which are there, and whether each is mounted."""
+
+    def path(self, volume: UUID) -> Path:
+        """Where it is mounted. For exports alone: nothing else may follow a name below it."""
+
+    async def make(self, volume: UUID, size_bytes: int) -> None:
+        """
+        See that there is an empty one of this size; one that is there keeps its files, and grows where it is smaller.
+
+        Raises:
+            Fault: STORE_FULL with the figures where the promised room is not there.
+        """
+
+    async def grow(self, volume: UUID, size_bytes: int) -> None:
+        """
+        The same for one that is there, while boards use it, too.
+
+        Raises:
+            NotFound: VOLUME_UNKNOWN, there is no such volume on this disk; it is not made anew.
+            Fault: STORE_FULL.
+        """
+
+    async def mount(self, volume: UUID) -> None:
+        """
+        Raises:
+            NotFound: VOLUME_UNKNOWN.
+            Fault: STORE_DAMAGED.
+        """
+
+    async def unmount(self, volume: UUID) -> None:
+        """Nothing of it is served or used by this machine any more; its files stay."""
+
+    async def remove(self, volume: UUID) -> None:
+        """For ever."""
 
 
 # --- the network: what is offered to boards, and what is seen of them
@@ -592,8 +634,8 @@ class Revisions:
 
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
-    | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting | JoinLink
+    | SiteState | BoardType | Standing | Image | Root | Volume | Reservation | Deployment | OrderRecord | Health
+    | Activity | Contact | Webhook | Feed | Posting | JoinLink
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
@@ -709,6 +751,18 @@ class Snapshot(Protocol):
         image: UUID | None = None,
         states: Collection[RootState] | None = None,
     ) -> list[Root]: ...
+
+    def volume(self, volume_id: UUID) -> Volume | None: ...
+
+    def volumes(
+        self,
+        *,
+        name: str | None = None,
+        user: UUID | None = None,
+        project: UUID | None = None,
+        site: str | None = None,
+        states: Collection[VolumeState] | None = None,
+    ) -> list[Volume]: ...
 
     def reservation(self, number: int) -> Reservation | None: ...
 

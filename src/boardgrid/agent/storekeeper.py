@@ -1,8 +1,10 @@
-"""Keeps the store as wished: images made and removed, roots given up, and nothing offered to whom it is not meant."""
+"""Keeps the store as wished: images and volumes made and removed, roots given up, nothing offered to strangers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 import structlog
@@ -12,10 +14,10 @@ from boardgrid.agent.outbox import NO_ID, Outbox
 from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, FarmError, Fault
+from boardgrid.model.errors import Code, FarmError, Fault, NotFound
 from boardgrid.model.image import Making, Manifest, RootSource, Source
-from boardgrid.model.report import ImageReport, RootReport, SiteReport
-from boardgrid.model.wish import Deployed, ImageWish, SiteWishes
+from boardgrid.model.report import ImageReport, RootReport, SiteReport, VolumeReport
+from boardgrid.model.wish import Deployed, ImageWish, SiteWishes, VolumeWish
 
 log = structlog.get_logger()
 
@@ -26,10 +28,10 @@ _FETCHES = 8
 
 class Storekeeper:
     """
-    Works on images and roots beside the boards, so that none of it delays a deployment.
+    Works on images, roots and volumes beside the boards, so that none of it delays a deployment.
 
-    A root is touched only when it is fenced: no deployment wishes for it and it is offered to no board. What cannot be
-    done to one root or image keeps no other waiting.
+    A root or a volume is put away only when it is fenced: no deployment wishes for it and it is offered to no board.
+    What cannot be done to one of them keeps no other waiting.
     """
 
     def __init__(self, world: World, lease: LeaseGuard, outbox: Outbox, trouble: Callable[[], Collection[str]]) -> None:
@@ -39,6 +41,7 @@ class Storekeeper:
         self._builds: dict[UUID, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(world.pace.builds)
         self._told: set[tuple[UUID, bool]] = set()  # images and roots whose end was reported already
+        self._told_volumes: set[VolumeWish] = set()  # those of the wishes that were reported already
         self._site_told: tuple[object, ...] = ()
         self._problems: set[str] = set()  # of this round
 
@@ -85,6 +88,10 @@ class Storekeeper:
             is_done &= await self._try(self._discard(gone.root))
         for root in await self._mounted():
             is_done &= await self._try(self._rest(root))
+        self._told_volumes &= set(self._wishes.volumes)
+        for volume in self._wishes.volumes:
+            is_done &= await self._try(self._tend_volume(volume))
+        is_done &= await self._try(self._rest_volumes())
         return is_done & await self._try(self._tell_site())
 
     async def _try(self, work: Awaitable[bool]) -> bool:
@@ -100,11 +107,15 @@ class Storekeeper:
         return False
 
     async def _is_fenced(self, root: UUID) -> bool:
+        return await self._is_free(root, self._world.roots.path(root))
+
+    async def _is_free(self, thing: UUID, tree: Path) -> bool:
         """Asked anew directly before each act: wishes change while one waits for anything."""
         await self._lease.held()
         offered = {export.tree for export in await self._world.exports.all()}
-        wished = {one.wish.root for one in self._wishes.boards if isinstance(one.wish, Deployed)}
-        return root not in wished and self._world.roots.path(root) not in offered
+        deployed = [one.wish for one in self._wishes.boards if isinstance(one.wish, Deployed)]
+        wished = {wish.root for wish in deployed} | {one.volume for wish in deployed for one in wish.volumes}
+        return thing not in wished and tree not in offered
 
     # --- roots
 
@@ -149,6 +160,41 @@ class Storekeeper:
 
     def _captured(self) -> set[UUID]:
         return {one.source.root for one in self._wishes.images if isinstance(one.source, RootSource)}
+
+    # --- volumes
+
+    async def _tend_volume(self, wished: VolumeWish) -> bool:
+        if wished in self._told_volumes:
+            return True
+        volumes, report = self._world.volumes, VolumeReport(NO_ID, wished.volume, wished.size_bytes)
+        if wished.size_bytes is None:
+            for act in (volumes.unmount, volumes.remove):
+                if not await self._is_free(wished.volume, volumes.path(wished.volume)) or not self._is_wished(wished):
+                    return False
+                await act(wished.volume)
+        else:
+            await self._lease.held()
+            if not self._is_wished(wished):
+                return False
+            try:
+                await (volumes.grow if wished.is_there else volumes.make)(wished.volume, wished.size_bytes)
+            except (NotFound, Fault) as error:
+                log.warning("volume.failed", volume=str(wished.volume), why=str(error))
+                report = replace(report, code=error.code, reason=str(error))
+        self._told_volumes.add(wished)
+        self._outbox.put(report)
+        return True
+
+    def _is_wished(self, wished: VolumeWish) -> bool:
+        return wished in self._wishes.volumes
+
+    async def _rest_volumes(self) -> bool:
+        """A volume that no board has is not mounted; its files stay."""
+        volumes = self._world.volumes
+        for volume, is_mounted in (await volumes.all()).items() if self._wishes.version else ():
+            if is_mounted and await self._is_free(volume, volumes.path(volume)):
+                await volumes.unmount(volume)
+        return True
 
     # --- images
 

@@ -26,6 +26,7 @@ from boardgrid.api import (
     rules,
     shelf,
     sso,
+    volumes,
 )
 from boardgrid.api.envelope import Envelope
 from boardgrid.api.problem import Problem
@@ -71,7 +72,22 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     app.state.farm, app.state.spool, app.state.streams = farm, spool, streams or Streams()
     v1 = APIRouter(prefix="/api/v1")
     # One route after the other is tried, so those that are asked for most come first.
-    parts = (reservations, account, sso, people, rosters, notices, audit, shelf, images, blocks, rules, events, health)
+    parts = (
+        reservations,
+        account,
+        sso,
+        people,
+        rosters,
+        notices,
+        audit,
+        shelf,
+        images,
+        volumes,
+        blocks,
+        rules,
+        events,
+        health,
+    )
     for part in parts:
         v1.include_router(part.router)
     for router in (health.router, agents.router, v1, gateways.router):

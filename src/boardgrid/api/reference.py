@@ -40,8 +40,8 @@ curl -H "Authorization: Bearer $TOKEN" -H "Accept: text/event-stream" "http://12
 """
 
 _SHOWN = (
-    "account", "people", "notices", "audit", "shelf", "images", "reservations", "blocks", "rules", "events", "health",
-    "agent door", "gateway door",
+    "account", "people", "notices", "audit", "shelf", "images", "volumes", "reservations", "blocks", "rules", "events",
+    "health", "agent door", "gateway door",
 )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ LEAVES = {
     "events": Leaf(f"{_COMMANDS}.events:events", "Show the history of boards."),
     "image": Leaf(f"{_COMMANDS}.image:image", "Import, show and remove images."),
     "root": Leaf(f"{_COMMANDS}.root:root", "Show, keep and discard the roots of your deployments."),
+    "volume": Leaf(f"{_COMMANDS}.volume:volume", "File systems of yours that each board you hold mounts."),
     "board": Leaf(f"{_COMMANDS}.board:board", "Add, describe, show and remove boards."),
     "board-type": Leaf(f"{_COMMANDS}.board_type:board_type", "Add, show and remove board types."),
     "site": Leaf(f"{_COMMANDS}.site:site", "Show the places where boards stand."),

@@ -10,6 +10,7 @@ from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.user import Role, Scope, User, scope_of
+from boardgrid.model.volume import Volume
 
 Verb = Literal["see", "use", "change", "administer"]
 
@@ -41,7 +42,7 @@ class _Rights(NamedTuple):
     reservation: frozenset[Verb]  # who has a board until when; change: release it
     board: frozenset[Verb]  # what others' boards said, and what was done to them
     shared: frozenset[Verb]  # images of others that are shared
-    private: frozenset[Verb]  # others' accounts, acts and roots, and images that are not shared
+    private: frozenset[Verb]  # others' accounts, acts, roots and volumes, and images that are not shared
 
 
 _NONE: frozenset[Verb] = frozenset()
@@ -59,7 +60,7 @@ _RIGHTS: Mapping[Role, _Rights] = {
 }  # fmt: skip
 
 
-Thing = User | Reservation | InLesson | Root | Image | Owned | Log | UserGroup | Project
+Thing = User | Reservation | InLesson | Root | Volume | Image | Owned | Log | UserGroup | Project
 
 
 def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
@@ -91,6 +92,8 @@ def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
             return verb in rights.board or thing.owner == user.id
         case Root():
             return verb in rights.private or thing.owner == user.id
+        case Volume():
+            return verb in rights.private or thing.user == user.id
         case Image():
             return verb in (rights.shared if thing.shared else rights.private) or thing.owner == user.id
         case UserGroup():

@@ -63,6 +63,7 @@ class Code(StrEnum):
     TYPE_UNKNOWN = "type.unknown"
     IMAGE_UNKNOWN = "image.unknown"
     ROOT_UNKNOWN = "root.unknown"
+    VOLUME_UNKNOWN = "volume.unknown"
     RESERVATION_UNKNOWN = "reservation.unknown"
     DEPLOYMENT_UNKNOWN = "deployment.unknown"
     ORDER_UNKNOWN = "order.unknown"

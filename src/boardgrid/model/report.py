@@ -104,6 +104,18 @@ class ImageReport:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeReport:
+    """A volume has this size now, could not be given it (with a reason), or is gone (without a size)."""
+
+    id: UUID
+    volume: UUID
+    size_bytes: int | None = None
+    code: Code | None = None
+    reason: str = ""
+    kind: Literal["volume"] = "volume"
+
+
+@dataclass(frozen=True, slots=True)
 class OrderReport:
     """A power order was carried out, or failed with a reason."""
 
@@ -126,4 +138,4 @@ class SiteReport:
     kind: Literal["site"] = "site"
 
 
-Report = StepReport | BoardReport | HealthReport | RootReport | ImageReport | OrderReport | SiteReport
+Report = StepReport | BoardReport | HealthReport | RootReport | ImageReport | VolumeReport | OrderReport | SiteReport

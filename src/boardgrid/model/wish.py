@@ -9,6 +9,14 @@ from boardgrid.model.image import AS_USUAL, Kernel, Making, Source
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeMount:
+    """A volume, and where a board mounts it beside its root."""
+
+    volume: UUID
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deployed:
     """The board runs this root; once *opened* it is its user's, and nothing is healed unasked."""
 
@@ -24,6 +32,7 @@ class Deployed:
     image_ref: str = ""
     reservation: int = 0
     is_kept: bool = False  # the root was kept aside: it is there, and never made anew
+    volumes: tuple[VolumeMount, ...] = ()  # of its user, and of the project that it is reserved for
     kind: Literal["deployed"] = "deployed"
 
     @property
@@ -87,6 +96,15 @@ class ImageWish:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeWish:
+    """A volume that should be made, or made larger, or (without a size) should go. Any other is left as it is."""
+
+    volume: UUID
+    size_bytes: int | None
+    is_there: bool = False  # it has files of people: it is never made anew
+
+
+@dataclass(frozen=True, slots=True)
 class SiteWishes:
     """All wishes of a site: a level, not a change. *version* rises whenever any of it differs."""
 
@@ -94,6 +112,7 @@ class SiteWishes:
     boards: tuple[BoardWish, ...] = ()
     discard: tuple[RootWish, ...] = ()
     images: tuple[ImageWish, ...] = ()
+    volumes: tuple[VolumeWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
+from boardgrid.model.volume import Volume
 from boardgrid.ports import OrderRecord, Snapshot, Thing
 
 
@@ -43,6 +44,7 @@ _NAMES: Mapping[type, Callable[[Any], str]] = {
     OrderRecord: lambda one: f"board:{one.board}",
     Image: lambda one: f"image:{one.ref}",
     Root: lambda one: f"root:{one.id}",
+    Volume: lambda one: f"volume:{one.name}",
     Reservation: lambda one: f"reservation:{one.number}",
 }
 

@@ -36,6 +36,7 @@ from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
 from boardgrid.services.upkeep import Upkeep
+from boardgrid.services.volumes import Volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Farm:
     inventory: Inventory
     catalog: Catalog
     roots: Roots
+    volumes: Volumes
     booking: Booking
     blocks: Blocks
     orders: Orders
@@ -96,6 +98,7 @@ class Farm:
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
             Roots(desk),
+            Volumes(desk),
             Booking(desk, root_bytes),
             Blocks(desk, root_bytes),
             Orders(desk),

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from boardgrid.messages import _
 from boardgrid.model.image import ImageState
 from boardgrid.model.root import RootState
+from boardgrid.model.volume import VolumeState
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.ending import discard
@@ -14,6 +15,7 @@ from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_order
 from boardgrid.services.roots import promised_to
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import carry_out_due, offer
+from boardgrid.services.volumes import discard_volume
 
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
@@ -27,8 +29,8 @@ class Upkeep:
 
     def carry_out(self) -> datetime | None:
         """
-        Do what is due: end and begin reservations, and give up what nobody came for: roots kept aside, uploads that
-        never came, power orders that no agent carried out.
+        Do what is due: end and begin reservations, and give up what nobody came for: roots kept aside, volumes that
+        were removed, uploads that never came, power orders that no agent carried out.
 
         Returns when the next such thing is due, for whoever calls this to wait; a reservation made meanwhile may be due
         before that, which the topic EVENTS tells.
@@ -44,6 +46,9 @@ class Upkeep:
             for root in work.tx.roots(states={RootState.ASIDE}):
                 if root.expires_at and root.expires_at <= work.now and promised_to(work.tx, root) is None:
                     discard(work, root)
+            for volume in work.tx.volumes(states={VolumeState.ASIDE}):
+                if volume.expires_at and volume.expires_at <= work.now:
+                    discard_volume(work, volume)
             for image in work.tx.images(states={ImageState.AWAITED}):
                 if image.created_at + UPLOAD_WITHIN <= work.now:
                     work.save(replace(image, state=ImageState.GONE, reason=_("its content never came")))
@@ -69,6 +74,7 @@ def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
         for one in records.roots(states={RootState.ASIDE})
         if one.expires_at and (one.expires_at > now or promised_to(records, one) is None)
     ]
+    times += [one.expires_at for one in records.volumes(states={VolumeState.ASIDE})]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
     return min((one for one in times if one is not None), default=None)

@@ -23,6 +23,7 @@ from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
+from boardgrid.model.volume import Volume
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
 from boardgrid.ports import Activity, Entry, Health, OrderRecord, SiteState
@@ -171,6 +172,7 @@ BOARD_TYPES = _same(schema.board_types, BoardType, "name")
 BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing, "board.name")
 IMAGES = _same(schema.images, Image, "id")
 ROOTS = _same(schema.roots, Root, "id")
+VOLUMES = _same(schema.volumes, Volume, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
 ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, "order.id")
@@ -198,6 +200,7 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Standing: BOARDS,
     Image: IMAGES,
     Root: ROOTS,
+    Volume: VOLUMES,
     Reservation: RESERVATIONS,
     Deployment: DEPLOYMENTS,
     OrderRecord: ORDERS,

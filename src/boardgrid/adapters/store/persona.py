@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from boardgrid.adapters.store.complaint import answer
+from boardgrid.adapters.store.fstab import write_volumes
 from boardgrid.adapters.store.limits import shown
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.messages import _
@@ -31,8 +32,8 @@ _HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 def personalise(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
-        order: ``tree``; ``hostname``, ``machine_id``, ``keys`` and ``facts`` of the deployment; ``host_key`` with
-            ``openssh``, ``public`` and ``dropbear`` (base64).
+        order: ``tree``; ``hostname``, ``machine_id``, ``keys``, ``facts`` and ``volumes`` of the deployment;
+            ``host_key`` with ``openssh``, ``public`` and ``dropbear`` (base64).
 
     Raises:
         Fault: the tree does not let it be done.
@@ -45,6 +46,7 @@ def personalise(order: dict[str, Any]) -> dict[str, Any]:
             _let_in(tree, order["keys"])
             _leave_network_alone(tree)
             _leave_root_alone(tree)
+            write_volumes(tree, order.get("volumes", {}))
             tree.make_folder("etc/boardgrid", 0o755, claim=True)
             facts = "".join(f"{key}={value}\n" for key, value in order["facts"].items())
             tree.write("etc/boardgrid/deployment", facts.encode())

@@ -1,5 +1,6 @@
 """Takes out of a kept tree what was one deployment's own, and must not be in an image that others boot."""
 
+from boardgrid.adapters.store.fstab import write_volumes
 from boardgrid.adapters.store.persona import home_of_root
 from boardgrid.adapters.store.tree import TreeDir
 
@@ -17,4 +18,5 @@ def scrub(tree: TreeDir) -> None:
         tree.write("etc/machine-id", b"", 0o444)
     if tree.is_file("var/lib/dbus/machine-id") and tree.link("var/lib/dbus/machine-id") is None:
         tree.remove("var/lib/dbus/machine-id")
+    write_volumes(tree, {})
     tree.remove("etc/boardgrid")
