@@ -9,7 +9,7 @@ from boardgrid.model.errors import Code
 from boardgrid.model.report import StepReport, VolumeReport
 from boardgrid.model.wish import Deployed, VolumeMount, VolumeWish
 from boardgrid.ports import Export
-from boardgrid.testing import FakeSite, a_board, patiently
+from boardgrid.testing import FakeClock, FakeSite, a_board, patiently
 from tests.agent import mill
 
 HOME, DATA = UUID(int=500), UUID(int=501)
@@ -132,7 +132,7 @@ async def test_a_volume_is_made_and_grown_and_each_is_told_once() -> None:
         site.wish(volumes=(VolumeWish(HOME, 2 * GB, is_there=True),))
         await site.until(lambda: len(site.controller.of_kind(VolumeReport)) == 2)
         site.wish(volumes=(VolumeWish(HOME, 2 * GB, is_there=True),))
-        await mill.FakeClock().sleep(600)
+        await FakeClock().sleep(600)
     told = [(one.volume, one.size_bytes, one.reason) for one in site.controller.of_kind(VolumeReport)]
     assert told == [(HOME, GB, ""), (HOME, 2 * GB, "")]
     assert site.volumes.sizes == {HOME: 2 * GB}
@@ -167,7 +167,7 @@ async def test_only_what_is_wished_away_goes_and_not_while_a_board_has_it() -> N
         site.wish(mill.wished(FIRST, wish(0, HOME)))
         await opened(site)
         site.wish(volumes=(VolumeWish(HOME, None),))
-        await mill.FakeClock().sleep(600)
+        await FakeClock().sleep(600)
         assert site.volumes.sizes == {HOME: GB, DATA: GB}
         site.wish(mill.wished(FIRST, mill.PARKED))
         await site.until(lambda: bool(site.controller.of_kind(VolumeReport)))

@@ -308,7 +308,7 @@ def test_what_is_done_to_volumes_is_audited(house: House) -> None:
     assert ("volume.create", "volume:home") in acts and ("volume.remove", "volume:home") in acts
 
 
-def _limit(house: House, **limits: int) -> None:
+def _limit(house: House, volume_bytes: int) -> None:
     with house.records.write() as tx:
         before = tx.rules()
-        tx.save(replace(before, users={house.ada.id: Limits(**limits)}, version=before.version + 1))
+        tx.save(replace(before, users={house.ada.id: Limits(volume_bytes=volume_bytes)}, version=before.version + 1))
