@@ -35,6 +35,10 @@ def tell_made(house: House, volume: Volume) -> Volume:
     return found(house, volume.name)
 
 
+def wished(house: House) -> tuple[VolumeWish, ...]:
+    return house.wishes.volumes
+
+
 def found(house: House, name: str = "home") -> Volume:
     return house.farm.volumes.volume(house.admin, name).volume
 
@@ -63,18 +67,18 @@ def test_a_volume_is_made_by_the_agent_and_ready_when_that_says_so(house: House)
     volume = create(house)
     assert (volume.state, volume.path, volume.site) == (VolumeState.MAKING, "/home/ada", "lab")
     version = house.wishes.version
-    assert house.wishes.volumes == (VolumeWish(volume.id, GB),)
+    assert wished(house) == (VolumeWish(volume.id, GB),)
     assert tell_made(house, volume).state is VolumeState.READY
-    assert house.wishes.volumes == () and house.wishes.version > version
+    assert wished(house) == () and house.wishes.version > version
 
 
 def test_one_that_could_not_be_made_says_why_and_may_be_tried_again(house: House) -> None:
     volume = create(house)
     house.tell(VolumeReport(uuid4(), volume.id, GB, Code.STORE_FULL, "no room"))
     assert (found(house).state, found(house).reason) == (VolumeState.FAILED, "no room")
-    assert house.wishes.volumes == ()
+    assert wished(house) == ()
     house.farm.volumes.change(house.ada, "home", size_bytes=GB // 2)
-    assert house.wishes.volumes == (VolumeWish(volume.id, GB // 2),)
+    assert wished(house) == (VolumeWish(volume.id, GB // 2),)
     assert tell_made(house, found(house)).reason == ""
 
 
@@ -158,7 +162,7 @@ def test_what_does_not_fit_the_sites_disk_is_refused_before_anybody_tries(house:
 def test_a_volume_grows_and_stays_what_it_was_where_that_fails(house: House) -> None:
     volume = made(house)
     house.farm.volumes.change(house.ada, "home", size_bytes=2 * GB)
-    assert house.wishes.volumes == (VolumeWish(volume.id, 2 * GB, is_there=True),)
+    assert wished(house) == (VolumeWish(volume.id, 2 * GB, is_there=True),)
     house.tell(VolumeReport(uuid4(), volume.id, 2 * GB, Code.STORE_FULL, "no room"))
     assert (found(house).state, found(house).size_bytes, found(house).reason) == (VolumeState.READY, GB, "no room")
     house.farm.volumes.change(house.ada, "home", size_bytes=2 * GB)
@@ -247,11 +251,11 @@ def test_a_removed_one_can_be_had_back_until_its_time_is_over(house: House) -> N
     house.farm.volumes.remove(house.ada, "home")
     refused(Code.THING_IN_USE, house.farm.volumes.change, house.ada, "home", size_bytes=2 * GB)
     house.pass_to(house.now + timedelta(days=6))
-    assert house.wishes.volumes == ()
+    assert wished(house) == ()
     assert house.farm.volumes.restore(house.ada, "home").volume.state is VolumeState.READY
     house.farm.volumes.remove(house.ada, "home")
     house.pass_to(house.now + timedelta(days=8))
-    assert house.wishes.volumes == (VolumeWish(volume.id, None),)
+    assert wished(house) == (VolumeWish(volume.id, None),)
     refused(Code.THING_IN_USE, house.farm.volumes.restore, house.ada, "home")
     house.tell(VolumeReport(uuid4(), volume.id))
     assert house.farm.volumes.volumes(house.admin) == []
@@ -263,7 +267,7 @@ def test_a_removed_one_can_be_had_back_until_its_time_is_over(house: House) -> N
 def test_one_that_has_no_files_yet_goes_at_once(house: House) -> None:
     volume = create(house)
     house.farm.volumes.remove(house.ada, "home")
-    assert house.wishes.volumes == (VolumeWish(volume.id, None),)
+    assert wished(house) == (VolumeWish(volume.id, None),)
     house.tell(VolumeReport(uuid4(), volume.id, GB))
     assert found(house).state is VolumeState.GOING, "made too late"
 
@@ -272,9 +276,9 @@ def test_growing_that_was_under_way_goes_on_when_a_volume_is_had_back(house: Hou
     made(house)
     house.farm.volumes.change(house.ada, "home", size_bytes=2 * GB)
     house.farm.volumes.remove(house.ada, "home")
-    assert house.wishes.volumes == ()
+    assert wished(house) == ()
     assert house.farm.volumes.restore(house.ada, "home").volume.state is VolumeState.MAKING
-    assert len(house.wishes.volumes) == 1
+    assert len(wished(house)) == 1
 
 
 def test_the_files_of_who_leaves_are_kept_for_a_while(house: House) -> None:

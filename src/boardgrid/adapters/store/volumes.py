@@ -5,6 +5,7 @@ No file handle leads from one into another or into a root, and the size of the f
 """
 
 import asyncio
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,10 @@ from uuid import UUID
 
 import structlog
 
+from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.place import VolumePlace
 from boardgrid.adapters.store.store import Store, Sweep
+from boardgrid.adapters.store.volume_archive import ALONE, PROGRAM
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault, NotFound
@@ -24,7 +27,7 @@ log = structlog.get_logger()
 _OPTIONS = "loop,nodev,nosuid,noexec,errors=remount-ro"
 # nodiscard: mkfs would give the promised room back. The file is new and reads as zeros, so nothing is left to zero.
 _MKFS = ("mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", "nodiscard,assume_storage_prezeroed=1")
-_MKFS_S, _GROW_S = 300.0, 600.0
+_MKFS_S, _GROW_S, _UNPACK_S = 300.0, 600.0, 24 * 3600.0
 
 
 class StoredVolumes:
@@ -47,17 +50,37 @@ class StoredVolumes:
             await self._sweep.once()
             if await self._is_there(volume):
                 await self._grow(volume, size_bytes)
-                return
-            draft, place = self._places.volume_draft(volume), self._places.volume(volume)
-            try:
-                async with self._store.allotting(size_bytes):
-                    await whole(_prepare, draft)
-                    await self._store.take(draft.file, size_bytes)
-                await self._store.shell.run(*_MKFS, str(draft.file), timeout_s=_MKFS_S)
-                await whole(draft.folder.rename, place.folder)
-            finally:
-                await whole(shutil.rmtree, draft.folder, ignore_errors=True)
-            log.info("volume.made", volume=str(volume), size_bytes=size_bytes)
+            else:
+                await self._make(volume, size_bytes)
+
+    async def restore(self, volume: UUID, size_bytes: int, archive: Path) -> bool:
+        """
+        Make one with the files of a backup, whole or not at all; False: one is there, and is left as it is.
+
+        Raises:
+            Fault: STORE_FULL; PROGRAM_FAILED, the archive cannot be unpacked.
+        """
+        async with self._store.busy(volume):
+            await self._sweep.once()
+            if await self._is_there(volume):
+                return False
+            await self._make(volume, size_bytes, archive)
+            return True
+
+    async def _make(self, volume: UUID, size_bytes: int, archive: Path | None = None) -> None:
+        draft, place, store = self._places.volume_draft(volume), self._places.volume(volume), self._store
+        try:
+            async with store.allotting(size_bytes):
+                await whole(_prepare, draft)
+                await store.take(draft.file, size_bytes)
+            await store.shell.run(*_MKFS, str(draft.file), timeout_s=_MKFS_S)
+            if archive is not None:
+                order = json.dumps({"file": str(draft.file), "archive": str(archive)}).encode()
+                heard(await store.shell.run(*ALONE, *PROGRAM, timeout_s=_UNPACK_S, stdin=order))
+            await whole(draft.folder.rename, place.folder)
+        finally:
+            await whole(shutil.rmtree, draft.folder, ignore_errors=True)
+        log.info("volume.made", volume=str(volume), size_bytes=size_bytes)
 
     async def grow(self, volume: UUID, size_bytes: int) -> None:
         async with self._store.busy(volume):
