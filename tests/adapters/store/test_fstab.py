@@ -53,7 +53,7 @@ def test_systemd_mounts_it_when_somebody_looks_there_and_boots_without_it(tree: 
     (tree / "usr/lib/systemd").mkdir(parents=True)
     (tree / "usr/lib/systemd/systemd").write_text("")
     (tree / "lib").symlink_to("usr/lib")
-    assert "nofail,x-systemd.automount" in write(tree, {"/data": SOURCE})
+    assert ",addr=10.20.0.1,_netdev,nofail,x-systemd.automount" in write(tree, {"/data": SOURCE})
 
 
 def test_what_lies_where_a_volume_is_mounted_stays_below_it(tree: Path) -> None:
