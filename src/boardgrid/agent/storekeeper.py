@@ -86,12 +86,14 @@ class Storekeeper:
             is_done &= await self._try(self._tend(one))
         for gone in self._wishes.discard:
             is_done &= await self._try(self._discard(gone.root))
-        for root in await self._mounted():
+        roots, volumes = await self._mounted()
+        for root in roots:
             is_done &= await self._try(self._rest(root))
         self._told_volumes &= set(self._wishes.volumes)
-        for volume in self._wishes.volumes:
-            is_done &= await self._try(self._tend_volume(volume))
-        is_done &= await self._try(self._rest_volumes())
+        for wish in self._wishes.volumes:
+            is_done &= await self._try(self._tend_volume(wish))
+        for volume in volumes:
+            is_done &= await self._try(self._rest_volume(volume))
         return is_done & await self._try(self._tell_site())
 
     async def _try(self, work: Awaitable[bool]) -> bool:
@@ -141,16 +143,18 @@ class Storekeeper:
         self._outbox.put(RootReport(NO_ID, root))
         return True
 
-    async def _mounted(self) -> list[UUID]:
-        mounted: list[UUID] = []
+    async def _mounted(self) -> tuple[list[UUID], list[UUID]]:
+        """The roots and the volumes that are."""
+        roots, volumes = list[UUID](), list[UUID]()
 
         async def look() -> bool:
-            mounted.extend(root for root, tree in (await self._world.roots.all()).items() if tree.is_mounted)
+            roots.extend(root for root, tree in (await self._world.roots.all()).items() if tree.is_mounted)
+            volumes.extend(volume for volume, is_so in (await self._world.volumes.all()).items() if is_so)
             return True
 
         if self._wishes.version:
             await self._try(look())
-        return mounted
+        return roots, volumes
 
     async def _rest(self, root: UUID) -> bool:
         """A root that nobody runs is not mounted; its files stay."""
@@ -188,12 +192,10 @@ class Storekeeper:
     def _is_wished(self, wished: VolumeWish) -> bool:
         return wished in self._wishes.volumes
 
-    async def _rest_volumes(self) -> bool:
+    async def _rest_volume(self, volume: UUID) -> bool:
         """A volume that no board has is not mounted; its files stay."""
-        volumes = self._world.volumes
-        for volume, is_mounted in (await volumes.all()).items() if self._wishes.version else ():
-            if is_mounted and await self._is_free(volume, volumes.path(volume)):
-                await volumes.unmount(volume)
+        if await self._is_free(volume, self._world.volumes.path(volume)):
+            await self._world.volumes.unmount(volume)
         return True
 
     # --- images
