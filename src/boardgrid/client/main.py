@@ -60,8 +60,10 @@ LEAVES = {
     "up": Leaf(f"{_COMMANDS}.server:up", "Run a farm on this machine."),
     "down": Leaf(f"{_COMMANDS}.server:down", "End the farm that runs on this machine."),
     "admin": Leaf(f"{_COMMANDS}.server:admin", "Make admins, on the controller's machine."),
-    "backup": Leaf(f"{_COMMANDS}.server:backup", "Write the farm's records to a file, while it runs."),
-    "restore": Leaf(f"{_COMMANDS}.server:restore", "Put a backup's records in the place of the farm's."),
+    "backup": Leaf(f"{_COMMANDS}.server:backup", "Write the farm's records and volumes to files, while it runs."),
+    "restore": Leaf(
+        f"{_COMMANDS}.server:restore", "Put a backup's records in the place of the farm's, and bring volumes back."
+    ),
     "agent": Leaf(f"{_COMMANDS}.server:agent"),
     "controller": Leaf(f"{_COMMANDS}.server:controller"),
     "gateway": Leaf(f"{_COMMANDS}.server:gateway"),
