@@ -14,6 +14,7 @@ from boardgrid.api import (
     agents,
     audit,
     blocks,
+    diffs,
     events,
     gateways,
     health,
@@ -83,6 +84,7 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
         shelf,
         images,
         volumes,
+        diffs,
         blocks,
         rules,
         events,
@@ -101,7 +103,7 @@ async def _keep_swept(farm: Farm, spool: Spool) -> None:
     while True:
         mark = farm.changes.mark(EVENTS)
         try:
-            await asyncio.to_thread(spool.sweep, farm.catalog.blobs)
+            await asyncio.to_thread(spool.sweep, farm.catalog.spooled)
         except (FarmError, OSError) as error:
             log.warning("spool.unswept", why=str(error))
         except Exception:

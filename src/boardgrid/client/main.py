@@ -36,6 +36,7 @@ LEAVES = {
     "calendar": Leaf(f"{_COMMANDS}.calendar:calendar", "Show who has which board in the next hours."),
     "ssh": Leaf(f"{_COMMANDS}.ssh:ssh", "Log in to a board that you hold, or run a command there."),
     "power": Leaf(f"{_COMMANDS}.power:power", "Switch a board that you hold."),
+    "diff": Leaf(f"{_COMMANDS}.diff:diff", "Show what was changed on a board, or on a root."),
     "release": Leaf(f"{_COMMANDS}.release:release", "Give boards back before their time."),
     "events": Leaf(f"{_COMMANDS}.events:events", "Show the history of boards."),
     "image": Leaf(f"{_COMMANDS}.image:image", "Import, show and remove images."),

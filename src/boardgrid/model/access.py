@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from boardgrid.model.image import Image
+from boardgrid.model.image import Image, Visibility
 from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
@@ -31,6 +31,14 @@ class InLesson:
 
 
 @dataclass(frozen=True, slots=True)
+class InProject:
+    """An image that the members of a project see too."""
+
+    image: Image
+    project: Project
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What is written down of everybody's acts."""
 
@@ -41,7 +49,7 @@ class _Rights(NamedTuple):
     farm: frozenset[Verb]  # use it: reserve, import. Change: boards, their power. Administer: accounts, the inventory
     reservation: frozenset[Verb]  # who has a board until when; change: release it
     board: frozenset[Verb]  # what others' boards said, and what was done to them
-    shared: frozenset[Verb]  # images of others that are shared
+    shared: frozenset[Verb]  # images of others that are public, or open to a project of theirs
     private: frozenset[Verb]  # others' accounts, acts, roots and volumes, and images that are not shared
 
 
@@ -60,7 +68,7 @@ _RIGHTS: Mapping[Role, _Rights] = {
 }  # fmt: skip
 
 
-Thing = User | Reservation | InLesson | Root | Volume | Image | Owned | Log | UserGroup | Project
+Thing = User | Reservation | InLesson | Root | Volume | Image | InProject | Owned | Log | UserGroup | Project
 
 
 def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
@@ -90,12 +98,14 @@ def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
             return verb in rights.reservation or thing.reservation.user == user.id or manages
         case Owned():
             return verb in rights.board or thing.owner == user.id
-        case Root():
-            return verb in rights.private or thing.owner == user.id
-        case Volume():
-            return verb in rights.private or thing.user == user.id
+        case Root(owner=owner) | Volume(user=owner):
+            return verb in rights.private or owner == user.id
         case Image():
-            return verb in (rights.shared if thing.shared else rights.private) or thing.owner == user.id
+            is_public = thing.visibility is Visibility.PUBLIC
+            return verb in (rights.shared if is_public else rights.private) or thing.owner == user.id
+        case InProject():
+            is_theirs = user.id in thing.project.members and not thing.project.removed
+            return (is_theirs and verb in rights.shared) or can(user, verb, thing.image)
         case UserGroup():
             return verb in rights.private or (verb == "see" and user.id in thing.members)
         case Project():

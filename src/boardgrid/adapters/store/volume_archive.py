@@ -41,7 +41,7 @@ def pack(store: Path, volume: UUID, to: int) -> None:
         Fault: it could not be read.
     """
     place = Places(store.resolve()).volume(volume)
-    let_go_of_others(str(store.resolve()), str(place.tree))
+    let_go_of_others(str(store.resolve()), {str(place.tree)})
     with tempfile.TemporaryDirectory() as made:
         folder, tree = Path(made), Path(place.tree)
         if str(tree) not in mount_points():
