@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -29,6 +29,7 @@ from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
+from boardgrid.model.volume import Volume, VolumeState
 from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
 
 # --- the machine
@@ -230,6 +231,7 @@ class Persona:
     keys: tuple[str, ...]  # OpenSSH public lines that may log in as root
     facts: Mapping[str, str]  # written to /etc/boardgrid/deployment as KEY=value lines
     server: IPv4Address | None = None  # the farm's, on the board's network: whom it asks for the time
+    volumes: Mapping[str, str] = field(default_factory=dict)  # what it mounts over NFS ("10.0.0.1:/v/...") by where
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,46 @@ class Roots(Protocol):
     async def room(self) -> Room: ...
 
 
+class Volumes(Protocol):
+    """File systems of people, each in a file of its own in the same store. Every call may be made twice."""
+
+    async def all(self) -> Mapping[UUID, bool]:
+        """Which are there, and whether each is mounted."""
+
+    def path(self, volume: UUID) -> Path:
+        """Where it is mounted. For exports alone: nothing else may follow a name below it."""
+
+    async def make(self, volume: UUID, size_bytes: int) -> None:
+        """
+        See that there is an empty one of this size; one that is there keeps its files, and grows where it is smaller.
+
+        Raises:
+            Fault: STORE_FULL with the figures where the promised room is not there.
+        """
+
+    async def grow(self, volume: UUID, size_bytes: int) -> None:
+        """
+        The same for one that is there, while boards use it, too.
+
+        Raises:
+            NotFound: VOLUME_UNKNOWN, there is no such volume on this disk; it is not made anew.
+            Fault: STORE_FULL.
+        """
+
+    async def mount(self, volume: UUID) -> None:
+        """
+        Raises:
+            NotFound: VOLUME_UNKNOWN.
+            Fault: STORE_DAMAGED.
+        """
+
+    async def unmount(self, volume: UUID) -> None:
+        """Nothing of it is served or used by this machine any more; its files stay."""
+
+    async def remove(self, volume: UUID) -> None:
+        """For ever."""
+
+
 # --- the network: what is offered to boards, and what is seen of them
 
 
@@ -294,13 +336,23 @@ class Export:
     seen_as: PurePosixPath  # what the board mounts
     tree: Path
 
+    def excludes(self, wanted: "Export", *, shared: bool) -> bool:
+        """Whether *wanted* cannot be offered beside it: a path leads to one tree, and a root is one board's."""
+        if self == wanted:
+            return False
+        is_same_tree = self.tree == wanted.tree and (self.board == wanted.board or not shared)
+        return self.seen_as == wanted.seen_as or is_same_tree
+
 
 class Exports(Protocol):
-    """Which root is offered to which board over NFS, and as what path. Every call may be made twice."""
+    """Which tree is offered to which board over NFS, and as what path. Every call may be made twice."""
 
-    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath, *, shared: bool = False) -> None:
         """
         Offer *tree* to *board* alone; it outlives a restart of the server.
+
+        Args:
+            shared: it may be offered to other boards too, each by a path of its own: a volume. A root never is.
 
         Raises:
             Invalid: a path that cannot be told to an NFS server.
@@ -310,7 +362,8 @@ class Exports(Protocol):
 
     async def remove(self, seen_as: PurePosixPath) -> None:
         """
-        Fence: when this returns, no handle into the tree works any more.
+        Fence: when this returns, no handle into the tree works any more for the board that it was offered to. Of a
+        tree that others are still offered, what that board had begun may come to its end a moment later.
 
         Raises:
             Fault: the server did not answer, so nothing is sure.
@@ -674,8 +727,8 @@ class Revisions:
 
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
-    | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | Question
+    | SiteState | BoardType | Standing | Image | Root | Volume | Reservation | Deployment | OrderRecord | Health
+    | Activity | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | Question
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
@@ -805,6 +858,18 @@ class Snapshot(Protocol):
         image: UUID | None = None,
         states: Collection[RootState] | None = None,
     ) -> list[Root]: ...
+
+    def volume(self, volume_id: UUID) -> Volume | None: ...
+
+    def volumes(
+        self,
+        *,
+        name: str | None = None,
+        user: UUID | None = None,
+        project: UUID | None = None,
+        site: str | None = None,
+        states: Collection[VolumeState] | None = None,
+    ) -> list[Volume]: ...
 
     def question(self, question_id: UUID) -> Question | None: ...
 

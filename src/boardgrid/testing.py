@@ -247,6 +247,49 @@ class FakeRoots:
 
 
 @dataclass
+class FakeVolumes:
+    """In no store of a fake root's: they have room of their own."""
+
+    total_bytes: int = 100 << 30
+    sizes: dict[UUID, int] = field(default_factory=dict)
+    mounted: set[UUID] = field(default_factory=set)
+    damaged: set[UUID] = field(default_factory=set)  # those that cannot be mounted
+
+    async def all(self) -> Mapping[UUID, bool]:
+        return {volume: volume in self.mounted for volume in self.sizes}
+
+    def path(self, volume: UUID) -> Path:
+        return Path("/fake/volumes") / str(volume) / "tree"
+
+    async def make(self, volume: UUID, size_bytes: int) -> None:
+        has_bytes = self.sizes.get(volume, 0)
+        if sum(self.sizes.values()) - has_bytes + size_bytes > self.total_bytes:
+            raise Fault(Code.STORE_FULL, "{wanted} bytes do not fit", wanted=size_bytes)
+        self.sizes[volume] = max(has_bytes, size_bytes)
+
+    async def grow(self, volume: UUID, size_bytes: int) -> None:
+        self._check_there(volume)
+        await self.make(volume, size_bytes)
+
+    async def mount(self, volume: UUID) -> None:
+        self._check_there(volume)
+        if volume in self.damaged:
+            raise Fault(Code.STORE_DAMAGED, "volume {volume} cannot be mounted", volume=volume)
+        self.mounted.add(volume)
+
+    async def unmount(self, volume: UUID) -> None:
+        self.mounted.discard(volume)
+
+    async def remove(self, volume: UUID) -> None:
+        self.mounted.discard(volume)
+        self.sizes.pop(volume, None)
+
+    def _check_there(self, volume: UUID) -> None:
+        if volume not in self.sizes:
+            raise NotFound(Code.VOLUME_UNKNOWN, "there is no volume {volume}", volume=volume)
+
+
+@dataclass
 class FakeImages:
     built: dict[UUID, Manifest] = field(default_factory=dict)
     refuse: dict[UUID, FarmError] = field(default_factory=dict)  # images that cannot be built, and why
@@ -334,10 +377,10 @@ class FakeExports:
         if self.broken:
             raise self.broken
 
-    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath, *, shared: bool = False) -> None:
         self._ask()
         wanted = Export(board, seen_as, tree)
-        if any(wanted != other and (other.seen_as == seen_as or other.tree == tree) for other in self.exports):
+        if any(other.excludes(wanted, shared=shared) for other in self.exports):
             raise Conflict(Code.EXPORT_TAKEN, "{path} is offered already", path=seen_as)
         self.exports.add(wanted)
 
@@ -828,6 +871,7 @@ class FakeSite:
     """Everything an agent sees and touches. It stays when an agent is killed, as the world does."""
 
     images: FakeImages = field(default_factory=FakeImages)
+    volumes: FakeVolumes = field(default_factory=FakeVolumes)
     exports: FakeExports = field(default_factory=FakeExports)
     netboot: FakeNetboot = field(default_factory=FakeNetboot)
     sightings: FakeSightings = field(default_factory=FakeSightings)

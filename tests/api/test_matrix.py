@@ -84,6 +84,7 @@ DISCARD = {"fate": "discard"}
 RULES = {"everyone": {"longest_s": 3600, "ahead_s": 86400}, "version": 0}
 CLOSED = {"boards": ["tk1-1"], "end": "2026-03-02T12:00:00Z", "reason": "new fan"}
 LESSON = {"project": "others", "type": "tk1", "starts": ["2026-03-09T12:00:00Z"], "for_s": 3600}
+VOLUME = {"name": "mine", "size_bytes": 1 << 30, "path": "/data"}
 TOO_LATE, NOT_THERE = 409, 404
 FIRST = {"worker": 202}
 PIECE = {"Upload-Offset": "0", "Upload-Length": "3"}
@@ -229,6 +230,12 @@ MATRIX = {
     "GET /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 200),
     "POST /api/v1/roots/{name}/keep": to("/roots/of-root/keep", NOT_THERE, TOO_LATE, but=FIRST, json={"image": "mine"}),
     "DELETE /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 202, but=FIRST),
+    "GET /api/v1/volumes": to("/volumes", 200, 200),
+    "POST /api/v1/volumes": to("/volumes", TOO_LATE, TOO_LATE, but=RESERVED, json=VOLUME),
+    "GET /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 200),
+    "PATCH /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 200, json={"path": "/srv/own"}),
+    "DELETE /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 202),
+    "POST /api/v1/volumes/{name}/restore": to("/volumes/roots-own/restore", NOT_THERE, 200),
     "GET /api/v1/reservations": to("/reservations?all=true", 200, 200),
     "GET /api/v1/reservations/{number}": to("/reservations/3", 200, 200),
     "POST /api/v1/reservations": to("/reservations", TOO_LATE, TOO_LATE, but=RESERVED, json=WANTED),

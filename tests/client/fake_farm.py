@@ -68,6 +68,8 @@ class FakeFarm:
     sites: list[Json] = field(default_factory=list)
     images: dict[str, Json] = field(default_factory=dict)
     roots: dict[str, Json] = field(default_factory=dict)
+    volumes: dict[str, Json] = field(default_factory=dict)
+    volume_reason: str = ""  # why one that is made comes to nothing
     reservations: dict[int, Json] = field(default_factory=dict)
     groups: dict[str, Json] = field(default_factory=dict)
     projects: dict[str, Json] = field(default_factory=dict)
@@ -155,6 +157,14 @@ class FakeFarm:
             "created_at": stamp(datetime.now(UTC)), "expires_at": None, "board": None, **facts,
         }  # fmt: skip
         return self.roots[name]
+
+    def volume(self, name: str, state: str = "ready", **facts: Any) -> Json:
+        self.volumes[name] = {
+            "id": str(uuid4()), "name": name, "user": "ada", "project": "", "site": "lab", "path": "/home/ada",
+            "state": state, "size_bytes": 10**10, "made_bytes": 10**10, "created_at": stamp(datetime.now(UTC)),
+            "expires_at": None, "reason": "", "boards": [], **facts,
+        }  # fmt: skip
+        return self.volumes[name]
 
     def token(self, id_: str, **facts: Any) -> Json:
         self.tokens[id_] = {
@@ -492,6 +502,27 @@ class FakeFarm:
                 return 202, None
             case ("GET", "roots", name):
                 return self.thing(method, self.roots, name, "root", body)
+            case ("GET", "volumes"):
+                return 200, list(self.volumes.values())
+            case ("POST", "volumes"):
+                return 201, self.volume(body.pop("name"), "making", **body)
+            case ("PATCH", "volumes", name):
+                self.thing("GET", self.volumes, name, "volume", None)
+                self.volumes[name] |= body | ({"state": "making"} if "size_bytes" in body else {})
+                return 200, self.volumes[name]
+            case ("POST", "volumes", name, "restore"):
+                self.volumes[name] |= {"state": "ready"}
+                return 200, self.volumes[name]
+            case ("DELETE", "volumes", name):
+                self.thing("GET", self.volumes, name, "volume", None)
+                self.volumes[name] |= {"state": "aside"}
+                return 202, self.volumes[name]
+            case ("GET", "volumes", name):
+                answer = self.thing(method, self.volumes, name, "volume", body)
+                if self.volumes[name]["state"] == "making":
+                    state = "failed" if self.volume_reason else "ready"
+                    self.volumes[name] |= {"state": state, "reason": self.volume_reason}
+                return answer
             case ("GET", "reservations"):
                 before = int(query.get("before", 1 << 53))
                 found = [

@@ -59,6 +59,13 @@ CALLS: dict[str, list[str]] = {
     "root show": ["root", "show", "before"],
     "root keep": ["root", "keep", "before", "mine"],
     "root discard": ["root", "discard", "before", "--yes"],
+    "volume create": ["volume", "create", "data", "10GB", "--at", "/data"],
+    "volume list": ["volume", "list"],
+    "volume show": ["volume", "show", "home"],
+    "volume resize": ["volume", "resize", "home", "20GB"],
+    "volume move": ["volume", "move", "home", "/srv/home"],
+    "volume remove": ["volume", "remove", "home", "--yes"],
+    "volume restore": ["volume", "restore", "home"],
     "board add": ["board", "add", "tk1-3", "--mac", "02:00:00:00:00:03", "--address", "10.20.0.13"],
     "board describe": ["board", "describe", "tk1-1", "--tag", "camera"],
     "board list": ["board", "list"],
@@ -147,6 +154,7 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     farm.types["tk1"] = {"name": "tk1", "arch": "armhf"}
     farm.image("tiny")
     farm.root("before")
+    farm.volume("home")
     farm.groups["vision"] = {"name": "vision", "members": ["ada"]}
     farm.projects["robots"] = {"name": "robots", "members": {"ada": "member"}, "description": "", "image": ""}
     farm.reserve({"type": "tk1", "count": 3, "image": "tiny", "for_s": 3600, "kind": "queued"})

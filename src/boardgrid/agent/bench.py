@@ -14,10 +14,12 @@ from boardgrid.agent.site import World
 from boardgrid.agent.window import Window
 from boardgrid.messages import _
 from boardgrid.model.board import Boot
-from boardgrid.model.errors import Blame, Code, FarmError, Fault
+from boardgrid.model.errors import Blame, Code, FarmError, Fault, NotFound
 from boardgrid.model.next_step import Life, Seen, Step, Tree
 from boardgrid.model.wish import BoardWish, Deployed
 from boardgrid.ports import BootEntry, Export, Persona, Sighting
+
+_LOST = frozenset({Code.VOLUME_UNKNOWN, Code.STORE_DAMAGED})  # why a volume cannot be had, however often one tries
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Memory:
     made_here: bool = False  # the root was made personal by this agent, so nothing ran it before the next restart
     stops: int = 0  # that failed
     cannot_stop: bool = False
+    without: set[UUID] = field(default_factory=set)  # volumes that cannot be had: the board goes on without them
     why: FarmError | None = None  # the last thing that went wrong
 
 
@@ -71,9 +74,12 @@ class Bench:
         is_on = None if self.memory.is_reached else await self._is_on(ladder)
         life = await self._life(wished, tree, is_on)
         rungs = self._rungs(wished, is_on)
+        exported = frozenset([self._thing_of(export, wished) for export in await self._exports_to(wished)])
+        volumes = {one.volume for one in wish.volumes} if isinstance(wish, Deployed) else set()
         return Seen(
             tree=tree,
-            exported=frozenset([self._root_of(export, wished) for export in await self._exports_to(wished)]),
+            exported=exported,
+            detached=frozenset(volumes - exported - self.memory.without),
             entry=netboot.deployment if netboot else None,
             has_entries=has_entries,
             is_introduced=netboot is not None and netboot.is_current,
@@ -90,11 +96,15 @@ class Bench:
     async def _exports_to(self, wished: BoardWish) -> set[Export]:
         return {export for export in await self._world.exports.all() if export.board == wished.board.address}
 
-    def _root_of(self, export: Export, wished: BoardWish) -> UUID:
-        """The wished root, or something that is not: whatever else is offered to this board, it has to go."""
+    def _thing_of(self, export: Export, wished: BoardWish) -> UUID:
+        """The wished root or volume, or something that is not: whatever else is offered to this board has to go."""
         wish = wished.wish
-        if isinstance(wish, Deployed) and export.tree == self._world.roots.path(wish.root):
-            return wish.root
+        if isinstance(wish, Deployed):
+            if export.tree == self._world.roots.path(wish.root):
+                return wish.root
+            for one in wish.volumes:
+                if (export.tree, export.seen_as) == (self._world.volumes.path(one.volume), _seen_as(wish, one.volume)):
+                    return one.volume
         return uuid5(NAMESPACE_URL, str(export.tree))
 
     async def _is_on(self, ladder: Ladder) -> bool | None:
@@ -157,6 +167,8 @@ class Bench:
                 return await self._clone(wished)
             case Step.PERSONALISE:
                 return await self._personalise(wished)
+            case Step.ATTACH:
+                return await self._attach(wished)
             case Step.EXPORT:
                 return await self._export(wished)
             case Step.HOLD:
@@ -194,10 +206,37 @@ class Bench:
         }
         keys = (*wish.keys, self._world.public_key)
         server = self._world.facts.server
-        persona = Persona(wish.deployment, wish.hostname, keys, facts, server.ip if server else None)
+        volumes = await self._sources(wish)
+        persona = Persona(wish.deployment, wish.hostname, keys, facts, server.ip if server else None, volumes)
         await self._world.roots.personalise(wish.root, persona)
         self.memory.made_here = True
         return wish.hostname
+
+    async def _sources(self, wish: Deployed) -> dict[str, str]:
+        """Of the volumes that are on this disk, what the board mounts, by where."""
+        server = self._world.facts.server
+        if server is None or not wish.volumes:
+            return {}
+        there = await self._world.volumes.all()
+        return {one.path: f"{server.ip}:{_seen_as(wish, one.volume)}" for one in wish.volumes if one.volume in there}
+
+    async def _attach(self, wished: BoardWish) -> str:
+        """A volume that cannot be had keeps nobody from their board: its files are not lost for that."""
+        wish, world, attached = _deployed(wished), self._world, []
+        for one in wish.volumes:
+            try:
+                await world.volumes.mount(one.volume)
+            except (NotFound, Fault) as error:
+                if error.code not in _LOST:
+                    raise
+                self.memory.without.add(one.volume)
+                self._note(_("it goes on without {path}: {error}").format(path=one.path, error=error))
+                continue
+            await self._may_act()
+            tree, seen_as = world.volumes.path(one.volume), _seen_as(wish, one.volume)
+            await world.exports.add(tree, wished.board.address, seen_as, shared=True)
+            attached.append(one.path)
+        return ", ".join(attached)
 
     async def _export(self, wished: BoardWish) -> str:
         wish, board, world = _deployed(wished), wished.board, self._world
@@ -232,7 +271,8 @@ class Bench:
         if isinstance(wished.wish, Deployed):
             tree = await self._world.roots.seen(wished.wish.root)
             if tree is not None and tree.personal == wished.wish.deployment:
-                exports = {export for export in exports if self._root_of(export, wished) != wished.wish.root}
+                wanted = {wished.wish.root, *(one.volume for one in wished.wish.volumes)}
+                exports = {export for export in exports if self._thing_of(export, wished) not in wanted}
         is_open = isinstance(wished.wish, Deployed) and wished.wish.opened
         if exports and not is_open:  # whoever asks a board to write down also has it ready to restart
             await self._quiesce(wished)
@@ -318,6 +358,11 @@ class Bench:
 
     def leave_window(self) -> None:
         self._leave_window()
+
+
+def _seen_as(wish: Deployed, volume: UUID) -> PurePosixPath:
+    """A volume has another path for each deployment: what a board knew of an earlier one leads nowhere."""
+    return PurePosixPath("/v") / f"{wish.deployment}-{volume}"
 
 
 def _deployed(wished: BoardWish) -> Deployed:

@@ -4,7 +4,19 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from boardgrid.model.board import Site
-from boardgrid.ports import Admission, Clock, Controller, Drivers, Exports, HostKeys, Images, Netboot, Roots, Sightings
+from boardgrid.ports import (
+    Admission,
+    Clock,
+    Controller,
+    Drivers,
+    Exports,
+    HostKeys,
+    Images,
+    Netboot,
+    Roots,
+    Sightings,
+    Volumes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class World:
     facts: Site
     images: Images
     roots: Roots
+    volumes: Volumes
     exports: Exports
     netboot: Netboot
     sightings: Sightings

@@ -20,6 +20,7 @@ from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.ssh_key import fingerprint_of
 from boardgrid.model.user import Asker, Invitation, NewInvitation, NewToken, Role, Scope, Token, User
+from boardgrid.model.volume import VolumeState
 from boardgrid.services.feeds import NewFeed
 from boardgrid.services.views import (
     BlockView,
@@ -30,6 +31,7 @@ from boardgrid.services.views import (
     ReservationView,
     RootView,
     SeatView,
+    VolumeView,
 )
 
 # --- people
@@ -357,6 +359,41 @@ class RootOut(BaseModel):
             created_at=root.created_at,
             expires_at=root.expires_at,
             board=view.board,
+        )
+
+
+class VolumeOut(BaseModel):
+    id: UUID
+    name: str
+    user: str = Field(description="Whose it is; empty: a project's.")
+    project: str = Field(description="Whose it is; empty: a user's.")
+    site: str
+    path: str = Field(description="Where boards mount it.")
+    state: VolumeState
+    size_bytes: int = Field(description="How much may be written to it, once it is ready.")
+    made_bytes: int = Field(description="How large it is now; 0: it is not there yet.")
+    created_at: datetime
+    expires_at: datetime | None = Field(description="Of one that was removed: its files go then.")
+    reason: str = Field(description="Why it could not be made, or not be made larger.")
+    boards: tuple[str, ...] = Field(description="That have it.")
+
+    @classmethod
+    def of(cls, view: VolumeView) -> Self:
+        volume = view.volume
+        return cls(
+            id=volume.id,
+            name=volume.name,
+            user=view.user,
+            project=view.project,
+            site=volume.site,
+            path=volume.path,
+            state=volume.state,
+            size_bytes=volume.size_bytes,
+            made_bytes=volume.made_bytes,
+            created_at=volume.created_at,
+            expires_at=volume.expires_at,
+            reason=volume.reason,
+            boards=view.boards,
         )
 
 

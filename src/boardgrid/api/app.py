@@ -27,6 +27,7 @@ from boardgrid.api import (
     rules,
     shelf,
     sso,
+    volumes,
 )
 from boardgrid.api.envelope import Envelope
 from boardgrid.api.problem import Problem
@@ -82,6 +83,7 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
         audit,
         shelf,
         images,
+        volumes,
         diffs,
         blocks,
         rules,

@@ -376,3 +376,16 @@ class LinkIn(Body):
 
 class EnterIn(Body):
     code: Line
+
+
+class VolumeIn(Body):
+    name: Line
+    size_bytes: int = Field(ge=0, le=1 << 62, description="How much may be written to it.")
+    project: Line = Field("", description="Whose it is; left out: one's own.")
+    path: Line = Field("", description="Where boards mount it; left out: /home and one's name, of a project /data.")
+    site: Line = Field("", description="May be left out where the farm has one site.")
+
+
+class VolumeChangeIn(Body):
+    size_bytes: int | None = Field(None, ge=0, le=1 << 62, description="Never less than it has.")
+    path: Line | None = None

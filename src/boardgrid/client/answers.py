@@ -211,6 +211,7 @@ class Limits:
     ahead_s: float | None = None
     awaited_images: int | None = None
     image_bytes: int | None = None
+    volume_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,7 @@ class Usage:
     waiting: int = 0
     awaited_images: int = 0
     image_bytes: int = 0
+    volume_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +412,23 @@ class Root:
     created_at: datetime
     expires_at: datetime | None = None
     board: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    id: UUID
+    name: str
+    user: str  # empty: a project's
+    project: str
+    site: str
+    path: str
+    state: str
+    size_bytes: int
+    made_bytes: int
+    created_at: datetime
+    expires_at: datetime | None = None
+    reason: str = ""
+    boards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

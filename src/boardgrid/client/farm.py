@@ -676,6 +676,34 @@ class Farm:
     def discard_root(self, name: str) -> None:
         self._call("DELETE", "roots", name)
 
+    def volumes(self) -> tuple[answers.Volume, ...]:
+        """One's own and those of one's projects, but for those that are gone."""
+        return self._list(answers.Volume, "volumes")
+
+    def volume(self, name: str) -> answers.Volume:
+        return self._get(answers.Volume, "volumes", name)
+
+    def create_volume(
+        self, name: str, size_bytes: int, *, project: str = "", path: str = "", site: str = ""
+    ) -> answers.Volume:
+        """Have a volume made; boards that are given out when it is ready mount it."""
+        wanted = {"name": name, "size_bytes": size_bytes, "project": project, "path": path, "site": site}
+        return self._post(answers.Volume, {key: value for key, value in wanted.items() if value}, "volumes")
+
+    def change_volume(self, name: str, *, size_bytes: int | None = None, path: str | None = None) -> answers.Volume:
+        """Make a volume larger, or have it mounted elsewhere."""
+        wanted = {"size_bytes": size_bytes, "path": path}
+        body = {key: value for key, value in wanted.items() if value is not None}
+        return decoded_or_foreign(answers.Volume, self._call("PATCH", "volumes", name, json=body))
+
+    def remove_volume(self, name: str) -> answers.Volume:
+        """Its files are kept for some days."""
+        return decoded_or_foreign(answers.Volume, self._call("DELETE", "volumes", name))
+
+    def restore_volume(self, name: str) -> answers.Volume:
+        """Have one back that was removed."""
+        return self._post(answers.Volume, {}, "volumes", name, "restore")
+
     # --- who has what
 
     def reservations(self, *, everyone: bool = False, running: bool = False) -> tuple[answers.Reservation, ...]:

@@ -41,6 +41,7 @@ LEAVES = {
     "events": Leaf(f"{_COMMANDS}.events:events", "Show the history of boards."),
     "image": Leaf(f"{_COMMANDS}.image:image", "Import, show, describe, verify, export and remove images."),
     "root": Leaf(f"{_COMMANDS}.root:root", "Show, keep and discard the roots of your deployments."),
+    "volume": Leaf(f"{_COMMANDS}.volume:volume", "File systems of yours that each board you hold mounts."),
     "board": Leaf(f"{_COMMANDS}.board:board", "Add, describe, show and remove boards."),
     "board-type": Leaf(f"{_COMMANDS}.board_type:board_type", "Add, show and remove board types."),
     "site": Leaf(f"{_COMMANDS}.site:site", "Show the places where boards stand."),
@@ -60,8 +61,10 @@ LEAVES = {
     "up": Leaf(f"{_COMMANDS}.server:up", "Run a farm on this machine."),
     "down": Leaf(f"{_COMMANDS}.server:down", "End the farm that runs on this machine."),
     "admin": Leaf(f"{_COMMANDS}.server:admin", "Make admins, on the controller's machine."),
-    "backup": Leaf(f"{_COMMANDS}.server:backup", "Write the farm's records to a file, while it runs."),
-    "restore": Leaf(f"{_COMMANDS}.server:restore", "Put a backup's records in the place of the farm's."),
+    "backup": Leaf(f"{_COMMANDS}.server:backup", "Write the farm's records and volumes to files, while it runs."),
+    "restore": Leaf(
+        f"{_COMMANDS}.server:restore", "Put a backup's records in the place of the farm's, and bring volumes back."
+    ),
     "agent": Leaf(f"{_COMMANDS}.server:agent"),
     "controller": Leaf(f"{_COMMANDS}.server:controller"),
     "gateway": Leaf(f"{_COMMANDS}.server:gateway"),

@@ -129,6 +129,11 @@ def adaptations() -> tuple[Adaptation, ...]:
             _("systemd-timesyncd asks the farm's server first, and fake-hwclock begins at the time of the deployment"),
         ),
         Adaptation(
+            "volumes",
+            (*deploying, *capturing),
+            _("/etc/fstab mounts the volumes of who holds the board; a capture takes those lines out"),
+        ),
+        Adaptation(
             "no-keys-left",
             capturing,
             _("no authorized_keys in any home, and no /etc/boardgrid: who was let in stays outside"),

@@ -64,6 +64,7 @@ class Code(StrEnum):
     IMAGE_UNKNOWN = "image.unknown"
     ERRAND_UNKNOWN = "errand.unknown"
     ROOT_UNKNOWN = "root.unknown"
+    VOLUME_UNKNOWN = "volume.unknown"
     RESERVATION_UNKNOWN = "reservation.unknown"
     DEPLOYMENT_UNKNOWN = "deployment.unknown"
     ORDER_UNKNOWN = "order.unknown"

@@ -19,7 +19,19 @@ from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import Image, ImageState, Kernel, Manifest, NfsBoot
 from boardgrid.model.question import Question
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, QuestionWish, RootWish, Wish
+from boardgrid.model.volume import Volume, VolumeState
+from boardgrid.model.wish import (
+    BoardWish,
+    Deployed,
+    Gone,
+    ImageWish,
+    Parked,
+    PowerOrder,
+    QuestionWish,
+    RootWish,
+    VolumeWish,
+    Wish,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,17 @@ def image_wish(image: Image) -> ImageWish | None:
             return ImageWish(image.id, image.source, image.making)
         case ImageState.GOING:
             return ImageWish(image.id, None)
+        case _:
+            return None
+
+
+def volume_wish(volume: Volume) -> VolumeWish | None:
+    """The wish for a volume that is to be made, to grow or to go, which waits until no board has it."""
+    match volume.state:
+        case VolumeState.MAKING:
+            return VolumeWish(volume.id, volume.size_bytes, is_there=volume.made_bytes > 0)
+        case VolumeState.GOING:
+            return VolumeWish(volume.id, None)
         case _:
             return None
 

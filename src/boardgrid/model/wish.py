@@ -11,6 +11,14 @@ from boardgrid.model.question import Asked
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeMount:
+    """A volume, and where a board mounts it beside its root."""
+
+    volume: UUID
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deployed:
     """The board runs this root; once *opened* it is its user's, and nothing is healed unasked."""
 
@@ -26,6 +34,7 @@ class Deployed:
     image_ref: str = ""
     reservation: int = 0
     is_kept: bool = False  # the root was kept aside: it is there, and never made anew
+    volumes: tuple[VolumeMount, ...] = ()  # of its user, and of the project that it is reserved for
     kind: Literal["deployed"] = "deployed"
 
     @property
@@ -89,6 +98,15 @@ class ImageWish:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeWish:
+    """A volume that should be made, or made larger, or (without a size) should go. Any other is left as it is."""
+
+    volume: UUID
+    size_bytes: int | None
+    is_there: bool = False  # it has files of people: it is never made anew
+
+
+@dataclass(frozen=True, slots=True)
 class ErrandWish:
     """Not among the wishes for images: an agent that knows no errands would take it for an image that is to go."""
 
@@ -116,6 +134,7 @@ class SiteWishes:
     images: tuple[ImageWish, ...] = ()
     errands: tuple[ErrandWish, ...] = ()
     questions: tuple[QuestionWish, ...] = ()
+    volumes: tuple[VolumeWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

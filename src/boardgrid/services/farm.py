@@ -40,6 +40,7 @@ from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
 from boardgrid.services.upkeep import Upkeep
+from boardgrid.services.volumes import Volumes
 from boardgrid.services.wastebasket import KEPT_FOR, Wastebasket
 
 
@@ -57,6 +58,7 @@ class Farm:
     wastebasket: Wastebasket
     errands: Errands
     roots: Roots
+    volumes: Volumes
     questions: Questions
     checkpoints: Checkpoints
     booking: Booking
@@ -111,6 +113,7 @@ class Farm:
             wastebasket,
             errands,
             Roots(desk),
+            Volumes(desk),
             Questions(desk),
             Checkpoints(desk),
             Booking(desk, root_bytes),

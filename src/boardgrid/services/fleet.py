@@ -10,9 +10,10 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.image import BlobSource, ImageState
-from boardgrid.model.planning import image_wish, question_wish, root_wish
+from boardgrid.model.planning import image_wish, question_wish, root_wish, volume_wish
 from boardgrid.model.report import Report
 from boardgrid.model.root import RootState
+from boardgrid.model.volume import VolumeState
 from boardgrid.model.wish import Lease, SiteWishes
 from boardgrid.ports import SiteState, Snapshot, wishes_of
 from boardgrid.services.desk import Desk
@@ -156,6 +157,7 @@ def _wishes(records: Snapshot, state: SiteState) -> SiteWishes:
     types = {one.name: one.plain for one in records.board_types()}
     going = records.roots(site=site, states={RootState.GOING})
     images = records.images(site=site, states={ImageState.BUILDING, ImageState.GOING})
+    volumes = records.volumes(site=site, states={VolumeState.MAKING, VolumeState.GOING})
     return SiteWishes(
         state.version,
         tuple(one.as_wish(types[one.board.type]) for one in records.boards(site=site)),
@@ -163,4 +165,5 @@ def _wishes(records: Snapshot, state: SiteState) -> SiteWishes:
         tuple(wish for wish in map(image_wish, images) if wish),
         errand_wishes(records, site),
         tuple(wish for wish in map(question_wish, records.questions(site=site)) if wish),
+        tuple(wish for wish in map(volume_wish, volumes) if wish),
     )

@@ -16,6 +16,7 @@ from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import drop_order, free_root_name
 from boardgrid.services.finding import board_type
+from boardgrid.services.mounting import mounts_for
 from boardgrid.services.roots import check_aside
 from boardgrid.services.shelf import check_same_site
 from boardgrid.services.showing import as_utc
@@ -66,6 +67,7 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
         created_at=work.now,
     )
     site = work.tx.site(board.site)
+    volumes, without = mounts_for(work.tx, reservation, board.site)
     wish = Deployed(
         deployment=deployment.id,
         root=root.id,
@@ -78,6 +80,7 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
         image_ref=image.ref,
         reservation=reservation.number,
         is_kept=kept is not None and any(former.opened_at for former in work.tx.deployments(root=kept.id)),
+        volumes=volumes,
     )
     if standing.order is not None:
         drop_order(work, standing.order.id, _("{board} was given to a user first").format(board=board.name))
@@ -90,6 +93,8 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
     work.save(given)
     told = _("{user} holds it until {until}").format(user=user.name, until=as_utc(reservation.window.end))
     work.note_board(given, "reservation", Phase.BEGAN, told, reservation=reservation.number, owner=reservation.user)
+    for told in without:
+        work.note_board(given, "volume", Phase.NOTED, told, reservation=reservation.number, owner=reservation.user)
     log.info("board.given", reservation=reservation.number, board=board.name, user=user.name, image=image.ref)
 
 

@@ -29,9 +29,11 @@ from boardgrid.model.report import (
     RootReport,
     SiteReport,
     StepReport,
+    VolumeReport,
 )
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import RootState
+from boardgrid.model.volume import VolumeState
 from boardgrid.model.wish import Deployed, Gone, Parked
 from boardgrid.ports import EVENTS, Activity, Doing, Health
 from boardgrid.services.desk import Work
@@ -39,6 +41,7 @@ from boardgrid.services.ending import after_capture, end
 from boardgrid.services.errands import errand_ended, forget_doing
 from boardgrid.services.seating import seat_again
 from boardgrid.services.unfolding import evict, hand_on, offer
+from boardgrid.services.volumes import note_volume
 
 # A board or an image may make the agent tell anything: what is recorded of it is bounded.
 _WORDS_MOST = 2000
@@ -64,6 +67,8 @@ def heard(work: Work, site: str, report: Report) -> bool:
             return _root(work, site, report)
         case ImageReport():
             return _image(work, site, report)
+        case VolumeReport():
+            return _volume(work, site, report)
         case ErrandReport():
             return _errand(work, site, report)
         case ProgressReport():
@@ -328,6 +333,40 @@ def _bounded(told: Difference) -> Difference:
         for one in told.packages[:_PATHS_MOST]
     )
     return replace(told, paths=paths, packages=packages, packages_by=told.packages_by[:_STEP_MOST])
+
+
+def _volume(work: Work, site: str, report: VolumeReport) -> bool:
+    volume = work.tx.volume(report.volume)
+    if volume is None or volume.site != site:
+        return False
+    is_gone, is_made = report.size_bytes is None, report.code is None and not report.reason
+    told, outcome = "", Outcome.OK
+    match volume.state:
+        case VolumeState.GOING if is_gone:
+            volume, told = replace(volume, state=VolumeState.GONE), _("volume {volume} is gone")
+        case VolumeState.MAKING | VolumeState.ASIDE if is_made and not is_gone:
+            volume = replace(volume, made_bytes=report.size_bytes or 0, reason="")
+            if volume.state is VolumeState.MAKING and volume.made_bytes == volume.size_bytes:
+                volume, told = replace(volume, state=VolumeState.READY), _("volume {volume} is ready")
+        case VolumeState.MAKING if report.size_bytes == volume.size_bytes:
+            reason = report.reason[:_WORDS_MOST] or _("nobody knows why")
+            is_there = volume.made_bytes > 0
+            volume = replace(
+                volume,
+                state=VolumeState.READY if is_there else VolumeState.FAILED,
+                size_bytes=volume.made_bytes if is_there else volume.size_bytes,
+                reason=reason,
+            )
+            told = _("volume {volume} could not be made larger: {reason}")
+            if not is_there:
+                told = _("volume {volume} could not be made: {reason}")
+            outcome = Outcome.FAILED
+        case _:
+            return True  # told once more, or of a size that is not asked for any more
+    work.save(volume)
+    if told:
+        note_volume(work, volume, told.format(volume=volume.name, reason=volume.reason), outcome)
+    return True
 
 
 # --- the site

@@ -10,6 +10,7 @@ from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.images import StoredImages
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
+from boardgrid.adapters.store.volumes import StoredVolumes
 from boardgrid.model.image import BlobSource, Manifest, PathSource
 from boardgrid.ports import Persona, Shell
 from boardgrid.testing import FakeBlobs
@@ -37,6 +38,7 @@ class Bench:
         self.blobs = FakeBlobs()
         self.store = Store(self.folder, self.shell, promise=self.promise)
         self.roots = StoredRoots(self.store)
+        self.volumes = StoredVolumes(self.store)
         self.images = StoredImages(
             self.store,
             self.roots,

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 IN_IMAGES = {Moment.IMPORT: IMPORT, Moment.CAPTURE: CAPTURE}
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 UNITS = "lib/systemd/system"
+VOLUME = "10.20.0.1:/v/0192f3a1-0000-7000-8000-000000000001-0192f3a1-0000-7000-8000-000000000002"
 TENANT = Tenant(
     hostname="tk1-1.lab.boardgrid",
     machine_id="0123456789abcdef0123456789abcdef",
@@ -29,6 +30,7 @@ TENANT = Tenant(
     facts={"BOARD": "tk1-1"},
     host_key={"openssh": "PRIVATE", "public": "ssh-ed25519 AAAAhost", "dropbear": "AAAA"},
     server="10.20.0.1",
+    volumes={"/data": VOLUME},
     now="2026-11-22 10:00:00",
 )
 
@@ -221,6 +223,14 @@ CASES = (
         )
         for moment in IN_IMAGES
     ),
+    Case(
+        "volumes",
+        Moment.CAPTURE,
+        lambda tree: files(
+            tree, {"etc/fstab": f"{VOLUME}\t/data\tnfs\tdefaults\t0\t0\nproc /proc proc defaults 0 0\n"}
+        ),
+        lambda tree: (tree / "etc/fstab").read_text() == "proc /proc proc defaults 0 0\n",
+    ),
     Case("no-keys-left", Moment.CAPTURE, lambda tree: files(tree, KEYS_LEFT), _gone(*KEYS_LEFT)),
     Case(
         "no-history",
@@ -376,6 +386,7 @@ DEPLOYED: Mapping[str, tuple[Mapping[str, str], str, str]] = {
         "etc/systemd/timesyncd.conf.d/90-boardgrid.conf",
         "NTP=10.20.0.1 ",
     ),
+    "volumes": ({}, "etc/fstab", f"{VOLUME}\t/data\tnfs"),
 }
 
 

@@ -25,6 +25,7 @@ from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
+from boardgrid.model.volume import Volume
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
 from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, SiteState
@@ -175,6 +176,7 @@ IMAGES = _same(schema.images, Image, "id")
 ERRANDS = _same(schema.errands, Errand, "id")
 DOINGS = _same(schema.doings, Doing, "thing")
 ROOTS = _same(schema.roots, Root, "id")
+VOLUMES = _same(schema.volumes, Volume, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
 ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, "order.id")
@@ -205,6 +207,7 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Errand: ERRANDS,
     Doing: DOINGS,
     Root: ROOTS,
+    Volume: VOLUMES,
     Reservation: RESERVATIONS,
     Deployment: DEPLOYMENTS,
     OrderRecord: ORDERS,

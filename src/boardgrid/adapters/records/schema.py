@@ -43,6 +43,7 @@ from boardgrid.model.reservation import Block, Group, Kind, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Role, Scope
+from boardgrid.model.volume import VolumeState
 from boardgrid.model.wish import Wish
 
 metadata = MetaData(
@@ -378,6 +379,31 @@ Index(
     "uq_roots_owner_name",
     roots.c.owner,
     roots.c.name,
+    unique=True,
+    sqlite_where=text("state <> 'gone'"),
+    postgresql_where=text("state <> 'gone'"),
+)
+
+volumes = Table(
+    "volumes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("user", Uuid, ForeignKey("users.id"), index=True),
+    Column("project", Uuid, ForeignKey("projects.id"), index=True),
+    Column("site", Text, ForeignKey("sites.name"), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("state", Worded(VolumeState), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("made_bytes", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("reason", Text, nullable=False),
+    Index("ix_volumes_site_state", "site", "state"),
+)
+Index(
+    "uq_volumes_name",
+    volumes.c.name,
     unique=True,
     sqlite_where=text("state <> 'gone'"),
     postgresql_where=text("state <> 'gone'"),

@@ -29,6 +29,7 @@ from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
+from boardgrid.model.volume import Volume, VolumeState
 from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, Revisions, SiteState
 
 T = TypeVar("T")
@@ -179,7 +180,7 @@ class SqlSnapshot:
         # tk1-2 before tk1-10: names of one type differ in their number, which has no leading zero
         return self._all(rows.BOARDS, "type", "length(name)", "name", equal={"site": site, "type": board_type})
 
-    # --- images and roots
+    # --- images, roots and volumes
 
     def image(self, image_id: UUID) -> Image | None:
         return self._one(rows.IMAGES, image_id)
@@ -220,6 +221,21 @@ class SqlSnapshot:
     ) -> list[Root]:
         equal = {"name": name, "owner": owner, "site": site, "image": image}
         return self._all(rows.ROOTS, "name", "id", equal=equal, among={"state": states})
+
+    def volume(self, volume_id: UUID) -> Volume | None:
+        return self._one(rows.VOLUMES, volume_id)
+
+    def volumes(
+        self,
+        *,
+        name: str | None = None,
+        user: UUID | None = None,
+        project: UUID | None = None,
+        site: str | None = None,
+        states: Collection[VolumeState] | None = None,
+    ) -> list[Volume]:
+        equal = {"name": name, "user": user, "project": project, "site": site}
+        return self._all(rows.VOLUMES, "name", "id", equal=equal, among={"state": states})
 
     def question(self, question_id: UUID) -> Question | None:
         return self._one(rows.QUESTIONS, question_id)

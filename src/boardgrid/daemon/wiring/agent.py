@@ -23,6 +23,7 @@ from boardgrid.adapters.sightings import NetworkSightings
 from boardgrid.adapters.store.images import StoredImages
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
+from boardgrid.adapters.store.volumes import StoredVolumes
 from boardgrid.agent.agent import Agent
 from boardgrid.agent.site import Pace, World
 from boardgrid.daemon.config import Config
@@ -91,6 +92,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
         facts=site,
         images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs, boot_parts=parts),
         roots=roots,
+        volumes=StoredVolumes(store),
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
         netboot=NetbootFiles(shell, site, layout.tftp, hosts, parts),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from boardgrid.adapters.store.adaptations import disks, identity, network, programs, traces
+from boardgrid.adapters.store.adaptations import disks, identity, network, programs, traces, volumes
 from boardgrid.adapters.store.adaptations.hand import Hand
 from boardgrid.adapters.store.adaptations.identity import Tenant
 from boardgrid.adapters.store.limits import shown
@@ -35,9 +35,11 @@ DEPLOY: Mapping[str, Callable[[Hand, Tenant], None]] = {
     "keep-network-up": network.keep_network_up,
     "nfs-identity": network.nfs_identity,
     "time-from-server": network.time_from_server,
+    "volumes": volumes.mount_volumes,
 }
 CAPTURE: Mapping[str, Callable[[Hand], None]] = {
     "room-for-containers": programs.no_room_for_containers,
+    "volumes": volumes.no_volumes,
     "fresh-machine-id": identity.no_machine_id,
     "fresh-host-keys": identity.no_host_keys,
     "no-keys-left": traces.no_keys_left,

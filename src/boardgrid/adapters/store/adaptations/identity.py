@@ -4,7 +4,7 @@ import base64
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from boardgrid.adapters.store.adaptations.hand import CONFIG_BYTES, Hand
 from boardgrid.adapters.store.tree import TreeDir
@@ -26,6 +26,7 @@ class Tenant:
     facts: Mapping[str, str]
     host_key: Mapping[str, str]  # ``openssh``, ``public`` and ``dropbear`` (base64)
     server: str = ""  # the farm's address on the boards' network; empty: not known
+    volumes: Mapping[str, str] = field(default_factory=dict)  # what it mounts over NFS ("10.0.0.1:/v/...") by where
     now: str = ""  # as fake-hwclock writes it: "2026-11-22 10:00:00"
 
 
