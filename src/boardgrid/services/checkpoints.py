@@ -8,7 +8,7 @@ from boardgrid.messages import _
 from boardgrid.model.access import can
 from boardgrid.model.deployment import DeploymentState
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import CheckpointSource, Image, ImageState
+from boardgrid.model.image import CheckpointSource, Image, ImageState, version_after
 from boardgrid.model.name import checked
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
