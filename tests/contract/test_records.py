@@ -16,6 +16,7 @@ from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
+from boardgrid.model.kit import BootKit, KitFile, kit_file_id
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
@@ -105,6 +106,7 @@ RESERVATION = Reservation(
 MAINTENANCE = Maintenance(
     3, (Group(board="tk1-1"), Group(type="tk1", where="ram_mb > 1")), Window(AT, AT + HOUR), "new fans", AT
 )
+KIT = BootKit(uuid4(), BlobSource("e" * 64, 5), modules=BlobSource("f" * 64, 1 << 40), release="6.9", append="quiet")
 DEPLOYMENT = Deployment(
     uuid4(),
     1,
@@ -119,6 +121,7 @@ DEPLOYMENT = Deployment(
     "reason",
     Code.BOARD_SILENT,
     "hint",
+    KIT,
 )
 WISH = Deployed(DEPLOYMENT.id, ROOT.id, IMAGE.id, 4 << 30, "tk1-1.lab", ADA.ssh_keys, KERNEL, True, "ada", "tiny:1", 1)
 BOARD = Board(
@@ -135,6 +138,7 @@ BOARD = Board(
     PROPERTIES,
     frozenset({"camera", "rack.2"}),
 )
+WISH_AGAIN = replace(WISH, is_again=True, kit=KIT, is_once=True, then=BootKit(uuid4(), from_root=True))
 STANDING = Standing(BOARD, 5, WISH, True, DEPLOYMENT.id, PowerOrder(uuid4(), Act.CYCLE))
 ORDER = OrderRecord(PowerOrder(uuid4(), Act.RESET), "tk1-1", ADA.id, AT, True, "the outlet is dead")
 HEALTH = Health("tk1-1", Power.ON, Voice.OTHER, AT)
@@ -153,11 +157,12 @@ WEBHOOK = Webhook("0123456789abcdef", ADA.id, "https://chat.example.org/x", "s3c
 NOTICE = Notice(Occasion.MOVED, AT, 1, "ada", ("tk1-1",), AT, AT + HOUR, "why", AT + HOUR)
 POSTING = Posting(uuid4(), NOTICE, AT, AT + HOUR, ADA.id, None, 3)
 FEED = Feed("0123456789abcdef", "d" * 64, ADA.id, "tk1-1", AT)
+KIT_FILE = KitFile(kit_file_id(ADA.id, "e" * 64), ADA.id, "e" * 64, 1 << 40, AT)
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER,
-    HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
+    HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK, KIT_FILE,
 )  # fmt: skip
 
 
@@ -203,6 +208,7 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.posting(POSTING.id),
             snapshot.feed(FEED.id),
             snapshot.join_link(LINK.id),
+            snapshot.kit_file(KIT_FILE.id),
         )
 
 
@@ -242,7 +248,7 @@ def test_a_thing_that_is_saved_again_is_changed_and_keeps_what_refers_to_it(full
         assert snapshot.user_with_key("ssh-ed25519 AAAA") is None
 
 
-@pytest.mark.parametrize("wish", [Parked(), Gone(), WISH, replace(WISH, kernel=None, keys=())])
+@pytest.mark.parametrize("wish", [Parked(), Gone(), WISH, replace(WISH, kernel=None, keys=()), WISH_AGAIN])
 def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> None:
     with full.write() as tx:
         tx.save(replace(STANDING, wish=wish))
