@@ -18,7 +18,7 @@ from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.roots import StoredRoots
-from boardgrid.adapters.store.store import Store, Sweep
+from boardgrid.adapters.store.store import ALONE, Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
@@ -27,8 +27,6 @@ from boardgrid.ports import Blobs, BootFiles
 
 log = structlog.get_logger()
 
-_ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
-_PRIVATE = ("--propagation", "private")
 _MEMORY_BYTES = 4 << 30  # of each program that makes an image
 
 
@@ -138,9 +136,7 @@ class StoredImages:
             "-m",
             "boardgrid.adapters.store.making",
         )
-        said = await self._store.shell.run(
-            *_ALONE, *_PRIVATE, *program, timeout_s=self._make_s, stdin=json.dumps(order).encode()
-        )
+        said = await self._store.shell.run(*ALONE, *program, timeout_s=self._make_s, stdin=json.dumps(order).encode())
         heard(said)
 
     # --- kept

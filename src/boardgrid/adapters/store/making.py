@@ -25,11 +25,10 @@ from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.scrub import scrub
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 from boardgrid.adapters.store.unpack import unpack
-from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
+from boardgrid.adapters.store.workroom import Disk, Workroom, let_go_of_others, mount_private, no_room
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
-from boardgrid.mounts import mount_points
 
 _NEARLY = 1 << 20
 _LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is scrubbed
@@ -46,7 +45,7 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         FarmError: as ``Images.build``.
     """
     draft, place = Path(order["draft"]), ImagePlace(Path(order["place"]))
-    _let_go_of_others(order["store"], order.get("root"))
+    let_go_of_others(order["store"], order.get("root"))
     limits = Limits(**order["limits"])
     disk = Disk(draft, order["reserved_bytes"])
     os.umask(0o022)
@@ -85,17 +84,6 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     done.folder.rename(place.folder)
     _write_down(place.folder.parent, deep=False)
     return {}
-
-
-def _let_go_of_others(store: str, kept: str | None) -> None:
-    """
-    Unmount, for this program alone, what else is mounted in the store.
-
-    The namespace began as a copy of its caller's: a root that is removed meanwhile would live on in here.
-    """
-    inside = [point for point in mount_points() if point.startswith(f"{store}/") and point != kept]
-    if inside:
-        subprocess.run(["umount", "--lazy", *inside], check=True, stdin=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager

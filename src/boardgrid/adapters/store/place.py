@@ -81,8 +81,23 @@ class Places:
     def root_going(self, root: UUID) -> RootPlace:
         return RootPlace(self.folder / "roots" / f"{_GOING}{root}")
 
+    def kit(self, kit: UUID) -> Path:
+        return self.folder / "kits" / str(kit)
+
+    def kit_draft(self, kit: UUID) -> Path:
+        return self.folder / "kits" / f"{_DRAFT}{kit}"
+
+    def kit_going(self, kit: UUID) -> Path:
+        return self.folder / "kits" / f"{_GOING}{kit}"
+
     def roots(self) -> list[UUID]:
-        folder = self.folder / "roots"
+        return self._all("roots")
+
+    def kits(self) -> list[UUID]:
+        return self._all("kits")
+
+    def _all(self, kind: str) -> list[UUID]:
+        folder = self.folder / kind
         if not folder.is_dir():
             return []
         found = []
@@ -98,7 +113,7 @@ class Places:
         return [*map(self.root, self.roots()), *map(RootPlace, self.leftovers("roots"))]
 
     def leftovers(self, kind: str) -> list[Path]:
-        """What was being made or removed, among *kind* (images or roots): now, or by one that was killed in it."""
+        """What was being made or removed, among *kind* (images, roots, kits): now, or by one that was killed in it."""
         folder = self.folder / kind
         if not folder.is_dir():
             return []

@@ -303,6 +303,13 @@ class StoredRoots:
                 if not was_mounted:
                     await self._unmount(root)
 
+    async def check_there(self, root: UUID) -> None:
+        """
+        Raises:
+            NotFound: ROOT_UNKNOWN.
+        """
+        await self._meta(root)
+
     async def need_of(self, image: UUID) -> str:
         """Why this image cannot go: which root would be lost without it, or may be. Empty where none would."""
         need = await asyncio.to_thread(self._need_of, image)

@@ -24,6 +24,11 @@ log = structlog.get_logger()
 # ioctl_iflags(2)
 _GET_FLAGS, _SET_FLAGS, _NO_COPY_ON_WRITE = 0x80086601, 0x40086602, 0x00800000
 
+# How a program is started that mounts what nobody else is to see, and leaves nothing behind.
+ALONE = (
+    *("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"),
+    *("--propagation", "private"),
+)
 MOUNT_S = 120.0  # a file system that was not unmounted cleanly replays its journal first
 
 
@@ -45,7 +50,7 @@ class Store:
     def __init__(self, folder: Path, shell: Shell, *, promise: bool = True) -> None:
         self.places = Places(folder.resolve())
         self.shell, self.promise = shell, promise
-        for kind in ("images", "roots"):
+        for kind in ("images", "roots", "kits"):
             (self.places.folder / kind).mkdir(mode=0o700, exist_ok=True)
         _write_in_place(self.places.folder / "roots")
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
