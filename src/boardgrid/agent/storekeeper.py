@@ -85,6 +85,7 @@ class Storekeeper:
             is_done &= await self._try(self._discard(gone.root))
         for root in await self._mounted():
             is_done &= await self._try(self._rest(root))
+        is_done &= await self._try(self._forget_kits())
         return is_done & await self._try(self._tell_site())
 
     async def _try(self, work: Awaitable[bool]) -> bool:
@@ -149,6 +150,19 @@ class Storekeeper:
 
     def _captured(self) -> set[UUID]:
         return {one.source.root for one in self._wishes.images if isinstance(one.source, RootSource)}
+
+    async def _forget_kits(self) -> bool:
+        """What no board is to boot with any more."""
+        if not self._wishes.version:
+            return True
+        for kit in await self._world.kits.all():
+            await self._lease.held()
+            if kit not in self._wished_kits():
+                await self._world.kits.remove(kit)
+        return True
+
+    def _wished_kits(self) -> set[UUID]:
+        return {kit.id for one in self._wishes.boards if isinstance(one.wish, Deployed) for kit in one.wish.kits}
 
     # --- images
 

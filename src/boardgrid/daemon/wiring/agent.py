@@ -21,6 +21,7 @@ from boardgrid.adapters.netboot.hosts import DhcpHosts
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.sightings import NetworkSightings
 from boardgrid.adapters.store.images import StoredImages
+from boardgrid.adapters.store.kits import StoredKits
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
 from boardgrid.agent.agent import Agent
@@ -90,6 +91,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
         facts=site,
         images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs),
         roots=roots,
+        kits=StoredKits(store, roots, controller),
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
         netboot=NetbootFiles(shell, site, layout.tftp, hosts, config.agent.holding or layout.holding),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
