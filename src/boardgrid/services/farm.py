@@ -29,6 +29,7 @@ from boardgrid.services.notices import Notices
 from boardgrid.services.orders import Orders
 from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
+from boardgrid.services.restarting import Restarting
 from boardgrid.services.roots import Roots
 from boardgrid.services.rosters import Rosters
 from boardgrid.services.ruling import Ruling
@@ -50,6 +51,7 @@ class Farm:
     catalog: Catalog
     roots: Roots
     booking: Booking
+    restarting: Restarting
     blocks: Blocks
     orders: Orders
     upkeep: Upkeep
@@ -97,6 +99,7 @@ class Farm:
             Catalog(desk),
             Roots(desk),
             Booking(desk, root_bytes),
+            Restarting(desk),
             Blocks(desk, root_bytes),
             Orders(desk),
             Upkeep(desk, idling or Idling()),

@@ -11,6 +11,7 @@ from boardgrid.services.desk import Desk, Work
 from boardgrid.services.ending import discard
 from boardgrid.services.idling import Idling
 from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_orders
+from boardgrid.services.restarting import forget_files, next_file_due
 from boardgrid.services.roots import promised_to
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import carry_out_due, offer
@@ -50,6 +51,7 @@ class Upkeep:
                     told = _("the content of {image} never came").format(image=image.ref)
                     work.note_thing("image", told, image.owner)
             drop_stale_orders(work)
+            forget_files(work)
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
@@ -71,6 +73,7 @@ def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
     ]
     times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
+    times.append(next_file_due(records))
     return min((one for one in times if one is not None), default=None)
 
 
