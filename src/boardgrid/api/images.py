@@ -4,10 +4,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from boardgrid.api.answers import ImageOut, RootOut
-from boardgrid.api.asking import Asker, TheFarm, TheSpool
+from boardgrid.api.asking import Asker, TheFarm, TheSpool, declared_bytes
 from boardgrid.api.bodies import ImageIn, KeepIn
-from boardgrid.messages import _
-from boardgrid.model.errors import Code, Invalid
 
 router = APIRouter(tags=["images"])
 
@@ -43,7 +41,7 @@ async def upload_image(ref: str, request: Request, farm: TheFarm, spool: TheSpoo
     """Bring the content of an image that awaits it, as the body itself: one upload of it at a time."""
     image = (await run_in_threadpool(farm.catalog.awaited, asker, ref)).image
     with spool.turn(image):
-        arrived = await spool.receive(request.stream(), _declared_bytes(request))
+        arrived = await spool.receive(request.stream(), declared_bytes(request))
         view = await run_in_threadpool(
             spool.settle,
             arrived,
@@ -81,12 +79,3 @@ def keep_root(name: str, body: KeepIn, farm: TheFarm, asker: Asker) -> ImageOut:
 def discard_root(name: str, farm: TheFarm, asker: Asker) -> RootOut:
     """Give a root up, for ever."""
     return RootOut.of(farm.roots.discard(asker, name))
-
-
-def _declared_bytes(request: Request) -> int | None:
-    declared = request.headers.get("content-length")
-    if declared is None:
-        return None
-    if not (declared.isascii() and declared.isdigit() and len(declared) < 20):
-        raise Invalid(Code.REQUEST_INVALID, _("Content-Length is no number of bytes"))
-    return int(declared)
