@@ -147,6 +147,11 @@ def remove(seat: Seat, ref: str, yes: bool) -> None:
     seat.show_end(ref, "going", _("the image {ref} goes").format(ref=ref))
 
 
+def versions(farm: Farm, name: str | None) -> tuple[Image, ...]:
+    """All versions of an image, the newest last."""
+    return tuple(sorted((image for image in farm.images() if image.name == name), key=lambda image: image.version))
+
+
 def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Image:
     """
     Wait until an image can be booted.
