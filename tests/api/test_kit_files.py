@@ -58,7 +58,7 @@ async def test_a_file_that_is_too_large_is_refused(door: Door) -> None:
 async def test_a_file_stays_in_the_spool_while_its_user_may_boot_with_it(door: Door) -> None:
     await door.ask("user", "PUT", PATH, content=KERNEL)
     farm = door.house.farm
-    door.spool.sweep(lambda: farm.catalog.blobs() | farm.restarting.blobs())
+    door.spool.sweep(lambda: farm.catalog.spooled() | farm.restarting.blobs())
     assert [file.name for file in door.spool.folder.iterdir()] == [SUM]
 
 

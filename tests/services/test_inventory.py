@@ -41,6 +41,7 @@ def test_a_new_board_is_free_at_once_for_nobody_was_ever_on_it(house: House) -> 
         ({"address": IPv4Address("10.20.0.255")}, Code.ADDRESS_INVALID),
         ({"boot": Boot.FLASHED}, Code.INVENTORY_INVALID),
         ({"nfs_path": "/NFSRoot1"}, Code.INVENTORY_INVALID),
+        ({"boot": Boot.GRUB, "nfs_path": "/NFSRoot1"}, Code.INVENTORY_INVALID),
         ({"boot": Boot.FLASHED, "nfs_path": "/a/../b"}, Code.INVENTORY_INVALID),
         ({"boot": Boot.FLASHED, "nfs_path": "/a b"}, Code.INVENTORY_INVALID),
         ({"boot": Boot.FLASHED, "nfs_path": "relative"}, Code.INVENTORY_INVALID),

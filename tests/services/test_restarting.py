@@ -58,11 +58,11 @@ def save(house: House, number: int, image: str = "mine", **how: Any) -> None:
     house.farm.restarting.save(how.pop("who", house.ada), number, image, **how)
 
 
-def mine(house: House, ref: str = "mine:1") -> Image:
+def mine(house: House, ref: str = "mine") -> Image:
     return house.farm.catalog.image(house.ada, ref).image
 
 
-def made(house: House, *, is_made: bool = True, ref: str = "mine:1") -> None:
+def made(house: House, *, is_made: bool = True, ref: str = "mine") -> None:
     """The agent has tried to make the image."""
     image = mine(house, ref).id
     why: dict[str, Any] = {} if is_made else {"code": Code.STORE_FULL, "reason": "the disk is full"}
@@ -216,7 +216,7 @@ def test_a_release_while_it_saves_may_name_the_root_or_give_it_up(house: House, 
     house.reach()
     save(house, again, "other")
     house.release(again, fate=Fate.DISCARD)
-    made(house, ref="other:1")
+    made(house, ref="other")
     house.settle()
     house.settle()
     assert house.farm.roots.roots(house.ada) == []

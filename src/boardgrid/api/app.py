@@ -14,6 +14,7 @@ from boardgrid.api import (
     agents,
     audit,
     blocks,
+    diffs,
     events,
     gateways,
     health,
@@ -73,7 +74,7 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     v1 = APIRouter(prefix="/api/v1")
     # One route after the other is tried, so those that are asked for most come first.
     often = (reservations, account, sso, people, rosters, notices, audit, shelf, images)
-    for part in (*often, kit_files, blocks, rules, events, health):
+    for part in (*often, diffs, kit_files, blocks, rules, events, health):
         v1.include_router(part.router)
     for router in (health.router, agents.router, v1, gateways.router):
         app.include_router(router)
@@ -86,7 +87,7 @@ async def _keep_swept(farm: Farm, spool: Spool) -> None:
     while True:
         mark = farm.changes.mark(EVENTS)
         try:
-            await asyncio.to_thread(spool.sweep, lambda: farm.catalog.blobs() | farm.restarting.blobs())
+            await asyncio.to_thread(spool.sweep, lambda: farm.catalog.spooled() | farm.restarting.blobs())
         except (FarmError, OSError) as error:
             log.warning("spool.unswept", why=str(error))
         except Exception:

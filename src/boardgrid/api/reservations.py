@@ -7,9 +7,18 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
-from boardgrid.api.answers import DeploymentOut, ReservationOut
+from boardgrid.api.answers import DeploymentOut, ImageOut, ReservationOut
 from boardgrid.api.asking import Asker, Number, TheFarm
-from boardgrid.api.bodies import BootIn, ExtensionIn, HeartbeatIn, ReleaseIn, ReservationIn, SaveIn, SharingIn
+from boardgrid.api.bodies import (
+    BootIn,
+    CheckpointIn,
+    ExtensionIn,
+    HeartbeatIn,
+    ReleaseIn,
+    ReservationIn,
+    SaveIn,
+    SharingIn,
+)
 
 router = APIRouter(tags=["reservations"])
 
@@ -83,6 +92,17 @@ def save(number: Number, body: SaveIn, farm: TheFarm, asker: Asker) -> Reservati
 def boot(number: Number, body: BootIn, farm: TheFarm, asker: Asker) -> ReservationOut:
     """Restart a board into the same root, with another kernel or, where none is named, with its image's own."""
     return ReservationOut.of(farm.restarting.boot(asker, number, body.asked(), body.board, is_once=body.once))
+
+
+@router.post("/reservations/{number}/checkpoint", status_code=202)
+def checkpoint(number: Number, body: CheckpointIn, farm: TheFarm, asker: Asker) -> ImageOut:
+    """
+    Make a new version of an image of what a board runs, while it goes on.
+
+    It is crash consistent: as the root were after a power cut. The board waits while what was changed is copied, ten
+    seconds at most.
+    """
+    return ImageOut.of(farm.checkpoints.checkpoint(asker, number, body.image, body.board))
 
 
 @router.get("/queue")

@@ -40,6 +40,7 @@ LEAVES = {
     "boot": Leaf(f"{_COMMANDS}.boot:boot", "Restart a board into the same root, with another kernel."),
     "save": Leaf(f"{_COMMANDS}.save:save", "Make an image of a board's root, with all that you changed."),
     "power": Leaf(f"{_COMMANDS}.power:power", "Switch a board that you hold."),
+    "diff": Leaf(f"{_COMMANDS}.diff:diff", "Show what was changed on a board, or on a root."),
     "release": Leaf(f"{_COMMANDS}.release:release", "Give boards back before their time."),
     "events": Leaf(f"{_COMMANDS}.events:events", "Show the history of boards."),
     "image": Leaf(f"{_COMMANDS}.image:image", "Import, show and remove images."),

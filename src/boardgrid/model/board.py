@@ -33,6 +33,7 @@ class Boot(StrEnum):
     """How a board comes to its kernel."""
 
     PXELINUX = "pxelinux"  # DHCP, then pxelinux.cfg files over TFTP: U-Boot and most others
+    GRUB = "grub"  # DHCP, then GRUB and its script over TFTP: UEFI firmware
     FLASHED = "flashed"  # kernel and NFS path were flashed once; it always mounts the same path
 
 

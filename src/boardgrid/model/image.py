@@ -1,10 +1,19 @@
 """Images: trees to boot, never written to."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 from uuid import UUID
+
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.name import checked
+
+_LABELS_MOST = 50
+_ALIASES_MOST = 20
+_VALUE_MOST = 100  # letters
 
 
 class ImageState(StrEnum):
@@ -12,8 +21,17 @@ class ImageState(StrEnum):
     BUILDING = "building"  # the agent makes it
     READY = "ready"  # may be deployed
     FAILED = "failed"  # could not be made; the reason says why
+    REMOVED = "removed"  # lies in the wastebasket, from where it may be restored
     GOING = "going"  # is being removed
     GONE = "gone"  # was removed; the row stays for those that descend from it
+
+
+class Visibility(StrEnum):
+    """Who sees and uses an image. Its owner alone changes it."""
+
+    PRIVATE = "private"  # its owner alone, for it may hold their files
+    PROJECT = "project"  # the members of a project too
+    PUBLIC = "public"  # everyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,15 @@ class PathSource:
 
 
 @dataclass(frozen=True, slots=True)
+class UrlSource:
+    """An archive that the agent fetches, from where its site lets images come."""
+
+    url: str
+    sha256: str = ""  # hex; empty: nobody knows
+    kind: Literal["url"] = "url"
+
+
+@dataclass(frozen=True, slots=True)
 class RootSource:
     """A fenced root that is kept: its merged tree becomes the image."""
 
@@ -69,7 +96,15 @@ class RootSource:
     kind: Literal["root"] = "root"
 
 
-Source = BlobSource | PathSource | RootSource
+@dataclass(frozen=True, slots=True)
+class CheckpointSource:
+    """A root that a board writes to meanwhile: its tree as it is at one moment, as after a power cut."""
+
+    root: UUID
+    kind: Literal["checkpoint"] = "checkpoint"
+
+
+Source = BlobSource | PathSource | UrlSource | RootSource | CheckpointSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +121,10 @@ AS_USUAL = Making()
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One version of an image. ``tiny`` means its newest version that is ready, ``tiny:2`` that very one."""
+    """
+    One version of an image. ``tiny`` means its newest version that is ready, ``tiny:2026112201`` that very one, and
+    ``tiny:stable`` the one that its owner gave this alias to.
+    """
 
     id: UUID
     name: str
@@ -98,10 +136,75 @@ class Image:
     source: Source | None = None  # None while the upload is awaited, and once it is made
     manifest: Manifest | None = None
     parent: UUID | None = None  # the image whose changed root this was
-    shared: bool = False  # seen and used by everyone; else by its owner alone, for it may hold their files
+    visibility: Visibility = Visibility.PRIVATE
+    project: UUID | None = None  # whose members see it
     reason: str = ""  # why it failed
     making: Making = AS_USUAL
+    aliases: tuple[str, ...] = ()  # sorted; no two versions of one name have the same
+    labels: Mapping[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ()  # of boards that it is for, sorted; empty: all of its architecture
+    removed_at: datetime | None = None  # when it came into the wastebasket
+    verified_at: datetime | None = None  # when its file was last held against its checksum
+    damage: str = ""  # what was found wrong then; such an image boots no more
 
     @property
     def ref(self) -> str:
         return f"{self.name}:{self.version}"
+
+    @property
+    def shared(self) -> bool:
+        return self.visibility is Visibility.PUBLIC
+
+    def is_meant_by(self, version: str) -> bool:
+        """By what follows the name in a ref; nothing follows: any version is meant."""
+        return version in {"", str(self.version), *self.aliases}
+
+    def fits(self, board_type: str) -> bool:
+        return not self.types or board_type in self.types
+
+    def called(self, alias: str) -> "Image":
+        """
+        With this alias too.
+
+        Raises:
+            Invalid: NAME_INVALID; REQUEST_INVALID, it has too many.
+        """
+        aliases = tuple(sorted({*self.aliases, checked("alias", alias)}))
+        _check_count(_("aliases"), len(aliases), _ALIASES_MOST)
+        return replace(self, aliases=aliases)
+
+    def labelled(self, labels: Mapping[str, str | None]) -> "Image":
+        """
+        With these labels, without those that are None; others stay.
+
+        Raises:
+            Invalid: NAME_INVALID; REQUEST_INVALID, there are too many, or a value that nobody can read.
+        """
+        left = {name: value for name, value in {**self.labels, **labels}.items() if value is not None}
+        for name, value in left.items():
+            checked("label", name)
+            if not value or not value.isprintable() or len(value) > _VALUE_MOST:
+                raise Invalid(
+                    Code.REQUEST_INVALID,
+                    _("the label {name} needs a value of at most {most} characters that others can read"),
+                    name=name,
+                    most=_VALUE_MOST,
+                )
+        _check_count(_("labels"), len(left), _LABELS_MOST)
+        return replace(self, labels=dict(sorted(left.items())))
+
+
+def version_after(newest: int, at: datetime) -> int:
+    """The version to come: of today, 2026112201; and above the newest, whatever the clock says."""
+    return max(newest + 1, int(f"{at.astimezone(UTC):%Y%m%d}01"))
+
+
+def _check_count(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise Invalid(
+            Code.REQUEST_INVALID,
+            _("an image may have {most} {what}, and not {count}"),
+            most=most,
+            what=what,
+            count=count,
+        )

@@ -126,10 +126,10 @@ def checked_board(declared: BoardDeclared, site: Site) -> Board:
             if declared.nfs_path is None:
                 raise _refused(declared.name, "nfs_path", "", "/NFSRoot1")
             _check(declared.name, "nfs_path", str(declared.nfs_path), _PATH, "/NFSRoot1")
-        case Boot.PXELINUX:
+        case Boot.PXELINUX | Boot.GRUB:
             if declared.nfs_path is not None:
                 # It would look as if it meant something.
-                raise _refused(declared.name, "nfs_path", declared.nfs_path, _("none, where a board boots by PXE"))
+                raise _refused(declared.name, "nfs_path", declared.nfs_path, _("none, where a board asks what to boot"))
     for spec in declared.power:
         _check(declared.name, "power.driver", spec.driver, _DRIVER, "wol")
         for option, value in spec.options.items():

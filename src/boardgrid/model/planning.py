@@ -17,8 +17,9 @@ from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot
 from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import Image, ImageState, Kernel, Manifest
+from boardgrid.model.question import Question
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, RootWish, Wish
+from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, QuestionWish, RootWish, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,10 @@ def image_wish(image: Image) -> ImageWish | None:
             return None
 
 
+def question_wish(question: Question) -> QuestionWish | None:
+    return QuestionWish(question.id, question.asked) if question.is_open else None
+
+
 def kernel_for(board: Board, type_: BoardType, ref: str, manifest: Manifest) -> Kernel | None:
     """
     The kernel of this image that this board boots; None where the board brings its own.
@@ -167,7 +172,7 @@ def kernel_for(board: Board, type_: BoardType, ref: str, manifest: Manifest) -> 
             wanted=type_.arch,
         )
     match board.boot:
-        case Boot.PXELINUX:
+        case Boot.PXELINUX | Boot.GRUB:
             return _bootable_kernel(board, type_, ref, manifest)
         case Boot.FLASHED:
             _check_modules(board, ref, manifest)

@@ -11,7 +11,7 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid
-from boardgrid.model.image import Image, ImageState, RootSource
+from boardgrid.model.image import Image, ImageState, RootSource, version_after
 from boardgrid.model.name import checked
 from boardgrid.model.reservation import LIVE, Reservation
 from boardgrid.model.root import ASIDE_FOR, Root, RootState
@@ -201,7 +201,7 @@ def capture(work: Work, root: Root, name: str) -> Image:
     image = Image(
         id=work.new_id(),
         name=name,
-        version=work.tx.next_version(name),
+        version=version_after(work.tx.newest_version(name), work.now),
         owner=root.owner,
         site=root.site,
         state=ImageState.BUILDING,

@@ -33,7 +33,7 @@ def fit(order: dict[str, Any]) -> dict[str, Any]:
     Raises:
         FarmError: as ``Kits.fit``.
     """
-    let_go_of_others(order["store"], order["tree"])
+    let_go_of_others(order["store"], {order["tree"]})
     os.umask(0o022)
     folder = Path(order["folder"])
     try:

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
-import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,20 +12,34 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import manifests
+from boardgrid.adapters.store import differing, manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
-from boardgrid.adapters.store.complaint import heard
+from boardgrid.adapters.store.exported import FORMAT
+from boardgrid.adapters.store.progress import diary_of, followed, size_of
 from boardgrid.adapters.store.roots import StoredRoots
-from boardgrid.adapters.store.store import ALONE, Store, Sweep
+from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.difference import Difference
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
-from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, PathSource, RootSource, Source
-from boardgrid.ports import Blobs, BootFiles
+from boardgrid.model.image import (
+    AS_USUAL,
+    BlobSource,
+    CheckpointSource,
+    Kernel,
+    Making,
+    Manifest,
+    PathSource,
+    RootSource,
+    Source,
+    UrlSource,
+)
+from boardgrid.ports import Blobs, BootFiles, Room, Tell, untold
 
 log = structlog.get_logger()
 
-_MEMORY_BYTES = 4 << 30  # of each program that makes an image
+_AT_LEISURE = ("nice", "-n", "19", "ionice", "-c", "idle")
 
 
 class StoredImages:
@@ -60,19 +72,22 @@ class StoredImages:
 
     # --- made
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def has_room(self) -> bool:
+        room = await self._store.room()
+        return room.free_bytes > self._reserved(room)
+
+    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
         async with self._store.busy(image):
             if manifest := await asyncio.to_thread(self._manifest, image):
                 return manifest
             await self._sweep.once()
             draft = self._places.image_draft(image)
-            lent = self._roots.lent(source.root) if isinstance(source, RootSource) else contextlib.nullcontext()
             try:
-                async with lent:
-                    await whole(_prepare, draft)
-                    order = await self._order(image, source, making, draft)
+                await whole(_prepare, draft)
+                async with self._lent(source, draft) as lent:
+                    order = {**await self._order(image, source, making, draft, tell), **lent}
                     log.info("image.begun", image=str(image), source=source.kind)
-                    await self._run(order)
+                    await self._run("making", order, tell)
             finally:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
             made = await asyncio.to_thread(self._manifest, image)
@@ -81,32 +96,52 @@ class StoredImages:
             log.info("image.made", image=str(image), files=made.files, stored_bytes=made.stored_bytes)
             return made
 
-    async def _order(self, image: UUID, source: Source, making: Making, draft: Path) -> dict[str, Any]:
+    def _reserved(self, room: Room) -> int:
+        return int(room.total_bytes * self._share)
+
+    @contextlib.asynccontextmanager
+    async def _lent(self, source: Source, draft: Path) -> AsyncIterator[dict[str, Any]]:
+        """Inside the block the root that it is made of, if any, is there as the order tells."""
+        match source:
+            case RootSource():
+                async with self._roots.lent(source.root):
+                    yield {"root": str(self._places.root(source.root).tree)}
+            case CheckpointSource():
+                async with self._roots.copied(source.root, draft / "upper.ext4", await self._reserved_bytes()) as copy:
+                    yield {"copy": {"upper": str(copy.upper), "below": str(copy.below), "options": list(copy.options)}}
+            case _:
+                yield {}
+
+    async def _order(self, image: UUID, source: Source, making: Making, draft: Path, tell: Tell) -> dict[str, Any]:
         room = await self._store.room()
-        reserved = int(room.total_bytes * self._share)
+        reserved = self._reserved(room)
         order: dict[str, Any] = {
             "store": str(self._places.folder),
             "draft": str(draft),
             "place": str(self._places.image(image).folder),
             "making": asdict(making),
             "limits": {"size_bytes": self._limit_bytes},
-            "reserved_bytes": reserved + await self._owed_bytes(room.free_bytes),
+            "reserved_bytes": await self._reserved_bytes(),
         }
         match source:
             case PathSource():
                 return {**order, "path": source.path, "import_dirs": self._import_dirs}
-            case RootSource():
-                return {**order, "root": str(self._places.root(source.root).tree)}
+            case RootSource() | CheckpointSource():
+                return order
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)
                 archive = draft / "archive"
-                await self._blobs.fetch(source, archive)
+                async with followed(size_of(archive, "receiving", source.size_bytes), tell):
+                    await self._blobs.fetch(source, archive)
                 return {**order, "archive": str(archive), "name": _("the uploaded archive")}
+            case UrlSource():
+                raise Invalid(Code.PATH_FORBIDDEN, _("this site imports from no URL"))
 
-    async def _owed_bytes(self, free_bytes: int) -> int:
-        """What is free by the disk's count and promised to roots by ours."""
+    async def _reserved_bytes(self) -> int:
+        """What imports leave of the disk: a share of it, and what is free by its count and promised by ours."""
+        room = await self._store.room()
         disk = await asyncio.to_thread(os.statvfs, self._places.folder)
-        return max(disk.f_bavail * disk.f_frsize - free_bytes, 0)
+        return self._reserved(room) + max(disk.f_bavail * disk.f_frsize - room.free_bytes, 0)
 
     def _check_size(self, source: BlobSource, available_bytes: int) -> None:
         if source.size_bytes > self._limit_bytes:
@@ -126,18 +161,52 @@ class StoredImages:
                 free=max(available_bytes, 0),
             )
 
-    async def _run(self, order: dict[str, Any]) -> None:
-        program = (
-            "prlimit",
-            f"--as={_MEMORY_BYTES}",
-            "--",
-            sys.executable,
-            "-I",
-            "-m",
-            "boardgrid.adapters.store.making",
-        )
-        said = await self._store.shell.run(*ALONE, *program, timeout_s=self._make_s, stdin=json.dumps(order).encode())
-        heard(said)
+    async def _run(self, program: str, order: dict[str, Any], tell: Tell, *, before: Sequence[str] = ()) -> None:
+        """Run one of the store's programs, and tell what it writes down in its draft of how far it is."""
+        async with followed(diary_of(Path(order["draft"]) / "progress"), tell):
+            await self._store.run_alone(program, order, self._make_s, before=before)
+
+    # --- errands
+
+    async def verify(self, image: UUID, errand: UUID, tell: Tell = untold) -> None:
+        await self._there(image)
+        async with self._drafted(errand) as draft:
+            place = self._places.image(image).folder
+            await self._run("verifying", {"place": str(place), "draft": str(draft)}, tell, before=_AT_LEISURE)
+
+    async def export(self, image: UUID, errand: UUID, about: About, tell: Tell = untold) -> None:
+        manifest = await self._found(image)
+        async with self._drafted(errand) as draft:
+            order = {
+                "place": str(self._places.image(image).folder),
+                "draft": str(draft),
+                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(manifest)},
+                "size_bytes": manifest.size_bytes,
+                "stored_bytes": manifest.stored_bytes,
+                "reserved_bytes": await self._reserved_bytes(),
+            }
+            await self._run("packing", order, tell, before=_AT_LEISURE)
+            await self._blobs.send(errand, draft / "export.tar", tell)
+
+    @contextlib.asynccontextmanager
+    async def _drafted(self, errand: UUID) -> AsyncIterator[Path]:
+        """A folder to work in, among those of images that are being made: what a killed agent left goes with theirs."""
+        async with self._store.busy(errand):
+            await self._sweep.once()
+            draft = self._places.image_draft(errand)
+            try:
+                await whole(_prepare, draft)
+                yield draft
+            finally:
+                await whole(shutil.rmtree, draft, ignore_errors=True)
+
+    async def _there(self, image: UUID) -> None:
+        """
+        Raises:
+            NotFound: IMAGE_UNKNOWN; a manifest that cannot be read is no reason.
+        """
+        if not await asyncio.to_thread(self._places.image(image).folder.is_dir):
+            raise NotFound(Code.IMAGE_UNKNOWN, _("image {image} is not in this store"), image=image)
 
     # --- kept
 
@@ -160,6 +229,12 @@ class StoredImages:
         if manifest is None:
             raise NotFound(Code.IMAGE_UNKNOWN, _("image {image} is not in this store"), image=image)
         return manifest
+
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        for one in (since, image):
+            await self._found(one)
+        was, now = self._places.image(since), self._places.image(image)
+        return await differing.changes(self._store, was, now.tree, [was, now])
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
         manifest = await self._found(image)

@@ -1,9 +1,7 @@
 """Boot kits: a folder for each, with what its user sent and what was copied out of their root."""
 
 import asyncio
-import json
 import shutil
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from uuid import UUID
@@ -11,9 +9,8 @@ from uuid import UUID
 import structlog
 
 from boardgrid.adapters.store.boot_files import DTBS, FROM_ROOT, INITRD, KERNEL
-from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.roots import StoredRoots
-from boardgrid.adapters.store.store import ALONE, Store, Sweep
+from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Blame, Code, Fault, NotFound
@@ -77,14 +74,12 @@ class StoredKits:
                 "takes": takes,
                 "release": kit.release,
             }
-            program = (sys.executable, "-I", "-m", "boardgrid.adapters.store.fitting")
             try:
-                said = await self._store.shell.run(*ALONE, *program, timeout_s=_FIT_S, stdin=json.dumps(order).encode())
+                await self._store.run_alone("fitting", order, _FIT_S)
             except Fault as error:
                 if error.code is not Code.PROGRAM_TIMEOUT:
                     raise
                 raise Fault(error.code, error.detail, hint=error.hint, blame=Blame.IMAGE) from error
-            heard(said)
 
     async def files(self, kit: BootKit) -> KitFiles:
         return await asyncio.to_thread(self._files, kit)

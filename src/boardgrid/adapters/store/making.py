@@ -18,10 +18,12 @@ from boardgrid.adapters.store import manifests, source
 from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
-from boardgrid.adapters.store.digest import Summary, first_difference, summary
+from boardgrid.adapters.store.digest import ANY, Summary, first_difference, summary
+from boardgrid.adapters.store.exported import Exported
 from boardgrid.adapters.store.inspection import inspected
-from boardgrid.adapters.store.limits import Limits, shown
+from boardgrid.adapters.store.limits import Limits, Tally, shown
 from boardgrid.adapters.store.place import ImagePlace
+from boardgrid.adapters.store.progress import Diary, read_by
 from boardgrid.adapters.store.scrub import scrub
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 from boardgrid.adapters.store.unpack import unpack
@@ -38,36 +40,47 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` (with ``import_dirs``) or ``root`` (a mounted tree); ``making`` (the
-            fields of a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk.
+            its ``name``), ``path`` (with ``import_dirs``), ``root`` (a mounted tree) or ``copy`` (``upper``, the file
+            with what was changed, the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of
+            a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk. How far it is is told in the
+            draft's file ``progress``.
 
     Raises:
         FarmError: as ``Images.build``.
     """
     draft, place = Path(order["draft"]), ImagePlace(Path(order["place"]))
-    let_go_of_others(order["store"], order.get("root"))
+    copy = order.get("copy", {})
+    let_go_of_others(order["store"], {order.get("root"), copy.get("below")})
     limits = Limits(**order["limits"])
-    disk = Disk(draft, order["reserved_bytes"])
+    disk, diary = Disk(draft, order["reserved_bytes"]), Diary(draft / "progress")
     os.umask(0o022)
-    if "root" in order:
+    stated = ""
+    if copy:
+        tree = _scrubbed(_joined(copy, draft), draft, disk)
+    elif "root" in order:
         tree = _scrubbed(TreePath(order["root"]), draft, disk)
     else:
         if "archive" in order:
-            stream: source.Archive | source.Folder = source.stored(Path(order["archive"]), order["name"])
+            stream: source.Archive | Exported | source.Folder = source.stored(Path(order["archive"]), order["name"])
         else:
             stream = source.below(order["import_dirs"], order["path"])
-        tree = unpack(stream, limits, disk, draft)
+        tree = unpack(stream, limits, disk, draft, diary)
+        stated = stream.digest if isinstance(stream, Exported) else ""
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
     with _telling_what_is_unfit(), TreeDir(tree) as opened:
-        seen = summary(tree, limits)  # first: the rest may rely on the limits
+        tally = Tally(limits)
+        with diary.phase("reading", look=lambda: tally.size_bytes):
+            seen = summary(tree, limits, tally)  # first: the rest may rely on the limits
+        _check_stated(seen, stated)
         found = inspected(opened)
         copies = BootCopies(opened, disk)
         for number, kernel in enumerate(found.kernels):
             copies.copy(kernel, done.kernel(number))
-    _press(tree, done.erofs, disk)
-    _compare(tree, seen, done)
+    if not _linked(tree, seen, done, place.folder.parent, diary):
+        _press(tree, done.erofs, disk, diary, seen.size_bytes)
+        _compare(tree, seen, done, diary)
     manifest = Manifest(
         digest=seen.digest,
         checksum=_checksum(done.erofs),
@@ -101,6 +114,18 @@ def _telling_what_is_unfit() -> Iterator[None]:
         ) from error
 
 
+def _joined(copy: dict[str, Any], draft: Path) -> TreePath:
+    """The tree of a root, from its parts."""
+    for name in ("disk", "joined"):
+        (draft / name).mkdir()
+    mount_private("ext4", "loop,nodev,nosuid,noexec,noatime", copy["upper"], str(draft / "disk"))
+    # By paths seen from the draft: commas and colons have a meaning of their own in mount options.
+    layers = f"lowerdir={os.path.relpath(copy['below'], draft)},upperdir=disk/upper,workdir=disk/work"
+    options = ",".join(("nodev,nosuid,noexec", *copy["options"], layers))
+    mount_private("overlay", options, "overlay", str(draft / "joined"), cwd=draft)
+    return TreePath(str(draft / "joined"))
+
+
 def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
     """A view of a root without what was its deployment's own; what is taken out is taken out of a layer above it."""
     view = draft / "view"
@@ -121,7 +146,37 @@ def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
     return tree
 
 
-def _compare(tree: TreePath, seen: Summary, done: ImagePlace) -> None:
+def _check_stated(seen: Summary, stated: str) -> None:
+    if stated and seen.digest != stated:
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("this export was changed since: its tree has the digest {found}, and its manifest says {stated}"),
+            hint=_("export or copy it anew"),
+            found=seen.digest,
+            stated=stated,
+        )
+
+
+def _linked(tree: TreePath, seen: Summary, done: ImagePlace, images: Path, diary: Diary) -> bool:
+    """
+    Whether the same content lies in the store already, and its file is now this image's too. It goes when the last of
+    them goes.
+    """
+    for twin in manifests.with_digest(images, seen.digest):
+        try:
+            os.link(twin.erofs, done.erofs)
+        except OSError:
+            continue  # it goes at this very moment, or has as many names as a file may have
+        try:
+            _compare(tree, seen, done, diary)
+        except (Invalid, subprocess.CalledProcessError):
+            done.erofs.unlink()  # it is damaged
+        else:
+            return True
+    return False
+
+
+def _compare(tree: TreePath, seen: Summary, done: ImagePlace, diary: Diary) -> None:
     """
     See that what boards will boot is the very tree that was read.
 
@@ -129,7 +184,10 @@ def _compare(tree: TreePath, seen: Summary, done: ImagePlace) -> None:
         Invalid: it is not, by the name of the first thing that is missing or another: mkfs.erofs says nothing of it.
     """
     mount_private("erofs", "loop,ro,nodev,nosuid,noexec", str(done.erofs), str(done.tree))
-    if summary(done.tree) != seen:
+    tally = Tally(ANY)
+    with diary.phase("comparing", seen.size_bytes, lambda: tally.size_bytes):
+        found = summary(done.tree, tally=tally)
+    if found != seen:
         raise Invalid(
             Code.ARCHIVE_REFUSED,
             _("the image's file cannot hold {path} as it is"),
@@ -139,20 +197,24 @@ def _compare(tree: TreePath, seen: Summary, done: ImagePlace) -> None:
     subprocess.run(["umount", str(done.tree)], check=True, stdin=subprocess.DEVNULL)
 
 
-def _press(tree: TreePath, to: Path, disk: Disk) -> None:
+def _press(tree: TreePath, to: Path, disk: Disk, diary: Diary, size_bytes: int) -> None:
     """Make the image's file."""
     free = disk.free_bytes
     # It reads what it may not own; nothing else of root's powers is of use to it.
     mkfs = bounded(["mkfs.erofs", "--quiet", "-zlz4", str(to), str(tree)], ("dac_read_search",))
-    ended = subprocess.run(
-        ["prlimit", f"--fsize={free}", "--", *mkfs], check=False, stdin=subprocess.DEVNULL, capture_output=True
-    )
+    limited = ["prlimit", f"--fsize={free}", "--", *mkfs]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(limited, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=pipe) as ended,
+        diary.phase("pressing", size_bytes, read_by(ended.pid)),
+    ):
+        _out, complaint = ended.communicate()
     if not ended.returncode:
         return
     # It has a sentence of its own for each way of meeting the end of the room: how far it came tells.
     if ended.returncode == -signal.SIGXFSZ or to.stat().st_size + _NEARLY >= free or disk.free_bytes < _NEARLY:
         raise no_room(free + 1, free)
-    said = ended.stderr.decode("utf-8", "replace").strip()
+    said = complaint.decode("utf-8", "replace").strip()
     raise Fault(Code.PROGRAM_FAILED, _("the image's file could not be made: {said}"), said=said[-500:] or "-")
 
 

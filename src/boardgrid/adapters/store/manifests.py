@@ -1,9 +1,12 @@
 """What is remembered of an image beside its file, as JSON."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.model.image import Kernel, Manifest
 
 _FORMAT = 1
@@ -24,3 +27,16 @@ def read(text: str) -> Manifest:
     facts["kernels"] = tuple(Kernel(**kernel) for kernel in facts["kernels"])
     facts["modules"] = tuple(facts["modules"])
     return Manifest(**facts)
+
+
+def with_digest(images: Path, digest: str) -> Iterator[ImagePlace]:
+    """The images in a store's folder that have this very content."""
+    for folder in sorted(images.iterdir()):
+        if folder.name.startswith("."):
+            continue  # it is being made, or removed
+        place = ImagePlace(folder)
+        try:
+            if read(place.manifest.read_text()).digest == digest:
+                yield place
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # it goes at this moment, or is damaged

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from boardgrid.adapters.store import resolve
 from boardgrid.adapters.store.cage import Run, run_bounded
+from boardgrid.adapters.store.exported import Exported, exported_in
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError, Invalid, NotFound
 
@@ -85,12 +86,12 @@ class Folder:
             raise Invalid(Code.ARCHIVE_REFUSED, _("{path} could not be read: {said}"), path=self.name, said=said)
 
 
-def stored(file: Path, name: str) -> Archive:
+def stored(file: Path, name: str) -> Archive | Exported:
     """An archive that the farm itself put down."""
     return _archive(os.open(file, os.O_RDONLY | os.O_CLOEXEC), name)
 
 
-def below(import_dirs: Sequence[str], path: str) -> Archive | Folder:
+def below(import_dirs: Sequence[str], path: str) -> Archive | Exported | Folder:
     """
     What lies at *path*, if that is in one of the *import_dirs*, seen through all links.
 
@@ -140,7 +141,9 @@ def _forbidden(path: str, import_dirs: Sequence[str]) -> Invalid:
     )
 
 
-def _archive(fd: int, name: str) -> Archive:
+def _archive(fd: int, name: str) -> Archive | Exported:
+    if (exported := exported_in(fd, name)) is not None:
+        return exported
     head = os.pread(fd, _HEADER, 0)
     for magic, word in _MAGIC:
         if head.startswith(magic):

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,12 +89,12 @@ def mount_private(kind: str, options: str, what: str, where: str, *, cwd: Path |
     subprocess.run(mount, check=True, stdin=subprocess.DEVNULL, cwd=cwd)
 
 
-def let_go_of_others(store: str, kept: str | None) -> None:
+def let_go_of_others(store: str, kept: Collection[str | None]) -> None:
     """
-    Unmount, for this program alone, what else is mounted in the store.
+    Unmount, for this program alone, what is mounted in the store, but for *kept*.
 
     The namespace began as a copy of its caller's: a root that is removed meanwhile would live on in here.
     """
-    inside = [point for point in mount_points() if point.startswith(f"{store}/") and point != kept]
+    inside = [point for point in mount_points() if point.startswith(f"{store}/") and point not in kept]
     if inside:
         subprocess.run(["umount", "--lazy", *inside], check=True, stdin=subprocess.DEVNULL)
