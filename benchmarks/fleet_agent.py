@@ -35,6 +35,7 @@ async def run(socket: Path, token: str, boot_s: float) -> None:
             images=site.images,
             roots=site.roots,
             volumes=site.volumes,
+            kits=site.kits,
             exports=site.exports,
             netboot=site.netboot,
             sightings=site.sightings,

@@ -18,6 +18,7 @@ from boardgrid.model.errand import About, Errand, ErrandState, Progress
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
+from boardgrid.model.kit import BootKit, KitFile
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
 from boardgrid.model.notice import Contact, Posting, Webhook
@@ -325,6 +326,52 @@ class Volumes(Protocol):
 
     async def remove(self, volume: UUID) -> None:
         """For ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class KitFiles:
+    """What a kit brings, as files on the server; None: it does not bring that."""
+
+    kernel: Path | None = None
+    initrd: Path | None = None
+    dtbs: Path | None = None  # a folder; a device tree that its user brought is called :data:`KIT_FDT` in it
+
+
+KIT_FDT = "kit.dtb"
+
+
+class Kits(Protocol):
+    """What users bring to boot their roots with. Every call may be made twice."""
+
+    async def all(self) -> Collection[UUID]:
+        """Those whose files are here."""
+
+    async def fetch(self, kit: BootKit) -> None:
+        """
+        Bring its files here, whole or not at all.
+
+        Raises:
+            Fault: UPLOAD_BROKEN, they did not arrive; STORE_FULL.
+        """
+
+    async def fit(self, kit: BootKit, root: UUID) -> None:
+        """
+        Put its modules into a root, in the place of those of the same release; take out of the root what boots it,
+        where it is to boot with what it has itself. No board may have the root mounted.
+
+        Raises:
+            NotFound: there is no such root; KERNEL_MISSING, it has no such kernel.
+            Invalid: its modules cannot be unpacked.
+            Fault: the root has no room, or does not let it be done (blames the image).
+        """
+
+    async def files(self, kit: BootKit) -> KitFiles:
+        """
+        Raises:
+            NotFound: they are not here.
+        """
+
+    async def remove(self, kit: UUID) -> None: ...
 
 
 # --- the network: what is offered to boards, and what is seen of them
@@ -728,11 +775,11 @@ class Revisions:
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
     | SiteState | BoardType | Standing | Image | Root | Volume | Reservation | Deployment | OrderRecord | Health
-    | Activity | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | Question
+    | Activity | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | Question | KitFile
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
-    | JoinLink | Errand | Doing | Question
+    | JoinLink | Errand | Doing | Question | KitFile
 )  # fmt: skip
 T = TypeVar("T", bound=Thing)
 
@@ -915,6 +962,11 @@ class Snapshot(Protocol):
         self, *, reservations: Collection[int] | None = None, root: UUID | None = None, live: bool | None = None
     ) -> list[Deployment]:
         """Oldest first."""
+
+    def kit_file(self, file_id: str) -> KitFile | None: ...
+
+    def kit_files(self, owner: UUID | None = None) -> list[KitFile]:
+        """Somebody's, or everybody's: what was used longest ago comes first."""
 
     def order(self, order_id: UUID) -> OrderRecord | None: ...
 

@@ -23,6 +23,7 @@ from boardgrid.model.errand import About, Progress
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
 from boardgrid.model.image import AS_USUAL, BlobSource, CheckpointSource, Kernel, Making, Manifest, RootSource, Source
+from boardgrid.model.kit import BootKit
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
@@ -33,6 +34,7 @@ from boardgrid.ports import (
     Export,
     Holdings,
     HostKeys,
+    KitFiles,
     Mail,
     Persona,
     Room,
@@ -365,6 +367,48 @@ class FakeImages:
             raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=image)
 
 
+@dataclass
+class FakeKits:
+    """A kit that has no kernel in its root is refused, as one whose files were never sent."""
+
+    roots: FakeRoots
+    sent: set[str] | None = None  # SHA-256 of what users sent; None: all that is asked for
+    fetched: dict[UUID, BootKit] = field(default_factory=dict)
+    taken: set[UUID] = field(default_factory=set)  # those whose kernel came out of a root
+
+    async def all(self) -> Collection[UUID]:
+        return set(self.fetched)
+
+    async def fetch(self, kit: BootKit) -> None:
+        for blob in kit.blobs:
+            if self.sent is not None and blob.sha256 not in self.sent:
+                raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
+        self.fetched[kit.id] = kit
+
+    async def fit(self, kit: BootKit, root: UUID) -> None:
+        if root not in self.roots.trees:
+            raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
+        files = self.roots.trees[root].files
+        if kit.modules:
+            files[f"lib/modules/{kit.release}"] = kit.modules.sha256
+        if kit.from_root and kit.id not in self.taken:
+            if "boot/vmlinuz" not in files:
+                raise NotFound(Code.KERNEL_MISSING, "there is no kernel in the root's /boot")
+            self.taken.add(kit.id)
+
+    async def files(self, kit: BootKit) -> KitFiles:
+        if kit.id not in self.fetched:
+            raise NotFound(Code.FILE_UNKNOWN, "the files of kit {kit} are not here", kit=kit.id)
+        folder = Path("/fake/kits") / str(kit.id)
+        kernel, initrd = (
+            folder / name if part else None for name, part in (("kernel", kit.kernel), ("initrd", kit.initrd))
+        )
+        return KitFiles(folder / "kernel" if kit.from_root else kernel, initrd, folder / "dtbs" if kit.dtb else None)
+
+    async def remove(self, kit: UUID) -> None:
+        self.fetched.pop(kit, None)
+
+
 # --- the network
 
 
@@ -500,6 +544,7 @@ class FakeBoard:
     printed: list[str] = field(default_factory=list)  # on its console, since it came up
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
+    panics: set[str] = field(default_factory=set)  # paths of kernels that panic, in the place of mounting anything
     powered: bool = False
     runs: UUID | None = None  # the root it has mounted
     restarts: int = 0
@@ -572,6 +617,12 @@ class FakeBoard:
             entry = world.netboot.offered.get(self.board.name)
             world.sightings.happen(address, Sign.TFTP, f"{entry.deployment}/vmlinuz" if entry else "holding/vmlinuz")
             if entry is None:
+                return
+            if str(entry.files.kernel) in self.panics:
+                await asyncio.sleep(self.boot_s * 0.3)
+                self.printed.append("Kernel panic - not syncing: VFS: Unable to mount root fs")
+                await asyncio.sleep(1.5)
+                self.printed.clear()  # it restarts by itself, and its console begins anew
                 return
             word = next(word for word in entry.cmdline.split() if word.startswith("nfsroot="))
             seen_as = PurePosixPath(word.partition(":")[2].partition(",")[0])
@@ -877,12 +928,14 @@ class FakeSite:
     sightings: FakeSightings = field(default_factory=FakeSightings)
     host_keys: FakeHostKeys = field(default_factory=FakeHostKeys)
     admission: FakeAdmission = field(init=False, compare=False)
+    kits: FakeKits = field(init=False, compare=False)
     controller: FakeController = field(default_factory=FakeController)
     shelf: dict[str, FakeBoard] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.admission = FakeAdmission(self.host_keys)
+        self.kits = FakeKits(self.images.roots)
         self.controller.on_report = self._heard
 
     @property

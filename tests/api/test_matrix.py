@@ -1,6 +1,7 @@
 """Who may ask what: every route of the OpenAPI document, asked by everybody there is."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -81,6 +82,7 @@ TYPE = {"arch": "armhf"}
 BOARD = {"mac": "52:54:00:00:00:77", "address": "10.20.0.77"}
 WANTED = {"board": "tk1-3", "image": "tiny", "for_s": 3600}
 DISCARD = {"fate": "discard"}
+KEPT = {"image": "mine"}
 RULES = {"everyone": {"longest_s": 3600, "ahead_s": 86400}, "version": 0}
 CLOSED = {"boards": ["tk1-1"], "end": "2026-03-02T12:00:00Z", "reason": "new fan"}
 LESSON = {"project": "others", "type": "tk1", "starts": ["2026-03-09T12:00:00Z"], "for_s": 3600}
@@ -102,6 +104,7 @@ RELEASED = {"operator": 403, "worker": 403}  # who may end it, but not throw awa
 EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
 LONGER, SHARED, BEAT = {"by_s": 60}, {"add": ["bob"]}, {"ttl_s": 60}
+TAR = sha256(b"tar").hexdigest()
 TOLD, LEFT, BROKEN = {"description": "?"}, {"remove": ["bob"]}, {"reason": "new fan"}
 ROSTER = {"rows": [{"name": "bob", "team": "red"}]}
 ALL_NEEDED = {"worker": 403, "reader": 403}
@@ -247,6 +250,10 @@ MATRIX = {
     "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json=LONGER),
     "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
     "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/2/heartbeat", 403, 200, but=WORKER, json=BEAT),
+    "POST /api/v1/reservations/{number}/save": to("/reservations/2/save", 403, 202, but=RELEASED, json=KEPT),
+    "POST /api/v1/reservations/{number}/boot": to("/reservations/2/boot", 403, 202, but=RELEASED, json={}),
+    "GET /api/v1/kit-files/{sha256}": to(f"/kit-files/{'c' * 64}", NOT_THERE, NOT_THERE),
+    "PUT /api/v1/kit-files/{sha256}": to(f"/kit-files/{TAR}", 201, 201, but={"guest": 403}, content=b"tar"),
     "POST /api/v1/reservations/{number}/checkpoint": to(
         "/reservations/2/checkpoint", 403, 202, but=CHECKPOINTED, json={"image": "mine"}
     ),

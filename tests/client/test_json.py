@@ -38,6 +38,10 @@ CALLS: dict[str, list[str]] = {
     "queue": ["queue"],
     "calendar": ["calendar"],
     "ssh": ["ssh", "-o", "json", "tk1-1"],
+    "put": ["put", "tk1-1", "KEY", "/root/"],
+    "get": ["get", "tk1-1", "/root/x", "."],
+    "boot": ["boot", "7"],
+    "save": ["save", "7", "--as", "mine"],
     "power": ["power", "on", "tk1-1"],
     "diff": ["diff", "before"],
     "release": ["release", "7", "--discard"],
@@ -130,7 +134,7 @@ CALLS: dict[str, list[str]] = {
 }  # fmt: skip
 ASKS_NO_FARM = {"version", "completion"}
 ASKS_WITHOUT_TOKEN = {"accept"}
-PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "run"}
+PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "put", "get", "run"}
 PRINTS_WHAT_A_SHELL_READS = {"completion"}
 
 

@@ -31,6 +31,7 @@ from boardgrid.model.image import (
     UrlSource,
     Visibility,
 )
+from boardgrid.model.kit import BootKit, KitFile, kit_file_id
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
@@ -146,6 +147,7 @@ RESERVATION = Reservation(
 MAINTENANCE = Maintenance(
     3, (Group(board="tk1-1"), Group(type="tk1", where="ram_mb > 1")), Window(AT, AT + HOUR), "new fans", AT
 )
+KIT = BootKit(uuid4(), BlobSource("e" * 64, 5), modules=BlobSource("f" * 64, 1 << 40), release="6.9", append="quiet")
 DEPLOYMENT = Deployment(
     uuid4(),
     1,
@@ -160,6 +162,7 @@ DEPLOYMENT = Deployment(
     "reason",
     Code.BOARD_SILENT,
     "hint",
+    KIT,
 )
 WISH = Deployed(DEPLOYMENT.id, ROOT.id, IMAGE.id, 4 << 30, "tk1-1.lab", ADA.ssh_keys, KERNEL, True, "ada", "tiny:1", 1)
 BOARD = Board(
@@ -176,6 +179,7 @@ BOARD = Board(
     PROPERTIES,
     frozenset({"camera", "rack.2"}),
 )
+WISH_AGAIN = replace(WISH, is_again=True, kit=KIT, is_once=True, then=BootKit(uuid4(), from_root=True))
 STANDING = Standing(BOARD, 5, WISH, True, DEPLOYMENT.id, PowerOrder(uuid4(), Act.CYCLE))
 ORDER = OrderRecord(PowerOrder(uuid4(), Act.RESET), "tk1-1", ADA.id, AT, True, "the outlet is dead")
 HEALTH = Health("tk1-1", Power.ON, Voice.OTHER, AT)
@@ -203,12 +207,13 @@ DIFFERENCE = Difference(
     packages_by="dpkg",
 )
 QUESTION = Question(uuid4(), "lab", ADA.id, RootChanges(ROOT.id), AT, DIFFERENCE, Code.ROOT_UNKNOWN, "why", "hint")
+KIT_FILE = KitFile(kit_file_id(ADA.id, "e" * 64), ADA.id, "e" * 64, 1 << 40, AT)
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, VOLUME, RESERVATION, DEPLOYMENT, STANDING,
     ORDER, HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
-    ERRAND, DOING, QUESTION,
+    ERRAND, DOING, QUESTION, KIT_FILE,
 )  # fmt: skip
 
 
@@ -258,6 +263,7 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.errand(ERRAND.id),
             snapshot.doing(IMAGE.id),
             snapshot.question(QUESTION.id),
+            snapshot.kit_file(KIT_FILE.id),
         )
 
 
@@ -306,6 +312,7 @@ def test_a_thing_that_is_saved_again_is_changed_and_keeps_what_refers_to_it(full
         WISH,
         replace(WISH, kernel=None, keys=()),
         replace(WISH, volumes=(VolumeMount(uuid4(), "/data"),)),
+        WISH_AGAIN,
     ],
 )
 def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from boardgrid.model.kit import BootKit
 from boardgrid.model.next_step import Life, Seen, Step, Tree, next_step
 from boardgrid.model.wish import Deployed, Gone, Parked, VolumeMount, Wish
 
@@ -20,6 +21,7 @@ seens = st.builds(
     tree=trees,
     exported=st.frozensets(st.sampled_from([ROOT, OTHER, VOLUME])),
     entry=st.sampled_from([None, DEPLOYMENT, FORMER]),
+    has_kits=st.booleans(),
     has_entries=st.booleans(),
     is_introduced=st.booleans(),
     has_files=st.booleans(),
@@ -27,9 +29,6 @@ seens = st.builds(
     can_cut=st.booleans(),
     can_restart=st.booleans(),
     life=st.sampled_from(Life),
-)
-wishes = st.sampled_from(
-    [WISH, WITH_VOLUME, replace(WITH_VOLUME, opened=True), replace(WISH, is_kept=True), Parked(), Gone()]
 )
 
 
@@ -42,12 +41,25 @@ def volumes_of(wish: Wish) -> frozenset[UUID]:
     return frozenset(one.volume for one in wish.volumes) if isinstance(wish, Deployed) else frozenset()
 
 
+AGAIN = replace(WISH, is_kept=True, is_again=True, kit=BootKit(UUID(int=7)), is_once=True)
+wishes = st.sampled_from(
+    [
+        *(WISH, replace(WISH, opened=True), replace(WISH, is_kept=True)),
+        *(WITH_VOLUME, replace(WITH_VOLUME, opened=True)),
+        *(AGAIN, replace(AGAIN, opened=True)),
+        *(Parked(), Gone()),
+    ]
+)
+
+
 def done(step: Step, wish: Wish, seen: Seen) -> Seen:
     """What is seen after a step did its work."""
     match step:
         case Step.CLONE:
             assert seen.tree is None, "no root is made anew"
             return replace(seen, tree=Tree(is_mounted=True))
+        case Step.FETCH:
+            return replace(seen, has_kits=True)
         case Step.MOUNT:
             assert seen.tree is not None
             return replace(seen, tree=replace(seen.tree, is_mounted=True))
@@ -56,19 +68,17 @@ def done(step: Step, wish: Wish, seen: Seen) -> Seen:
         case Step.ATTACH:
             return replace(seen, exported=seen.exported | volumes_of(wish))
         case Step.EXPORT:
-            entry = DEPLOYMENT if seen.has_entries else None
+            assert isinstance(wish, Deployed)
+            entry = wish.entry if seen.has_entries else None
             return replace(seen, exported=seen.exported | {ROOT}, entry=entry, has_files=True)
         case Step.HOLD:
             return replace(seen, entry=None, has_files=True, is_introduced=True)
         case Step.FENCE:
             keeps = isinstance(wish, Deployed) and seen.tree is not None and seen.tree.personal == DEPLOYMENT
             return replace(seen, exported=seen.exported & {ROOT, *volumes_of(wish)} if keeps else frozenset())
-        case Step.STOP:
-            return replace(seen, life=Life.OFF)
-        case Step.RESTART:
-            return replace(seen, life=Life.BOOTING)
-        case Step.BOOT:
-            return replace(seen, life=Life.RUNNING if isinstance(wish, Deployed) else Life.OFF)
+        case Step.STOP | Step.RESTART | Step.BOOT:
+            up = Life.RUNNING if isinstance(wish, Deployed) else Life.OFF
+            return replace(seen, life={Step.STOP: Life.OFF, Step.RESTART: Life.BOOTING, Step.BOOT: up}[step])
         case Step.FORGET:
             return replace(seen, has_files=False)
         case Step.GIVE_UP:
@@ -95,6 +105,13 @@ def test_from_anywhere_the_loop_ends_where_it_was_wished_or_gives_up(wish: Wish,
 def test_nothing_is_written_into_a_root_that_a_board_has_mounted(wish: Wish, seen: Seen) -> None:
     if next_step(wish, seen) is Step.PERSONALISE:
         assert ROOT not in seen.exported
+
+
+@given(seens)
+def test_what_its_user_brought_is_here_before_their_root_is_taken_from_the_board(seen: Seen) -> None:
+    is_others = bool(seen.exported - {ROOT})
+    if next_step(AGAIN, seen) in {Step.FENCE, Step.PERSONALISE, Step.RESTART} and not is_others:
+        assert seen.has_kits or (seen.tree is not None and seen.tree.personal == DEPLOYMENT)
 
 
 @given(wishes, seens)

@@ -103,6 +103,7 @@ class Storekeeper:
             is_done &= await self._try(self._tend_volume(wish))
         for volume in volumes:
             is_done &= await self._try(self._rest_volume(volume))
+        is_done &= await self._try(self._forget_kits())
         return is_done & await self._try(self._tell_site())
 
     async def _try(self, work: Awaitable[bool]) -> bool:
@@ -206,6 +207,21 @@ class Storekeeper:
         if await self._is_free(volume, self._world.volumes.path(volume)):
             await self._world.volumes.unmount(volume)
         return True
+
+    # --- kits
+
+    async def _forget_kits(self) -> bool:
+        """What no board is to boot with any more."""
+        if not self._wishes.version:
+            return True
+        for kit in await self._world.kits.all():
+            await self._lease.held()
+            if kit not in self._wished_kits():
+                await self._world.kits.remove(kit)
+        return True
+
+    def _wished_kits(self) -> set[UUID]:
+        return {kit.id for one in self._wishes.boards if isinstance(one.wish, Deployed) for kit in one.wish.kits}
 
     # --- images
 

@@ -15,6 +15,7 @@ from boardgrid.model.errors import Code
 from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import ImageState, Manifest, Visibility
+from boardgrid.model.kit import BootKit, KitFile
 from boardgrid.model.notice import Contact, Occasion, Webhook
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
@@ -410,9 +411,10 @@ class DeploymentOut(BaseModel):
     opened_at: datetime | None
     ended_at: datetime | None
     host_key: str = Field(description="The key that the board was seen to have, once it is open.")
-    reason: str = Field(description="Why it failed.")
+    reason: str = Field(description="Why it failed; of one that is open: why nothing answers.")
     code: Code | None
     hint: str
+    kit: BootKit | None = Field(description="What it booted with that its user brought; null: its image's own kernel.")
 
     @classmethod
     def of(cls, view: DeploymentView) -> Self:
@@ -430,7 +432,18 @@ class DeploymentOut(BaseModel):
             reason=one.reason,
             code=one.code,
             hint=one.hint,
+            kit=one.kit,
         )
+
+
+class KitFileOut(BaseModel):
+    sha256: str
+    size_bytes: int
+    used_at: datetime = Field(description="It goes a week after that.")
+
+    @classmethod
+    def of(cls, file: KitFile) -> Self:
+        return cls(sha256=file.sha256, size_bytes=file.size_bytes, used_at=file.used_at)
 
 
 class GroupOut(BaseModel):

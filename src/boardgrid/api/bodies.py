@@ -27,6 +27,7 @@ from boardgrid.services.blocks import READY
 from boardgrid.services.booking import Fate
 from boardgrid.services.catalog import Described
 from boardgrid.services.links import GOOD_FOR, USES
+from boardgrid.services.restarting import After, WantedKit
 from boardgrid.services.rosters import RosterRow
 
 Line = Annotated[str, StringConstraints(max_length=1000)]
@@ -311,6 +312,31 @@ class ReleaseIn(Body):
     board: Line | None = Field(None, description="Of several this one alone.")
     fate: Fate | None = Field(None, description="Left out: aside, or discard where nobody can have written to it.")
     name: Line | None = Field(None, description="Of the image to keep, or of the root kept aside.")
+
+
+class SaveIn(Body):
+    image: Line = Field(description="Its name; a new version of it is made.")
+    board: Line | None = Field(None, description="Of several.")
+    after: After = Field(After.BOOT, description="`boot`: the same root again; `release`: the board is given back.")
+
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of a file that was sent before.")]
+
+
+class BootIn(Body):
+    board: Line | None = Field(None, description="Of several.")
+    kernel: Sha256 | None = None
+    dtb: Sha256 | None = None
+    initrd: Sha256 | None = None
+    modules: Sha256 | None = None
+    release: Line = Field("", description="Of the modules; with `from_root` of the kernel, left out: the newest.")
+    append: str = Field("", max_length=1000, description="Words at the end of the kernel's command line.")
+    without_initrd: bool = Field(False, description="Not even the image's, which goes with a kernel else.")
+    from_root: bool = Field(False, description="The kernel in the root's own /boot.")
+    once: bool = Field(False, description="What is restarted after that boots what was good before.")
+
+    def asked(self) -> WantedKit:
+        return WantedKit(**self.model_dump(exclude={"board", "once"}))
 
 
 class CheckpointIn(Body):

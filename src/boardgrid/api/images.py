@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from boardgrid.api.answers import AdaptationOut, ErrandOut, ImageOut, RootOut
-from boardgrid.api.asking import Asker, TheFarm, TheSpool
+from boardgrid.api.asking import Asker, TheFarm, TheSpool, declared_bytes
 from boardgrid.api.bodies import ImageDescribedIn, ImageIn, KeepIn
 from boardgrid.messages import _
 from boardgrid.model.adaptation import adaptations
@@ -247,12 +247,3 @@ def _label(text: str) -> tuple[str, str]:
     if not equals:
         raise Invalid(Code.REQUEST_INVALID, _("a label is asked for as name=value, and not as {text}"), text=text[:80])
     return name, value
-
-
-def declared_bytes(request: Request) -> int | None:
-    declared = request.headers.get("content-length")
-    if declared is None:
-        return None
-    if not (declared.isascii() and declared.isdigit() and len(declared) < 20):
-        raise Invalid(Code.REQUEST_INVALID, _("Content-Length is no number of bytes"))
-    return int(declared)

@@ -448,6 +448,15 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class KitFile:
+    """A file that was sent to boot with."""
+
+    sha256: str
+    size_bytes: int
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """So many boards of one kind. What it is written as at the command line is how the farm writes it, too."""
 

@@ -855,6 +855,47 @@ class Farm:
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Reservation, body, "reservations", str(number), "release")
 
+    def save(
+        self, number: int, image: str, board: str | None = None, after: Literal["boot", "release"] | str = "boot"
+    ) -> answers.Reservation:
+        """
+        Stop a board and make a new version of *image* of its root.
+
+        Args:
+            board: of several this one.
+            after: it boots the same root again, or is given back.
+        """
+        body = {"image": image, "after": after} | ({} if board is None else {"board": board})
+        return self._post(answers.Reservation, body, "reservations", str(number), "save")
+
+    def boot(
+        self, number: int, board: str | None = None, *, once: bool = False, **kit: str | bool | None
+    ) -> answers.Reservation:
+        """
+        Restart a board into the same root.
+
+        Args:
+            board: of several this one.
+            once: what is restarted after that boots what was good before.
+            kit: what it boots with: ``kernel``, ``dtb``, ``initrd`` and ``modules`` as the SHA-256 of a file that was
+                sent before, ``release``, ``append``, ``without_initrd``, ``from_root``. None of it: the image's kernel.
+        """
+        body = {key: value for key, value in {"board": board, "once": once, **kit}.items() if value}
+        return self._post(answers.Reservation, body, "reservations", str(number), "boot")
+
+    def kit_file(self, sha256: str) -> answers.KitFile:
+        """A file that one sent before."""
+        return self._get(answers.KitFile, "kit-files", sha256)
+
+    def send_kit_file(self, sha256: str, chunks: Iterable[bytes], *, size_bytes: int) -> answers.KitFile:
+        """Send a file to boot with, in pieces."""
+        import httpx  # noqa: PLC0415 - see above
+
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size_bytes)}
+        timeout = httpx.Timeout(_UPLOAD_ANSWER_S, connect=self._http.timeout.connect)
+        answer = self._call("PUT", "kit-files", sha256, content=chunks, headers=headers, timeout=timeout)
+        return decoded_or_foreign(answers.KitFile, answer)
+
     def checkpoint(self, number: int, image: str, *, board: str | None = None) -> answers.Image:
         """
         A new version of *image* of what a board of a reservation runs, while it goes on: crash consistent, as the root

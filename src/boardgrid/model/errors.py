@@ -27,6 +27,7 @@ class Code(StrEnum):
     IMAGE_TOO_LARGE = "image.too_large"
     IMAGE_MISFIT = "image.misfit"
     KERNEL_MISSING = "image.kernel_missing"
+    KERNEL_FLASHED = "kernel.flashed"
     POWER_UNABLE = "power.unable"
     EMAIL_INVALID = "email.invalid"
     ZONE_INVALID = "zone.invalid"
@@ -73,6 +74,7 @@ class Code(StrEnum):
     ROUTE_UNKNOWN = "route.unknown"
     METHOD_UNKNOWN = "route.method_unknown"
     PATH_UNKNOWN = "path.unknown"
+    FILE_UNKNOWN = "file.unknown"
 
     # Conflict: lawful, but not now
     NAME_TAKEN = "name.taken"
@@ -115,6 +117,7 @@ class Code(StrEnum):
     BOARD_SILENT = "board.silent"
     BOARD_WRONG_ROOT = "board.wrong_root"
     ROOT_NOT_MOUNTED = "root.not_mounted"
+    KERNEL_PANICKED = "kernel.panicked"
     SSH_SILENT = "ssh.silent"
     SSH_OTHER_KEY = "ssh.other_key"
     STORE_FULL = "store.full"

@@ -9,6 +9,7 @@ from boardgrid.model.wish import Deployed, Gone, Parked, Wish
 
 class Step(StrEnum):
     CLONE = "clone"  # make the root from its image
+    FETCH = "fetch"  # bring the kernel that its user wants, before the board is touched
     MOUNT = "mount"  # a root that is there, again
     PERSONALISE = "personalise"  # host name, keys, the deployment's mark
     ATTACH = "attach"  # offer the volumes of the board's people to it
@@ -46,8 +47,9 @@ class Seen:
     """What a look at one board showed."""
 
     tree: Tree | None = None  # the wished root, where it is on disk
-    exported: frozenset[UUID] = field(default_factory=frozenset)  # roots and volumes offered to this board now
-    entry: UUID | None = None  # the deployment whose boot files the board would get; None: the holding entry or none
+    exported: frozenset[UUID] = field(default_factory=frozenset)  # roots offered to this board now
+    entry: UUID | None = None  # the name of the boot files that the board would get; None: the holding entry or none
+    has_kits: bool = True  # what its user brought to boot with is here
     has_entries: bool = True  # False: a flashed board, whose bootloader asks for no boot files
     is_introduced: bool = True  # the network knows it by the MAC and the address that it is declared with
     has_files: bool = True  # anything of this board lies among the boot files, be it outdated
@@ -79,11 +81,14 @@ def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
         return Step.GIVE_UP  # an empty root in its place would look as if its user had never written anything
     if seen.tree is None or not seen.tree.is_mounted:
         return Step.CLONE if seen.tree is None else Step.MOUNT
-    if seen.tree.personal != wish.deployment:
+    is_personal = seen.tree.personal == wish.deployment
+    is_offered = wish.root in seen.exported and (not seen.has_entries or seen.entry == wish.entry)
+    if not seen.has_kits and not (is_personal and is_offered):
+        return Step.FETCH
+    if not is_personal:
         # Never write on this side into what a board has mounted: it would be served stale attributes.
         return Step.FENCE if wish.root in seen.exported else Step.PERSONALISE
-    is_offered = wish.root in seen.exported and not (seen.has_entries and seen.entry != wish.deployment)
-    if seen.detached or not is_offered:
+    if not is_offered:
         # All roots of a flashed board share one path, so whatever runs on it could mount the new one there.
         must_stop = not seen.has_entries and seen.can_stop and seen.life is not Life.OFF and not wish.opened
         if must_stop:

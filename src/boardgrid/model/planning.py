@@ -4,8 +4,8 @@ Planning: what each board is wished to be, and whom it may be given to.
 A board's wish changes by the methods of :class:`Standing` alone, so these rules hold for every use case:
 
 * the generation rises with each change of the wish or of what the agent knows of the board, and never falls;
-* only :meth:`Standing.deployed` names a new deployment, so nothing else restarts a board: a wish that is merely
-  *opened* asks for no step (see ``next_step``);
+* only :meth:`Standing.deployed` and :meth:`Standing.again` name a new deployment, so nothing else restarts a board: a
+  wish that is merely *opened* asks for no step (see ``next_step``);
 * a board has a *tenant* from its deployment until it was seen parked. While it has one it is given to nobody, and that
   tenant's root goes to no other board: its export may still be there.
 """
@@ -50,13 +50,18 @@ class Standing:
         return self.tenant is None
 
     @property
+    def is_at_rest(self) -> bool:
+        """Parked, with nobody's root on it; whoever holds it may have it, be it set aside for others."""
+        return self.is_clean and isinstance(self.wish, Parked)
+
+    @property
     def is_offered(self) -> bool:
         """
         Whether it may be given to the next user.
 
         A board that was never used is offered before any agent saw it: there is nobody's root on it to be afraid of.
         """
-        return self.is_clean and self.board.is_fit and isinstance(self.wish, Parked)
+        return self.is_at_rest and self.board.is_fit
 
     @property
     def is_being_cleaned(self) -> bool:
@@ -72,6 +77,18 @@ class Standing:
         """
         if not self.is_offered:
             raise ValueError(f"{self.board.name} is not offered")
+        return replace(self._wished(wish), tenant=wish.deployment, order=None)
+
+    def again(self, wish: Deployed) -> "Standing":
+        """
+        Another deployment of the root that its holder has.
+
+        Raises:
+            ValueError: it runs another root, or is not clean; whoever asks has looked.
+        """
+        has_it = isinstance(self.wish, Deployed) and self.wish.root == wish.root
+        if not has_it and not self.is_at_rest:
+            raise ValueError(f"{self.board.name} is not at rest")
         return replace(self._wished(wish), tenant=wish.deployment, order=None)
 
     def opened(self) -> "Standing":

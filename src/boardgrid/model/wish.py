@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from boardgrid.model.board import Act, Board, BoardType
 from boardgrid.model.errand import About, ErrandKind
 from boardgrid.model.image import AS_USUAL, Kernel, Making, Source
+from boardgrid.model.kit import BootKit
 from boardgrid.model.question import Asked
 
 
@@ -35,12 +36,30 @@ class Deployed:
     reservation: int = 0
     is_kept: bool = False  # the root was kept aside: it is there, and never made anew
     volumes: tuple[VolumeMount, ...] = ()  # of its user, and of the project that it is reserved for
+    is_again: bool = False  # its user had it open on this board before: it is theirs whether it comes up or not
+    kit: BootKit | None = None  # what it boots with; None: the image's own kernel
+    is_once: bool = False  # the kit is for one boot, and *then* for those that follow
+    then: BootKit | None = None
     kind: Literal["deployed"] = "deployed"
 
     @property
     def must_exist(self) -> bool:
         """Whether the root has files of its user, so that one made anew is no root of theirs."""
         return self.opened or self.is_kept
+
+    @property
+    def boots(self) -> BootKit | None:
+        """What the board gets when it asks now."""
+        return self.then if self.is_once and self.opened else self.kit
+
+    @property
+    def entry(self) -> UUID:
+        """The name of the boot files that it gets when it asks now."""
+        return uuid5(self.deployment, "then") if self.is_once and self.opened else self.deployment
+
+    @property
+    def kits(self) -> tuple[BootKit, ...]:
+        return tuple(one for one in (self.kit, self.then) if one)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from boardgrid.services.orders import Orders
 from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
 from boardgrid.services.questions import Questions
+from boardgrid.services.restarting import Restarting
 from boardgrid.services.roots import Roots
 from boardgrid.services.rosters import Rosters
 from boardgrid.services.ruling import Ruling
@@ -62,6 +63,7 @@ class Farm:
     questions: Questions
     checkpoints: Checkpoints
     booking: Booking
+    restarting: Restarting
     blocks: Blocks
     orders: Orders
     upkeep: Upkeep
@@ -117,6 +119,7 @@ class Farm:
             Questions(desk),
             Checkpoints(desk),
             Booking(desk, root_bytes),
+            Restarting(desk),
             Blocks(desk, root_bytes),
             Orders(desk),
             Upkeep(desk, wastebasket, errands, idling or Idling()),

@@ -74,7 +74,8 @@ class Showing:
     def _board(self, standing: Standing, facts: Facts, holder: Reservation | None, health: Health | None) -> BoardView:
         state = state_of(standing)
         if state is BoardState.FREE and holder is not None:
-            state = BoardState.HELD
+            # One that is nobody's seat; or its root is being made an image, and it boots that again.
+            state = BoardState.HELD if holder.is_block else BoardState.PREPARING
         board = standing.board
         if not can(self.asker, "administer"):
             board = replace(board, power=tuple(DriverSpec(spec.driver) for spec in board.power))

@@ -13,6 +13,7 @@ from boardgrid.services.errands import Errands
 from boardgrid.services.idling import Idling
 from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_orders
 from boardgrid.services.questions import forget_old_questions
+from boardgrid.services.restarting import forget_files, next_file_due
 from boardgrid.services.roots import promised_to
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import carry_out_due, offer
@@ -56,6 +57,7 @@ class Upkeep:
             self.wastebasket.carry_out(work)
             self.errands.carry_out(work)
             drop_stale_orders(work)
+            forget_files(work)
             forget_old_questions(work)
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
@@ -83,6 +85,7 @@ def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
     ]
     times += [one.expires_at for one in records.volumes(states={VolumeState.ASIDE})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
+    times.append(next_file_due(records))
     times += [one.at + KEPT_FOR for one in records.questions()]
     return min((one for one in times if one is not None), default=None)
 

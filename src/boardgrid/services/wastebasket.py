@@ -16,9 +16,9 @@ from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
-from boardgrid.services.ending import after_capture
 from boardgrid.services.finding import image_versions
 from boardgrid.services.showing import Showing
+from boardgrid.services.unfolding import after_capture
 from boardgrid.services.views import ImageView
 
 log = structlog.get_logger()

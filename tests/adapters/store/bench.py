@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.images import StoredImages
+from boardgrid.adapters.store.kits import StoredKits
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
 from boardgrid.adapters.store.volumes import StoredVolumes
@@ -39,6 +40,7 @@ class Bench:
         self.store = Store(self.folder, self.shell, promise=self.promise)
         self.roots = StoredRoots(self.store)
         self.volumes = StoredVolumes(self.store)
+        self.kits = StoredKits(self.store, self.roots, self.blobs)
         self.images = StoredImages(
             self.store,
             self.roots,

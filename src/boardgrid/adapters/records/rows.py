@@ -16,6 +16,7 @@ from boardgrid.model.errand import Errand
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
+from boardgrid.model.kit import KitFile
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
@@ -179,6 +180,7 @@ ROOTS = _same(schema.roots, Root, "id")
 VOLUMES = _same(schema.volumes, Volume, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
+KIT_FILES = _same(schema.kit_files, KitFile, "id")
 ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, "order.id")
 HEALTH = _same(schema.health, Health, "board")
 ACTIVITY = _same(schema.activity, Activity, "board")
@@ -210,6 +212,7 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Volume: VOLUMES,
     Reservation: RESERVATIONS,
     Deployment: DEPLOYMENTS,
+    KitFile: KIT_FILES,
     OrderRecord: ORDERS,
     Health: HEALTH,
     Activity: ACTIVITY,

@@ -35,6 +35,7 @@ from boardgrid.model.difference import Difference
 from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Making, Manifest, Source, Visibility
+from boardgrid.model.kit import BootKit
 from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part, Place
 from boardgrid.model.question import Asked
@@ -481,15 +482,26 @@ deployments = Table(
     Column("reason", Text, nullable=False),
     Column("code", Worded(Code)),
     Column("hint", Text, nullable=False),
+    Column("kit", Told(BootKit)),
 )
 for _column in (deployments.c.board, deployments.c.root):
     Index(
         f"uq_deployments_live_{_column.name}",
         _column,
         unique=True,
-        sqlite_where=text("state IN ('preparing', 'open')"),
-        postgresql_where=text("state IN ('preparing', 'open')"),
+        sqlite_where=text("state IN ('preparing', 'saving', 'open')"),
+        postgresql_where=text("state IN ('preparing', 'saving', 'open')"),
     )
+
+kit_files = Table(
+    "kit_files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Uuid, ForeignKey("users.id"), nullable=False, index=True),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("used_at", Moment, nullable=False),
+)
 
 boards = Table(
     "boards",

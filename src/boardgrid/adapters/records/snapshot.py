@@ -19,6 +19,7 @@ from boardgrid.model.errand import Errand, ErrandState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image, ImageState
+from boardgrid.model.kit import KitFile
 from boardgrid.model.line import EVER
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
@@ -35,7 +36,7 @@ from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, Revisio
 T = TypeVar("T")
 
 RESERVATIONS, SHELF = "reservations", "shelf"  # what has revisions
-_LIVE = frozenset((DeploymentState.PREPARING, DeploymentState.OPEN))
+_LIVE = frozenset((DeploymentState.PREPARING, DeploymentState.SAVING, DeploymentState.OPEN))
 _OVER = frozenset(DeploymentState) - _LIVE
 _NOTHING: Mapping[str, Any] = {}
 
@@ -306,6 +307,12 @@ class SqlSnapshot:
         return self._all(
             rows.DEPLOYMENTS, "id", equal={"root": root}, among={"reservation": reservations, "state": states}
         )
+
+    def kit_file(self, file_id: str) -> KitFile | None:
+        return self._one(rows.KIT_FILES, file_id)
+
+    def kit_files(self, owner: UUID | None = None) -> list[KitFile]:
+        return self._all(rows.KIT_FILES, "used_at", "id", equal={} if owner is None else {"owner": owner})
 
     def order(self, order_id: UUID) -> OrderRecord | None:
         return self._one(rows.ORDERS, order_id)

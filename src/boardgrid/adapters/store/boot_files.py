@@ -16,6 +16,7 @@ _DTB_BYTES = 4 << 20
 _DTBS = 5000
 
 KERNEL, INITRD, DTBS = "kernel", "initrd", "dtbs"
+FROM_ROOT = "from-root"  # in the folder of a kit: what was copied out of a root
 
 
 class BootCopies:

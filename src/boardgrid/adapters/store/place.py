@@ -120,13 +120,25 @@ class Places:
     def volume_going(self, volume: UUID) -> VolumePlace:
         return VolumePlace(self.folder / "volumes" / f"{_GOING}{volume}")
 
+    def kit(self, kit: UUID) -> Path:
+        return self.folder / "kits" / str(kit)
+
+    def kit_draft(self, kit: UUID) -> Path:
+        return self.folder / "kits" / f"{_DRAFT}{kit}"
+
+    def kit_going(self, kit: UUID) -> Path:
+        return self.folder / "kits" / f"{_GOING}{kit}"
+
     def roots(self) -> list[UUID]:
-        return self._named("roots")
+        return self._all("roots")
 
     def volumes(self) -> list[UUID]:
-        return self._named("volumes")
+        return self._all("volumes")
 
-    def _named(self, kind: str) -> list[UUID]:
+    def kits(self) -> list[UUID]:
+        return self._all("kits")
+
+    def _all(self, kind: str) -> list[UUID]:
         folder = self.folder / kind
         if not folder.is_dir():
             return []
@@ -146,7 +158,8 @@ class Places:
 
     def leftovers(self, kind: str) -> list[Path]:
         """
-        What was being made or removed, among *kind* (images, roots or volumes): now, or by one that was killed in it.
+        What was being made or removed, among *kind* (images, roots, volumes, kits): now, or by one that was killed
+        in it.
         """
         folder = self.folder / kind
         if not folder.is_dir():

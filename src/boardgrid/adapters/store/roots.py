@@ -343,6 +343,13 @@ class StoredRoots:
         image = self._places.image(UUID((await self._meta(root)).image))
         return await asyncio.to_thread(_left_out, image)
 
+    async def check_there(self, root: UUID) -> None:
+        """
+        Raises:
+            NotFound: ROOT_UNKNOWN.
+        """
+        await self._meta(root)
+
     async def need_of(self, image: UUID) -> str:
         """Why this image cannot go: which root would be lost without it, or may be. Empty where none would."""
         need = await asyncio.to_thread(self._need_of, image)

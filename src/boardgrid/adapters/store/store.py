@@ -57,7 +57,7 @@ class Store:
     def __init__(self, folder: Path, shell: Shell, *, promise: bool = True) -> None:
         self.places = Places(folder.resolve())
         self.shell, self.promise = shell, promise
-        for kind in ("images", "roots", "volumes"):
+        for kind in ("images", "roots", "volumes", "kits"):
             (self.places.folder / kind).mkdir(mode=0o700, exist_ok=True)
         for kind in ("roots", "volumes"):
             _write_in_place(self.places.folder / kind)

@@ -219,6 +219,19 @@ class TreeDir:
             if error.errno not in _NOTHING:
                 raise
 
+    @contextlib.contextmanager
+    def folder(self, name: str) -> Iterator[int]:
+        """The folder that *name* leads to, open."""
+        with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
+            yield fd
+
+    def put_in_place(self, name: str, of: str) -> None:
+        """*name* takes the place of *of* and of all that is in that. Both lie in one folder."""
+        with self._parent(name) as (folder, last), self._parent(of) as (_same, other):
+            with contextlib.suppress(FileNotFoundError):
+                _remove(folder, other)
+            os.rename(last, other, src_dir_fd=folder, dst_dir_fd=folder)
+
     def set_folder_time(self, name: str, ns: int) -> None:
         with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
             os.utime(fd, ns=(ns, ns))

@@ -522,6 +522,11 @@ def _ended(farm: Farm, asked: Errand) -> Errand:
         return until(look, _("the errand {errand}").format(errand=asked.id), timeout_s=LONGEST_S)
 
 
+def versions(farm: Farm, name: str | None) -> tuple[Image, ...]:
+    """All versions of an image, the newest last."""
+    return tuple(sorted((image for image in farm.images() if image.name == name), key=lambda image: image.version))
+
+
 def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Image:
     """
     Wait until an image can be booted.

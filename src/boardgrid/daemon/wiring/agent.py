@@ -21,6 +21,7 @@ from boardgrid.adapters.netboot.hosts import DhcpHosts
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.sightings import NetworkSightings
 from boardgrid.adapters.store.images import StoredImages
+from boardgrid.adapters.store.kits import StoredKits
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
 from boardgrid.adapters.store.volumes import StoredVolumes
@@ -93,6 +94,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
         images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs, boot_parts=parts),
         roots=roots,
         volumes=StoredVolumes(store),
+        kits=StoredKits(store, roots, controller),
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
         netboot=NetbootFiles(shell, site, layout.tftp, hosts, parts),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
