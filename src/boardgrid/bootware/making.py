@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
-from boardgrid.bootware import initramfs, tarball
+from boardgrid.bootware import disk_reader, initramfs, tarball
 from boardgrid.bootware.kernel import Kernel
 from boardgrid.bootware.packages import DebianPackages
 from boardgrid.bootware.tiny import tiny
@@ -43,11 +43,16 @@ class Workshop:
         """
         The holding system: ``<arch>/vmlinuz`` and ``<arch>/initrd``, and named device trees in ``<arch>/dtbs/``.
 
+        For armhf also ``disk-reader``, an initramfs with which the agent boots that kernel to read disk images.
+
         Raises:
             Fault: Debian's packages could not be had, or have no such device tree.
         """
         userland, kernel = await self._parts()
         await asyncio.to_thread(_write_holding, userland, kernel, folder / self.debian.arch, agent_key, fdts)
+        if self.debian.arch == disk_reader.ARCH:
+            reader = disk_reader.disk_reader(await disk_reader.programs(self.debian), kernel)
+            await asyncio.to_thread(_write, folder / self.debian.arch / "disk-reader", reader)
         log.info("holding.written", path=str(folder / self.debian.arch), kernel=kernel.release)
 
     async def _parts(self) -> tuple[Userland, Kernel]:
