@@ -15,7 +15,7 @@ from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source, UrlSource
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
 from boardgrid.model.notice import Contact, Posting, Webhook
@@ -445,6 +445,19 @@ class Blobs(Protocol):
 
         Raises:
             Fault: it did not arrive whole.
+        """
+
+
+class Downloads(Protocol):
+    async def fetch(self, source: UrlSource, to: Path, at_most: int) -> None:
+        """
+        Bring what lies at an address to a file on this machine, of *at_most* so many bytes.
+
+        Raises:
+            Invalid: PATH_FORBIDDEN, the site does not import from there; IMAGE_TOO_LARGE; ARCHIVE_REFUSED, its SHA-256
+                is another one.
+            NotFound: PATH_UNKNOWN, nothing is there.
+            Fault: DOWNLOAD_FAILED, it did not arrive whole; STORE_FULL.
         """
 
 

@@ -20,7 +20,7 @@ from uuid import UUID
 from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
-from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, RootSource, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, RootSource, Source, UrlSource
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
@@ -650,6 +650,23 @@ class FakeBlobs:
         if blob.sha256 not in self.blobs:
             raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
         to.write_bytes(self.blobs[blob.sha256])  # noqa: ASYNC240 - a fake
+
+
+@dataclass
+class FakeDownloads:
+    """Addresses as a test fills them."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    async def fetch(self, source: UrlSource, to: Path, at_most: int) -> None:
+        content = self.files.get(source.url)
+        if content is None:
+            raise NotFound(Code.PATH_UNKNOWN, "there is nothing at {url}", url=source.url)
+        if len(content) > at_most:
+            raise Invalid(Code.IMAGE_TOO_LARGE, "{url} is over {limit} bytes", url=source.url, limit=at_most)
+        if source.sha256 and source.sha256 != hashlib.sha256(content).hexdigest():
+            raise Invalid(Code.ARCHIVE_REFUSED, "{url} is another file", url=source.url)
+        to.write_bytes(content)  # noqa: ASYNC240 - a fake
 
 
 @dataclass

@@ -15,7 +15,17 @@ from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outco
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import BlobSource, Image, ImageState, Kernel, Manifest, PathSource, RootSource, Source
+from boardgrid.model.image import (
+    BlobSource,
+    Image,
+    ImageState,
+    Kernel,
+    Manifest,
+    PathSource,
+    RootSource,
+    Source,
+    UrlSource,
+)
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
@@ -251,7 +261,16 @@ def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> Non
     assert standing is not None and standing.wish == wish
 
 
-@pytest.mark.parametrize("source", [BlobSource("a" * 64, 5), PathSource("/srv/tiny.tar"), RootSource(ROOT.id), None])
+@pytest.mark.parametrize(
+    "source",
+    [
+        BlobSource("a" * 64, 5),
+        PathSource("/srv/tiny.tar"),
+        UrlSource("https://a.example.org/x", "b" * 64),
+        RootSource(ROOT.id),
+        None,
+    ],
+)
 def test_every_source_comes_back_as_its_own_kind(full: Records, source: Source | None) -> None:
     with full.write() as tx:
         tx.save(replace(IMAGE, source=source))
