@@ -22,8 +22,18 @@ from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
-from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, PathSource, RootSource, Source
-from boardgrid.ports import Blobs, BootFiles
+from boardgrid.model.image import (
+    AS_USUAL,
+    BlobSource,
+    Kernel,
+    Making,
+    Manifest,
+    PathSource,
+    RootSource,
+    Source,
+    UrlSource,
+)
+from boardgrid.ports import Blobs, BootFiles, Downloads
 
 log = structlog.get_logger()
 
@@ -38,6 +48,7 @@ class StoredImages:
 
     Args:
         import_dirs: absolute folders of this machine that images may be imported from by path.
+        disk_reader: the folder with the machine that reads disk images; without it they are refused.
         image_limit_bytes: the most that the files of one image may take, unpacked.
         reserved_share: of the disk, which imports leave to the roots that run.
         make_s: after this long an import is ended.
@@ -48,14 +59,18 @@ class StoredImages:
         store: Store,
         roots: StoredRoots,
         blobs: Blobs,
+        downloads: Downloads,
         *,
         import_dirs: Sequence[Path] = (),
+        disk_reader: Path | None = None,
         image_limit_bytes: int = 32 << 30,
         reserved_share: float = 0.1,
         make_s: float = 3600.0,
     ) -> None:
-        self._store, self._places, self._roots, self._blobs = store, store.places, roots, blobs
+        self._store, self._places, self._roots = store, store.places, roots
+        self._blobs, self._downloads = blobs, downloads
         self._import_dirs = [str(folder) for folder in import_dirs]
+        self._reader = disk_reader
         self._limit_bytes, self._share, self._make_s = image_limit_bytes, reserved_share, make_s
         self._sweep = Sweep(store.places, "images")
         self._known: dict[UUID, Manifest] = {}  # manifests never change
@@ -91,19 +106,26 @@ class StoredImages:
             "draft": str(draft),
             "place": str(self._places.image(image).folder),
             "making": asdict(making),
+            "import_dirs": self._import_dirs,
+            "disk_reader": str(self._reader or ""),
             "limits": {"size_bytes": self._limit_bytes},
             "reserved_bytes": reserved + await self._owed_bytes(room.free_bytes),
         }
         match source:
             case PathSource():
-                return {**order, "path": source.path, "import_dirs": self._import_dirs}
+                return {**order, "path": source.path}
             case RootSource():
                 return {**order, "root": str(self._places.root(source.root).tree)}
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)
                 archive = draft / "archive"
                 await self._blobs.fetch(source, archive)
-                return {**order, "archive": str(archive), "name": _("the uploaded archive")}
+                return {**order, "archive": str(archive), "name": _("the uploaded file")}
+            case UrlSource():
+                archive = draft / "archive"
+                at_most = min(self._limit_bytes, max(room.free_bytes - reserved, 0))
+                await self._downloads.fetch(source, archive, at_most)
+                return {**order, "archive": str(archive), "name": source.url}
 
     async def _owed_bytes(self, free_bytes: int) -> int:
         """What is free by the disk's count and promised to roots by ours."""

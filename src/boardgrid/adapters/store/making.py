@@ -14,17 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from boardgrid.adapters.store import manifests, source
+from boardgrid.adapters.store import bsp, manifests, source
 from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import Summary, first_difference, summary
+from boardgrid.adapters.store.disk_image import DiskReader
 from boardgrid.adapters.store.inspection import inspected
+from boardgrid.adapters.store.intake import Intake
 from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.scrub import scrub
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
-from boardgrid.adapters.store.unpack import unpack
 from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault, Invalid
@@ -39,8 +40,9 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` (with ``import_dirs``) or ``root`` (a mounted tree); ``making`` (the
-            fields of a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk.
+            its ``name``), ``path`` or ``root`` (a mounted tree); ``making`` (the fields of a ``Making``);
+            ``import_dirs``, below which paths must lie; ``disk_reader`` (the folder with its parts, or empty);
+            ``limits``; ``reserved_bytes``, what imports leave of the disk.
 
     Raises:
         FarmError: as ``Images.build``.
@@ -50,14 +52,8 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     limits = Limits(**order["limits"])
     disk = Disk(draft, order["reserved_bytes"])
     os.umask(0o022)
-    if "root" in order:
-        tree = _scrubbed(TreePath(order["root"]), draft, disk)
-    else:
-        if "archive" in order:
-            stream: source.Archive | source.Folder = source.stored(Path(order["archive"]), order["name"])
-        else:
-            stream = source.below(order["import_dirs"], order["path"])
-        tree = unpack(stream, limits, disk, draft)
+    is_kept = "root" in order
+    tree = _scrubbed(TreePath(order["root"]), draft, disk) if is_kept else _taken_in(order, limits, disk, draft)
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
@@ -85,6 +81,22 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     done.folder.rename(place.folder)
     _write_down(place.folder.parent, deep=False)
     return {}
+
+
+def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, draft: Path) -> TreePath:
+    """The tree that somebody gave."""
+    making = order["making"]
+    reader = DiskReader(Path(order["disk_reader"]) if order["disk_reader"] else None, making["partition"])
+    board_support = source.folder_below(order["import_dirs"], making["bsp"]) if making["bsp"] else None
+    spare_bytes = bsp.spare_bytes(board_support) if board_support else 0
+    intake = Intake(draft, limits, disk, reader, spare_bytes)
+    if "archive" in order:
+        tree = intake.tree_of(source.stored(Path(order["archive"]), order["name"]))
+    else:
+        tree = intake.tree_of(source.below(order["import_dirs"], order["path"]))
+    if board_support:
+        bsp.apply_binaries(board_support, tree, draft, disk)
+    return tree
 
 
 def _let_go_of_others(store: str, kept: str | None) -> None:

@@ -12,6 +12,7 @@ import structlog
 from boardgrid.adapters.admission import SshAdmission
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.controller import AgentDoor
+from boardgrid.adapters.downloads import HttpDownloads
 from boardgrid.adapters.driverbook import DriverBook
 from boardgrid.adapters.exports.ganesha import GaneshaExports
 from boardgrid.adapters.exports.knfsd import KernelExports
@@ -20,6 +21,7 @@ from boardgrid.adapters.netboot.files import NetbootFiles
 from boardgrid.adapters.netboot.hosts import DhcpHosts
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.sightings import NetworkSightings
+from boardgrid.adapters.store.disk_image import ARCH as DISK_READER_ARCH
 from boardgrid.adapters.store.images import StoredImages
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
@@ -83,15 +85,23 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
     farm = Farm.of(config)
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
+    holding = config.agent.holding or layout.holding
     hosts = DhcpHosts(dnsmasq.hosts, dnsmasq.pid_file)
     return World(
         instance=_instance(layout.store),
         public_key=_public_line(layout.agent_key),
         facts=site,
-        images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs),
+        images=StoredImages(
+            store,
+            roots,
+            controller,
+            HttpDownloads(config.agent.import_urls, config.agent.import_networks),
+            import_dirs=config.agent.import_dirs,
+            disk_reader=holding / DISK_READER_ARCH,
+        ),
         roots=roots,
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
-        netboot=NetbootFiles(shell, site, layout.tftp, hosts, config.agent.holding or layout.holding),
+        netboot=NetbootFiles(shell, site, layout.tftp, hosts, holding),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
         host_keys=SshHostKeys(),
         admission=SshAdmission(layout.agent_key),
