@@ -21,7 +21,7 @@ FILE_SYSTEMS = {
     "xfs": (*_CHECKSUMS, "xfs"),
     "f2fs": (*_CHECKSUMS, "f2fs"),
     "squashfs": ("squashfs",),
-    "erofs": ("erofs",),
+    "erofs": (*_CHECKSUMS, "erofs"),
 }
 
 

@@ -22,7 +22,7 @@ from boardgrid.model.errors import Code, Fault, Invalid
 
 ARCH = "armhf"  # the machine's; Debian's word
 _MEMORY_MIB = 512
-_TOLD_BYTES = 1 << 18
+_TOLD_LINES, _LINE_BYTES = 2000, 1000
 _SLACK_BYTES = 64 << 20  # what headers and the ends of files add to their sizes in an archive
 _FULL = "No space left"
 _CMDLINE = "quiet panic=-1 oops=panic"  # a kernel that a stranger's file system brought down ends the machine
@@ -147,6 +147,10 @@ def _run(image: File, partition: int | None, cage: Cage, most: int) -> _Told:
         told = _Told()
         for line in _lines(ours):
             told.add(line)
+            if told.end:
+                # What it wrote is written. It would be ended sooner than its last word came, if it did that itself.
+                run.end()
+                return told
     if status := run.ended():
         raise Fault(
             Code.PROGRAM_FAILED,
@@ -178,10 +182,11 @@ def _command(image: int, told: int, partition: int | None) -> list[str]:
 
 def _lines(told: socket.socket) -> Iterator[str]:
     """What the machine says until it ends; what goes on for longer than it ever has to say is not listened to."""
-    said = b""
-    while len(said) < _TOLD_BYTES and (heard := told.recv(4096)):
-        said += heard
-    yield from said.decode("ascii", "replace").splitlines()
+    with told.makefile("rb") as said:
+        for _count in range(_TOLD_LINES):
+            if not (line := said.readline(_LINE_BYTES)):
+                return
+            yield line.decode("ascii", "replace").rstrip("\n")
 
 
 def _not_one(name: str, partition: int | None, told: _Told) -> Invalid:
