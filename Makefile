@@ -1,6 +1,7 @@
 ## A newcomer needs two of these: make demo and make test. Each installs what it lacks by itself (Debian 12).
 ##
 ##   make demo        the farm on virtual boards, from nothing to a login on one (root; DEMO=folder, else .demo)
+##   make demo-arm64  give the demo that runs an arm64 board (UEFI, GRUB) as well
 ##   make demo-down   end it; what stays is caches, .venv and Debian packages
 ##   make test        everything, booting boards included (root)
 ##   make quick       what needs no root: below a minute
@@ -27,7 +28,7 @@ BIN := .venv/bin
 DEMO ?= .demo
 ONLY ?=
 
-.PHONY: help setup quick test lint format check bench demo demo-down need-root
+.PHONY: help setup quick test lint format check bench demo demo-arm64 demo-down need-root
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -48,7 +49,7 @@ quick: setup
 	$(BIN)/pytest -q -n 4 --dist worksteal -m "not world and not slow"
 
 test: need-root setup
-	@packaging/need-packages farm test
+	@packaging/need-packages farm arm64 test
 	@$(MAKE) quick
 	$(BIN)/pytest -n 2 -m "slow and not world"
 	$(BIN)/pytest -m world
@@ -75,6 +76,12 @@ demo: need-root
 	@packaging/need-packages setup farm
 	@$(MAKE) -s setup
 	@umask 022 && $(BIN)/python -m compileall -q src && $(BIN)/python -m boardgrid.demo up "$(DEMO)"
+
+# A board of another architecture means other packages, which not everybody wants to wait for.
+demo-arm64: need-root
+	@packaging/need-packages setup farm arm64
+	@$(MAKE) -s setup
+	@umask 022 && $(BIN)/python -m boardgrid.demo arm64 "$(DEMO)"
 
 # Where nothing was ever made, nothing is needed. An environment that has gone meanwhile says nothing of the farm: it is
 # laid again. One that is there is good for this, whatever has changed in the project since.

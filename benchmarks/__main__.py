@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("cli", "clone", "deploy", "fleet", "leases", "planner")
+NAMES = ("cli", "clone", "deploy", "fleet", "images", "leases", "planner")
 
 
 def main() -> int:

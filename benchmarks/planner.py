@@ -58,7 +58,7 @@ def furnished(folder: Path) -> tuple[Farm, SqlRecords, User]:
     farm.inventory.apply(admin, [BoardType("tk1", "armhf")], boards, dry_run=False)
     user = farm.accounts.add(admin, "ada", Role.USER)[0]
     manifest = Manifest("", "", 1, 1, 1, "armhf", (Kernel("6.1", "boot/vmlinuz"),))
-    image = Image(uuid4(), "tiny", 1, user.id, "lab", ImageState.READY, NOW, manifest=manifest, shared=True)
+    image = Image(uuid4(), "tiny", 1, user.id, "lab", ImageState.READY, NOW, manifest=manifest)
     # A day's worth of reservations on each board, begun or ahead, most of them in the queue: no board is free now.
     random = Random(1)  # noqa: S311 - the same farm each time
     with records.write() as tx:

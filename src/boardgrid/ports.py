@@ -13,6 +13,8 @@ from uuid import UUID
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.difference import Difference
+from boardgrid.model.errand import About, Errand, ErrandState, Progress
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source, UrlSource
@@ -21,6 +23,7 @@ from boardgrid.model.next_step import Tree
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Project, UserGroup
+from boardgrid.model.question import Question
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -142,12 +145,33 @@ class BootFiles:
     dtbs: Path | None = None  # a folder
 
 
+Tell = Callable[[Progress], None]  # how far something is; as often as once a second, and from the caller's own loop
+
+
+def untold(_progress: Progress) -> None:
+    """Nobody wants to know."""
+
+
 class Images(Protocol):
     """Trees that are never written to: one EROFS file a version. Every call may be made twice."""
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def has_room(self) -> bool:
+        """Whether there is more room than what is left to roots; else making an image has to wait."""
+
+    async def build(
+        self,
+        image: UUID,
+        source: Source,
+        making: Making = AS_USUAL,
+        tell: Tell = untold,
+        *,
+        drivers: Collection[str] = (),
+    ) -> Manifest:
         """
         Make an image, whole or not at all; one that is there already is told from its manifest.
+
+        Args:
+            drivers: kernel modules by which the site's boards reach their network, beside those that the farm knows.
 
         Raises:
             Invalid: the archive is refused; the sentence names the member.
@@ -163,10 +187,37 @@ class Images(Protocol):
             NotFound: there is no such image, or no such kernel in it.
         """
 
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        """
+        What differs between two images, from *since* to *image*.
+
+        Raises:
+            NotFound: one of them is not in this store.
+            Fault: they could not be looked at.
+        """
+
     async def remove(self, image: UUID) -> None:
         """
         Raises:
             Conflict: a root is mounted above it, or would be lost without it.
+        """
+
+    async def verify(self, image: UUID, errand: UUID, tell: Tell = untold) -> None:
+        """
+        Read all of its file, at leisure.
+
+        Raises:
+            NotFound: there is no such image.
+            Fault: IMAGE_DAMAGED, it is not what was written when it was made.
+        """
+
+    async def export(self, image: UUID, errand: UUID, about: About, tell: Tell = untold) -> None:
+        """
+        Pack it and bring it to the controller.
+
+        Raises:
+            NotFound: there is no such image; ERRAND_UNKNOWN, nobody wants it any more.
+            Fault: STORE_FULL; UPLOAD_BROKEN or CONTROLLER_SILENT, it did not arrive.
         """
 
 
@@ -178,6 +229,7 @@ class Persona:
     hostname: str  # fully qualified
     keys: tuple[str, ...]  # OpenSSH public lines that may log in as root
     facts: Mapping[str, str]  # written to /etc/boardgrid/deployment as KEY=value lines
+    server: IPv4Address | None = None  # the farm's, on the board's network: whom it asks for the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +265,15 @@ class Roots(Protocol):
         Raises:
             NotFound: there is no such root.
             Fault: its tree does not let it be done (blames the image).
+        """
+
+    async def changes(self, root: UUID) -> Difference:
+        """
+        What differs from the image that it was made from. A board may write to it meanwhile.
+
+        Raises:
+            NotFound: there is no such root.
+            Fault: it could not be looked at.
         """
 
     async def unmount(self, root: UUID) -> None:
@@ -280,7 +341,8 @@ class BootSeen:
 class Netboot(Protocol):
     """The boards' DHCP and TFTP files. Each is written beside and renamed. Every call may be made twice."""
 
-    async def offer(self, board: Board, entry: BootEntry) -> None: ...
+    async def offer(self, board: Board, entry: BootEntry) -> None:
+        """For a board that asks what to boot: a flashed one never does."""
 
     async def hold(self, board: Board, type_: BoardType) -> None:
         """
@@ -386,6 +448,16 @@ class Quiesces(Protocol):
 
 
 @runtime_checkable
+class WritesDown(Protocol):
+    async def write_down(self) -> None:
+        """
+        Have the board write down what it has in memory, and go on.
+
+        Not what :class:`Quiesces` does: a board that was asked that way restarts when the asker is gone.
+        """
+
+
+@runtime_checkable
 class HasConsole(Protocol):
     async def console_tail(self, lines: int) -> tuple[str, ...]:
         """The last lines that the board printed since it was switched on or reset; empty where nothing is known."""
@@ -445,6 +517,15 @@ class Blobs(Protocol):
 
         Raises:
             Fault: it did not arrive whole.
+        """
+
+    async def send(self, errand: UUID, file: Path, tell: Tell = untold) -> None:
+        """
+        Bring what was packed to the controller.
+
+        Raises:
+            NotFound: ERRAND_UNKNOWN, nobody wants it any more.
+            Fault: UPLOAD_BROKEN or CONTROLLER_SILENT, it did not arrive; STORE_FULL, there is no room for it.
         """
 
 
@@ -577,6 +658,18 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
+class Doing:
+    """How far an agent is with an image or an errand."""
+
+    thing: UUID
+    phase: str
+    done_bytes: int
+    total_bytes: int  # 0: nobody knows
+    since: datetime  # when its phase began
+    at: datetime  # when the agent told this
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event as it is recorded: *owner* is whom it concerns, None: the farm."""
 
@@ -595,11 +688,11 @@ class Revisions:
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
     | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting | JoinLink
+    | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | Question
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
-    | JoinLink
+    | JoinLink | Errand | Doing | Question
 )  # fmt: skip
 T = TypeVar("T", bound=Thing)
 
@@ -700,6 +793,20 @@ class Snapshot(Protocol):
         self, *, name: str | None = None, site: str | None = None, states: Collection[ImageState] | None = None
     ) -> list[Image]: ...
 
+    def errand(self, errand_id: UUID) -> Errand | None: ...
+
+    def errands(
+        self,
+        *,
+        owner: UUID | None = None,
+        image: UUID | None = None,
+        site: str | None = None,
+        states: Collection[ErrandState] | None = None,
+    ) -> list[Errand]:
+        """Oldest first."""
+
+    def doing(self, thing: UUID) -> Doing | None: ...
+
     def root(self, root_id: UUID) -> Root | None: ...
 
     def roots(
@@ -711,6 +818,11 @@ class Snapshot(Protocol):
         image: UUID | None = None,
         states: Collection[RootState] | None = None,
     ) -> list[Root]: ...
+
+    def question(self, question_id: UUID) -> Question | None: ...
+
+    def questions(self, *, site: str | None = None, asker: UUID | None = None) -> list[Question]:
+        """Oldest first."""
 
     def reservation(self, number: int) -> Reservation | None: ...
 
@@ -820,8 +932,8 @@ class Transaction(Snapshot, Protocol):
     def next_maintenance(self) -> int:
         """A number that no maintenance had."""
 
-    def next_version(self, image: str) -> int:
-        """A version that no image of this name had, gone ones included."""
+    def newest_version(self, image: str) -> int:
+        """The highest that an image of this name had, gone ones included; 0: there was none."""
 
     def add_event(self, entry: Entry) -> None:
         """Record it under the next number, whatever number it carries."""
@@ -858,9 +970,8 @@ class Records(Protocol):
 # --- changes: who waits for the records to change
 
 EVENTS = "events"  # the topic of everything that is recorded
-
-
 NOTICES = "notices"  # the topic of what waits to be sent
+ANSWERS = "answers"  # the topic of questions that were answered
 
 
 def wishes_of(site: str) -> str:

@@ -18,9 +18,21 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
+from boardgrid.model.difference import Change, Count, Difference, PathChange
+from boardgrid.model.errand import About, Progress
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
-from boardgrid.model.image import AS_USUAL, BlobSource, Kernel, Making, Manifest, RootSource, Source, UrlSource
+from boardgrid.model.image import (
+    AS_USUAL,
+    BlobSource,
+    CheckpointSource,
+    Kernel,
+    Making,
+    Manifest,
+    RootSource,
+    Source,
+    UrlSource,
+)
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
@@ -37,7 +49,9 @@ from boardgrid.ports import (
     Route,
     Sighting,
     Sign,
+    Tell,
     Use,
+    untold,
 )
 
 P = ParamSpec("P")
@@ -156,6 +170,23 @@ def a_manifest(**changes: Any) -> Manifest:
     return replace(made, **changes)
 
 
+def a_difference(was: Mapping[str, str], now: Mapping[str, str]) -> Difference:
+    """Between two trees, told by what is in their files."""
+    added = [PathChange(path, Change.ADDED, len(now[path])) for path in now.keys() - was.keys()]
+    removed = [PathChange(path, Change.REMOVED, len(was[path])) for path in was.keys() - now.keys()]
+    changed = [
+        PathChange(path, Change.CHANGED, len(now[path]), ("content",))
+        for path in was.keys() & now.keys()
+        if was[path] != now[path]
+    ]
+
+    def count(some: Sequence[PathChange]) -> Count:
+        return Count(len(some), sum(one.size_bytes for one in some))
+
+    paths = sorted((*added, *changed, *removed), key=lambda one: (-one.size_bytes, one.path))
+    return Difference(count(added), count(changed), count(removed), tuple(paths))
+
+
 @dataclass
 class FakeTree:
     """A root: what was written into it, by its user or by the farm."""
@@ -208,6 +239,12 @@ class FakeRoots:
         tree.persona, tree.host_key = persona, f"ssh-ed25519 AAAAfake{self.keys_made}"
         return tree.host_key
 
+    async def changes(self, root: UUID) -> Difference:
+        if root not in self.trees:
+            raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
+        tree = self.trees[root]
+        return a_difference(self.images.contents.get(tree.image, {}), tree.files)
+
     async def unmount(self, root: UUID) -> None:
         if root in self.trees:
             self.trees[root].is_mounted = False
@@ -223,22 +260,41 @@ class FakeRoots:
 class FakeImages:
     built: dict[UUID, Manifest] = field(default_factory=dict)
     refuse: dict[UUID, FarmError] = field(default_factory=dict)  # images that cannot be built, and why
+    drivers: dict[UUID, frozenset[str]] = field(default_factory=dict)  # that each was built with
     contents: dict[UUID, dict[str, str]] = field(default_factory=dict)
+    is_full: bool = False  # what room there is is left to roots
+    phase_s: float = 0.0  # how long each phase of making an image takes
+    damaged: set[UUID] = field(default_factory=set)
+    exported: dict[UUID, tuple[UUID, About]] = field(default_factory=dict)  # by errand
     roots: FakeRoots = field(init=False)
 
     def __post_init__(self) -> None:
         self.roots = FakeRoots(self)
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def has_room(self) -> bool:
+        return not self.is_full
+
+    async def build(
+        self,
+        image: UUID,
+        source: Source,
+        making: Making = AS_USUAL,
+        tell: Tell = untold,
+        *,
+        drivers: Collection[str] = (),
+    ) -> Manifest:
         if image in self.built:
             return self.built[image]
         if image in self.refuse:
             raise self.refuse[image]
-        if isinstance(source, RootSource):
+        if isinstance(source, RootSource | CheckpointSource):
             if source.root not in self.roots.trees:
                 raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=source.root)
             self.contents[image] = dict(self.roots.trees[source.root].files)
-        self.built[image] = a_manifest()
+        for phase in ("unpacking", "pressing"):
+            tell(Progress(phase, 1, 2))
+            await asyncio.sleep(self.phase_s)
+        self.built[image], self.drivers[image] = a_manifest(), frozenset(drivers)
         return self.built[image]
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
@@ -247,10 +303,33 @@ class FakeImages:
         folder = Path("/fake/images") / str(image)
         return BootFiles(folder / kernel.image, folder / kernel.initrd if kernel.initrd else None)
 
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        for one in (since, image):
+            if one not in self.built:
+                raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=one)
+        return a_difference(self.contents.get(since, {}), self.contents.get(image, {}))
+
     async def remove(self, image: UUID) -> None:
         if any(tree.image == image and tree.is_mounted for tree in self.roots.trees.values()):
             raise Conflict(Code.THING_IN_USE, "image {image} is below a root", image=image)
         self.built.pop(image, None)
+
+    async def verify(self, image: UUID, errand: UUID, tell: Tell = untold) -> None:
+        self._check_there(image)
+        tell(Progress("verifying", 1, 2))
+        await asyncio.sleep(self.phase_s)
+        if image in self.damaged:
+            raise Fault(Code.IMAGE_DAMAGED, "its file has changed")
+
+    async def export(self, image: UUID, errand: UUID, about: About, tell: Tell = untold) -> None:
+        self._check_there(image)
+        tell(Progress("packing", 1, 2))
+        await asyncio.sleep(self.phase_s)
+        self.exported[errand] = (image, about)
+
+    def _check_there(self, image: UUID) -> None:
+        if image not in self.built:
+            raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=image)
 
 
 # --- the network
@@ -383,7 +462,8 @@ class FakeBoard:
     outlet_hangs: bool = False  # every power call takes for ever
     outlet_is_stuck: bool = False  # takes the order to switch off, and does nothing
     switched: list[str] = field(default_factory=list)  # what was done to its power, in order
-    quiesced: int = 0  # how often it was asked to write down what it has in memory
+    quiesced: int = 0  # how often it was asked to write down what it has in memory, and be ready to restart
+    written_down: int = 0  # how often it was asked just that, and to go on
     printed: list[str] = field(default_factory=list)  # on its console, since it came up
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
@@ -417,6 +497,10 @@ class FakeBoard:
 
     async def quiesce(self) -> None:
         self.quiesced += 1
+
+    async def write_down(self) -> None:
+        await self._outlet()
+        self.written_down += 1
 
     async def console_tail(self, lines: int) -> tuple[str, ...]:
         return (f"{self.board.name} login:", *self.printed)[-lines:]
@@ -645,11 +729,18 @@ class FakeHooks:
 @dataclass
 class FakeBlobs:
     blobs: dict[str, bytes] = field(default_factory=dict)
+    sent: dict[UUID, bytes] = field(default_factory=dict)  # by errand
+    wanted: set[UUID] | None = None  # errands; None: all of them
 
     async def fetch(self, blob: BlobSource, to: Path) -> None:
         if blob.sha256 not in self.blobs:
             raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
         to.write_bytes(self.blobs[blob.sha256])  # noqa: ASYNC240 - a fake
+
+    async def send(self, errand: UUID, file: Path, tell: Tell = untold) -> None:
+        if self.wanted is not None and errand not in self.wanted:
+            raise NotFound(Code.ERRAND_UNKNOWN, "nobody wants the export {errand} any more", errand=errand)
+        self.sent[errand] = file.read_bytes()  # noqa: ASYNC240 - a fake
 
 
 @dataclass

@@ -6,15 +6,28 @@ from uuid import UUID
 
 import pytest
 
-from boardgrid.adapters.netboot.pxelinux import checked_cmdline
+from boardgrid.adapters.netboot.checks import checked_cmdline
 from boardgrid.agent.site import Pace
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
+from boardgrid.model.errand import About, ErrandKind
 from boardgrid.model.errors import Blame, Code, Fault
-from boardgrid.model.image import PathSource, RootSource
+from boardgrid.model.image import CheckpointSource, PathSource, RootSource
 from boardgrid.model.inventory import checked_type
-from boardgrid.model.report import BoardReport, HealthReport, OrderReport, Power, Reached, SiteReport, StepReport, Voice
-from boardgrid.model.wish import BoardWish, Gone, ImageWish, Lease, PowerOrder, RootWish
+from boardgrid.model.report import (
+    BoardReport,
+    ErrandReport,
+    HealthReport,
+    ImageReport,
+    OrderReport,
+    Power,
+    ProgressReport,
+    Reached,
+    SiteReport,
+    StepReport,
+    Voice,
+)
+from boardgrid.model.wish import BoardWish, ErrandWish, Gone, ImageWish, Lease, PowerOrder, RootWish
 from boardgrid.ports import Sign
 from boardgrid.testing import TYPE, FakeSite, a_board, patiently
 from tests.agent import mill
@@ -403,6 +416,16 @@ async def test_a_kept_root_becomes_an_image_with_its_users_files() -> None:
 
 
 @patiently
+async def test_an_image_is_made_with_the_network_drivers_that_the_sites_board_types_name() -> None:
+    site, image = mill.a_site(), UUID(int=101)
+    rare = replace(mill.wished(BOARD, mill.PARKED), type=replace(TYPE, network="dwmac-rare"))
+    async with mill.agent(site):
+        site.wish(rare, images=(ImageWish(image, PathSource("/srv/tiny")),))
+        await site.until(lambda: image in site.images.built)
+    assert site.images.drivers[image] == {"dwmac-rare"}
+
+
+@patiently
 async def test_an_image_that_cannot_be_made_is_told_with_its_sentence() -> None:
     site, bad = mill.a_site(), UUID(int=101)
     site.images.refuse[bad] = Fault(Code.ARCHIVE_REFUSED, "member ../etc/passwd leaves the archive")
@@ -411,6 +434,85 @@ async def test_an_image_that_cannot_be_made_is_told_with_its_sentence() -> None:
         await site.until(lambda: any(one.kind == "image" for one in site.controller.reports))
     told = next(one for one in site.controller.reports if one.kind == "image")
     assert told.reason == "member ../etc/passwd leaves the archive"
+
+
+@patiently
+async def test_how_far_an_image_is_is_told_and_what_is_no_news_is_not_kept() -> None:
+    site, made = mill.a_site(), UUID(int=101)
+    site.images.phase_s = 30.0
+    async with mill.agent(site):
+        site.wish(images=(ImageWish(made, PathSource("/srv/tiny.tar")),))
+        await site.until(lambda: made in site.images.built)
+    told = [(one.thing, one.phase) for one in site.controller.of_kind(ProgressReport)]
+    assert told == [(made, "unpacking"), (made, "pressing")]
+
+
+@pytest.mark.parametrize("after_s", [1.0, 45.0])
+@patiently
+async def test_an_image_that_is_no_more_wished_for_is_not_made_on(after_s: float) -> None:
+    site, made = mill.a_site(), UUID(int=101)
+    site.images.phase_s = 30.0
+    async with mill.agent(site):
+        site.wish(images=(ImageWish(made, PathSource("/srv/tiny.tar")),))
+        await asyncio.sleep(after_s)
+        site.wish(images=(ImageWish(made, None),))
+        await site.until(lambda: any(one.image == made for one in site.controller.of_kind(ImageReport)))
+        await asyncio.sleep(120)
+    assert made not in site.images.built
+    [report] = site.controller.of_kind(ImageReport)
+    assert (report.manifest, report.code) == (None, None)
+
+
+@patiently
+async def test_where_the_store_is_nearly_full_images_wait_and_boards_do_not() -> None:
+    site, made = mill.a_site(), UUID(int=101)
+    site.images.is_full = True
+    async with mill.agent(site):
+        site.wish(images=(ImageWish(made, PathSource("/srv/tiny.tar")),))
+        await opened(site)
+        await site.until(lambda: any("images wait" in one.trouble for one in site.controller.of_kind(SiteReport)))
+        assert [one.phase for one in site.controller.of_kind(ProgressReport)][:1] == ["waiting for room"]
+        assert made not in site.images.built
+        site.images.is_full = False
+        await site.until(lambda: made in site.images.built)
+        await site.until(lambda: site.controller.of_kind(SiteReport)[-1].trouble == "")
+
+
+@patiently
+async def test_errands_are_done_once_and_told() -> None:
+    site = mill.a_site()
+    other = UUID(int=102)
+    site.images.built[other] = site.images.built[mill.IMAGE]
+    site.images.damaged.add(other)
+    about = About("tiny", 1, {}, (), ())
+    async with mill.agent(site):
+        site.wish(
+            errands=(
+                ErrandWish(UUID(int=1), ErrandKind.VERIFY, mill.IMAGE),
+                ErrandWish(UUID(int=2), ErrandKind.VERIFY, other),
+                ErrandWish(UUID(int=3), ErrandKind.EXPORT, mill.IMAGE, about),
+                ErrandWish(UUID(int=4), ErrandKind.EXPORT, UUID(int=999), about),
+            )
+        )
+        await site.until(lambda: len(site.controller.of_kind(ErrandReport)) == 4)
+        await asyncio.sleep(600)
+    told = {one.errand.int: one.code for one in site.controller.of_kind(ErrandReport)}
+    assert told == {1: None, 2: Code.IMAGE_DAMAGED, 3: None, 4: Code.IMAGE_UNKNOWN}
+    assert site.images.exported == {UUID(int=3): (mill.IMAGE, about)}
+    assert len(site.controller.of_kind(ErrandReport)) == 4
+
+
+@patiently
+async def test_an_errand_that_nobody_wants_any_more_is_stopped() -> None:
+    site = mill.a_site()
+    site.images.phase_s = 300.0
+    wish = ErrandWish(UUID(int=3), ErrandKind.EXPORT, mill.IMAGE, About("tiny", 1, {}, (), ()))
+    async with mill.agent(site):
+        site.wish(errands=(wish,))
+        await asyncio.sleep(60)
+        site.wish(errands=())
+        await asyncio.sleep(600)
+    assert site.images.exported == {} and site.controller.of_kind(ErrandReport) == []
 
 
 @patiently
@@ -499,3 +601,28 @@ async def test_that_an_open_boards_console_says_something_is_told_now_and_then()
         assert told[-1].console_s is not None and told[-1].console_s < 60
         await asyncio.sleep(600)
         assert len(site.controller.of_kind(HealthReport)) <= len(told) + 1
+
+
+@patiently
+async def test_a_checkpoint_leaves_the_board_to_its_user_and_has_it_write_down_first() -> None:
+    site, image = mill.a_site(), UUID(int=77)
+    async with mill.agent(site):
+        await opened(site)
+        site.shelf["tk1-1"].write("home/notes", "mine")
+        site.wish(images=(ImageWish(image, CheckpointSource(mill.ROOT)),))
+        await site.until(lambda: image in site.images.built)
+    assert site.images.contents[image] == {"home/notes": "mine"}
+    board = site.shelf["tk1-1"]
+    assert (board.written_down, board.quiesced, board.restarts) == (1, 0, 1)
+    assert board.runs == mill.ROOT
+    assert site.offers(BOARD.address, mill.ROOT)
+
+
+@patiently
+async def test_a_checkpoint_of_a_board_that_does_not_answer_is_made_all_the_same() -> None:
+    site, image = mill.a_site(), UUID(int=77)
+    async with mill.agent(site):
+        await opened(site)
+        site.shelf["tk1-1"].outlet_hangs = True
+        site.wish(images=(ImageWish(image, CheckpointSource(mill.ROOT)),))
+        await site.until(lambda: image in site.images.built)

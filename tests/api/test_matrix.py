@@ -86,6 +86,9 @@ CLOSED = {"boards": ["tk1-1"], "end": "2026-03-02T12:00:00Z", "reason": "new fan
 LESSON = {"project": "others", "type": "tk1", "starts": ["2026-03-09T12:00:00Z"], "for_s": 3600}
 TOO_LATE, NOT_THERE = 409, 404
 FIRST = {"worker": 202}
+PIECE = {"Upload-Offset": "0", "Upload-Length": "3"}
+LOOKED = {"reader": 202}
+CHECKPOINTED = {"worker": 403}  # with it an admin is a user like others
 OPERATED = {"operator": 202}
 FOR_OPERATORS = {"operator": 200, "worker": 403, "reader": 403}
 PLANNED = {"operator": TOO_LATE, "worker": 403, "reader": 403}
@@ -200,10 +203,28 @@ MATRIX = {
     "GET /api/v1/boards/{name}/power/{order}": to(f"/boards/tk1-1/power/{uuid4()}", NOT_THERE, NOT_THERE),
     "PUT /api/v1/inventory": administered("/inventory", 200, json={"board_types": {"rpi4": TYPE}}),
     "GET /api/v1/images": to("/images", 200, 200),
+    "GET /api/v1/adaptations": to("/adaptations", 200, 200),
     "POST /api/v1/images": administered("/images", 201, json={"name": "lab", "path": "/srv/lab.tar"}),
-    "GET /api/v1/images/{ref}": to("/images/private:1", NOT_THERE, 200),
+    "GET /api/v1/images/{ref}": to("/images/private:2026030101", NOT_THERE, 200),
     "PUT /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, TOO_LATE, but=FIRST, content=b"tar"),
-    "DELETE /api/v1/images/{ref}": to("/images/tiny:1", 403, TOO_LATE),
+    "HEAD /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, 200),
+    "PATCH /api/v1/images/{ref}/content": to(
+        "/images/private/content", NOT_THERE, TOO_LATE, but={"worker": 204}, content=b"tar", headers=PIECE
+    ),
+    "DELETE /api/v1/images/{ref}": to("/images/tiny", 403, TOO_LATE),
+    "POST /api/v1/images/{ref}/describe": to("/images/tiny/describe", 403, 200, json={"labels": {"purpose": "ci"}}),
+    "PUT /api/v1/images/{ref}/aliases/{alias}": to("/images/tiny/aliases/stable", 403, 200),
+    "DELETE /api/v1/images/{ref}/aliases/{alias}": to("/images/tiny/aliases/testing", 403, NOT_THERE),
+    "POST /api/v1/images/{ref}/restore": to("/images/tiny/restore", 403, TOO_LATE),
+    "GET /api/v1/image-waste": to("/image-waste?all=true", 200, 200),
+    "DELETE /api/v1/image-waste": to("/image-waste", 200, 200),
+    "POST /api/v1/images/{ref}/verify": to("/images/tiny/verify", 403, 202),
+    "POST /api/v1/images/{ref}/export": to("/images/tiny/export", 202, 202, but={"guest": 403}),
+    "GET /api/v1/errands/{errand}": to(f"/errands/{uuid4()}", NOT_THERE, NOT_THERE),
+    "GET /api/v1/errands/{errand}/content": to(f"/errands/{uuid4()}/content", NOT_THERE, NOT_THERE),
+    "DELETE /api/v1/errands/{errand}": to(f"/errands/{uuid4()}", NOT_THERE, NOT_THERE),
+    "POST /api/v1/diffs": to("/diffs", NOT_THERE, 202, but=LOOKED, json={"root": "of-root"}),
+    "GET /api/v1/diffs/{diff}": to(f"/diffs/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/roots": to("/roots", 200, 200),
     "GET /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 200),
     "POST /api/v1/roots/{name}/keep": to("/roots/of-root/keep", NOT_THERE, TOO_LATE, but=FIRST, json={"image": "mine"}),
@@ -219,6 +240,9 @@ MATRIX = {
     "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json=LONGER),
     "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
     "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/2/heartbeat", 403, 200, but=WORKER, json=BEAT),
+    "POST /api/v1/reservations/{number}/checkpoint": to(
+        "/reservations/2/checkpoint", 403, 202, but=CHECKPOINTED, json={"image": "mine"}
+    ),
     "GET /api/v1/queue": to("/queue", 200, 200),
     "POST /api/v1/reservations/{number}/release": to("/reservations/2/release", 403, 202, but=RELEASED, json=DISCARD),
     "GET /api/v1/deployments/{deployment}": to(f"/deployments/{uuid4()}", NOT_THERE, NOT_THERE),
@@ -227,6 +251,7 @@ MATRIX = {
     "POST /api/agent/v1/lease": of_agents("/lease", 200, json={"instance": str(uuid4()), "protocol": 0}),
     "GET /api/agent/v1/wishes": of_agents("/wishes?epoch=0", TOO_LATE),
     "POST /api/agent/v1/reports": of_agents("/reports", TOO_LATE, json={"epoch": 0, "reports": []}),
+    "PUT /api/agent/v1/errands/{errand}/content": of_agents(f"/errands/{uuid4()}/content", NOT_THERE, content=b"tar"),
     "GET /api/agent/v1/blobs/{sha256}": of_agents(f"/blobs/{'b' * 64}", NOT_THERE),
     "POST /api/gateway/v1/hello": of_gateways("/hello", 204, json={"host": "farm", "port": 22, "host_key": HOST_KEY}),
     "POST /api/gateway/v1/key": of_gateways("/key", NOT_THERE, json={"key": KEY}),

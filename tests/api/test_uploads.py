@@ -5,17 +5,19 @@ import hashlib
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 
-from boardgrid.api.spool import Arrived, Spool
+from boardgrid.api.spool import Arrived, Come, Spool
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault
 from boardgrid.model.image import BlobSource
 from tests.api.door import Door, served
 
 TAR = bytes(range(256)) * 20_000
 SHA256 = hashlib.sha256(TAR).hexdigest()
+REF = "tiny:2026030101"
 
 
 async def pieces(content: bytes = TAR, of_bytes: int = 65536) -> AsyncIterator[bytes]:
@@ -92,10 +94,10 @@ async def test_there_is_one_upload_of_an_image_at_a_time_so_that_one_name_cannot
 
     first = asyncio.create_task(door.ask("user", "PUT", path, content=slowly()))
     await coming.wait()
-    for ref in ("tiny", "tiny:1"):
+    for ref in ("tiny", REF):
         answer = await door.ask("user", "PUT", f"/api/v1/images/{ref}/content", content=pieces())
         assert (answer.status_code, answer.json()["code"]) == (409, "thing.in_use")
-        assert "tiny:1 is being uploaded already" in answer.json()["detail"]
+        assert f"{REF} is being uploaded already" in answer.json()["detail"]
     assert len(files(door.spool.folder)) == 1
     assert (await door.ask("user", "PUT", other, content=b"another image")).status_code == 202
     go_on.set()
@@ -249,3 +251,152 @@ async def test_over_a_real_connection_a_refusal_arrives_while_the_sender_still_s
     async with served(door.app) as url, httpx.AsyncClient(base_url=url, headers=door.headers("user")) as http:
         answer = await http.put(path, content=pieces(bytes(20_000_000)))
         assert (answer.status_code, answer.json()["code"]) == (413, "image.too_large")
+
+
+# --- uploads that may be resumed
+
+
+async def patched(door: Door, path: str, at: int, content: bytes | AsyncIterator[bytes], **how: str) -> httpx.Response:
+    headers = {"Upload-Offset": str(at), "Upload-Length": str(len(TAR)), **how}
+    return await door.ask("user", "PATCH", path, content=content, headers=headers)
+
+
+async def test_an_upload_comes_piece_by_piece_and_says_how_much_has_come(door: Door) -> None:
+    path = await awaited(door)
+    for at in (0, 2_000_000):
+        told = (await door.ask("user", "HEAD", path)).headers
+        assert told["Upload-Offset"] == str(at)
+        assert told["Upload-Checksum"] == f"sha256 {hashlib.sha256(TAR[:at]).hexdigest()}"
+        answer = await patched(door, path, at, TAR[at : at + 2_000_000])
+        assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(at + 2_000_000))
+    assert not door.house.wishes.images
+    answer = await patched(door, path, 4_000_000, TAR[4_000_000:])
+    assert answer.headers["Upload-Offset"] == str(len(TAR))
+    assert [one.source for one in door.house.wishes.images] == [BlobSource(SHA256, len(TAR))]
+    assert (door.spool.folder / SHA256).read_bytes() == TAR and files(door.spool.folder) == [SHA256]
+    assert (await door.ask("user", "HEAD", path)).status_code == 409
+
+
+async def test_a_piece_that_goes_on_elsewhere_or_too_far_is_refused(door: Door) -> None:
+    path = await awaited(door)
+    await patched(door, path, 0, TAR[:1000])
+    for at, content in ((0, TAR[:1000]), (2000, TAR[2000:3000]), (1000, TAR[1000:] + b"x")):
+        answer = await patched(door, path, at, content)
+        assert (answer.status_code, answer.json()["code"]) == (409, "upload.broken")
+    assert (await patched(door, path, 1000, TAR[1000:])).status_code == 204, "nothing of what was refused was kept"
+
+
+async def test_a_piece_needs_its_place_and_a_whole_that_is_not_too_large(door: Door) -> None:
+    path = await awaited(door)
+    for missing in ("Upload-Offset", "Upload-Length"):
+        answer = await patched(door, path, 0, b"x", **{missing: "many"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
+    answer = await patched(door, path, 0, b"x", **{"Upload-Length": "6000001"})
+    assert answer.status_code == 204
+    door.spool = Spool(door.spool.folder, upload_bytes=1000)
+    answer = await patched(door, path, 1, b"x")
+    assert (answer.status_code, answer.json()["code"]) == (413, "image.too_large")
+
+
+async def test_what_came_before_the_connection_broke_is_kept(spool: Spool) -> None:
+    image = uuid4()
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield TAR[:3_000_000]
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await spool.append(image, 0, broken(), len(TAR))
+    assert await spool.come(image) == Come(3_000_000, hashlib.sha256(TAR[:3_000_000]).hexdigest())
+    come = await spool.append(image, 3_000_000, pieces(TAR[3_000_000:]), len(TAR))
+    assert come == Come(len(TAR), SHA256)
+
+
+async def test_a_controller_that_was_killed_goes_on_with_what_had_come(spool: Spool) -> None:
+    image = uuid4()
+    appending = asyncio.create_task(spool.append(image, 0, _hanging(TAR[:3_000_000]), len(TAR)))
+    async with asyncio.timeout(30):
+        while not (spool.folder / str(image)).exists() or (spool.folder / str(image)).stat().st_size < 2_000_000:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    next_one = Spool(spool.folder)  # the first is still there, as a killed process' file is
+    next_one.prepare()
+    come = await next_one.come(image)
+    assert come.sha256 == hashlib.sha256(TAR[: come.size_bytes]).hexdigest() and come.size_bytes >= 2_000_000
+    appending.cancel()
+    await asyncio.gather(appending, return_exceptions=True)
+    come = await next_one.come(image)
+    assert await next_one.append(image, come.size_bytes, pieces(TAR[come.size_bytes :]), len(TAR)) == Come(
+        len(TAR), SHA256
+    )
+
+
+async def _hanging(content: bytes) -> AsyncIterator[bytes]:
+    async for piece in pieces(content):
+        yield piece
+    await asyncio.sleep(600)
+
+
+async def test_a_full_disk_ends_a_piece_and_keeps_what_had_come(spool: Spool) -> None:
+    image = uuid4()
+    await spool.append(image, 0, pieces(TAR[:1_000_000]), len(TAR))
+    full = Spool(spool.folder, reserve_bytes=1 << 60)
+    with pytest.raises(Fault) as error:
+        await full.append(image, 1_000_000, pieces(TAR[1_000_000:]), len(TAR))
+    assert error.value.code is Code.STORE_FULL
+    assert (await full.come(image)).size_bytes == 1_000_000
+
+
+async def test_what_has_come_of_an_upload_goes_with_its_image(door: Door) -> None:
+    path = await awaited(door)
+    await patched(door, path, 0, TAR[:1000])
+    door.spool.sweep(door.house.farm.catalog.spooled)
+    assert len(files(door.spool.folder)) == 1
+    assert (await door.ask("user", "DELETE", "/api/v1/images/tiny")).status_code == 202
+    door.spool.sweep(door.house.farm.catalog.spooled)
+    assert files(door.spool.folder) == []
+
+
+# --- exports
+
+
+async def exported(door: Door) -> str:
+    door.house.image("tiny")
+    answer = await door.ask("user", "POST", "/api/v1/images/tiny/export")
+    assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
+    return str(answer.json()["id"])
+
+
+async def test_what_an_agent_packed_is_taken_away_whole_or_in_parts(door: Door) -> None:
+    errand = await exported(door)
+    content = f"/api/v1/errands/{errand}/content"
+    assert (await door.ask("user", "GET", content)).status_code == 409
+    for _time in range(2):
+        answer = await door.ask("agent", "PUT", f"/api/agent/v1/errands/{errand}/content", content=TAR)
+        assert answer.status_code == 204
+    told = (await door.ask("user", "GET", f"/api/v1/errands/{errand}")).json()
+    assert (told["state"], told["size_bytes"]) == ("done", len(TAR))
+    whole = await door.ask("user", "GET", content)
+    assert whole.content == TAR and "tiny-2026030101.tar" in whole.headers["Content-Disposition"]
+    part = await door.ask("user", "GET", content, headers={"Range": "bytes=3000000-"})
+    assert (part.status_code, part.content) == (206, TAR[3_000_000:])
+    assert (await door.ask("bob", "GET", content)).status_code == 404
+    door.spool.sweep(door.house.farm.catalog.spooled)
+    assert files(door.spool.folder) == [errand]
+    assert (await door.ask("user", "DELETE", f"/api/v1/errands/{errand}")).status_code == 204
+    door.spool.sweep(door.house.farm.catalog.spooled)
+    assert files(door.spool.folder) == []
+
+
+async def test_an_export_for_which_there_is_no_room_is_told_the_agent(door: Door) -> None:
+    errand = await exported(door)
+    door.spool = Spool(door.spool.folder, reserve_bytes=1 << 60)
+    answer = await door.ask("agent", "PUT", f"/api/agent/v1/errands/{errand}/content", content=TAR)
+    assert (answer.status_code, answer.json()["code"]) == (507, "store.full")
+    await settled(door.spool, [])
+
+
+async def test_an_export_that_was_cancelled_is_taken_from_no_agent(door: Door) -> None:
+    errand = await exported(door)
+    await door.ask("user", "DELETE", f"/api/v1/errands/{errand}")
+    answer = await door.ask("agent", "PUT", f"/api/agent/v1/errands/{errand}/content", content=TAR)
+    assert (answer.status_code, answer.json()["code"]) == (404, "errand.unknown")

@@ -11,6 +11,7 @@ RELEASE = "6.1.0-1-armmp"
 _APPLETS = ["[", "[[", *(f"applet{number:02}" for number in range(60)), "busybox", "init", "mount", "sh", "switch_root"]
 _NEEDS = {
     "drivers/virtio_mmio": "",
+    "drivers/virtio_pci": "",
     "drivers/virtio_rng": "",
     "drivers/failover": "",
     "drivers/virtio_net": "failover",

@@ -8,7 +8,17 @@ from boardgrid.model.errors import Fault
 
 def test_modules_come_each_after_what_it_needs_and_nothing_else_comes(kernel: Kernel) -> None:
     names = [Path(path).stem for path in kernel.modules(NETWORK_MODULES)]
-    assert names == ["virtio_mmio", "failover", "virtio_net", "virtio_rng", "sunrpc", "lockd", "nfs", "nfsv3"]
+    assert names == [
+        "virtio_mmio",
+        "virtio_pci",
+        "failover",
+        "virtio_net",
+        "virtio_rng",
+        "sunrpc",
+        "lockd",
+        "nfs",
+        "nfsv3",
+    ]
 
 
 def test_what_is_built_into_the_kernel_is_no_module(kernel: Kernel) -> None:

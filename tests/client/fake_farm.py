@@ -1,6 +1,8 @@
 """A small farm behind real HTTP: it speaks the REST contract, and does at once what is asked of it."""
 
+import hashlib
 import json
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +40,24 @@ class Refused(Exception):
         }
 
 
+def a_difference() -> Json:
+    return {
+        "added": {"entries": 3, "size_bytes": 4_100_000},
+        "changed": {"entries": 1, "size_bytes": 120},
+        "removed": {"entries": 0, "size_bytes": 0},
+        "paths": [
+            {"path": "usr/bin/vim", "change": "added", "size_bytes": 4_000_000, "what": []},
+            {"path": "etc/passwd", "change": "changed", "size_bytes": 120, "what": ["content", "mode"]},
+        ],
+        "packages": [
+            {"name": "libc6:armhf", "was": "2.36-9", "now": "2.36-10"},
+            {"name": "vim:armhf", "was": "", "now": "2:9.0"},
+        ],
+        "packages_changed": 2,
+        "packages_by": "dpkg",
+    }
+
+
 @dataclass
 class FakeFarm:
     """Its state is open to tests: they put boards in, and look at what became of them."""
@@ -69,6 +89,11 @@ class FakeFarm:
     events: list[Json] = field(default_factory=list)
     orders: dict[str, Json] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    parts: dict[str, bytes] = field(default_factory=dict)  # what has come of uploads that may be resumed
+    errands: dict[str, Json] = field(default_factory=dict)
+    errand_reason: str = ""
+    exported: bytes = b"an export"
+    cut_after: list[int] = field(default_factory=list)  # break off so many uploads or downloads, each after as much
     known_hosts: str = ""
     sso: bool = False
     keys: list[Json] = field(default_factory=list)
@@ -85,6 +110,8 @@ class FakeFarm:
     image_state: str = "ready"  # what becomes of an image once its content is here
     image_reason: str = ""
     roots_in_use: int = 0  # how often a root that is to boot is refused, for it is still being taken from a board
+    diff: Json = field(default_factory=lambda: {"state": "answered", "difference": a_difference()})
+    asked_diffs: list[Json] = field(default_factory=list)
     order_state: str = "done"
     order_reason: str = ""
     deploy: Callable[["FakeFarm", Json], None] = lambda farm, reservation: farm.opened(reservation)
@@ -398,20 +425,63 @@ class FakeFarm:
                     self.orders[order],
                 )
                 return 200, told
+            case ("GET", "adaptations"):
+                what = "swap on NFS hangs the board"
+                return 200, [{"name": "no-swap", "moments": ["import"], "what": what, "may_be_left_out": True}]
             case ("GET", "images"):
-                return 200, list(self.images.values())
+                return 200, [one for one in self.images.values() if one["state"] != "gone" or "gone" in query]
             case ("POST", "images"):
                 version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
                 state = self.image_state if "path" in body else "awaited"
                 return 201, self.image(
-                    body["name"], version, state, shared=body.get("shared", False), reason=self.image_reason
+                    body["name"],
+                    version,
+                    state,
+                    shared=body.get("shared", False),
+                    labels=body.get("labels", {}),
+                    reason=self.image_reason,
+                    without=body.get("without", []),
                 )
+            case ("POST", "images", ref, "describe"):
+                self.images[ref] |= {key: value for key, value in body.items() if value not in (None, {})}
+                return 200, self.images[ref]
+            case ("PUT", "images", ref, "aliases", alias):
+                return 200, self.thing("GET", self.images, ref, "image", None)[1] | {"aliases": [alias]}
+            case ("DELETE", "images", _ref, "aliases", _alias):
+                return 204, None
+            case ("POST", "images", ref, "restore"):
+                self.images[ref]["state"] = "ready"
+                return 200, self.images[ref]
+            case ("GET" | "DELETE", "image-waste"):
+                return 200, [one for one in self.images.values() if one["state"] in {"removed", "failed"}]
+            case ("POST", "images", ref, ("verify" | "export") as kind):
+                known = {image["name"]: image for image in self.images.values()} | self.images
+                image = self.thing("GET", known, ref, "image", None)[1]
+                errand = {
+                    "id": str(uuid4()), "kind": kind, "image": image["ref"], "state": "waiting", "reason": "",
+                    "asked_at": stamp(datetime.now(UTC)), "size_bytes": 0,
+                }  # fmt: skip
+                self.errands[errand["id"]] = errand
+                return 202, dict(errand)
+            case ("GET", "errands", errand):
+                told = self.errands[errand] | {"state": "done", "reason": self.errand_reason}
+                return 200, told | {"size_bytes": len(self.exported) if told["kind"] == "export" else 0}
+            case ("DELETE", "errands", errand):
+                del self.errands[errand]
+                return 204, None
             case (_, "images", ref):
                 known = {image["name"]: image for image in self.images.values()} | self.images
                 answer = self.thing(method, known, ref, "image", body)
                 if method == "DELETE":
                     del self.images[ref]
                 return answer
+            case ("POST", "diffs"):
+                self.asked_diffs.append(body)
+                return 202, {"id": str(uuid4()), "state": "asked"}
+            case ("GET", "diffs", diff):
+                return 200, {"id": diff, "state": "asked", "code": None, "reason": "", "hint": ""} | self.diff
+            case ("POST", "reservations", _number, "checkpoint"):
+                return 202, self.image(body["image"], 1, self.image_state)
             case ("GET", "roots"):
                 return 200, list(self.roots.values())
             case ("POST", "roots", name, "keep"):
@@ -607,6 +677,12 @@ class Door(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self.serve()
 
+    def do_PATCH(self) -> None:
+        self.serve()
+
+    def do_HEAD(self) -> None:
+        self.serve()
+
     def serve(self) -> None:
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
@@ -621,6 +697,12 @@ class Door(BaseHTTPRequestHandler):
                 self.send(200, self.farm.known_hosts.encode(), "text/plain")
             elif path == ["events"] and "text/event-stream" in self.headers["Accept"]:
                 self.stream(query)
+            elif path[-1] == "content" and path[0] == "errands":
+                self.give()
+            elif path[-1] == "content" and self.command == "HEAD":
+                self.tell_come(path[1])
+            elif path[-1] == "content" and self.command == "PATCH":
+                self.take_more(path[1])
             elif path[-1] == "content":
                 self.take(path[1])
             else:
@@ -657,6 +739,44 @@ class Door(BaseHTTPRequestHandler):
         self.farm.blobs[ref] = content
         self.farm.images[ref] |= {"state": self.farm.image_state, "reason": self.farm.image_reason}
         self.send(200, json.dumps(self.farm.images[ref]).encode(), "application/json")
+
+    def tell_come(self, ref: str) -> None:
+        come = self.farm.parts.get(ref, b"")
+        self.send_response(200)
+        self.send_header("Upload-Offset", str(len(come)))
+        self.send_header("Upload-Checksum", f"sha256 {hashlib.sha256(come).hexdigest()}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def take_more(self, ref: str) -> None:
+        if self.farm.refuse_uploads is not None:
+            raise self.farm.refuse_uploads
+        come, size = self.farm.parts.get(ref, b""), int(self.headers["Content-Length"])
+        if int(self.headers["Upload-Offset"]) != len(come):
+            raise Refused(409, "upload.broken", "it goes on elsewhere")
+        if self.farm.cut_after:
+            self.farm.parts[ref] = come + self.rfile.read(self.farm.cut_after.pop(0))
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        self.farm.parts[ref] = come + self.rfile.read(size)
+        self.farm.blobs[ref] = self.farm.parts[ref]
+        self.farm.images[ref] |= {"state": self.farm.image_state, "reason": self.farm.image_reason}
+        self.send(204, b"", "text/plain")
+
+    def give(self) -> None:
+        first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        content = self.farm.exported[first:]
+        self.send_response(206 if first else 200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.farm.cut_after:
+            self.wfile.write(content[: self.farm.cut_after.pop(0)])
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+        else:
+            self.wfile.write(content)
 
     def stream(self, query: dict[str, str]) -> None:
         self.close_connection = True

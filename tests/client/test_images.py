@@ -1,6 +1,7 @@
 """Images and roots on the command line: what is sent, what is waited for, what is left behind."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from boardgrid.client.answers import Measure
 from boardgrid.client.complaint import ExitCode
+from boardgrid.client.progress import rate_text
 from tests.client.conftest import Run
 from tests.client.fake_farm import TOKEN, FakeFarm, Refused
 
@@ -197,6 +200,118 @@ def test_an_upload_that_is_ended_by_a_signal_leaves_nothing_behind(
     assert farm.images == {}
 
 
+@pytest.mark.slow
+def test_an_upload_whose_connection_breaks_goes_on_where_it_broke(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.cut_after = [5000, 1]
+    ended = run("image", "import", "tiny", str(archive))
+    assert ended.code == 0, ended.err
+    assert farm.blobs["tiny:1"] == archive.read_bytes()
+    assert farm.asked.count(("PATCH", "images/tiny:1/content")) == 3
+    assert farm.asked.count(("HEAD", "images/tiny:1/content")) == 2
+
+
+def test_an_upload_whose_client_was_killed_is_resumed_by_the_next(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.image("tiny", state="awaited")
+    farm.parts["tiny:1"] = archive.read_bytes()[:5000]
+    ended = run("image", "import", "--resume", "tiny:1", str(archive))
+    assert ended.code == 0, ended.err
+    assert farm.blobs["tiny:1"] == archive.read_bytes()
+    assert ("POST", "images") not in farm.asked
+
+
+def test_an_upload_is_resumed_with_its_own_file_alone(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.image("tiny", state="awaited")
+    farm.parts["tiny:1"] = b"something else"
+    ended = run("image", "import", "--resume", "tiny:1", str(archive))
+    assert ended.code == 2
+    assert "what has come of tiny:1 is not the beginning of this file" in ended.err
+    assert run("image", "import", "--resume", "tiny:1", "-").code == 2
+    farm.images["tiny:1"]["state"] = "ready"
+    assert "does not wait for its content" in run("image", "import", "--resume", "tiny:1", str(archive)).err
+
+
+def test_what_an_image_is_for_is_said_when_it_is_imported_and_later(farm: FakeFarm, run: Run, archive: Path) -> None:
+    said = ["--visibility", "project:robots", "--label", "purpose=ci", "--fits", "tk1"]
+    assert run("image", "import", "tiny", str(archive), *said).code == 0
+    assert run("image", "set", "tiny:1", *said).code == 0
+    image = farm.images["tiny:1"]
+    assert (image["visibility"], image["project"]) == ("project", "robots")
+    assert (image["labels"], image["types"]) == ({"purpose": "ci"}, ["tk1"])
+    shown = run("image", "show", "tiny:1").out
+    assert "project:robots" in shown and 'purpose="ci"' in shown
+    for wrong in (["--visibility", "some"], ["--visibility", "project:"], ["--label", "purpose"], []):
+        assert run("image", "set", "tiny:1", *wrong).code == 2
+
+
+def test_labels_of_an_export_come_along_and_those_that_are_said_win(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    told = json.dumps({"labels": {"purpose": "ci", "by": "Ada"}}).encode()
+    with tarfile.open(tmp_path / "taken.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(told)
+        tar.addfile(member, io.BytesIO(told))
+    assert run("image", "import", "tiny", str(tmp_path / "taken.tar"), "--label", "purpose=test").code == 0
+    assert farm.images["tiny:1"]["labels"] == {"purpose": "test", "by": "Ada"}
+    assert farm.blobs["tiny:1"] == (tmp_path / "taken.tar").read_bytes()
+
+
+def test_how_far_something_is_is_told_with_rate_and_time_left() -> None:
+    assert rate_text(Measure("pressing", 5, 10, 2_500_000, 75)) == "pressing  2.5 MB/s  1 min left"
+    assert rate_text(Measure("reading\x1b[2J")) == "reading\N{REPLACEMENT CHARACTER}[2J"
+
+
+def test_an_image_is_exported_to_a_file_although_the_connection_breaks(
+    farm: FakeFarm, run: Run, tmp_path: Path
+) -> None:
+    farm.image("tiny")
+    farm.exported, farm.cut_after = bytes(range(256)) * 100, [1000]
+    to = tmp_path / "taken.tar"
+    ended = run("image", "export", "tiny", str(to))
+    assert ended.code == 0, ended.err
+    assert to.read_bytes() == farm.exported
+    assert farm.errands == {} and list(tmp_path.glob("*.part")) == []
+    assert run("image", "export", "tiny", str(to)).code == 2
+    assert run("image", "export", "tiny", str(to), "--force").code == 0
+    assert run("image", "export", "tiny", "/dev/null", "--force").code == 2
+
+
+def test_what_is_damaged_fails_the_command_that_verifies(farm: FakeFarm, run: Run) -> None:
+    farm.image("tiny")
+    farm.image("other", state="building")
+    assert run("image", "verify").code == 0
+    assert ("POST", "images/other:1/verify") not in farm.asked
+    farm.errand_reason = "its file has changed"
+    ended = run("image", "verify", "tiny")
+    assert ended.code == 6
+    assert "tiny:1: its file has changed" in ended.err
+
+
+def test_lineage_is_drawn_with_what_is_gone_where_something_descends_from_it(farm: FakeFarm, run: Run) -> None:
+    farm.image("tiny", state="gone")
+    farm.image("tiny", 2, aliases=["stable"])
+    farm.image("mine", parent="tiny:1")
+    farm.image("mine", 2, parent="mine:1", state="removed")
+    farm.image("yours", parent="tiny:1", state="gone")
+    farm.image("other", parent="lost:1")
+    drawn = run("image", "tree").out.splitlines()
+    assert drawn == [
+        "tiny:1  gone",
+        "└─ mine:1  ready",
+        "   └─ mine:2  removed",
+        "tiny:2  ready  stable",
+        "other:1  ready",
+    ]
+    assert run("image", "tree", "mine").out.splitlines() == drawn[:3]
+
+
+def test_the_wastebasket_is_shown_before_it_is_emptied(farm: FakeFarm, run: Run) -> None:
+    assert "nothing to be thrown away" in run("image", "gc").err
+    farm.image("tiny", state="removed", manifest={"stored_bytes": 5_000_000})
+    ended = run("image", "gc")
+    assert ended.code == 2 and "tiny:1" in ended.out
+    assert ("DELETE", "image-waste") not in farm.asked
+    assert "1 images go" in run("image", "gc", "--yes").err
+
+
 def test_an_image_is_made_of_what_lies_on_the_server(farm: FakeFarm, run: Run) -> None:
     assert run("image", "import", "tiny", "--on-server", "/srv/images/tiny.tar").code == 0
     assert "tiny:1" in farm.images
@@ -217,6 +332,23 @@ def test_images_are_listed_shown_and_removed(farm: FakeFarm, run: Run) -> None:
     assert run("image", "show", "tiny:9").code == 3
     assert run("image", "remove", "tiny:1", "--yes").code == 0
     assert set(farm.images) == {"odd:1"}
+
+
+def test_an_image_tells_whether_it_boots_over_nfs_and_what_was_adapted(farm: FakeFarm, run: Run) -> None:
+    kernel = {"release": "6.1", "image": "boot/vmlinuz-6.1", "nfs": "farm", "why": "the farm made an initramfs"}
+    adapted = [{"name": "no-swap", "detail": "etc/fstab"}, {"name": "no-disks", "detail": "etc/fstab"}]
+    farm.image("tiny", manifest={"kernels": [kernel], "adapted": adapted, "without": ["no-logs"]})
+    shown = run("image", "show", "tiny").out
+    assert "yes, with our initramfs (6.1: the farm made an initramfs)" in shown
+    assert "no-swap, no-disks" in shown
+    assert "no-logs" in shown
+
+
+def test_adaptations_are_listed_and_left_out(farm: FakeFarm, run: Run) -> None:
+    assert "no-swap" in run("image", "adaptations").out
+    words = ("--without", "no-swap", "--without", "no-disks")
+    assert run("image", "import", "tiny", "--on-server", "/srv/tiny", *words).code == 0
+    assert farm.images["tiny:1"]["without"] == ["no-swap", "no-disks"]
 
 
 def test_roots_are_listed_and_shown_with_the_day_they_go(farm: FakeFarm, run: Run) -> None:

@@ -39,11 +39,21 @@ CALLS: dict[str, list[str]] = {
     "calendar": ["calendar"],
     "ssh": ["ssh", "-o", "json", "tk1-1"],
     "power": ["power", "on", "tk1-1"],
+    "diff": ["diff", "before"],
     "release": ["release", "7", "--discard"],
     "events": ["events"],
     "image import": ["image", "import", "more", "--on-server", "/srv/more.tar"],
     "image list": ["image", "list"],
+    "image adaptations": ["image", "adaptations"],
     "image show": ["image", "show", "tiny"],
+    "image tree": ["image", "tree"],
+    "image set": ["image", "set", "tiny:1", "--label", "purpose=ci"],
+    "image alias": ["image", "alias", "tiny", "stable", "1"],
+    "image restore": ["image", "restore", "tiny:1"],
+    "image gc": ["image", "gc", "--yes"],
+    "image verify": ["image", "verify", "tiny"],
+    "image export": ["image", "export", "tiny", "EXPORT"],
+    "image diff": ["image", "diff", "tiny:1"],
     "image remove": ["image", "remove", "tiny:1", "--yes"],
     "root list": ["root", "list"],
     "root show": ["root", "show", "before"],
@@ -155,7 +165,12 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     farm.invitation("linus")
     farm.acted("user.add", "user:grace")
     farm.keys.append({"fingerprint": "SHA256:0/x", "ssh_key": "ssh-ed25519 AAAA"})
-    given = {"URL": farm.url, "INVENTORY": str(inventory), "KEY": str(tmp_path / "ada.pub")}
+    given = {
+        "EXPORT": str(tmp_path / "tiny.tar"),
+        "URL": farm.url,
+        "INVENTORY": str(inventory),
+        "KEY": str(tmp_path / "ada.pub"),
+    }
     return {name: [given.get(word, word) for word in words] for name, words in CALLS.items()}
 
 

@@ -118,4 +118,4 @@ async def test_who_is_in_one_project_names_neither_it_nor_its_image(ask: Ask, do
     assert (await ask("project", "add", "robots", "ada", "--image", "tiny")).code == 0
     assert (await ask("rule", "project", "--needed")).code == 0
     made = await ask("reserve", "--type", "tk1", "--no-wait", "-o", "json", who="user")
-    assert (made.code, made.json["image"], made.json["project"]) == (0, "tiny:1", "robots")
+    assert (made.code, made.json["image"].split(":")[0], made.json["project"]) == (0, "tiny", "robots")

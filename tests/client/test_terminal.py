@@ -152,9 +152,9 @@ def test_throwing_away_is_asked_for_once_more(held: FakeFarm, talk: Talk) -> Non
 
 def test_a_person_is_asked_before_a_thing_is_removed(held: FakeFarm, talk: Talk) -> None:
     held.image("tiny")
-    assert talk("image", "remove", "tiny:1", answers=[("for ever? [y/N]", "")]).code == 130
+    assert talk("image", "remove", "tiny:1", answers=[("tiny:1? [y/N]", "")]).code == 130
     assert "tiny:1" in held.images
-    assert talk("image", "remove", "tiny:1", answers=[("for ever? [y/N]", "y")]).code == 0
+    assert talk("image", "remove", "tiny:1", answers=[("tiny:1? [y/N]", "y")]).code == 0
     assert held.images == {}
 
 

@@ -15,7 +15,8 @@ import pytest
 from boardgrid.adapters.controller import AgentDoor, GatewayDoor, client
 from boardgrid.api.spool import Spool
 from boardgrid.model.deployment import Phase
-from boardgrid.model.errors import Code, Conflict, Fault
+from boardgrid.model.errand import Progress
+from boardgrid.model.errors import Code, Conflict, Fault, NotFound
 from boardgrid.model.image import BlobSource
 from boardgrid.model.report import StepReport
 from boardgrid.model.user import Secret
@@ -46,6 +47,7 @@ class World:
     key: str  # ada's
     others_key: str  # bob's
     forget_other: Callable[[], object]  # bob is removed
+    wanted: UUID  # an export
 
 
 @asynccontextmanager
@@ -64,7 +66,7 @@ async def fake_world(_folder: Path) -> AsyncIterator[World]:
 
     yield World(
         controller,
-        FakeBlobs({BLOB.sha256: CONTENT}),
+        FakeBlobs({BLOB.sha256: CONTENT}, wanted={INSTANCE}),
         doorkeeper,
         add_board,
         lambda: len(controller.of_kind(StepReport)),
@@ -72,6 +74,7 @@ async def fake_world(_folder: Path) -> AsyncIterator[World]:
         key,
         others_key,
         lambda: doorkeeper.forget(others_key),
+        INSTANCE,
     )
 
 
@@ -102,6 +105,7 @@ async def http_world(folder: Path) -> AsyncIterator[World]:
                 house.ada.ssh_keys[0],
                 house.bob.ssh_keys[0],
                 lambda: farm.accounts.remove(house.admin, "bob"),
+                farm.errands.export(house.ada, "tiny").errand.id,
             )
 
 
@@ -221,6 +225,20 @@ async def test_an_upload_that_is_not_there_is_a_fault_and_leaves_no_file(world: 
         await world.blobs.fetch(replace(BLOB, sha256="b" * 64), tmp_path / "archive")
     assert fault.value.code is Code.UPLOAD_BROKEN
     assert not (tmp_path / "archive").exists()
+
+
+async def test_an_export_is_brought_whole_and_may_be_brought_twice(world: World, tmp_path: Path) -> None:
+    (tmp_path / "export.tar").write_bytes(CONTENT)
+    told: list[Progress] = []
+    for _ in range(2):
+        await world.blobs.send(world.wanted, tmp_path / "export.tar", told.append)
+
+
+async def test_an_export_that_nobody_wants_is_not_brought(world: World, tmp_path: Path) -> None:
+    (tmp_path / "export.tar").write_bytes(CONTENT)
+    with pytest.raises(NotFound) as error:
+        await world.blobs.send(uuid4(), tmp_path / "export.tar")
+    assert error.value.code is Code.ERRAND_UNKNOWN
 
 
 # --- Doorkeeper

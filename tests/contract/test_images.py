@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from boardgrid.model.difference import Change, Count
+from boardgrid.model.errand import About, Progress
 from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.image import Kernel, PathSource, RootSource
 from boardgrid.ports import Images, Roots
-from boardgrid.testing import FakeImages
+from boardgrid.testing import FakeImages, FakeRoots
 from tests.adapters.store.bench import MIB, Bench
 from tests.adapters.store.own_mounts import own_mounts, unmount_below
 from tests.adapters.store.trees import a_tree
@@ -33,6 +35,13 @@ class World:
             return False
         await self.roots.remove(root)
         return True
+
+    def write(self, root: UUID, name: str, text: str) -> None:
+        """As the board does that runs it."""
+        if isinstance(self.roots, FakeRoots):
+            self.roots.trees[root].files[name] = text
+        else:
+            (self.roots.path(root) / name).write_text(text)
 
     async def image(self) -> UUID:
         image = uuid4()
@@ -105,6 +114,53 @@ async def test_a_root_that_is_not_there_cannot_be_kept(world: World) -> None:
         await world.images.build(image, RootSource(uuid4()))
     assert raised.value.code is Code.ROOT_UNKNOWN
     assert not await world.boots(image)
+
+
+async def test_an_image_that_was_just_made_is_sound(world: World) -> None:
+    told: list[Progress] = []
+    await world.images.verify(await world.image(), uuid4(), told.append)
+    await world.images.verify(await world.image(), uuid4())
+
+
+async def test_an_image_is_exported_once_for_each_errand(world: World) -> None:
+    image, errand = await world.image(), uuid4()
+    about = About("tiny", 2026112201, {"purpose": "ci"}, ("tk1",), ("older:1",))
+    await world.images.export(image, errand, about)
+    await world.images.export(image, errand, about)
+
+
+async def test_what_is_not_in_the_store_is_neither_verified_nor_exported(world: World) -> None:
+    for errand in (
+        world.images.verify(uuid4(), uuid4()),
+        world.images.export(uuid4(), uuid4(), About("tiny", 1, {}, (), ())),
+    ):
+        with pytest.raises(NotFound) as raised:
+            await errand
+        assert raised.value.code is Code.IMAGE_UNKNOWN
+
+
+async def test_a_store_with_nothing_in_it_has_room(world: World) -> None:
+    assert await world.images.has_room()
+
+
+async def test_an_image_differs_from_its_parent_in_what_was_changed_on_the_root(world: World) -> None:
+    parent, root, kept = await world.image(), uuid4(), uuid4()
+    await world.roots.clone(root, parent, SIZE)
+    world.write(root, "notes", "mine")
+    await world.images.build(kept, RootSource(root))
+    found = await world.images.changes(kept, parent)
+    assert (found.added, found.changed, found.removed) == (Count(1, 4), Count(), Count())
+    assert [(one.path, one.change) for one in found.paths] == [("notes", Change.ADDED)]
+    back = await world.images.changes(parent, kept)
+    assert (back.added, back.removed) == (Count(), Count(1, 4))
+
+
+async def test_an_image_that_is_not_here_differs_from_nothing(world: World) -> None:
+    image = await world.image()
+    for pair in ((image, uuid4()), (uuid4(), image)):
+        with pytest.raises(NotFound) as raised:
+            await world.images.changes(*pair)
+        assert raised.value.code is Code.IMAGE_UNKNOWN
 
 
 async def test_an_image_below_a_mounted_root_is_not_removed(world: World) -> None:

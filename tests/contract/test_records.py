@@ -12,24 +12,30 @@ import pytest
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Property, Site
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
+from boardgrid.model.difference import Change, Count, Difference, PackageChange, PathChange
+from boardgrid.model.errand import Errand, ErrandKind, ErrandState
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import (
     BlobSource,
+    CheckpointSource,
     Image,
     ImageState,
     Kernel,
+    Making,
     Manifest,
     PathSource,
     RootSource,
     Source,
     UrlSource,
+    Visibility,
 )
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Part, Place, Project, UserGroup
+from boardgrid.model.question import ImageChanges, Question, RootChanges
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -37,7 +43,7 @@ from boardgrid.model.rules import EVERYONE, Access, Limits, Rules
 from boardgrid.model.user import Audience, Invitation, Password, Role, Scope, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, Wish
-from boardgrid.ports import Activity, Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
+from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
 from tests.databases import records_of
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123457, tzinfo=UTC)
@@ -92,7 +98,28 @@ KERNEL = Kernel("6.1", "boot/vmlinuz", "boot/initrd.img", "usr/lib/dtbs")
 MANIFEST = Manifest(
     "sha256:1", "sha256:2", 1 << 40, 5, 6, "armhf", (KERNEL, replace(KERNEL, release="5")), ("6.1",), "D"
 )
-IMAGE = Image(uuid4(), "tiny", 1, ADA.id, "lab", ImageState.READY, AT, None, MANIFEST, None, True, "no reason")
+IMAGE = Image(
+    uuid4(),
+    "tiny",
+    2026112201,
+    ADA.id,
+    "lab",
+    ImageState.READY,
+    AT,
+    manifest=MANIFEST,
+    visibility=Visibility.PROJECT,
+    project=ROBOTS.id,
+    reason="no reason",
+    making=Making(2, ("fstab",), "/srv/bsp"),
+    aliases=("stable", "testing"),
+    labels={"purpose": "7in \u00e9"},
+    types=("tk1",),
+    removed_at=AT,
+    verified_at=AT,
+    damage="it has changed",
+)
+ERRAND = Errand(uuid4(), ErrandKind.EXPORT, IMAGE.id, "lab", ADA.id, AT, ErrandState.DONE, "no reason", 1 << 40, AT)
+DOING = Doing(IMAGE.id, "pressing", 1 << 40, 1 << 41, AT, AT + HOUR)
 ROOT = Root(uuid4(), "mine", ADA.id, "lab", IMAGE.id, RootState.LIVE, 4 << 30, AT, AT + HOUR)
 RESERVATION = Reservation(
     1,
@@ -163,11 +190,21 @@ WEBHOOK = Webhook("0123456789abcdef", ADA.id, "https://chat.example.org/x", "s3c
 NOTICE = Notice(Occasion.MOVED, AT, 1, "ada", ("tk1-1",), AT, AT + HOUR, "why", AT + HOUR)
 POSTING = Posting(uuid4(), NOTICE, AT, AT + HOUR, ADA.id, None, 3)
 FEED = Feed("0123456789abcdef", "d" * 64, ADA.id, "tk1-1", AT)
+DIFFERENCE = Difference(
+    Count(1, 1 << 45),
+    Count(1),
+    paths=(PathChange("etc", Change.CHANGED, 0, ("mode", "owner")), PathChange("a", Change.ADDED, 1 << 45)),
+    packages=(PackageChange("vim:armhf", "1", ""),),
+    packages_changed=1,
+    packages_by="dpkg",
+)
+QUESTION = Question(uuid4(), "lab", ADA.id, RootChanges(ROOT.id), AT, DIFFERENCE, Code.ROOT_UNKNOWN, "why", "hint")
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER,
     HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
+    ERRAND, DOING, QUESTION,
 )  # fmt: skip
 
 
@@ -213,6 +250,9 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.posting(POSTING.id),
             snapshot.feed(FEED.id),
             snapshot.join_link(LINK.id),
+            snapshot.errand(ERRAND.id),
+            snapshot.doing(IMAGE.id),
+            snapshot.question(QUESTION.id),
         )
 
 
@@ -261,13 +301,28 @@ def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> Non
     assert standing is not None and standing.wish == wish
 
 
+def test_questions_are_found_by_site_and_by_who_asks_and_forgotten(full: Records) -> None:
+    later = replace(QUESTION, id=uuid4(), asker=BOB.id, asked=ImageChanges(IMAGE.id, uuid4()), answer=None, code=None)
+    with full.write() as tx:
+        tx.save(replace(later, at=AT + HOUR))
+    with full.read() as snapshot:
+        assert [one.id for one in snapshot.questions(site="lab")] == [QUESTION.id, later.id]
+        assert [one.asked for one in snapshot.questions(asker=BOB.id)] == [later.asked]
+        assert snapshot.questions(site="annexe") == []
+    with full.write() as tx:
+        tx.remove(QUESTION)
+    with full.read() as snapshot:
+        assert snapshot.question(QUESTION.id) is None
+
+
 @pytest.mark.parametrize(
     "source",
     [
         BlobSource("a" * 64, 5),
         PathSource("/srv/tiny.tar"),
-        UrlSource("https://a.example.org/x", "b" * 64),
+        UrlSource("https://example.org/tiny.tar", "a" * 64),
         RootSource(ROOT.id),
+        CheckpointSource(ROOT.id),
         None,
     ],
 )
@@ -459,18 +514,28 @@ def test_boards_come_by_type_and_number(full: Records) -> None:
 
 
 def test_images_and_roots_are_found_by_what_they_are(full: Records) -> None:
-    second = replace(IMAGE, id=uuid4(), version=2, state=ImageState.GOING, parent=IMAGE.id)
+    second = replace(IMAGE, id=uuid4(), version=2026112202, state=ImageState.GOING, parent=IMAGE.id)
     aside = replace(ROOT, id=uuid4(), name="aside", owner=BOB.id, state=RootState.ASIDE, image=second.id)
     with full.write() as tx:
         tx.save(second)
         tx.save(aside)
-        assert tx.next_version("tiny") == 3 and tx.next_version("other") == 1
+        assert tx.newest_version("tiny") == 2026112202 and tx.newest_version("other") == 0
     with full.read() as snapshot:
         assert snapshot.images() == snapshot.images(name="tiny", site="lab") == [IMAGE, second]
         assert snapshot.images(states={ImageState.GOING, ImageState.GONE}) == [second]
         assert snapshot.images(states=set()) == snapshot.images(site="moon") == []
         assert snapshot.roots(owner=BOB.id) == snapshot.roots(image=second.id) == [aside]
         assert snapshot.roots(states={RootState.ASIDE}) == snapshot.roots(name="aside", site="lab") == [aside]
+
+
+def test_errands_are_found_by_what_they_are_oldest_first(full: Records) -> None:
+    earlier = replace(ERRAND, id=uuid4(), asked_at=AT - HOUR, state=ErrandState.WAITING, owner=BOB.id, ended_at=None)
+    with full.write() as tx:
+        tx.save(earlier)
+    with full.read() as snapshot:
+        assert snapshot.errands() == snapshot.errands(image=IMAGE.id, site="lab") == [earlier, ERRAND]
+        assert snapshot.errands(owner=BOB.id) == snapshot.errands(states={ErrandState.WAITING}) == [earlier]
+        assert snapshot.errands(site="moon") == []
 
 
 def test_reservations_come_newest_first_and_deployments_oldest_first(full: Records) -> None:

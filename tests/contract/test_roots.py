@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from boardgrid.model.difference import Change, Count, Difference
 from boardgrid.model.errors import Code, Fault, NotFound
 from boardgrid.model.image import PathSource
 from boardgrid.ports import Images, Roots
@@ -98,6 +99,24 @@ async def test_an_unmounted_root_keeps_its_files_and_is_mounted_by_cloning_it_ag
     await world.roots.clone(root, image, SIZE)
     assert (await world.roots.all())[root].is_mounted
     assert world.read(root) == "mine"
+
+
+async def test_a_root_differs_from_its_image_in_what_was_written_to_it_mounted_or_not(world: World) -> None:
+    root = await world.root()
+    assert await world.roots.changes(root) == Difference()
+    world.write(root, "mine")
+    live = await world.roots.changes(root)
+    assert (live.added, live.changed, live.removed) == (Count(1, 4), Count(), Count())
+    assert [(one.path.strip("/"), one.change) for one in live.paths] == [("srv", Change.ADDED)]
+    await world.roots.unmount(root)
+    assert await world.roots.changes(root) == live
+    assert not (await world.roots.all())[root].is_mounted
+
+
+async def test_what_a_root_that_is_not_there_differs_in_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound) as raised:
+        await world.roots.changes(uuid4())
+    assert raised.value.code is Code.ROOT_UNKNOWN
 
 
 async def test_a_root_of_an_image_that_is_not_here_is_not_found(world: World) -> None:

@@ -62,6 +62,14 @@ def test_a_file_is_no_folder_for_a_demo(tmp_path: Path) -> None:
     assert file.read_text() == "read me"
 
 
+def test_an_arm64_board_is_added_to_a_demo_that_runs_and_to_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    done = here("arm64", tmp_path)
+    assert (done.exit_code, f"no demo runs in {tmp_path}" in done.stderr) == (1, True)
+    assert f"make demo DEMO={tmp_path} starts one" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
 @pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_told_in_a_sentence(tmp_path: Path) -> None:
     up = demo("up", tmp_path / "demo", under=("prlimit", "--fsize=0"))

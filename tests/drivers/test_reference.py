@@ -12,7 +12,7 @@ import pytest
 from boardgrid.adapters.driverbook import DriverBook, installed, keys_of
 from boardgrid.model.board import DriverSpec
 from boardgrid.model.errors import Fault
-from boardgrid.ports import HasConsole, Quiesces, Resets, SwitchesOff, SwitchesOn, TellsPower
+from boardgrid.ports import HasConsole, Quiesces, Resets, SwitchesOff, SwitchesOn, TellsPower, WritesDown
 from boardgrid.testing import FakeClock, FakeShell, a_board
 from tests.drivers.bench import SITE, tools
 
@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference" / "drivers.md").read_text()
 HOWTO = (DOCS / "howto" / "write-a-driver.md").read_text()
 OURS = sorted(name for name, point in installed().items() if point.value.startswith("boardgrid."))
-ABILITIES = (SwitchesOn, SwitchesOff, TellsPower, Resets, Quiesces, HasConsole)
+ABILITIES = (SwitchesOn, SwitchesOff, TellsPower, Resets, Quiesces, WritesDown, HasConsole)
 # What each needs to be made, with all that it can do.
 FULL: dict[str, dict[str, Any]] = {
     "pdudaemon": {"pdu": "apc", "outlet": 7},

@@ -29,6 +29,29 @@ async def test_a_board_that_was_quiesced_is_reset_by_the_same_channel(board: Ssh
     assert board.heard == [["sync", "restart"]]
 
 
+async def synced(board: SshBoard, session: asyncssh.SSHServerProcess[bytes]) -> None:
+    board.heard.append([session.command or ""])
+    session.stdout.write(b"synced\n")
+    session.exit(0)
+
+
+async def test_a_board_that_only_writes_down_goes_on(tmp_path: Path) -> None:
+    async with ssh_board(tmp_path, synced) as board:
+        driver = board.driver()
+        await driver.write_down()
+        await driver.write_down()
+        assert board.heard == [["exec sh -c 'sync && echo synced'"]] * 2
+
+
+async def test_a_board_that_does_not_write_down_is_told(tmp_path: Path) -> None:
+    async def silent(_board: SshBoard, session: asyncssh.SSHServerProcess[bytes]) -> None:
+        session.exit(1)
+
+    async with ssh_board(tmp_path, silent) as board:
+        with pytest.raises(Fault, match="as it was told"):
+            await board.driver().write_down()
+
+
 async def test_a_board_may_be_quiesced_twice(board: SshBoard) -> None:
     driver = board.driver()
     await driver.quiesce()

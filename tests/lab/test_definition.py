@@ -14,7 +14,9 @@ GOOD = Definition(name="tk1-1", kind=Kind.UBOOT, mac="52:54:00:00:00:21", addres
 FLASHED = replace(GOOD, kind=Kind.FLASHED, kernel="/b/vmlinuz", initrd="/b/initrd", cmdline="console=ttyAMA0 quiet")
 
 
-@pytest.mark.parametrize("good", [GOOD, FLASHED, Definition(name="admin-1", kind=Kind.UPLINK)])
+@pytest.mark.parametrize(
+    "good", [GOOD, FLASHED, replace(GOOD, kind=Kind.UEFI), Definition(name="admin-1", kind=Kind.UPLINK)]
+)
 def test_a_good_one_passes(good: Definition) -> None:
     good.check(SERVER)
 
@@ -32,6 +34,7 @@ def test_a_good_one_passes(good: Definition) -> None:
         ({"address": IPv4Address("10.77.0.255")}, "its address"),
         ({"memory_mib": 4096}, "its memory_mib"),
         ({"kernel": "/vmlinuz"}, "only a flashed board brings its own"),
+        ({"kind": Kind.UEFI, "kernel": "/vmlinuz"}, "only a flashed board brings its own"),
         ({"kind": Kind.FLASHED}, "its kernel"),
         ({"kind": Kind.FLASHED, "kernel": "vmlinuz"}, "its kernel"),
         ({"kind": Kind.FLASHED, "kernel": "/a,b"}, "without commas"),

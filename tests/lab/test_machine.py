@@ -17,11 +17,14 @@ from boardgrid.lab.serial import SerialLine
 from boardgrid.logs import SizedLog
 
 BOARD = Definition(name="tk1-1", kind=Kind.UBOOT, mac="52:54:00:00:00:21", address=IPv4Address("10.77.0.21"))
-FLASH = Flash(Path("/lab/u-boot.flash"), Path("/lab/environment.flash"))
+UEFI = replace(BOARD, name="va1-1", kind=Kind.UEFI)
+FLASHED = replace(BOARD, kind=Kind.FLASHED, kernel="/b/k", initrd="/b/i", cmdline="console=ttyAMA0 quiet")
+FLASH = Flash(Path("/lab/code.flash"), Path("/lab/settings.flash"))
 
 
 def words(board: Definition) -> list[str]:
-    return command(board, "bgp1", FLASH, serial=5, control=7, cage=Path("/run/nothing"))
+    flash = None if board.kind is Kind.FLASHED else FLASH
+    return command(board, "bgp1", flash, serial=5, control=7, cage=Path("/run/nothing"))
 
 
 def after(option: str, said: list[str]) -> list[str]:
@@ -34,8 +37,22 @@ def test_a_tenant_can_leave_nothing_in_the_flash_chips() -> None:
     assert all(chip.endswith(",readonly=on") for chip in chips)
 
 
+def test_what_uefi_writes_goes_to_memory_that_is_laid_anew_at_each_reset() -> None:
+    said = words(UEFI)
+    assert after("-drive", said) == ["if=pflash,format=raw,unit=0,file=/lab/code.flash,readonly=on"]
+    # QEMU's loader puts the file there whenever the machine begins, be it by itself.
+    assert "loader,file=/lab/settings.flash,addr=0x4000000,force-raw=on" in after("-device", said)
+
+
+def test_a_uefi_board_boots_from_its_network_card_alone_and_waits_for_no_menu() -> None:
+    said = words(UEFI)
+    assert said[0] == "qemu-system-aarch64"
+    assert "virtio-net-pci,bootindex=0,romfile=,netdev=net,mac=52:54:00:00:00:21" in after("-device", said)
+    assert after("-boot", said) == ["menu=on,splash-time=0"]
+
+
 def test_a_flashed_board_boots_its_own_kernel_and_has_no_bootloader() -> None:
-    said = words(replace(BOARD, kind=Kind.FLASHED, kernel="/b/k", initrd="/b/i", cmdline="console=ttyAMA0 quiet"))
+    said = words(FLASHED)
     assert (after("-kernel", said), after("-initrd", said), after("-append", said)) == (
         ["/b/k"],
         ["/b/i"],
@@ -44,8 +61,9 @@ def test_a_flashed_board_boots_its_own_kernel_and_has_no_bootloader() -> None:
     assert not after("-drive", said)
 
 
-def test_who_breaks_out_of_the_machine_is_nobody_and_can_start_nothing() -> None:
-    said = words(BOARD)
+@pytest.mark.parametrize("board", [BOARD, UEFI, FLASHED], ids=lambda board: str(board.kind))
+def test_who_breaks_out_of_the_machine_is_nobody_and_can_start_nothing(board: Definition) -> None:
+    said = words(board)
     assert after("-runas", said) == ["nobody"]
     assert after("-chroot", said) == ["/run/nothing"]
     assert "spawn=deny" in after("-sandbox", said)[0]

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from boardgrid.model.access import Log, Owned, Verb, can
-from boardgrid.model.image import Image, ImageState
+from boardgrid.model.access import InProject, Log, Owned, Verb, can
+from boardgrid.model.image import Image, ImageState, Visibility
 from boardgrid.model.project import Part, Project, UserGroup
 from boardgrid.model.reservation import Group, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -23,7 +23,7 @@ GUEST = User(UUID(int=9), "gast", Role.GUEST)
 VERBS: tuple[Verb, ...] = ("see", "use", "change", "administer")
 HERS = Root(UUID(int=4), "notes", ADA.id, "lab", UUID(int=5), RootState.ASIDE, 1, NOW)
 PRIVATE = Image(UUID(int=6), "mine", 1, ADA.id, "lab", ImageState.READY, NOW)
-SHARED = Image(UUID(int=7), "debian", 1, ADMIN.id, "lab", ImageState.READY, NOW, shared=True)
+SHARED = Image(UUID(int=7), "debian", 1, ADMIN.id, "lab", ImageState.READY, NOW, visibility=Visibility.PUBLIC)
 HELD = Reservation(
     1, ADA.id, (Group(board="tk1-1"),), ("tk1-1",), Window(NOW, NOW), ReservationState.RUNNING, NOW, UUID(int=8)
 )
@@ -46,6 +46,18 @@ def test_a_shared_image_is_used_by_all_and_changed_by_its_owner() -> None:
     assert can(BOB, "see", SHARED)
     assert can(BOB, "use", SHARED)
     assert not can(BOB, "change", SHARED)
+
+
+def test_an_image_of_a_project_is_used_by_its_members_and_changed_by_its_owner() -> None:
+    project = Project(UUID(int=10), "robots", {BOB.id: Part.MANAGER, GUEST.id: Part.MEMBER})
+    image = replace(PRIVATE, visibility=Visibility.PROJECT, project=project.id)
+    theirs = InProject(image, project)
+    assert can(BOB, "see", theirs) and can(BOB, "use", theirs) and not can(BOB, "change", theirs)
+    assert can(GUEST, "see", theirs) and not can(GUEST, "use", theirs)
+    assert can(ADA, "change", theirs)
+    assert not can(BOB, "see", image), "who does not know the project sees what is private"
+    assert not can(BOB, "see", InProject(image, replace(project, members={})))
+    assert not can(BOB, "see", InProject(image, replace(project, removed=True)))
 
 
 def test_who_holds_a_board_is_seen_by_all_and_changed_by_them() -> None:

@@ -153,7 +153,7 @@ def test_a_project_without_an_image_needs_one_to_be_named(house: House) -> None:
     house.farm.projects.describe(house.admin, "robots", image="")
     error = refused(house)
     assert error.code is Code.REQUEST_INVALID and "project describe robots --image" in error.hint
-    assert lesson(house, image="tiny").image == "tiny:1"  # it stays with this version
+    assert lesson(house, image="tiny").image == "tiny:2026030101"  # it stays with this version
 
 
 def test_a_block_counts_on_its_project_and_on_nobody(house: House) -> None:
@@ -275,7 +275,7 @@ def test_the_newest_image_of_the_project_boots(house: House) -> None:
     house.image()
     house.pass_to(LESSON)
     wish = house.wish(sitting(house)["ada"]).wish
-    assert isinstance(wish, Deployed) and wish.image_ref == "tiny:2"
+    assert isinstance(wish, Deployed) and wish.image_ref == "tiny:2026030102"
 
 
 def test_who_left_the_project_or_is_suspended_has_no_turn(house: House) -> None:
@@ -610,13 +610,13 @@ def test_a_root_boots_its_own_image_whatever_the_project_boots_by_then(house: Ho
     house.pass_to(LESSON + 2 * HOUR)
     house.settle()
     [root] = [one.root for one in house.farm.roots.roots(house.ada)]
-    house.image()  # tiny:2
+    house.image()  # tiny:2026030102
     seat(house, "ada", 2, root=root.name)
     house.pass_to(LESSON + 24 * HOUR)
     wish = house.wish(sitting(house, 2)["ada"]).wish
     assert isinstance(wish, Deployed) and (wish.root, wish.image) == (root.id, root.image)
     other = house.wish(sitting(house, 2)["eve"]).wish
-    assert isinstance(other, Deployed) and other.image_ref == "tiny:2"
+    assert isinstance(other, Deployed) and other.image_ref == "tiny:2026030102"
 
 
 @pytest.mark.parametrize("wrong", ["awaited", "misfit", "stranger"])
@@ -632,12 +632,13 @@ def test_an_image_that_is_not_ready_does_not_fit_or_is_a_strangers_is_not_booted
         case _:
             house.image("other")
             house.farm.projects.describe(house.admin, "robots", image="other")
-            house.farm.catalog.remove(house.admin, "other:1")
+            house.farm.wastebasket.remove(house.admin, "other:2026030101")
+            house.farm.wastebasket.empty(house.admin)
             house.settle()
             house.image("other", house.bob)
     house.pass_to(LESSON)
     wishes = [house.wish(board).wish for board in sitting(house).values()]
-    assert [wish.image_ref for wish in wishes if isinstance(wish, Deployed)] == ["lab:1", "lab:1"]
+    assert [wish.image_ref for wish in wishes if isinstance(wish, Deployed)] == ["lab:2026030101"] * 2
 
 
 def test_whose_root_is_still_being_taken_from_a_broken_board_waits_for_it(house: House) -> None:
@@ -761,5 +762,5 @@ def test_who_is_let_in_sees_what_is_on_the_board(house: House) -> None:
     house.user("mallory")
     house.farm.booking.share(house.ada, mine.number, ["mallory"])
     view = house.farm.booking.reservation(person(house, "mallory"), mine.number)
-    assert view.deployment is not None and view.image == "tiny:1"
+    assert view.deployment is not None and view.image == "tiny:2026030101"
     assert house.farm.booking.reservation(house.bob, mine.number).deployment is None

@@ -11,7 +11,7 @@ import pytest
 from boardgrid.model.board import Act, Boot, DriverSpec
 from boardgrid.model.deployment import DeploymentState
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import ImageState
+from boardgrid.model.image import ImageState, Kernel, NfsBoot
 from boardgrid.model.report import ImageReport, OrderReport
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import ASIDE_FOR, RootState
@@ -130,7 +130,7 @@ def test_any_board_of_a_type_is_the_first_free_one_that_the_image_fits(house: Ho
         ({"board": "tk1-9"}, Code.BOARD_UNKNOWN),
         ({"board_type": "rpi4"}, Code.TYPE_UNKNOWN),
         ({"image": "big"}, Code.IMAGE_UNKNOWN),
-        ({"image": "tiny:2"}, Code.IMAGE_UNKNOWN),
+        ({"image": "tiny:2026030102"}, Code.IMAGE_UNKNOWN),
         ({"image": "tiny:x"}, Code.IMAGE_UNKNOWN),
         ({"root": "mine"}, Code.ROOT_UNKNOWN),
     ],
@@ -156,21 +156,23 @@ def test_a_type_without_boards_is_told_so(house: House) -> None:
 
 def test_an_image_of_another_architecture_is_refused_with_both_named(house: House) -> None:
     house.image(arch="arm64")
-    with pytest.raises(Invalid, match=r"tiny:1 is made for arm64, but boards of type tk1 are armhf") as error:
+    with pytest.raises(Invalid, match=r"tiny:2026030101 is made for arm64, but boards of type tk1 are armhf") as error:
         house.reserve()
     assert _code(error) is Code.IMAGE_MISFIT and error.value.hint
 
 
 def test_an_image_that_tells_no_architecture_is_refused(house: House) -> None:
     house.image(arch="")
-    with pytest.raises(Invalid, match="nothing in tiny:1 tells its architecture"):
+    with pytest.raises(Invalid, match="nothing in tiny:2026030101 tells its architecture"):
         house.reserve()
 
 
 def test_an_image_without_a_kernel_does_for_a_flashed_board_and_not_for_one_that_boots_by_pxe(house: House) -> None:
     house.image(kernels=())
     house.farm.inventory.put_board(house.admin, a_board(2, boot=Boot.FLASHED, nfs_path="/NFSRoot1"))
-    with pytest.raises(Invalid, match="tiny:1 has no kernel, and tk1-1 gets its kernel from the image") as error:
+    with pytest.raises(
+        Invalid, match="tiny:2026030101 has no kernel, and tk1-1 gets its kernel from the image"
+    ) as error:
         house.reserve()
     assert _code(error) is Code.KERNEL_MISSING and error.value.hint
     house.reserve(board="tk1-2")
@@ -178,23 +180,44 @@ def test_an_image_without_a_kernel_does_for_a_flashed_board_and_not_for_one_that
     assert isinstance(wish, Deployed) and wish.kernel is None
 
 
+def test_an_image_whose_kernel_cannot_boot_over_nfs_is_refused_with_the_reason(house: House) -> None:
+    no = Kernel("6.1", "boot/vmlinuz-6.1", nfs=NfsBoot.NO, why="it has no initramfs")
+    house.image(kernels=(no,))
+    with pytest.raises(Invalid, match=r"6\.1 in tiny:\d+ cannot boot over NFS: it has no initramfs") as error:
+        house.reserve()
+    assert _code(error) is Code.IMAGE_MISFIT and error.value.hint
+    older = Kernel("5.10", "boot/vmlinuz-5.10", nfs=NfsBoot.FARM)
+    house.image(kernels=(no, older))
+    house.reserve()
+    wish = house.wish().wish
+    assert isinstance(wish, Deployed) and wish.kernel == older
+
+
+def test_a_uefi_board_gets_its_kernel_from_the_image(house: House) -> None:
+    house.image()
+    house.farm.inventory.put_board(house.admin, a_board(2, boot=Boot.GRUB))
+    house.reserve(board="tk1-2")
+    wish = house.wish("tk1-2").wish
+    assert isinstance(wish, Deployed) and wish.kernel is not None
+
+
 def test_a_flashed_kernel_without_its_modules_in_the_image_is_refused_with_both_named(house: House) -> None:
     house.image()
     flashed = a_board(2, boot=Boot.FLASHED, nfs_path="/NFSRoot1", kernel="3.10.40-gdacac96")
     house.farm.inventory.put_board(house.admin, flashed)
-    with pytest.raises(Invalid, match=r"tk1-2 .*3\.10\.40-gdacac96.* tiny:1 .*6\.1\.0-50-armmp") as error:
+    with pytest.raises(Invalid, match=r"tk1-2 .*3\.10\.40-gdacac96.* tiny:2026030101 .*6\.1\.0-50-armmp") as error:
         house.reserve(board="tk1-2")
     assert _code(error) is Code.IMAGE_MISFIT and "3.10.40-gdacac96" in error.value.hint
 
 
 def test_an_image_that_is_not_ready_and_one_that_failed_are_refused_with_their_state(house: House) -> None:
     opened = house.farm.catalog.open(house.admin, "big", shared=True).image
-    with pytest.raises(Conflict, match="big:1 is not ready yet") as error:
+    with pytest.raises(Conflict, match="big:2026030101 is not ready yet") as error:
         house.reserve(image="big")
     assert _code(error) is Code.IMAGE_NOT_READY
     house.farm.catalog.content_arrived(house.admin, opened.id, "b" * 64, 1)
     house.tell(ImageReport(uuid4(), opened.id, code=Code.ARCHIVE_REFUSED, reason="../etc is refused"))
-    with pytest.raises(Conflict, match=r"big:1 could not be made: \.\./etc is refused"):
+    with pytest.raises(Conflict, match=r"big:2026030101 could not be made: \.\./etc is refused"):
         house.reserve(image="big")
 
 
@@ -505,11 +528,11 @@ def test_a_board_at_fault_is_set_aside_with_the_reason_and_only_then(house: Hous
 def test_an_image_at_fault_ends_the_reservation_and_leaves_the_board_fit(house: House) -> None:
     house.image()
     number = house.reserve().reservation.number
-    house.fail(Blame.IMAGE, reason="tiny:1 has no /sbin/init")
+    house.fail(Blame.IMAGE, reason="tiny:2026030101 has no /sbin/init")
     view = house.farm.booking.reservation(house.ada, number)
     assert view.deployment is not None
     assert view.deployment.deployment.state is DeploymentState.FAILED
-    assert view.deployment.deployment.reason == "tiny:1 has no /sbin/init"
+    assert view.deployment.deployment.reason == "tiny:2026030101 has no /sbin/init"
     house.settle()
     assert house.farm.inventory.board(house.ada, "tk1-1").state is BoardState.FREE
 
@@ -601,7 +624,7 @@ def test_everyone_sees_who_has_a_board_and_only_its_user_sees_what_runs_on_it(ho
     assert house.farm.booking.reservations(house.bob) == []
     with pytest.raises(NotFound):
         house.farm.booking.deployment(house.bob, view.deployment.deployment.id)
-    assert house.farm.booking.deployment(house.admin, view.deployment.deployment.id).image == "tiny:1"
+    assert house.farm.booking.deployment(house.admin, view.deployment.deployment.id).image == "tiny:2026030101"
 
 
 # --- power

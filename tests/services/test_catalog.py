@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import BlobSource, ImageState, PathSource
+from boardgrid.model.image import BlobSource, ImageState, Making, PathSource
 from boardgrid.model.report import ImageReport
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import EVERYONE
@@ -21,7 +21,7 @@ def _aside(house: House, name: str = "mine") -> None:
 
 def test_an_upload_becomes_a_wish_when_its_content_has_arrived(house: House) -> None:
     image = house.farm.catalog.open(house.ada, "mine").image
-    assert (image.state, image.version, image.shared) == (ImageState.AWAITED, 1, False)
+    assert (image.state, image.version, image.shared) == (ImageState.AWAITED, 2026030101, False)
     assert not house.wishes.images
     assert house.farm.catalog.awaited(house.ada, "mine").image == image
     before = house.wishes.version
@@ -30,11 +30,22 @@ def test_an_upload_becomes_a_wish_when_its_content_has_arrived(house: House) -> 
     assert (wish.image, wish.source) == (image.id, BlobSource("c" * 64, 77))
     assert house.wishes.version > before
     assert house.farm.fleet.blob("lab", "c" * 64).size_bytes == 77
-    assert house.farm.catalog.blobs() == {"c" * 64}
+    assert house.farm.catalog.spooled() == {"c" * 64}
     house.tell(ImageReport(uuid4(), image.id, a_manifest()))
     ready = house.farm.catalog.image(house.ada, "mine").image
     assert (ready.state, ready.manifest, ready.source) == (ImageState.READY, a_manifest(), None)
-    assert house.farm.catalog.blobs() == frozenset() and house.wishes.images == ()
+    assert house.farm.catalog.spooled() == frozenset() and house.wishes.images == ()
+
+
+def test_what_an_image_is_made_without_reaches_the_agent(house: House) -> None:
+    house.farm.catalog.open(
+        house.admin, "bare", path="/srv/bare", making=Making(without=("no-swap", "no-disks", "no-swap"))
+    )
+    [wish] = house.wishes.images
+    assert wish.making == Making(without=("no-disks", "no-swap"))
+    with pytest.raises(Invalid, match="no adaptation 'no-fun'") as error:
+        house.farm.catalog.open(house.ada, "mine", making=Making(without=("no-fun",)))
+    assert error.value.code is Code.REQUEST_INVALID
 
 
 def test_content_comes_once_and_from_its_owner(house: House) -> None:
@@ -50,13 +61,13 @@ def test_content_comes_once_and_from_its_owner(house: House) -> None:
         house.farm.catalog.content_arrived(house.ada, image.id, "d" * 64, 1)
     assert error.value.code is Code.UPLOAD_BROKEN
     with pytest.raises(Conflict):
-        house.farm.catalog.awaited(house.ada, "mine:1")
+        house.farm.catalog.awaited(house.ada, "mine:2026030101")
 
 
 def test_somebody_else_uploads_nothing_into_a_shared_image(house: House) -> None:
     house.farm.catalog.open(house.admin, "tiny", shared=True)
-    with pytest.raises(NotAllowed, match="tiny:1 is another user's"):
-        house.farm.catalog.awaited(house.ada, "tiny:1")
+    with pytest.raises(NotAllowed, match="tiny:2026030101 is another user's"):
+        house.farm.catalog.awaited(house.ada, "tiny:2026030101")
 
 
 def test_a_path_is_for_admins_and_absolute(house: House) -> None:
@@ -74,11 +85,11 @@ def test_a_name_means_its_newest_version_that_is_ready(house: House) -> None:
     house.image()
     second = house.image()
     house.farm.catalog.open(house.admin, "tiny", shared=True)
-    assert house.farm.catalog.image(house.ada, "tiny").image.ref == second.ref == "tiny:2"
-    assert house.farm.catalog.image(house.ada, "tiny:1").image.version == 1
-    assert house.farm.catalog.image(house.ada, "tiny:3").image.state is ImageState.AWAITED
+    assert house.farm.catalog.image(house.ada, "tiny").image.ref == second.ref == "tiny:2026030102"
+    assert house.farm.catalog.image(house.ada, "tiny:2026030101").image.version == 2026030101
+    assert house.farm.catalog.image(house.ada, "tiny:2026030103").image.state is ImageState.AWAITED
     with pytest.raises(NotFound):
-        house.farm.catalog.image(house.ada, "tiny:4")
+        house.farm.catalog.image(house.ada, "tiny:2026030104")
 
 
 def test_the_name_of_an_image_belongs_to_one_user(house: House) -> None:
@@ -86,7 +97,7 @@ def test_the_name_of_an_image_belongs_to_one_user(house: House) -> None:
     with pytest.raises(Conflict) as error:
         house.farm.catalog.open(house.bob, "mine")
     assert error.value.code is Code.NAME_TAKEN
-    assert house.farm.catalog.open(house.ada, "mine").image.version == 2
+    assert house.farm.catalog.open(house.ada, "mine").image.version == 2026030102
 
 
 def test_an_image_that_is_not_shared_is_not_there_for_others(house: House) -> None:
@@ -95,7 +106,7 @@ def test_an_image_that_is_not_shared_is_not_there_for_others(house: House) -> No
     with pytest.raises(NotFound):
         house.farm.catalog.image(house.bob, "mine")
     with pytest.raises(NotFound):
-        house.farm.catalog.remove(house.bob, "mine")
+        house.farm.wastebasket.remove(house.bob, "mine")
     with pytest.raises(NotFound):
         house.reserve(house.bob, image="mine")
     assert [one.owner for one in house.farm.catalog.images(house.admin)] == ["ada"]
@@ -104,67 +115,9 @@ def test_an_image_that_is_not_shared_is_not_there_for_others(house: House) -> No
 def test_a_shared_image_is_used_by_all_and_removed_by_its_owner(house: House) -> None:
     house.image()
     with pytest.raises(NotAllowed):
-        house.farm.catalog.remove(house.ada, "tiny")
-    house.farm.catalog.remove(house.admin, "tiny")
-    assert house.wishes.images[0].source is None
-    assert house.farm.catalog.image(house.ada, "tiny").image.state is ImageState.GOING
-    house.settle()
-    with pytest.raises(NotFound):
-        house.farm.catalog.image(house.ada, "tiny")
-    assert house.farm.catalog.open(house.admin, "tiny").image.version == 2, "a version is never given again"
-
-
-def test_an_image_below_a_root_stays_and_the_sentence_names_the_roots_one_may_see(house: House) -> None:
-    _aside(house)
-    with pytest.raises(Conflict, match="these roots are made from tiny:1: mine") as error:
-        house.farm.catalog.remove(house.admin, "tiny")
-    assert error.value.code is Code.THING_IN_USE
-    house.farm.roots.discard(house.ada, "mine")
-    with pytest.raises(Conflict):
-        house.farm.catalog.remove(house.admin, "tiny")
-    house.settle()
-    house.farm.catalog.remove(house.admin, "tiny")
-
-
-def test_roots_of_others_are_counted_and_not_named(house: House) -> None:
-    shared = house.farm.catalog.open(house.ada, "mine", shared=True).image
-    house.farm.catalog.content_arrived(house.ada, shared.id, "c" * 64, 1)
-    house.settle()
-    house.reserve(house.bob, image="mine")
-    with pytest.raises(Conflict, match="these roots are made from mine:1: 1 of other users"):
-        house.farm.catalog.remove(house.ada, "mine")
-
-
-def test_which_of_several_versions_goes_must_be_said(house: House) -> None:
-    house.image()
-    house.image()
-    with pytest.raises(Invalid, match="several versions of tiny") as error:
-        house.farm.catalog.remove(house.admin, "tiny")
-    assert "tiny:1, tiny:2" in error.value.hint
-    house.farm.catalog.remove(house.admin, "tiny:1")
-    assert house.farm.catalog.image(house.ada, "tiny").image.version == 2
-
-
-def test_an_image_that_is_being_made_is_not_removed(house: House) -> None:
-    house.farm.catalog.open(house.admin, "tiny", path="/srv/tiny.tar")
-    with pytest.raises(Conflict, match="tiny:1 is being made"):
-        house.farm.catalog.remove(house.admin, "tiny")
-
-
-def test_an_upload_that_was_removed_before_it_came_is_gone_at_once(house: House) -> None:
-    image = house.farm.catalog.open(house.ada, "mine").image
-    house.farm.catalog.remove(house.ada, "mine")
-    assert house.farm.catalog.images(house.ada) == [] and house.wishes.images == ()
-    with pytest.raises(Conflict) as error:
-        house.farm.catalog.content_arrived(house.ada, image.id, "c" * 64, 1)
-    assert error.value.code is Code.UPLOAD_BROKEN
-
-
-def test_a_report_that_an_image_was_made_does_not_bring_back_one_that_goes(house: House) -> None:
-    image = house.image()
-    house.farm.catalog.remove(house.admin, "tiny")
-    house.tell(ImageReport(uuid4(), image.id, a_manifest()))
-    assert house.farm.catalog.image(house.admin, "tiny").image.state is ImageState.GOING
+        house.farm.wastebasket.remove(house.ada, "tiny")
+    house.farm.wastebasket.remove(house.admin, "tiny")
+    assert house.farm.catalog.image(house.ada, "tiny").image.state is ImageState.REMOVED
 
 
 # --- roots
@@ -174,7 +127,7 @@ def test_a_root_kept_aside_becomes_an_image_later(house: House) -> None:
     _aside(house)
     house.reach()
     made = house.farm.roots.keep(house.ada, "mine", "better")
-    assert (made.image.ref, made.parent) == ("better:1", "tiny:1")
+    assert (made.image.ref, made.parent) == ("better:2026030101", "tiny:2026030101")
     with pytest.raises(Conflict, match="root mine is being made an image"):
         house.farm.roots.discard(house.ada, "mine")
     house.settle()
@@ -234,5 +187,5 @@ def test_nobody_keeps_names_from_others_by_the_hundred(house: House) -> None:
         house.farm.catalog.open(house.bob, "one-more")
     assert error.value.code is Code.REQUESTS_TOO_MANY
     house.farm.catalog.open(house.ada, "hers")
-    house.farm.catalog.remove(house.bob, "n0")
+    house.farm.wastebasket.remove(house.bob, "n0")
     house.farm.catalog.open(house.bob, "one-more")

@@ -50,7 +50,13 @@ def test_the_course_of_a_reservation_is_told_in_order(house: House) -> None:
     assert [one.phase for one in events] == [Phase.BEGAN, Phase.ENDED, Phase.ENDED]
     assert {one.reservation for one in events} == {number}
     all_of_it = [told for _step, told in _told(house.farm.history.after(house.ada))]
-    for told in ("is being kept as mine:1", "mine:1 is ready", "is discarded", "is gone", "it is parked"):
+    for told in (
+        "is being kept as mine:2026030101",
+        "mine:2026030101 is ready",
+        "is discarded",
+        "is gone",
+        "it is parked",
+    ):
         assert any(told in one for one in all_of_it), told
 
 
@@ -94,7 +100,7 @@ def test_console_lines_are_for_the_boards_user_and_admins(house: House) -> None:
 def test_what_concerns_a_users_images_and_roots_is_not_there_for_others(house: House) -> None:
     house.image("mine", house.ada)
     assert house.farm.history.after(house.bob) == []
-    assert any("mine:1" in told for _step, told in _told(house.farm.history.after(house.ada)))
+    assert any("mine:2026030101" in told for _step, told in _told(house.farm.history.after(house.ada)))
 
 
 def test_the_history_of_what_is_not_there_is_not_found(house: House) -> None:

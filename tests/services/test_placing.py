@@ -329,7 +329,7 @@ def test_who_cannot_begin_when_its_turn_comes_lets_the_next_one_in(house: House)
     house.release(running.number)
     house.reach("tk1-1")
     assert house.found(first.number).state is ENDED
-    assert "other:1 is not ready" in house.found(first.number).ended_because
+    assert "other:2026030101 is not ready" in house.found(first.number).ended_because
     assert house.found(second.number).is_running and isinstance(house.wish().wish, Deployed)
 
 
@@ -615,7 +615,7 @@ def test_an_image_that_a_reservation_waits_for_is_not_removed(house: House) -> N
         made(house, count=3, for_=4 * HOUR) if kind is Kind.FIXED else None
         waiting = made(house, who=house.bob, kind=kind, at=START + 5 * HOUR if kind is Kind.FIXED else None)
         with pytest.raises(Conflict) as error:
-            house.farm.catalog.remove(house.admin, "tiny:1")
+            house.farm.wastebasket.remove(house.admin, "tiny:2026030101")
         assert error.value.code is Code.THING_IN_USE
         house.release(waiting.number)
 

@@ -82,7 +82,7 @@ def test_a_reservation_counts_on_a_project_and_boots_its_image(house: House) -> 
     image = house.image("tiny")
     house.farm.projects.add(house.admin, "robots", members={"ada": Part.MEMBER}, image="tiny")
     view = house.farm.booking.reserve(house.ada, groups=[Group(board="tk1-1")], for_=HOUR, project="robots")
-    assert (view.project, view.image, view.reservation.image) == ("robots", "tiny:1", image.id)
+    assert (view.project, view.image, view.reservation.image) == ("robots", "tiny:2026030101", image.id)
     assert house.farm.booking.reservation(house.bob, view.reservation.number).project is None
 
 

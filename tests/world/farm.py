@@ -105,6 +105,12 @@ class WholeFarm:
         for name in boards:
             wait_until(lambda name=name: self.board(name)["state"] == "free", BOOT_WITHIN_S, f"{name} is free")  # type: ignore[misc]
 
+    def add_arm64(self) -> None:
+        """The board va1-1, and the image tiny-arm64."""
+        image = props.make_for(self.stage, props.ARM64)
+        acts.put_uefi_board(self.stage, Piece())
+        acts.import_image(self.stage, acts.UEFI_IMAGE, image, Piece())
+
     def tidy(self) -> None:
         """Give back whatever a test left."""
         for one in self.told("status"):
@@ -188,7 +194,7 @@ def whole_farm(disk_bytes: int | None = None) -> Iterator[WholeFarm]:
         acts.start_farm(stage, Piece())
         acts.admit_people(stage, Piece())
         acts.put_boards(stage, made, Piece())
-        acts.import_image(stage, made, Piece())
+        acts.import_image(stage, acts.IMAGE, made.image, Piece())
         yield WholeFarm(stage)
     finally:
         stage.state.end(timeout_s=60)

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from boardgrid.adapters.netboot.pxelinux import static_address
+from boardgrid.adapters.netboot.entry import static_address
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.bootware.making import Workshop
 from boardgrid.bootware.packages import DebianPackages

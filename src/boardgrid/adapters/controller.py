@@ -20,12 +20,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.errand import Progress
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault, Invalid, NotFound
 from boardgrid.model.image import BlobSource
 from boardgrid.model.report import Report
 from boardgrid.model.user import Secret
 from boardgrid.model.wish import Lease, SiteWishes
-from boardgrid.ports import PROTOCOL, Holdings, Route, Use
+from boardgrid.ports import PROTOCOL, Holdings, Route, Tell, Use, untold
 
 T = TypeVar("T")
 
@@ -34,6 +35,8 @@ _REPORTS_AT_ONCE = 200
 # The controller closes a connection that is idle for 5 s; one of ours must never be used at that very moment.
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
 _CHUNK_BYTES = 1 << 20
+_SENT_ANSWER_S = 120.0  # until it is on the controller's disk
+_TOLD_EVERY_S = 1.0
 _Kinds = Mapping[int, type[FarmError]]
 _KINDS: _Kinds = {404: NotFound, 409: Conflict, 426: Conflict}
 _KINDS_OF_REPORTS: _Kinds = {**_KINDS, 400: Invalid, 413: Invalid, 422: Invalid}  # one of them will never be taken
@@ -155,6 +158,35 @@ class AgentDoor:
                 case OSError():
                     raise _broken(blob, str(error)) from error
             raise
+
+    async def send(self, errand: UUID, file: Path, tell: Tell = untold) -> None:
+        size_bytes = (await asyncio.to_thread(file.stat)).st_size
+
+        async def pieces() -> AsyncIterator[bytes]:
+            sent, told_s = 0, 0.0
+            opened = await asyncio.to_thread(file.open, "rb")
+            try:
+                while piece := await asyncio.to_thread(opened.read, _CHUNK_BYTES):
+                    yield piece
+                    sent += len(piece)
+                    if (now_s := asyncio.get_running_loop().time()) - told_s >= _TOLD_EVERY_S:
+                        told_s = now_s
+                        tell(Progress("sending", sent, size_bytes))
+            finally:
+                await asyncio.to_thread(opened.close)
+
+        headers = {"Content-Length": str(size_bytes)}
+        try:
+            answer = await self.http.put(
+                f"/api/agent/v1/errands/{errand}/content", content=pieces(), headers=headers, timeout=_SENT_ANSWER_S
+            )
+        except httpx.HTTPError as error:
+            why = str(error) or type(error).__name__
+            raise Fault(
+                Code.UPLOAD_BROKEN, _("the export did not come whole to the controller: {why}"), why=why
+            ) from error
+        if not answer.is_success:
+            raise _refused(answer)
 
 
 @dataclass(frozen=True, slots=True)

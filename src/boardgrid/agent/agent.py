@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 import structlog
 
+from boardgrid.agent.answering import Answering
 from boardgrid.agent.keeper import Keeper
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import Outbox
@@ -33,6 +34,7 @@ class Agent:
         self._window = Window(world.pace.window, world.pace.window_s, world.clock)
         self._outbox = Outbox(world.controller, self._lease, world.clock, world.pace.pause_s)
         self._storekeeper = Storekeeper(world, self._lease, self._outbox, self._trouble)
+        self._answering = Answering(world, self._lease, self._outbox)
         self._keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sightings: dict[tuple[IPv4Address, Sign], Sighting] = {}  # the last of each, for keepers to come
@@ -81,6 +83,7 @@ class Agent:
 
     def _apply(self, wishes: SiteWishes, group: asyncio.TaskGroup) -> None:
         self._storekeeper.wish(wishes)
+        self._answering.wish(wishes.questions, group)
         names = {one.board.name for one in wishes.boards}
         for gone in self._keepers.keys() - names:
             # The controller forgets a board only when it was reported gone, so nothing is left to do for it.

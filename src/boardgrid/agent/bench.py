@@ -193,7 +193,8 @@ class Bench:
             "RESERVATION": str(wish.reservation),
         }
         keys = (*wish.keys, self._world.public_key)
-        persona = Persona(wish.deployment, wish.hostname, keys, facts)
+        server = self._world.facts.server
+        persona = Persona(wish.deployment, wish.hostname, keys, facts, server.ip if server else None)
         await self._world.roots.personalise(wish.root, persona)
         self.memory.made_here = True
         return wish.hostname

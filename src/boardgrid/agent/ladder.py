@@ -8,7 +8,7 @@ from typing import TypeVar
 from boardgrid.messages import _
 from boardgrid.model.board import Act
 from boardgrid.model.errors import Code, Fault, Invalid
-from boardgrid.ports import HasConsole, Quiesces, Resets, SwitchesOff, SwitchesOn, TellsPower
+from boardgrid.ports import HasConsole, Quiesces, Resets, SwitchesOff, SwitchesOn, TellsPower, WritesDown
 
 T = TypeVar("T")
 
@@ -65,6 +65,11 @@ class Ladder:
         driver = self._first(Quiesces)
         if driver is not None:
             await driver.quiesce()
+
+    async def write_down(self) -> None:
+        driver = self._first(WritesDown)
+        if driver is not None:
+            await driver.write_down()
 
     async def console_tail(self, lines: int) -> tuple[str, ...]:
         driver = self._first(HasConsole)

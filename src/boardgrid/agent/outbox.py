@@ -8,7 +8,7 @@ import structlog
 
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.model.errors import Conflict, Fault, Invalid
-from boardgrid.model.report import BoardReport, HealthReport, Report, SiteReport, StepReport
+from boardgrid.model.report import BoardReport, HealthReport, ProgressReport, Report, SiteReport, StepReport
 from boardgrid.ports import Clock, Controller
 
 log = structlog.get_logger()
@@ -80,5 +80,7 @@ def _subject(report: Report) -> tuple[str, str] | None:
             return report.kind, report.board
         case SiteReport():
             return report.kind, report.site.name
+        case ProgressReport():
+            return report.kind, str(report.thing)
         case _:
             return None

@@ -27,6 +27,7 @@ class Pace:
     health_s: float = 30.0  # between two looks at an open board
     build_s: float = 3600.0  # an image may take so long to be made
     builds: int = 2  # images made at once
+    answers: int = 1  # questions looked into at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,26 +2,31 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 import structlog
 
+from boardgrid.agent.ladder import Ladder
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import NO_ID, Outbox
 from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, FarmError, Fault
-from boardgrid.model.image import Making, Manifest, RootSource, Source
-from boardgrid.model.report import ImageReport, RootReport, SiteReport
-from boardgrid.model.wish import Deployed, ImageWish, SiteWishes
+from boardgrid.model.errand import ErrandKind, Progress
+from boardgrid.model.errors import Code, FarmError, Fault, Invalid
+from boardgrid.model.image import CheckpointSource, Making, Manifest, RootSource, Source
+from boardgrid.model.report import ErrandReport, ImageReport, ProgressReport, RootReport, SiteReport
+from boardgrid.model.wish import Deployed, ErrandWish, ImageWish, SiteWishes
+from boardgrid.ports import Tell
 
 log = structlog.get_logger()
 
 # What an upload that broke off is worth trying again for: the controller comes back, and has it all.
 _PASSING = frozenset({Code.CONTROLLER_SILENT, Code.UPLOAD_BROKEN})
 _FETCHES = 8
+_NO_ROOM = "waiting for room"
 
 
 class Storekeeper:
@@ -37,8 +42,10 @@ class Storekeeper:
         self._wishes = SiteWishes(0)
         self._changed = asyncio.Event()
         self._builds: dict[UUID, asyncio.Task[None]] = {}
+        self._errands: dict[UUID, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(world.pace.builds)
-        self._told: set[tuple[UUID, bool]] = set()  # images and roots whose end was reported already
+        self._leisure = asyncio.Semaphore(1)  # errands one after the other: nobody's board waits for them
+        self._told: set[tuple[UUID, bool]] = set()  # images, roots and errands whose end was reported already
         self._site_told: tuple[object, ...] = ()
         self._problems: set[str] = set()  # of this round
 
@@ -64,9 +71,10 @@ class Storekeeper:
                 else:
                     await self._wait(pauses.next_s())
         finally:
-            for build in self._builds.values():
-                build.cancel()
-            await asyncio.gather(*self._builds.values(), return_exceptions=True)
+            under_way = [*self._builds.values(), *self._errands.values()]
+            for one in under_way:
+                one.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -81,6 +89,8 @@ class Storekeeper:
         self._stop_unwished()
         for one in self._wishes.images:
             is_done &= await self._try(self._tend(one))
+        for errand in self._wishes.errands:
+            self._run_errand(errand)
         for gone in self._wishes.discard:
             is_done &= await self._try(self._discard(gone.root))
         for root in await self._mounted():
@@ -156,6 +166,9 @@ class Storekeeper:
         wished = {one.image for one in self._wishes.images if one.source is not None}
         for image in [image for image in self._builds if image not in wished]:
             self._builds.pop(image).cancel()
+        errands = {one.errand for one in self._wishes.errands}
+        for errand in [errand for errand in self._errands if errand not in errands]:
+            self._errands.pop(errand).cancel()
 
     async def _tend(self, wished: ImageWish) -> bool:
         image, source = wished.image, wished.source
@@ -164,6 +177,11 @@ class Storekeeper:
         if image in self._builds or (image, True) in self._told:
             return True
         if isinstance(source, RootSource) and not await self._is_fenced(source.root):
+            return False
+        if not await self._world.images.has_room():
+            # It begins by itself once there is room; what runs has begun, and fails where it meets the end.
+            self._progress(image)(Progress(_NO_ROOM))
+            self._problems.add(_("images wait to be made: what room the store has is left to running boards"))
             return False
         self._builds[image] = asyncio.ensure_future(self._build(image, source, wished.making))
         return True
@@ -180,8 +198,12 @@ class Storekeeper:
     async def _build(self, image: UUID, source: Source, making: Making) -> None:
         try:
             async with self._places:
+                if isinstance(source, CheckpointSource):
+                    await self._write_down(source.root)
                 async with asyncio.timeout(self._world.pace.build_s):
-                    manifest = await self._made(partial(self._world.images.build, image, source, making))
+                    tell = self._progress(image)
+                    build = partial(self._world.images.build, image, source, making, tell, drivers=self._drivers())
+                    manifest = await self._made(build)
             report = ImageReport(NO_ID, image, manifest)
         except TimeoutError:
             late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))
@@ -196,6 +218,30 @@ class Storekeeper:
         self._outbox.put(report)
         self._builds.pop(image, None)
 
+    def _progress(self, thing: UUID) -> Tell:
+        def tell(progress: Progress) -> None:
+            report = ProgressReport(NO_ID, thing, progress.phase, progress.done_bytes, progress.total_bytes)
+            self._outbox.put(report)
+
+        return tell
+
+    def _drivers(self) -> frozenset[str]:
+        return frozenset(one.type.network for one in self._wishes.boards if one.type.network)
+
+    async def _write_down(self, root: UUID) -> None:
+        """
+        A board that answers writes down what it has in memory, so that more is in the image.
+
+        One that does not is no reason to stop: what is copied is as after a power cut in any case.
+        """
+        for one in self._wishes.boards:
+            if isinstance(one.wish, Deployed) and one.wish.root == root:
+                try:
+                    async with asyncio.timeout(self._world.pace.quiesce_s):
+                        await Ladder(one.board.name, self._world.drivers.of(one.board)).write_down()
+                except (FarmError, TimeoutError) as error:
+                    log.warning("board.not_written_down", board=one.board.name, why=str(error) or "no answer")
+
     async def _made(self, build: Callable[[], Awaitable[Manifest]]) -> Manifest:
         pauses = Patience(self._world.pace.pause_s, self._world.pace.pause_most_s)
         for _fetch in range(_FETCHES - 1):
@@ -208,6 +254,37 @@ class Storekeeper:
                 log.warning("image.delayed", why=str(error))
                 await self._world.clock.sleep(pauses.next_s())
         return await build()
+
+    # --- errands
+
+    def _run_errand(self, wished: ErrandWish) -> None:
+        if wished.errand not in self._errands and (wished.errand, True) not in self._told:
+            self._errands[wished.errand] = asyncio.ensure_future(self._do(wished))
+
+    async def _do(self, wished: ErrandWish) -> None:
+        images, tell = self._world.images, self._progress(wished.errand)
+        report = ErrandReport(NO_ID, wished.errand)
+        try:
+            async with self._leisure, asyncio.timeout(self._world.pace.build_s):
+                await self._lease.held()
+                match wished.kind:
+                    case ErrandKind.VERIFY:
+                        await images.verify(wished.image, wished.errand, tell)
+                    case ErrandKind.EXPORT if wished.about is not None:
+                        await images.export(wished.image, wished.errand, wished.about, tell)
+                    case _:
+                        raise Invalid(Code.REQUEST_INVALID, _("nobody told what the exported image is"))
+        except TimeoutError:
+            late = _("it took too long and was ended")
+            report = replace(report, code=Code.PROGRAM_TIMEOUT, reason=late)
+        except FarmError as error:
+            report = replace(report, code=error.code, reason=str(error))
+        except Exception:
+            log.exception("errand.bug", errand=str(wished.errand))
+            report = replace(report, code=Code.BUG, reason=_("the agent has a bug: its log has the whole of it"))
+        self._told.add((wished.errand, True))
+        self._outbox.put(report)
+        self._errands.pop(wished.errand, None)
 
     # --- the site
 

@@ -4,13 +4,15 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.responses import FileResponse
 
 from boardgrid.api.asking import AgentSite, Epoch, TheFarm, TheSpool, WaitS
+from boardgrid.api.images import ARCHIVE, declared_bytes
 from boardgrid.messages import _
+from boardgrid.model.errand import ErrandState
 from boardgrid.model.errors import Code, Fault
 from boardgrid.model.report import Report
 from boardgrid.model.wish import SiteWishes
@@ -76,6 +78,15 @@ def take_reports(body: ReportsIn, farm: TheFarm, site: AgentSite) -> TakenOut:
     """Take a batch in. What is sent twice counts once; what is of a passed generation is answered as dropped."""
     told = farm.fleet.report(site, body.epoch, body.reports)
     return TakenOut(taken=told.taken, dropped=told.dropped)
+
+
+@router.put("/errands/{errand}/content", status_code=204, openapi_extra=ARCHIVE)
+async def take_export(errand: UUID, request: Request, farm: TheFarm, spool: TheSpool, site: AgentSite) -> None:
+    """Bring what was packed, whole. What is brought twice counts once."""
+    wished = await run_in_threadpool(farm.errands.wished, site, errand)
+    if wished.state is ErrandState.WAITING:
+        size_bytes = await spool.keep(errand, request.stream(), declared_bytes(request))
+        await run_in_threadpool(farm.errands.packed, site, errand, size_bytes)
 
 
 @router.get("/blobs/{sha256}", response_class=FileResponse, responses={200: {"content": {"application/x-tar": {}}}})

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from boardgrid.model.adaptation import Adaptation, Moment
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.deployment import DeploymentState, Event, Outcome, Phase
+from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code
 from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import ImageState, Manifest
+from boardgrid.model.image import ImageState, Manifest, Visibility
 from boardgrid.model.notice import Contact, Occasion, Webhook
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import RootState
@@ -22,7 +24,9 @@ from boardgrid.services.feeds import NewFeed
 from boardgrid.services.views import (
     BlockView,
     DeploymentView,
+    ErrandView,
     ImageView,
+    ProgressView,
     ReservationView,
     RootView,
     SeatView,
@@ -219,6 +223,27 @@ def _in_order(occasions: frozenset[Occasion]) -> list[Occasion]:
 # --- what boots
 
 
+class ProgressOut(BaseModel):
+    phase: str
+    done_bytes: int = Field(description="Of this phase.")
+    total_bytes: int = Field(description="0: nobody knows.")
+    rate: float = Field(description="Bytes in a second, since this phase began.")
+    left_s: float | None = Field(description="Until this phase ends; null: nobody knows.")
+
+    @classmethod
+    def of(cls, view: ProgressView | None) -> Self | None:
+        if view is None:
+            return None
+        told = view.progress
+        return cls(
+            phase=told.phase,
+            done_bytes=told.done_bytes,
+            total_bytes=told.total_bytes,
+            rate=view.rate,
+            left_s=view.left_s,
+        )
+
+
 class ImageOut(BaseModel):
     id: UUID
     name: str
@@ -227,11 +252,20 @@ class ImageOut(BaseModel):
     owner: str
     site: str
     state: ImageState
-    shared: bool
+    shared: bool = Field(description="Whether it is public.")
     created_at: datetime
     manifest: Manifest | None
     parent: str | None = Field(description="The image whose changed root this was.")
     reason: str = Field(description="Why it failed.")
+    visibility: Visibility = Field(description="Who sees and uses it: its owner, a project's members too, or everyone.")
+    project: str = Field(description="Whose members see it.")
+    aliases: tuple[str, ...] = Field(description="`tiny:stable` means this version where it has the alias `stable`.")
+    labels: dict[str, str]
+    types: tuple[str, ...] = Field(description="Of boards that it is for; none: all of its architecture.")
+    progress: ProgressOut | None = Field(description="Of one that is being made.")
+    removed_at: datetime | None = Field(description="Since when it lies in the wastebasket.")
+    verified_at: datetime | None = Field(description="When its file was last held against its checksum.")
+    damage: str = Field(description="What was found wrong then; such an image boots no more.")
 
     @classmethod
     def of(cls, view: ImageView) -> Self:
@@ -249,7 +283,54 @@ class ImageOut(BaseModel):
             manifest=image.manifest,
             parent=view.parent,
             reason=image.reason,
+            visibility=image.visibility,
+            project=view.project,
+            aliases=image.aliases,
+            labels=dict(image.labels),
+            types=image.types,
+            progress=ProgressOut.of(view.progress),
+            removed_at=image.removed_at,
+            verified_at=image.verified_at,
+            damage=image.damage,
         )
+
+
+class ErrandOut(BaseModel):
+    id: UUID
+    kind: ErrandKind
+    image: str
+    state: ErrandState
+    asked_at: datetime
+    ended_at: datetime | None
+    reason: str = Field(description="Why it failed; of one that verified an image: what is damaged.")
+    size_bytes: int = Field(description="Of an export that is done: it lies ready at `/errands/{id}/content`.")
+    progress: ProgressOut | None
+
+    @classmethod
+    def of(cls, view: ErrandView) -> Self:
+        errand = view.errand
+        return cls(
+            id=errand.id,
+            kind=errand.kind,
+            image=view.image,
+            state=errand.state,
+            asked_at=errand.asked_at,
+            ended_at=errand.ended_at,
+            reason=errand.reason,
+            size_bytes=errand.size_bytes,
+            progress=ProgressOut.of(view.progress),
+        )
+
+
+class AdaptationOut(BaseModel):
+    name: str
+    moments: list[Moment] = Field(description="When it acts.")
+    what: str = Field(description="What it does, and why.")
+    may_be_left_out: bool = Field(description="Whether an image can be made without it.")
+
+    @classmethod
+    def of(cls, one: Adaptation) -> Self:
+        return cls(name=one.name, moments=list(one.moments), what=one.what, may_be_left_out=one.may_be_left_out)
 
 
 class RootOut(BaseModel):

@@ -14,6 +14,7 @@ from boardgrid.api import (
     agents,
     audit,
     blocks,
+    diffs,
     events,
     gateways,
     health,
@@ -71,7 +72,22 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     app.state.farm, app.state.spool, app.state.streams = farm, spool, streams or Streams()
     v1 = APIRouter(prefix="/api/v1")
     # One route after the other is tried, so those that are asked for most come first.
-    parts = (reservations, account, sso, people, rosters, notices, audit, shelf, images, blocks, rules, events, health)
+    parts = (
+        reservations,
+        account,
+        sso,
+        people,
+        rosters,
+        notices,
+        audit,
+        shelf,
+        images,
+        diffs,
+        blocks,
+        rules,
+        events,
+        health,
+    )
     for part in parts:
         v1.include_router(part.router)
     for router in (health.router, agents.router, v1, gateways.router):
@@ -85,7 +101,7 @@ async def _keep_swept(farm: Farm, spool: Spool) -> None:
     while True:
         mark = farm.changes.mark(EVENTS)
         try:
-            await asyncio.to_thread(spool.sweep, farm.catalog.blobs)
+            await asyncio.to_thread(spool.sweep, farm.catalog.spooled)
         except (FarmError, OSError) as error:
             log.warning("spool.unswept", why=str(error))
         except Exception:

@@ -17,6 +17,7 @@ from pydantic import (
 
 from boardgrid.messages import _
 from boardgrid.model.board import Act, BoardType, Boot, DriverSpec
+from boardgrid.model.image import Making, Visibility
 from boardgrid.model.inventory import BoardDeclared
 from boardgrid.model.notice import ALL, Occasion
 from boardgrid.model.project import Part
@@ -24,6 +25,7 @@ from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, Scope
 from boardgrid.services.blocks import READY
 from boardgrid.services.booking import Fate
+from boardgrid.services.catalog import Described
 from boardgrid.services.links import GOOD_FOR, USES
 from boardgrid.services.rosters import RosterRow
 
@@ -130,9 +132,14 @@ class BoardTypeIn(Body):
     fdt: Line = ""
     boot_s: float = 300.0
     properties: dict[str, PropertyIn] = Field({}, description="Of all boards of this type.")
+    network: Line = Field(
+        "", description="The kernel module of its network interface, where the farm does not know it."
+    )
 
     def declared(self, name: str) -> BoardType:
-        return BoardType(name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties)
+        return BoardType(
+            name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties, self.network
+        )
 
 
 class DriverIn(BaseModel):
@@ -191,11 +198,32 @@ class PowerIn(Body):
     act: Act
 
 
-class ImageIn(Body):
+class ImageDescribedIn(Body):
+    visibility: Visibility | None = Field(None, description="Who sees and uses it; left out: as it was.")
+    project: Line | None = Field(None, description="Whose members see it, where its visibility is `project`.")
+    labels: dict[Line, Line | None] = Field({}, max_length=100, description="To be set; null takes one away.")
+    types: tuple[Line, ...] | None = Field(
+        None, max_length=100, description="Of boards that it is for; empty: all of its architecture."
+    )
+
+    def described(self) -> Described:
+        return Described(self.visibility, self.project, self.labels, self.types)
+
+
+class ImageIn(ImageDescribedIn):
     name: Line
     path: Line | None = Field(None, description="On the agent's machine, below its import_dirs; for admins.")
-    shared: bool = Field(False, description="Seen and used by everyone.")
+    url: Line | None = Field(None, description="Of what the agent fetches, where its site lets images come from.")
+    sha256: Line = Field("", description="Of what lies at `url`, in hex; left out: nobody knows.")
+    partition: int | None = Field(None, description="Of a disk image, the one that holds the system; else it is found.")
+    bsp: Line = Field("", description="A folder on the agent's machine whose `apply_binaries.sh` is run; for admins.")
+    shared: bool = Field(False, description="The same as the visibility `public`.")
     site: Line | None = Field(None, description="May be left out while the farm has one site.")
+    without: list[Line] = Field([], max_length=50, description="Names of adaptations that are left out.")
+
+    @property
+    def making(self) -> Making:
+        return Making(self.partition, tuple(self.without), self.bsp)
 
 
 class KeepIn(Body):
@@ -283,6 +311,11 @@ class ReleaseIn(Body):
     board: Line | None = Field(None, description="Of several this one alone.")
     fate: Fate | None = Field(None, description="Left out: aside, or discard where nobody can have written to it.")
     name: Line | None = Field(None, description="Of the image to keep, or of the root kept aside.")
+
+
+class CheckpointIn(Body):
+    image: Line
+    board: Line | None = Field(None, description="Of several this one.")
 
 
 class UserGroupIn(Body):

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
-from boardgrid.api.answers import DeploymentOut, ReservationOut
+from boardgrid.api.answers import DeploymentOut, ImageOut, ReservationOut
 from boardgrid.api.asking import Asker, Number, TheFarm
-from boardgrid.api.bodies import ExtensionIn, HeartbeatIn, ReleaseIn, ReservationIn, SharingIn
+from boardgrid.api.bodies import CheckpointIn, ExtensionIn, HeartbeatIn, ReleaseIn, ReservationIn, SharingIn
 
 router = APIRouter(tags=["reservations"])
 
@@ -71,6 +71,17 @@ def heartbeat(number: Number, body: HeartbeatIn, farm: TheFarm, asker: Asker) ->
 def release(number: Number, body: ReleaseIn, farm: TheFarm, asker: Asker) -> ReservationOut:
     """Give boards back; their roots become an image, are kept aside for some days, or are discarded."""
     return ReservationOut.of(farm.booking.release(asker, number, body.fate, body.name or "", body.board))
+
+
+@router.post("/reservations/{number}/checkpoint", status_code=202)
+def checkpoint(number: Number, body: CheckpointIn, farm: TheFarm, asker: Asker) -> ImageOut:
+    """
+    Make a new version of an image of what a board runs, while it goes on.
+
+    It is crash consistent: as the root were after a power cut. The board waits while what was changed is copied, ten
+    seconds at most.
+    """
+    return ImageOut.of(farm.checkpoints.checkpoint(asker, number, body.image, body.board))
 
 
 @router.get("/queue")

@@ -1,4 +1,4 @@
-"""The spool: uploads on their way from a user to the agent that makes images of them."""
+"""The spool: what is on its way between users and agents: uploads that images are made of, and exports."""
 
 import asyncio
 import errno
@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 from boardgrid.model.image import Image
@@ -42,7 +43,11 @@ class Arrived:
 
 
 class Spool:
-    """A folder with one file an upload, named by its SHA-256; what arrives has another name until it is whole."""
+    """
+    A folder with one file an upload, named by its SHA-256; what arrives has another name until it is whole.
+
+    An upload that may be resumed is called as its image meanwhile, and an export as its errand.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class Spool:
         self._reserve_bytes, self._reserved_share = reserve_bytes, reserved_share
         self._lock = Lock()
         self._coming: set[UUID] = set()  # images whose upload is under way
+        self._sums: dict[UUID, _Sum] = {}  # of uploads that broke off: else all of it would be read again
 
     def path(self, sha256: str) -> Path:
         return self.folder / sha256
@@ -103,25 +109,61 @@ class Spool:
                     self._check_size(writing.size_bytes + len(batch))
                     await asyncio.to_thread(writing.write, batch)
             if declared_bytes is not None and writing.size_bytes != declared_bytes:
-                raise Conflict(
-                    Code.UPLOAD_BROKEN,
-                    _("{got} bytes came of the {said} that were announced"),
-                    hint=_("upload it again"),
-                    got=writing.size_bytes,
-                    said=declared_bytes,
-                )
+                raise _unlike(writing.size_bytes, declared_bytes)
             return await asyncio.to_thread(writing.close)
         except BaseException as error:
             # Not waited for: this may be a cancellation, and a large file takes its time to go.
             asyncio.get_running_loop().run_in_executor(None, writing.drop)
             if isinstance(error, TimeoutError):
-                raise Conflict(
-                    Code.UPLOAD_BROKEN,
-                    _("the upload was not whole after {hours:g} h"),
-                    hint=_("upload it over a faster line, or have an admin import it from a path on the server"),
-                    hours=self._whole_s / 3600,
-                ) from error
+                raise self._late() from error
             raise
+
+    async def come(self, image: UUID) -> "Come":
+        """How much of an upload that may be resumed has come so far."""
+        return (await asyncio.to_thread(self._sum_of, image)).come
+
+    async def append(self, image: UUID, at_bytes: int, chunks: AsyncIterator[bytes], whole_bytes: int) -> "Come":
+        """
+        Write down the next of an upload, from *at_bytes* on. What came stays when it breaks off.
+
+        Raises:
+            Invalid: IMAGE_TOO_LARGE.
+            Conflict: UPLOAD_BROKEN, it goes on elsewhere, stood still, took too long, or is longer than was said.
+            Fault: STORE_FULL; UPLOAD_BROKEN, the disk refused.
+        """
+        self._check_size(whole_bytes)
+        known = await asyncio.to_thread(self._sum_of, image)
+        if known.size_bytes != at_bytes:
+            raise Conflict(
+                Code.UPLOAD_BROKEN,
+                _("{come} bytes of this upload have come, so it goes on there and not at {at}"),
+                hint=_("ask how much has come: HEAD"),
+                come=known.size_bytes,
+                at=at_bytes,
+            )
+        writing = await asyncio.to_thread(self._go_on, image, known, whole_bytes)
+        try:
+            async with asyncio.timeout(self._whole_s):
+                async for batch in _batches(chunks):
+                    if writing.size_bytes + len(batch) > whole_bytes:
+                        raise _unlike(writing.size_bytes + len(batch), whole_bytes)
+                    await asyncio.to_thread(writing.write, batch)
+        except TimeoutError as error:
+            raise self._late() from error
+        finally:
+            self._sums[image] = await whole(writing.leave)
+        return self._sums[image].come
+
+    def arrived(self, image: UUID, come: "Come") -> Arrived:
+        """An upload that was resumed and is whole now."""
+        self._sums.pop(image, None)
+        return Arrived(self.path(str(image)), come.sha256, come.size_bytes)
+
+    async def keep(self, errand: UUID, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> int:
+        """Write an export down, whole or not at all, and return how large it is. Raises as :meth:`receive`."""
+        arrived = await self.receive(chunks, declared_bytes)
+        await asyncio.to_thread(arrived.part.rename, self.path(str(errand)))
+        return arrived.size_bytes
 
     def settle(self, arrived: Arrived, note: Callable[[], T]) -> T:
         """Blocks: give an upload its name and have it noted; between the two nobody sweeps."""
@@ -138,6 +180,8 @@ class Spool:
         """Blocks: remove every upload that is not *wanted* any more."""
         with self._lock:
             keep = wanted()
+            for image in [image for image in self._sums if str(image) not in keep]:
+                self._sums.pop(image, None)
             for file in self.folder.iterdir():
                 if file.suffix != _PART and file.name not in keep:
                     file.unlink(missing_ok=True)
@@ -157,25 +201,77 @@ class Spool:
                 most=self._upload_bytes,
             )
 
+    def _late(self) -> Conflict:
+        return Conflict(
+            Code.UPLOAD_BROKEN,
+            _("the upload was not whole after {hours:g} h"),
+            hint=_("upload it over a faster line, or have an admin import it from a path on the server"),
+            hours=self._whole_s / 3600,
+        )
+
+    def _sum_of(self, image: UUID) -> "_Sum":
+        file, known = self.path(str(image)), self._sums.get(image)
+        try:
+            size_bytes = file.stat().st_size
+            if known is not None and known.size_bytes == size_bytes:
+                return known
+            # It was begun by an earlier process.
+            with file.open("rb") as opened:
+                return _Sum(size_bytes, hashlib.file_digest(opened, "sha256"))
+        except FileNotFoundError:
+            return _Sum(0, hashlib.sha256())
+        except OSError as error:
+            raise _refused(error) from error
+
+    def _go_on(self, image: UUID, known: "_Sum", whole_bytes: int) -> "_Writing":
+        try:
+            reserve_bytes = self._reserved()
+            _check_room(self.folder, whole_bytes - known.size_bytes + reserve_bytes)
+            file = self.path(str(image))
+            return _Writing(file, file.open("ab"), reserve_bytes, known)
+        except OSError as error:
+            raise _refused(error) from error
+
+    def _reserved(self) -> int:
+        return max(self._reserve_bytes, int(shutil.disk_usage(self.folder).total * self._reserved_share))
+
     def _open(self, needed_bytes: int) -> "_Writing":
         part = self.folder / f"{uuid4()}{_PART}"
         try:
-            reserve_bytes = max(self._reserve_bytes, int(shutil.disk_usage(self.folder).total * self._reserved_share))
+            reserve_bytes = self._reserved()
             _check_room(self.folder, needed_bytes + reserve_bytes)
-            return _Writing(part, part.open("xb"), reserve_bytes)
+            return _Writing(part, part.open("xb"), reserve_bytes, _Sum(0, hashlib.sha256()))
         except OSError as error:
             raise _refused(error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Come:
+    """How much of an upload has come, and the SHA-256 of that."""
+
+    size_bytes: int
+    sha256: str  # hex
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    size_bytes: int
+    sum: "hashlib._Hash"
+
+    @property
+    def come(self) -> Come:
+        return Come(self.size_bytes, self.sum.hexdigest())
 
 
 class _Writing:
     """The file of an upload under way. All of it blocks."""
 
-    def __init__(self, part: Path, file: BinaryIO, reserve_bytes: int) -> None:
-        self.size_bytes = 0
+    def __init__(self, part: Path, file: BinaryIO, reserve_bytes: int, come: _Sum) -> None:
+        self.size_bytes = come.size_bytes
         self._part = part
         self._file = file
         self._reserve_bytes = reserve_bytes
-        self._sum = hashlib.sha256()
+        self._sum = come.sum.copy()
 
     def write(self, batch: bytes) -> None:
         try:
@@ -194,6 +290,16 @@ class _Writing:
         except OSError as error:
             raise _refused(error) from error
         return Arrived(self._part, self._sum.hexdigest(), self.size_bytes)
+
+    def leave(self) -> _Sum:
+        """So that it may be resumed."""
+        try:
+            with self._file:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _refused(error) from error
+        return _Sum(self.size_bytes, self._sum)
 
     def drop(self) -> None:
         self._part.unlink(missing_ok=True)
@@ -222,6 +328,16 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             gathered.clear()
     if gathered:
         yield bytes(gathered)
+
+
+def _unlike(got: int, said: int) -> Conflict:
+    return Conflict(
+        Code.UPLOAD_BROKEN,
+        _("{got} bytes came of the {said} that were announced"),
+        hint=_("upload it again"),
+        got=got,
+        said=said,
+    )
 
 
 def _check_room(folder: Path, needed_bytes: int) -> None:

@@ -1,1 +1,1 @@
-"""What boards boot: the initramfs for NFS roots, the holding system, the tiny image, the virtual board's U-Boot."""
+"""What boards boot: the initramfs for NFS roots, the holding system, the tiny image, virtual boards' firmware."""

@@ -2,6 +2,7 @@
 Puts together what boards boot, from Debian's packages.
 
     python -m boardgrid.bootware tiny tiny.tar
+    python -m boardgrid.bootware --arch arm64 tiny tiny-arm64.tar
     python -m boardgrid.bootware holding /srv/boardgrid/holding --agent-key agent.pub
 """
 
@@ -25,13 +26,16 @@ _KEY = re.compile(r"(?:ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]+=*(?: [\x2
 
 @click.group(help=__doc__)
 @click.option("--arch", default="armhf", show_default=True, help=_("Debian's word for the boards' architecture."))
-@click.option("--flavour", default="armmp", show_default=True, help=_("Which of Debian's kernels."))
+@click.option("--flavour", default="", help=_("Which of Debian's kernels, if not the architecture's usual one."))
+@click.option(
+    "--module", multiple=True, help=_("A driver that boards need to reach the network, by its module's name.")
+)
 @click.option("--cache", type=click.Path(path_type=Path), help=_("Where fetched packages are kept."))
 @click.pass_context
-def main(context: click.Context, arch: str, flavour: str, cache: Path | None) -> None:
+def main(context: click.Context, arch: str, flavour: str, module: tuple[str, ...], cache: Path | None) -> None:
     os.umask(0o022)  # what boards boot is read by those who serve it
     where = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boardgrid"
-    context.obj = making.Workshop(DebianPackages(SubprocessShell(), where / "debian", arch), flavour)
+    context.obj = making.Workshop(DebianPackages(SubprocessShell(), where / "debian", arch), flavour, module)
 
 
 @main.command(help=_("Write the tiny image as a tar archive."))

@@ -9,7 +9,7 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
 # What a board must have to mount its root over the network; parts that are built into a kernel are passed over.
-NETWORK_MODULES = ("virtio_mmio", "virtio_net", "virtio_rng", "af_packet", "nfs", "nfsv3")
+NETWORK_MODULES = ("virtio_mmio", "virtio_pci", "virtio_net", "virtio_rng", "af_packet", "nfs", "nfsv3")
 
 _DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
 

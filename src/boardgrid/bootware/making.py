@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import structlog
 
 from boardgrid.bootware import disk_reader, initramfs, tarball
-from boardgrid.bootware.kernel import Kernel
+from boardgrid.bootware.kernel import NETWORK_MODULES, Kernel
 from boardgrid.bootware.packages import DebianPackages
 from boardgrid.bootware.tiny import tiny
 from boardgrid.bootware.userland import Userland
@@ -20,13 +20,21 @@ from boardgrid.model.errors import Code, Fault
 
 log = structlog.get_logger()
 
+_FLAVOURS = {"armhf": "armmp"}  # of Debian's kernels; others are called as their architecture
+# The GRUB that UEFI firmware fetches over the network: its package, and where it lies there.
+_GRUBS = {
+    "amd64": ("grub-efi-amd64-signed", "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"),
+    "arm64": ("grub-efi-arm64-signed", "usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """Makes boot files for one architecture, with one of Debian's kernels for it."""
 
     debian: DebianPackages
-    flavour: str = "armmp"
+    flavour: str = ""  # of the kernel; empty: the architecture's usual one
+    drivers: Sequence[str] = ()  # modules of real network cards
 
     async def write_tiny(self, out: Path) -> None:
         """
@@ -36,12 +44,13 @@ class Workshop:
             Fault: Debian's packages could not be had.
         """
         userland, kernel = await self._parts()
-        await asyncio.to_thread(_write_tiny, userland, kernel, out)
+        await asyncio.to_thread(_write_tiny, userland, kernel, self._modules, out)
         log.info("tiny.written", path=str(out), kernel=kernel.release)
 
     async def write_holding(self, folder: Path, agent_key: str, fdts: Sequence[str] = ()) -> None:
         """
-        The holding system: ``<arch>/vmlinuz`` and ``<arch>/initrd``, and named device trees in ``<arch>/dtbs/``.
+        The holding system: ``<arch>/vmlinuz`` and ``<arch>/initrd``, named device trees in ``<arch>/dtbs/``, and for
+        UEFI boards ``<arch>/grubnet*.efi``. Beside it ``<arch>/base.cpio``, of which initramfs are made for images.
 
         For armhf also ``disk-reader``, an initramfs with which the agent boots that kernel to read disk images.
 
@@ -49,25 +58,41 @@ class Workshop:
             Fault: Debian's packages could not be had, or have no such device tree.
         """
         userland, kernel = await self._parts()
-        await asyncio.to_thread(_write_holding, userland, kernel, folder / self.debian.arch, agent_key, fdts)
+        into = folder / self.debian.arch
+        if grub := await self._grub():
+            await asyncio.to_thread(_write, into / grub.stem, grub.read_bytes())
+        initrd = await asyncio.to_thread(initramfs.holding, userland, kernel, agent_key, self._modules)
+        await asyncio.to_thread(_write_holding, kernel, initrd, into, fdts)
+        await asyncio.to_thread(_write, into / "base.cpio", initramfs.base(userland))
         if self.debian.arch == disk_reader.ARCH:
             reader = disk_reader.disk_reader(await disk_reader.programs(self.debian), kernel)
-            await asyncio.to_thread(_write, folder / self.debian.arch / "disk-reader", reader)
-        log.info("holding.written", path=str(folder / self.debian.arch), kernel=kernel.release)
+            await asyncio.to_thread(_write, into / "disk-reader", reader)
+        log.info("holding.written", path=str(into), kernel=kernel.release)
+
+    @property
+    def _modules(self) -> Sequence[str]:
+        return (*self.drivers, *NETWORK_MODULES)
+
+    async def _grub(self) -> Path | None:
+        if self.debian.arch not in _GRUBS:
+            return None
+        package, path = _GRUBS[self.debian.arch]
+        return (await self.debian.unpacked([package]))[package] / path
 
     async def _parts(self) -> tuple[Userland, Kernel]:
         userland = await Userland.fetched(self.debian)
-        package = await self.debian.kernel(self.flavour)
+        flavour = self.flavour or _FLAVOURS.get(self.debian.arch, self.debian.arch)
+        package = await self.debian.kernel(flavour)
         return userland, Kernel.of((await self.debian.unpacked([package]))[package])
 
 
-def _write_tiny(userland: Userland, kernel: Kernel, out: Path) -> None:
+def _write_tiny(userland: Userland, kernel: Kernel, modules: Sequence[str], out: Path) -> None:
     archive = io.BytesIO()
-    tarball.write(tiny(userland, kernel), archive)
+    tarball.write(tiny(userland, kernel, modules), archive)
     _write(out, archive.getvalue())
 
 
-def _write_holding(userland: Userland, kernel: Kernel, folder: Path, agent_key: str, fdts: Sequence[str]) -> None:
+def _write_holding(kernel: Kernel, initrd: bytes, folder: Path, fdts: Sequence[str]) -> None:
     for fdt in fdts:
         path = PurePosixPath(fdt)
         if path.is_absolute() or ".." in path.parts or not (kernel.dtbs / path).is_file():
@@ -79,7 +104,7 @@ def _write_holding(userland: Userland, kernel: Kernel, folder: Path, agent_key: 
                 fdt=fdt,
             )
         _write(folder / "dtbs" / path, (kernel.dtbs / path).read_bytes())
-    _write(folder / "initrd", initramfs.holding(userland, kernel, agent_key))
+    _write(folder / "initrd", initrd)
     _write(folder / "vmlinuz", kernel.image.read_bytes())
 
 

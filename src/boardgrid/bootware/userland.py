@@ -10,8 +10,13 @@ from boardgrid.bootware.tree import Tree
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
-_TRIPLETS = {"armhf": "arm-linux-gnueabihf"}  # what Debian calls its library folder; the part that grows with ports
-_LOADERS = {"armhf": "lib/ld-linux-armhf.so.3"}  # where each program of the architecture looks for its loader
+# What Debian calls its library folder, and where each program looks for its loader: the part that grows with ports.
+_TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "armhf": "arm-linux-gnueabihf"}
+_LOADERS = {
+    "amd64": "lib64/ld-linux-x86-64.so.2",
+    "arm64": "lib/ld-linux-aarch64.so.1",
+    "armhf": "lib/ld-linux-armhf.so.3",
+}
 # Busybox holds its names sorted, one after the other, from these on; so they are known without running it.
 _APPLETS = re.compile(rb"\0(\[\0\[\[\0(?:[a-z0-9_.-]{1,32}\0){50,})", re.IGNORECASE)
 

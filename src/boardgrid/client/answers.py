@@ -294,6 +294,7 @@ class BoardType:
     fdt: str = ""
     boot_s: float = 0.0
     properties: Mapping[str, Any] | None = None
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +335,17 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """How far something is that takes long."""
+
+    phase: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+    rate: float = 0.0
+    left_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     id: UUID
     name: str
@@ -347,6 +359,44 @@ class Image:
     manifest: Mapping[str, Any] | None = None
     parent: str | None = None
     reason: str = ""
+    visibility: str = ""
+    project: str = ""
+    aliases: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+    progress: Measure | None = None
+    removed_at: datetime | None = None
+    verified_at: datetime | None = None
+    damage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    id: UUID
+    kind: str
+    image: str
+    state: str
+    asked_at: datetime
+    ended_at: datetime | None = None
+    reason: str = ""
+    size_bytes: int = 0
+    progress: Measure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Come:
+    """How much of an upload has come."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    name: str
+    moments: tuple[str, ...]
+    what: str
+    may_be_left_out: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,3 +564,53 @@ class Change:
     kind: str
     name: str
     fields: Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    entries: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """A file that was ``added``, ``changed`` or ``removed``; *what* tells in which ways it changed."""
+
+    path: str
+    change: str
+    size_bytes: int
+    what: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    """Its versions; empty: not installed."""
+
+    name: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """From one tree to another: all that differs is counted, and the largest are told by name."""
+
+    added: Count
+    changed: Count
+    removed: Count
+    paths: tuple[PathChange, ...] = ()
+    packages: tuple[PackageChange, ...] = ()
+    packages_changed: int = 0
+    packages_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What somebody asked to be told: ``asked``, ``answered`` or ``failed``."""
+
+    id: UUID
+    state: str
+    difference: Difference | None = None
+    code: str | None = None
+    reason: str = ""
+    hint: str = ""

@@ -1,10 +1,12 @@
 """An image's content on its way to the farm: a tar archive as it is, standard input, or a directory through GNU tar."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from boardgrid.client.complaint import PROGRAM_FAILED, PROGRAM_MISSING, REQUEST_
 from boardgrid.messages import _
 
 _CHUNK = 1 << 18
+_BLOCK = 512  # of a tar archive
+_MANIFEST, _MANIFEST_MOST = "manifest.json", 1 << 20  # of an export
 
 # Whatever a tree can hold comes along, and nothing of when or by which process it was packed.
 TAR_OPTIONS = (
@@ -39,6 +43,7 @@ class Archive:
     what: str  # for people
     chunks: Iterator[bytes]
     size_bytes: int | None = None  # None: not known before its end
+    file: IO[bytes] | None = None  # where it can be read again from anywhere
 
 
 @contextmanager
@@ -54,24 +59,39 @@ def archive_of(source: str) -> Iterator[Archive]:
     if source == "-":
         if sys.stdin.isatty():
             raise Complaint(REQUEST_INVALID, _("standard input is a terminal, not a tar archive"))
-        yield Archive(_("standard input"), _chunks(sys.stdin.buffer, source))
+        yield Archive(_("standard input"), chunks_of(sys.stdin.buffer, source))
     elif path.is_dir():
         with _packed(path) as chunks:
             yield Archive(source, chunks)
     else:
-        with _opened(path) as file:
+        with opened(path) as file:
             # A pipe or a device tells no size.
-            yield Archive(source, _chunks(file, source), os.fstat(file.fileno()).st_size or None)
+            size = os.fstat(file.fileno()).st_size or None
+            yield Archive(source, chunks_of(file, source), size, file if size and path.is_file() else None)
 
 
-def _opened(path: Path) -> IO[bytes]:
+def labels_in(archive: Archive) -> dict[str, str]:
+    """The labels that an image had on the farm that exported it; none of what is no export."""
+    if archive.file is None:
+        return {}
+    try:
+        first = tarfile.TarInfo.frombuf(archive.file.read(_BLOCK), "utf-8", "surrogateescape")
+        if first.name != _MANIFEST or first.size > _MANIFEST_MOST:
+            return {}
+        told = json.loads(archive.file.read(first.size))["labels"]
+        return {str(name): str(value) for name, value in told.items()}
+    except (tarfile.TarError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def opened(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
         raise _unreadable(str(path), error) from error
 
 
-def _chunks(file: IO[bytes], name: str) -> Iterator[bytes]:
+def chunks_of(file: IO[bytes], name: str) -> Iterator[bytes]:
     try:
         while chunk := file.read(_CHUNK):
             yield chunk
@@ -98,7 +118,7 @@ def _packed(folder: Path) -> Iterator[Iterator[bytes]]:
 
         def chunks() -> Iterator[bytes]:
             assert tar.stdout is not None  # noqa: S101 - it was asked for above
-            yield from _chunks(tar.stdout, "tar")
+            yield from chunks_of(tar.stdout, "tar")
             if tar.wait():
                 said.seek(0)
                 raise _unpackable(folder, said.read().decode("utf-8", "replace"))

@@ -40,6 +40,7 @@ IMAGE_FAILED = "image.failed"
 POWER_FAILED = "power.failed"
 WAIT_TIMEOUT = "wait.timeout"
 THING_IN_USE = "thing.in_use"  # the farm's
+UPLOAD_BROKEN = "upload.broken"  # the farm's
 OUTPUT_FAILED = "output.failed"
 CLIENT_BUG = "client.bug"
 PROGRAM_MISSING = "program.missing"

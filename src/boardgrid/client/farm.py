@@ -9,6 +9,7 @@ Every call raises Complaint: what the farm answered, or that it did not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -485,17 +486,67 @@ class Farm:
 
     # --- what boots
 
-    def images(self) -> tuple[answers.Image, ...]:
-        return self._list(answers.Image, "images")
+    def images(
+        self,
+        *,
+        name: str = "",
+        owner: str = "",
+        type: str = "",  # noqa: A002 - the farm's word
+        labels: Mapping[str, str] | None = None,
+        text: str = "",
+        gone: bool = False,
+    ) -> tuple[answers.Image, ...]:
+        """
+        Args:
+            type: of boards that they run on.
+            text: anywhere in their ref, system or labels.
+            gone: those that are gone, too.
+        """
+        words = {"name": name, "owner": owner, "type": type, "text": text, "gone": "true" if gone else ""}
+        params: dict[str, str | list[str]] = {key: value for key, value in words.items() if value}
+        if labels:
+            params["label"] = [f"{key}={value}" for key, value in labels.items()]
+        return self._list(answers.Image, "images", params=params)
 
     def image(self, ref: str) -> answers.Image:
         return self._get(answers.Image, "images", ref)
 
+    def adaptations(self) -> tuple[answers.Adaptation, ...]:
+        return self._list(answers.Adaptation, "adaptations")
+
     def add_image(
-        self, name: str, *, path: str | None = None, shared: bool = False, site: str | None = None
+        self,
+        name: str,
+        *,
+        path: str | None = None,
+        url: str | None = None,
+        sha256: str | None = None,
+        partition: int | None = None,
+        bsp: str | None = None,
+        shared: bool = False,
+        visibility: str | None = None,
+        project: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        types: Iterable[str] | None = None,
+        site: str | None = None,
+        without: Iterable[str] = (),
     ) -> answers.Image:
-        """A new version of an image: made of *path* on the farm's server, else of what ``upload`` brings."""
-        wanted = {"name": name, "path": path, "shared": shared, "site": site}
+        """A new version of an image: made of *path* on the farm's server or of *url*, else of what is uploaded."""
+        wanted = {
+            "name": name,
+            "path": path,
+            "url": url,
+            "sha256": sha256,
+            "partition": partition,
+            "bsp": bsp,
+            "shared": shared,
+            "visibility": visibility,
+            "project": project,
+            "labels": dict(labels) if labels else None,
+            "types": None if types is None else list(types),
+            "site": site,
+            "without": list(without) or None,
+        }
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Image, body, "images")
 
@@ -509,8 +560,96 @@ class Farm:
         timeout = httpx.Timeout(_UPLOAD_ANSWER_S, connect=self._http.timeout.connect)
         self._call("PUT", "images", ref, "content", content=archive, headers=headers, timeout=timeout)
 
+    def upload_state(self, ref: str) -> answers.Come:
+        """How much of an upload has come."""
+        told = self._answer("HEAD", "images", ref, "content", timeout=_UPLOAD_ANSWER_S).headers
+        try:
+            return answers.Come(int(told["Upload-Offset"]), told["Upload-Checksum"].removeprefix("sha256 "))
+        except (KeyError, ValueError) as error:
+            raise foreign(_("it does not say how much of an upload has come")) from error
+
+    def upload_piece(self, ref: str, at_bytes: int, archive: Iterable[bytes], *, size_bytes: int) -> None:
+        """Bring an upload from *at_bytes* on; what came stays when it breaks off. *size_bytes*: of all of it."""
+        import httpx  # noqa: PLC0415 - see above
+
+        headers = {
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(size_bytes - at_bytes),
+            "Upload-Offset": str(at_bytes),
+            "Upload-Length": str(size_bytes),
+        }
+        timeout = httpx.Timeout(_UPLOAD_ANSWER_S, connect=self._http.timeout.connect)
+        self._call("PATCH", "images", ref, "content", content=archive, headers=headers, timeout=timeout)
+
+    def describe_image(
+        self,
+        ref: str,
+        *,
+        visibility: str | None = None,
+        project: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        types: Iterable[str] | None = None,
+    ) -> answers.Image:
+        """What is None stays as it is; a label that is None goes."""
+        wanted = {"visibility": visibility, "project": project, "labels": dict(labels or {})}
+        return self._post(
+            answers.Image, wanted | {"types": None if types is None else list(types)}, "images", ref, "describe"
+        )
+
+    def set_alias(self, ref: str, alias: str) -> answers.Image:
+        """Have an alias mean this version, and no other from now on."""
+        return decoded_or_foreign(answers.Image, self._call("PUT", "images", ref, "aliases", alias))
+
+    def remove_alias(self, name: str, alias: str) -> None:
+        self._call("DELETE", "images", name, "aliases", alias)
+
     def remove_image(self, ref: str) -> None:
+        """Into the wastebasket, or for good where it is being made."""
         self._call("DELETE", "images", ref)
+
+    def restore_image(self, ref: str) -> answers.Image:
+        return self._post(answers.Image, {}, "images", ref, "restore")
+
+    def waste(self, *, everyone: bool = False) -> tuple[answers.Image, ...]:
+        """Images that nobody needs any more."""
+        return self._list(answers.Image, "image-waste", params={"all": "true"} if everyone else None)
+
+    def empty_waste(self, *, everyone: bool = False) -> tuple[answers.Image, ...]:
+        answer = self._call("DELETE", "image-waste", params={"all": "true"} if everyone else None)
+        return self._decoded_all(answers.Image, answer)
+
+    def verify_image(self, ref: str) -> answers.Errand:
+        return self._post(answers.Errand, {}, "images", ref, "verify")
+
+    def export_image(self, ref: str) -> answers.Errand:
+        return self._post(answers.Errand, {}, "images", ref, "export")
+
+    def errand(self, errand: str) -> answers.Errand:
+        return self._get(answers.Errand, "errands", errand)
+
+    def forget_errand(self, errand: str) -> None:
+        self._call("DELETE", "errands", errand)
+
+    @contextmanager
+    def download(self, errand: str, from_bytes: int = 0) -> Iterator[Iterator[bytes]]:
+        """What was exported, from *from_bytes* on, in pieces."""
+        import httpx  # noqa: PLC0415 - see above
+
+        headers = {"Range": f"bytes={from_bytes}-"} if from_bytes else {}
+        request = self._written("GET", "errands", errand, "content", headers=headers)
+        try:
+            answer = self._http.send(request, stream=True)
+            try:
+                if not answer.is_success:
+                    answer.read()
+                    raise self.complaint_about(answer)
+                if from_bytes and answer.status_code != httpx.codes.PARTIAL_CONTENT:
+                    raise foreign(_("a part was asked for, and the whole came"))
+                yield answer.iter_bytes()
+            finally:
+                answer.close()
+        except httpx.HTTPError as error:
+            raise self.complaint_about(error) from error
 
     def roots(self) -> tuple[answers.Root, ...]:
         return self._list(answers.Root, "roots")
@@ -520,6 +659,19 @@ class Farm:
 
     def keep_root(self, name: str, image: str) -> answers.Image:
         return self._post(answers.Image, {"image": image}, "roots", name, "keep")
+
+    def ask_diff(
+        self, *, board: str | None = None, root: str | None = None, image: str | None = None, since: str | None = None
+    ) -> answers.Diff:
+        """Ask what changed: on the root that *board* runs, on *root*, or in *image* since another, else its parent."""
+        of = {"board": board, "root": root, "image": image, "since": since}
+        return self._post(answers.Diff, {key: name for key, name in of.items() if name is not None}, "diffs")
+
+    def diff(self, id_: UUID, wait_s: float = 0) -> answers.Diff:
+        """What became of it, as soon as it is answered or *wait_s* have passed."""
+        return decoded_or_foreign(
+            answers.Diff, self._call("GET", "diffs", str(id_), params={"wait_s": wait_s}, timeout=wait_s + 30)
+        )
 
     def discard_root(self, name: str) -> None:
         self._call("DELETE", "roots", name)
@@ -674,6 +826,14 @@ class Farm:
         wanted = {"fate": fate, "name": name, "board": board}
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Reservation, body, "reservations", str(number), "release")
+
+    def checkpoint(self, number: int, image: str, *, board: str | None = None) -> answers.Image:
+        """
+        A new version of *image* of what a board of a reservation runs, while it goes on: crash consistent, as the root
+        were after a power cut. Of several boards one is named.
+        """
+        body = {"image": image} | ({} if board is None else {"board": board})
+        return self._post(answers.Image, body, "reservations", str(number), "checkpoint")
 
     def deployment(self, id_: UUID) -> answers.Deployment:
         return self._get(answers.Deployment, "deployments", str(id_))

@@ -1,7 +1,7 @@
 """What happens meanwhile, on standard error: the steps of a deployment with their times, bytes on their way."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from boardgrid.client.answers import Event
-from boardgrid.client.duration import took
-from boardgrid.client.tables import plain
+from boardgrid.client.answers import Event, Measure
+from boardgrid.client.duration import span, took
+from boardgrid.client.tables import bytes_text, plain
 from boardgrid.messages import _
 
 if TYPE_CHECKING:
@@ -114,8 +114,10 @@ def running(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def counted(chunks: Iterable[bytes], what: str, total_bytes: int | None) -> Iterator[Iterable[bytes]]:
-    """The same chunks, with a bar of bytes at a terminal while they go by."""
+def counted(
+    chunks: Iterable[bytes], what: str, total_bytes: int | None, *, done_bytes: int = 0
+) -> Iterator[Iterable[bytes]]:
+    """The same chunks, with a bar of bytes at a terminal while they go by; *done_bytes* have before."""
     if not sys.stderr.isatty():
         yield chunks
         return
@@ -125,14 +127,15 @@ def counted(chunks: Iterable[bytes], what: str, total_bytes: int | None) -> Iter
         Progress,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(
         TextColumn("  {task.description}", markup=False), *columns, console=_console(), transient=True
     ) as bar:
-        task = bar.add_task(what, total=total_bytes)
+        task = bar.add_task(what, total=total_bytes, completed=done_bytes)
 
         def passing() -> Iterator[bytes]:
             for chunk in chunks:
@@ -141,6 +144,42 @@ def counted(chunks: Iterable[bytes], what: str, total_bytes: int | None) -> Iter
             bar.update(task, description=_("being written"))
 
         yield passing()
+
+
+@contextmanager
+def measured(what: str) -> Iterator[Callable[[Measure | None], None]]:
+    """Show at a terminal how far something is that the farm does; what comes is called with what it told last."""
+    if not sys.stderr.isatty():
+        yield lambda _measure: None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    text = TextColumn("{task.description}", markup=False)
+    told = TextColumn("{task.fields[told]}", markup=False)
+    with Progress(
+        SpinnerColumn(), text, BarColumn(), told, TimeElapsedColumn(), console=_console(), transient=True
+    ) as live:
+        task = live.add_task(what, total=None, told="")
+
+        def show(measure: Measure | None) -> None:
+            if measure is None:
+                return
+            # A phase that nobody knows the length of has a bar that only moves.
+            total = measure.total_bytes or None
+            done = min(measure.done_bytes, measure.total_bytes) if total else measure.done_bytes
+            live.update(task, total=total, completed=done, told=rate_text(measure))
+
+        yield show
+
+
+def rate_text(measure: Measure) -> str:
+    """The phase, how fast it goes, and how long it will take yet."""
+    words = [plain(measure.phase)]
+    if measure.rate >= 1:
+        words.append(f"{bytes_text(measure.rate)}/s")
+    if measure.left_s is not None:
+        words.append(_("{took} left").format(took=span(measure.left_s)))
+    return "  ".join(words)
 
 
 def _console() -> "Console":

@@ -220,6 +220,7 @@ class ControllerConfig(_Strict):
     user: str = ""  # the system user it runs as; empty: a number that belongs to nobody else
     database: DatabaseKey | None = None  # on a PostgreSQL server; None: an SQLite file in the state folder
     login_days: Annotated[int, Field(ge=1, le=366)] = 30  # how long a login by password is good
+    wastebasket_days: Annotated[int, Field(ge=0, le=366)] = 7  # how long an image that was removed can be restored
     root_mib: Annotated[int, Field(ge=64, le=1 << 24)] = 4096  # what a user may write on a board
 
 

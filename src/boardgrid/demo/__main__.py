@@ -2,6 +2,7 @@
 The demo: a farm on virtual boards.
 
     python -m boardgrid.demo up .demo
+    python -m boardgrid.demo arm64 .demo
     python -m boardgrid.demo down .demo
 """
 
@@ -10,7 +11,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -29,6 +30,10 @@ _NEXT = (
     ("ada", "reserve tk1-2 --image tiny", "the other board, by its flashed path"),
     ("admin", "events --follow", "what happens on all boards"),
     ("admin", "board list", "how they are"),
+)
+_NEXT_ARM64 = (
+    ("ada", "reserve va1-1 --image tiny-arm64", "it boots by UEFI and GRUB"),
+    ("ada", "ssh va1-1", "log in"),
 )
 
 
@@ -49,7 +54,7 @@ def up(folder: Path) -> None:
         click.echo(_("BoardGrid demo in {folder}").format(folder=folder) + "\n")
         _play(stage)
     click.echo("\n" + _("All of it took {s:.0f} s. Try next:").format(s=time.monotonic() - began) + "\n")
-    _show_next(stage)
+    _show_next(stage, _NEXT)
     click.echo("\n" + _("The farm runs on. It ends with: make demo-down{where}").format(where=_where(folder)))
 
 
@@ -58,10 +63,10 @@ def _where(folder: Path) -> str:
     return "" if folder == Path(".demo") else f" DEMO={shlex.quote(str(folder))}"
 
 
-def _show_next(stage: Stage) -> None:
+def _show_next(stage: Stage, lines: Sequence[tuple[str, str, str]]) -> None:
     here = Path.cwd()
     shown = stage.folder.relative_to(here) if stage.folder.is_relative_to(here) else stage.folder
-    commands = [(f"{shown / person} {words}", what) for person, words, what in _NEXT]
+    commands = [(f"{shown / person} {words}", what) for person, words, what in lines]
     width = max(len(command) for command, _what in commands)
     for command, what in commands:
         click.echo(f"  {command:<{width}}   # {_(what)}")
@@ -84,11 +89,39 @@ def _play(stage: Stage) -> None:
     with piece(_("boards")) as telling:
         acts.put_boards(stage, made, telling)
     with piece(_("an image")) as telling:
-        acts.import_image(stage, made, telling)
+        acts.import_image(stage, acts.IMAGE, made.image, telling)
     with piece(_("a reservation")) as telling:
         acts.reserve(stage, telling)
     with piece(_("the board itself")) as telling:
         acts.log_in(stage, telling)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def arm64(folder: Path) -> None:
+    """Give the demo in FOLDER, which runs, an arm64 board and an image for it."""
+    stage = Stage(folder.resolve())
+    with _complaining(stage, folder), stage.alone():
+        if not stage.is_begun or stage.state.status() is None:
+            raise Conflict(
+                Code.CONFIG_INVALID,
+                _("no demo runs in {folder}"),
+                hint=_("make demo{where} starts one"),
+                folder=folder,
+                where=_where(folder),
+            )
+        _add_arm64(stage)
+    click.echo("\n" + _("Try next:") + "\n")
+    _show_next(stage, _NEXT_ARM64)
+
+
+def _add_arm64(stage: Stage) -> None:
+    with piece(_("what it boots")):
+        image = props.make_for(stage, props.ARM64)
+    with piece(_("the board")) as telling:
+        acts.put_uefi_board(stage, telling)
+    with piece(_("an image")) as telling:
+        acts.import_image(stage, acts.UEFI_IMAGE, image, telling)
 
 
 @main.command()

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault
 
 PXE_BOARD, FLASHED_BOARD, IMAGE = "tk1-1", "tk1-2", "tiny"
-_MACS = {PXE_BOARD: "52:54:00:20:00:11", FLASHED_BOARD: "52:54:00:20:00:12"}
-_LAST = {PXE_BOARD: 11, FLASHED_BOARD: 12}  # of their addresses
+UEFI_BOARD, UEFI_IMAGE = "va1-1", "tiny-arm64"
+_MACS = {PXE_BOARD: "52:54:00:20:00:11", FLASHED_BOARD: "52:54:00:20:00:12", UEFI_BOARD: "52:54:00:20:00:21"}
+_LAST = {PXE_BOARD: 11, FLASHED_BOARD: 12, UEFI_BOARD: 21}  # of their addresses
 _PATH = "/NFSRoot1"  # what the flashed board always mounts
 _CONSOLE = "ttyAMA0"
 _BOOT_S = 180.0
@@ -52,6 +53,22 @@ address = "{addresses[tk1-2]}"
 boot = "flashed"
 nfs_path = "{path}"
 kernel = "{release}"
+power = [{{ driver = "ssh" }}, {{ driver = "qemu" }}]
+"""
+
+_UEFI_INVENTORY = """\
+# The demo's arm64 board. Change it and: boardgrid apply {file}
+
+[board_types.va1]
+arch = "arm64"
+console = "{console}"
+cmdline = "quiet loglevel=4 panic=5"
+boot_s = 180
+
+[boards.va1-1]  # its firmware asks the network what to boot: DHCP, then GRUB and its script over TFTP
+mac = "{macs[va1-1]}"
+address = "{addresses[va1-1]}"
+boot = "grub"
 power = [{{ driver = "ssh" }}, {{ driver = "qemu" }}]
 """
 
@@ -113,13 +130,9 @@ def admit_people(stage: Stage, piece: Piece) -> None:
 
 
 def put_boards(stage: Stage, props: Props, piece: Piece) -> None:
-    config = stage.config()
-    server = config.site.server
-    assert server is not None  # noqa: S101 - virtual farms have a default
-    network = server.network
-    addresses = {name: network.network_address + last for name, last in _LAST.items()}
+    server, addresses = _network(stage)
     pxe = Definition(name=PXE_BOARD, kind=Kind.UBOOT, mac=_MACS[PXE_BOARD], address=addresses[PXE_BOARD])
-    at = f"{addresses[FLASHED_BOARD]}:{server.ip}:{server.ip}:{network.netmask}:{FLASHED_BOARD}::off"
+    at = f"{addresses[FLASHED_BOARD]}:{server.ip}:{server.ip}:{server.netmask}:{FLASHED_BOARD}::off"
     flashed = Definition(
         name=FLASHED_BOARD,
         kind=Kind.FLASHED,
@@ -132,17 +145,36 @@ def put_boards(stage: Stage, props: Props, piece: Piece) -> None:
             f" nfsroot={server.ip}:{_PATH},vers=3,proto=tcp ip={at}"
         ),
     )
-    held = {one["name"] for one in _json(stage, stage.admin, "board", "list") if one["reservation"]}
-    plugged = asyncio.run(_plug(LabClient(Farm.of(config).lab_socket), (pxe, flashed), held))
-    inventory = stage.folder / "farm.toml"
+    plugged = _plugged(stage, pxe, flashed)
     release = Path(plugged[FLASHED_BOARD].kernel).name.removeprefix("vmlinuz-")
-    _refresh(inventory, stage.props / "farm.toml", _inventory(inventory, addresses, release))
-    stage.boardgrid(stage.admin, "apply", str(inventory), "--yes")
+    _declare(stage, "farm.toml", _INVENTORY, addresses=addresses, path=_PATH, release=release)
     piece.says(_("{pxe} (U-Boot, DHCP, PXE), {flashed} (flashed)").format(pxe=PXE_BOARD, flashed=FLASHED_BOARD))
 
 
-def _inventory(file: Path, addresses: Mapping[str, IPv4Address], release: str) -> str:
-    return _INVENTORY.format(file=file, console=_CONSOLE, macs=_MACS, addresses=addresses, path=_PATH, release=release)
+def put_uefi_board(stage: Stage, piece: Piece) -> None:
+    _server, addresses = _network(stage)
+    board = Definition(name=UEFI_BOARD, kind=Kind.UEFI, mac=_MACS[UEFI_BOARD], address=addresses[UEFI_BOARD])
+    _plugged(stage, board)
+    _declare(stage, "arm64.toml", _UEFI_INVENTORY, addresses=addresses)
+    piece.says(_("{board} (UEFI, DHCP, GRUB)").format(board=UEFI_BOARD))
+
+
+def _network(stage: Stage) -> tuple[IPv4Interface, Mapping[str, IPv4Address]]:
+    """The server there, and each board's address."""
+    server = stage.config().site.server
+    assert server is not None  # noqa: S101 - virtual farms have a default
+    return server, {name: server.network.network_address + last for name, last in _LAST.items()}
+
+
+def _plugged(stage: Stage, *boards: Definition) -> Mapping[str, Definition]:
+    held = {one["name"] for one in _json(stage, stage.admin, "board", "list") if one["reservation"]}
+    return asyncio.run(_plug(LabClient(Farm.of(stage.config()).lab_socket), boards, held))
+
+
+def _declare(stage: Stage, name: str, inventory: str, **facts: object) -> None:
+    file = stage.folder / name
+    _refresh(file, stage.props / name, inventory.format(file=file, console=_CONSOLE, macs=_MACS, **facts))
+    stage.boardgrid(stage.admin, "apply", str(file), "--yes")
 
 
 def _refresh(file: Path, copy: Path, text: str) -> None:
@@ -168,13 +200,13 @@ async def _plug(lab: LabClient, definitions: Sequence[Definition], held: Collect
     return plugged
 
 
-def import_image(stage: Stage, props: Props, piece: Piece) -> None:
-    images = [one for one in _json(stage, stage.ada, "image", "list") if one["name"] == IMAGE]
+def import_image(stage: Stage, name: str, archive: Path, piece: Piece) -> None:
+    images = [one for one in _json(stage, stage.ada, "image", "list") if one["name"] == name]
     ready = [one for one in images if one["state"] == "ready"]
-    imported = stage.props / "imported"  # says what was, last
-    if not ready or not imported.exists() or imported.read_text() != props.image.name:
-        ready = [_json(stage, stage.admin, "image", "import", IMAGE, str(props.image), "--shared")]
-        imported.write_text(props.image.name)
+    imported = stage.props / f"imported-{name}"  # says what was, last
+    if not ready or not imported.exists() or imported.read_text() != archive.name:
+        ready = [_json(stage, stage.admin, "image", "import", name, str(archive), "--shared")]
+        imported.write_text(archive.name)
     newest = max(ready, key=lambda one: int(one["version"]))
     manifest = newest["manifest"]
     piece.says(

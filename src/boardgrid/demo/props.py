@@ -13,6 +13,7 @@ from boardgrid.demo.stage import Stage
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
+ARMHF, ARM64 = "armhf", "arm64"
 _BUILD_S = 1800.0  # packages come over a slow line
 
 
@@ -24,8 +25,8 @@ class Props:
     release: str  # of that kernel
 
 
-def is_made(stage: Stage) -> bool:
-    return _image(stage).exists() and _holding_mark(stage).exists()
+def is_made(stage: Stage, arch: str = ARMHF) -> bool:
+    return _image(stage, arch).exists() and _holding_mark(stage, arch).exists()
 
 
 def make(stage: Stage, within_s: float = _BUILD_S) -> Props:
@@ -33,14 +34,24 @@ def make(stage: Stage, within_s: float = _BUILD_S) -> Props:
     Raises:
         Fault: Debian's packages could not be had, or not *within_s* for each of the two things that are made of them.
     """
-    image = _image(stage)
+    return _flashed(stage, make_for(stage, ARMHF, within_s))
+
+
+def make_for(stage: Stage, arch: str, within_s: float = _BUILD_S) -> Path:
+    """
+    The holding kernel and the image, whose path is returned, for boards of one architecture.
+
+    Raises:
+        Fault: as above.
+    """
+    image = _image(stage, arch)
     if not image.exists():
-        _bootware("tiny", str(image), within_s=within_s)
-    if not _holding_mark(stage).exists():
+        _bootware(arch, "tiny", str(image), within_s=within_s)
+    if not _holding_mark(stage, arch).exists():
         key = stage.layout.agent_key
-        _bootware("holding", str(stage.layout.holding), "--agent-key", f"{key}.pub", within_s=within_s)
-        _holding_mark(stage).touch()
-    return _flashed(stage, image)
+        _bootware(arch, "holding", str(stage.layout.holding), "--agent-key", f"{key}.pub", within_s=within_s)
+        _holding_mark(stage, arch).touch()
+    return image
 
 
 def _age() -> str:
@@ -53,19 +64,19 @@ def _age() -> str:
     return summary.hexdigest()[:12]
 
 
-def _image(stage: Stage) -> Path:
-    return stage.props / f"tiny-{_age()}.tar"
+def _image(stage: Stage, arch: str) -> Path:
+    return stage.props / f"tiny-{arch}-{_age()}.tar"
 
 
-def _holding_mark(stage: Stage) -> Path:
+def _holding_mark(stage: Stage, arch: str) -> Path:
     # The key that may log in to the holding system is in it.
     key = hashlib.sha256(Path(f"{stage.layout.agent_key}.pub").read_bytes()).hexdigest()[:12]
-    return stage.layout.holding / f".made-{_age()}-{key}"
+    return stage.layout.holding / f".made-{arch}-{_age()}-{key}"
 
 
-def _bootware(*words: str, within_s: float) -> None:
+def _bootware(arch: str, *words: str, within_s: float) -> None:
     hint = _("it is made from Debian packages: is Debian's mirror in reach?")
-    argv = [sys.executable, "-m", "boardgrid.bootware", *words]
+    argv = [sys.executable, "-m", "boardgrid.bootware", "--arch", arch, *words]
     shown = _("putting together what the boards boot")
     done = ran(argv, shown=shown, within_s=within_s, hint=hint)
     if done.returncode:

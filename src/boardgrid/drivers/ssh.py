@@ -37,6 +37,7 @@ _RESTART = (
     'trap "" HUP TERM PIPE; echo restarting; exec </dev/null >/dev/null 2>&1; '
     "{ sync; reboot || reboot -f; sleep 20; echo b >/proc/sysrq-trigger; } &'"
 )
+_WRITE_DOWN = "exec sh -c 'sync && echo synced'"
 _SYNCED, _RESTARTING = b"synced", b"restarting"
 _LINE_BYTES = 64
 
@@ -91,6 +92,16 @@ class SshReboot:
         except BaseException:
             hold.let_go()
             raise
+
+    async def write_down(self) -> None:
+        async with self._limit():
+            connection = await self._connect()
+            try:
+                process = await _begin(connection, _WRITE_DOWN)
+                if await _line(process) != _SYNCED:
+                    raise self._failed(_("its shell did not do as it was told"))
+            finally:
+                connection.abort()
 
     async def reset(self) -> None:
         try:

@@ -2,16 +2,16 @@
 
 import asyncio
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 import structlog
 
-from boardgrid.bootware import uboot
+from boardgrid.bootware import uboot, uefi
 from boardgrid.lab.console import LOG_BYTES, Transcript
-from boardgrid.lab.definition import Definition, Sight, Signal
+from boardgrid.lab.definition import Definition, Kind, Sight, Signal
 from boardgrid.lab.machine import Flash, Machine
 from boardgrid.lab.network import NOTHING, LabNetwork, port_of
 from boardgrid.lab.ruleset import Port
@@ -24,6 +24,11 @@ log = structlog.get_logger()
 
 # What a real board may do by itself, done to a virtual one: hang, go on, break.
 _SIGNALS: Mapping[Signal, signal.Signals] = {"STOP": signal.SIGSTOP, "CONT": signal.SIGCONT, "KILL": signal.SIGKILL}
+# What is in a board's flash chips, where it has any.
+_FLASHES: Mapping[Kind, Callable[[Path], tuple[Path, Path]]] = {
+    Kind.UBOOT: uboot.write_flash,
+    Kind.UEFI: uefi.write_variables,
+}
 
 
 @dataclass(slots=True)
@@ -47,7 +52,7 @@ class Place:
 
 class Holder:
     """
-    Keeps *folder*: ``boards/`` (definitions), ``flash/`` (what U-Boot boards boot), ``console/`` (what boards printed).
+    Keeps *folder*: ``boards/`` (definitions), ``flash/`` (what boards start with), ``console/`` (what boards printed).
 
     After a restart every board that was defined is there, and off.
     """
@@ -58,7 +63,7 @@ class Holder:
         self._places: dict[str, Place] = {}
         self._plugging = asyncio.Lock()
         self._wakes: set[asyncio.Task[None]] = set()
-        self._flash: Flash | None = None
+        self._flash: dict[Kind, Flash] = {}
 
     async def begin(self) -> None:
         await self._network.begin()
@@ -131,7 +136,7 @@ class Holder:
                 return
             self._board(name)  # it may have been removed while another act on it ended
             place.transcript.begin(_("switched on"))
-            flash = await self._chips()
+            flash = await self._chips(place.definition.kind)
             place.machine = await Machine.started(
                 place.definition, port_of(place.number), flash, NOTHING, place.transcript.feed
             )
@@ -249,18 +254,18 @@ class Holder:
     async def _bind(self) -> None:
         await self._network.bind([place.port for place in self._places.values()])
 
-    async def _chips(self) -> Flash:
+    async def _chips(self, kind: Kind) -> Flash | None:
         """Written anew in each life of the holder: the package may have been upgraded."""
-        if self._flash is None:
+        if kind not in self._flash and kind in _FLASHES:
             try:
-                self._flash = Flash(*await asyncio.to_thread(uboot.write_flash, self._folder / "flash"))
+                self._flash[kind] = Flash(*await asyncio.to_thread(_FLASHES[kind], self._folder / "flash"))
             except OSError as error:
                 raise Fault(
                     Code.STORE_FULL,
                     _("the lab could not write its boards' flash chips: {why}"),
                     why=error.strerror,
                 ) from error
-        return self._flash
+        return self._flash.get(kind)
 
 
 def _free(taken: Iterable[int]) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from boardgrid.model.image import Image
+from boardgrid.model.image import Image, Visibility
 from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
@@ -30,6 +30,14 @@ class InLesson:
 
 
 @dataclass(frozen=True, slots=True)
+class InProject:
+    """An image that the members of a project see too."""
+
+    image: Image
+    project: Project
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What is written down of everybody's acts."""
 
@@ -40,7 +48,7 @@ class _Rights(NamedTuple):
     farm: frozenset[Verb]  # use it: reserve, import. Change: boards, their power. Administer: accounts, the inventory
     reservation: frozenset[Verb]  # who has a board until when; change: release it
     board: frozenset[Verb]  # what others' boards said, and what was done to them
-    shared: frozenset[Verb]  # images of others that are shared
+    shared: frozenset[Verb]  # images of others that are public, or open to a project of theirs
     private: frozenset[Verb]  # others' accounts, acts and roots, and images that are not shared
 
 
@@ -59,7 +67,7 @@ _RIGHTS: Mapping[Role, _Rights] = {
 }  # fmt: skip
 
 
-Thing = User | Reservation | InLesson | Root | Image | Owned | Log | UserGroup | Project
+Thing = User | Reservation | InLesson | Root | Image | InProject | Owned | Log | UserGroup | Project
 
 
 def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
@@ -92,7 +100,11 @@ def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
         case Root():
             return verb in rights.private or thing.owner == user.id
         case Image():
-            return verb in (rights.shared if thing.shared else rights.private) or thing.owner == user.id
+            is_public = thing.visibility is Visibility.PUBLIC
+            return verb in (rights.shared if is_public else rights.private) or thing.owner == user.id
+        case InProject():
+            is_theirs = user.id in thing.project.members and not thing.project.removed
+            return (is_theirs and verb in rights.shared) or can(user, verb, thing.image)
         case UserGroup():
             return verb in rights.private or (verb == "see" and user.id in thing.members)
         case Project():

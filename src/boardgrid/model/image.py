@@ -1,16 +1,22 @@
 """Images: trees to boot, never written to."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from boardgrid.messages import _
+from boardgrid.model.adaptation import Adapted
 from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.name import checked
 
-_URL_LETTERS = 2000
+_LABELS_MOST = 50
+_ALIASES_MOST = 20
+_VALUE_MOST = 100  # letters
+_URL_MOST = 2000
 
 
 class ImageState(StrEnum):
@@ -18,8 +24,27 @@ class ImageState(StrEnum):
     BUILDING = "building"  # the agent makes it
     READY = "ready"  # may be deployed
     FAILED = "failed"  # could not be made; the reason says why
+    REMOVED = "removed"  # lies in the wastebasket, from where it may be restored
     GOING = "going"  # is being removed
     GONE = "gone"  # was removed; the row stays for those that descend from it
+
+
+class Visibility(StrEnum):
+    """Who sees and uses an image. Its owner alone changes it."""
+
+    PRIVATE = "private"  # its owner alone, for it may hold their files
+    PROJECT = "project"  # the members of a project too
+    PUBLIC = "public"  # everyone
+
+
+class NfsBoot(StrEnum):
+    """How a kernel comes to a root on NFS."""
+
+    BUILTIN = "builtin"  # it mounts it by itself
+    OWN = "own"  # by the initramfs that the image has for it
+    FARM = "farm"  # by an initramfs that the farm made of the image's own modules
+    NO = "no"
+    UNKNOWN = "unknown"  # nobody could look: it may or may not
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +55,8 @@ class Kernel:
     image: str  # "boot/vmlinuz-6.1.0-50-armmp"
     initrd: str = ""  # "boot/initrd.img-6.1.0-50-armmp"; empty: none
     dtbs: str = ""  # folder with device trees; empty: none
+    nfs: NfsBoot = NfsBoot.UNKNOWN
+    why: str = ""  # why it is so, in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +72,10 @@ class Manifest:
     kernels: tuple[Kernel, ...] = ()  # newest first
     modules: tuple[str, ...] = ()  # kernel releases that the tree has modules for
     system: str = ""  # PRETTY_NAME of its os-release
+    distribution: str = ""  # ID of its os-release: "debian"
+    release: str = ""  # VERSION_ID of its os-release: "12"
+    adapted: tuple[Adapted, ...] = ()  # what was changed in it for boards
+    without: tuple[str, ...] = ()  # adaptations that it is made without; they are left out of its roots, too
 
 
 # Where an image's content comes from.
@@ -84,7 +115,15 @@ class RootSource:
     kind: Literal["root"] = "root"
 
 
-Source = BlobSource | PathSource | UrlSource | RootSource
+@dataclass(frozen=True, slots=True)
+class CheckpointSource:
+    """A root that a board writes to meanwhile: its tree as it is at one moment, as after a power cut."""
+
+    root: UUID
+    kind: Literal["checkpoint"] = "checkpoint"
+
+
+Source = BlobSource | PathSource | UrlSource | RootSource | CheckpointSource
 
 
 def checked_url(url: str) -> str:
@@ -100,9 +139,7 @@ def checked_url(url: str) -> str:
         is_plain = not parts.username and not parts.password and not parts.fragment
     except ValueError:
         is_one = is_plain = False
-    is_straight = (
-        url.isascii() and url.isprintable() and " " not in url and "\\" not in url and len(url) <= _URL_LETTERS
-    )
+    is_straight = url.isascii() and url.isprintable() and " " not in url and "\\" not in url and len(url) <= _URL_MOST
     if is_one and is_plain and is_straight and ".." not in unquote(url).split("/"):
         return url
     raise Invalid(
@@ -127,7 +164,10 @@ AS_USUAL = Making()
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One version of an image. ``tiny`` means its newest version that is ready, ``tiny:2`` that very one."""
+    """
+    One version of an image. ``tiny`` means its newest version that is ready, ``tiny:2026112201`` that very one, and
+    ``tiny:stable`` the one that its owner gave this alias to.
+    """
 
     id: UUID
     name: str
@@ -139,10 +179,75 @@ class Image:
     source: Source | None = None  # None while the upload is awaited, and once it is made
     manifest: Manifest | None = None
     parent: UUID | None = None  # the image whose changed root this was
-    shared: bool = False  # seen and used by everyone; else by its owner alone, for it may hold their files
+    visibility: Visibility = Visibility.PRIVATE
+    project: UUID | None = None  # whose members see it
     reason: str = ""  # why it failed
     making: Making = AS_USUAL
+    aliases: tuple[str, ...] = ()  # sorted; no two versions of one name have the same
+    labels: Mapping[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ()  # of boards that it is for, sorted; empty: all of its architecture
+    removed_at: datetime | None = None  # when it came into the wastebasket
+    verified_at: datetime | None = None  # when its file was last held against its checksum
+    damage: str = ""  # what was found wrong then; such an image boots no more
 
     @property
     def ref(self) -> str:
         return f"{self.name}:{self.version}"
+
+    @property
+    def shared(self) -> bool:
+        return self.visibility is Visibility.PUBLIC
+
+    def is_meant_by(self, version: str) -> bool:
+        """By what follows the name in a ref; nothing follows: any version is meant."""
+        return version in {"", str(self.version), *self.aliases}
+
+    def fits(self, board_type: str) -> bool:
+        return not self.types or board_type in self.types
+
+    def called(self, alias: str) -> "Image":
+        """
+        With this alias too.
+
+        Raises:
+            Invalid: NAME_INVALID; REQUEST_INVALID, it has too many.
+        """
+        aliases = tuple(sorted({*self.aliases, checked("alias", alias)}))
+        _check_count(_("aliases"), len(aliases), _ALIASES_MOST)
+        return replace(self, aliases=aliases)
+
+    def labelled(self, labels: Mapping[str, str | None]) -> "Image":
+        """
+        With these labels, without those that are None; others stay.
+
+        Raises:
+            Invalid: NAME_INVALID; REQUEST_INVALID, there are too many, or a value that nobody can read.
+        """
+        left = {name: value for name, value in {**self.labels, **labels}.items() if value is not None}
+        for name, value in left.items():
+            checked("label", name)
+            if not value or not value.isprintable() or len(value) > _VALUE_MOST:
+                raise Invalid(
+                    Code.REQUEST_INVALID,
+                    _("the label {name} needs a value of at most {most} characters that others can read"),
+                    name=name,
+                    most=_VALUE_MOST,
+                )
+        _check_count(_("labels"), len(left), _LABELS_MOST)
+        return replace(self, labels=dict(sorted(left.items())))
+
+
+def version_after(newest: int, at: datetime) -> int:
+    """The version to come: of today, 2026112201; and above the newest, whatever the clock says."""
+    return max(newest + 1, int(f"{at.astimezone(UTC):%Y%m%d}01"))
+
+
+def _check_count(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise Invalid(
+            Code.REQUEST_INVALID,
+            _("an image may have {most} {what}, and not {count}"),
+            most=most,
+            what=what,
+            count=count,
+        )

@@ -16,9 +16,10 @@ from uuid import UUID
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot
 from boardgrid.model.errors import Code, Invalid
-from boardgrid.model.image import Image, ImageState, Kernel, Manifest
+from boardgrid.model.image import Image, ImageState, Kernel, Manifest, NfsBoot
+from boardgrid.model.question import Question
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, RootWish, Wish
+from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, QuestionWish, RootWish, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,10 @@ def image_wish(image: Image) -> ImageWish | None:
             return None
 
 
+def question_wish(question: Question) -> QuestionWish | None:
+    return QuestionWish(question.id, question.asked) if question.is_open else None
+
+
 def kernel_for(board: Board, type_: BoardType, ref: str, manifest: Manifest) -> Kernel | None:
     """
     The kernel of this image that this board boots; None where the board brings its own.
@@ -150,7 +155,7 @@ def kernel_for(board: Board, type_: BoardType, ref: str, manifest: Manifest) -> 
             wanted=type_.arch,
         )
     match board.boot:
-        case Boot.PXELINUX:
+        case Boot.PXELINUX | Boot.GRUB:
             return _bootable_kernel(board, type_, ref, manifest)
         case Boot.FLASHED:
             _check_modules(board, ref, manifest)
@@ -166,9 +171,19 @@ def _bootable_kernel(board: Board, type_: BoardType, ref: str, manifest: Manifes
             image=ref,
             board=board.name,
         )
-    for kernel in manifest.kernels:
-        if kernel.dtbs or not type_.fdt:
+    fitting = [kernel for kernel in manifest.kernels if kernel.dtbs or not type_.fdt]
+    for kernel in fitting:
+        if kernel.nfs is not NfsBoot.NO:
             return kernel
+    if fitting:
+        raise Invalid(
+            Code.IMAGE_MISFIT,
+            _("the kernel {release} in {image} cannot boot over NFS: {why}"),
+            hint=_("`boardgrid image show {image}` tells it of each kernel; install one with an initramfs for NFS"),
+            release=fitting[0].release,
+            image=ref,
+            why=fitting[0].why,
+        )
     raise Invalid(
         Code.KERNEL_MISSING,
         _("no kernel in {image} comes with device trees, and boards of type {type} boot with {fdt}"),

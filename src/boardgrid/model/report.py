@@ -7,6 +7,7 @@ from uuid import UUID
 
 from boardgrid.model.board import Site
 from boardgrid.model.deployment import Outcome, Phase
+from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Blame, Code
 from boardgrid.model.image import Manifest
 
@@ -104,6 +105,29 @@ class ImageReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrandReport:
+    """An errand was done, or failed with a code. Of an export the controller knows before, by what came of it."""
+
+    id: UUID
+    errand: UUID
+    code: Code | None = None
+    reason: str = ""
+    kind: Literal["errand"] = "errand"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReport:
+    """How far an image or an errand is. Where one is lost, the next one tells."""
+
+    id: UUID
+    thing: UUID
+    phase: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+    kind: Literal["progress"] = "progress"
+
+
+@dataclass(frozen=True, slots=True)
 class OrderReport:
     """A power order was carried out, or failed with a reason."""
 
@@ -112,6 +136,19 @@ class OrderReport:
     order: UUID
     reason: str = ""
     kind: Literal["order"] = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReport:
+    """A question is answered, or cannot be."""
+
+    id: UUID
+    question: UUID
+    answer: Difference | None = None
+    code: Code | None = None
+    reason: str = ""
+    hint: str = ""
+    kind: Literal["answer"] = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +163,7 @@ class SiteReport:
     kind: Literal["site"] = "site"
 
 
-Report = StepReport | BoardReport | HealthReport | RootReport | ImageReport | OrderReport | SiteReport
+Report = (
+    StepReport | BoardReport | HealthReport | RootReport | ImageReport | ErrandReport | ProgressReport | OrderReport
+    | AnswerReport | SiteReport
+)  # fmt: skip

@@ -5,7 +5,9 @@ from typing import Literal
 from uuid import UUID
 
 from boardgrid.model.board import Act, Board, BoardType
+from boardgrid.model.errand import About, ErrandKind
 from boardgrid.model.image import AS_USUAL, Kernel, Making, Source
+from boardgrid.model.question import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,24 @@ class ImageWish:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrandWish:
+    """Not among the wishes for images: an agent that knows no errands would take it for an image that is to go."""
+
+    errand: UUID
+    kind: ErrandKind
+    image: UUID
+    about: About | None = None  # of an image that is exported
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionWish:
+    """Something that somebody waits to be told."""
+
+    id: UUID
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
 class SiteWishes:
     """All wishes of a site: a level, not a change. *version* rises whenever any of it differs."""
 
@@ -94,6 +114,8 @@ class SiteWishes:
     boards: tuple[BoardWish, ...] = ()
     discard: tuple[RootWish, ...] = ()
     images: tuple[ImageWish, ...] = ()
+    errands: tuple[ErrandWish, ...] = ()
+    questions: tuple[QuestionWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from boardgrid.model.audit import Facts, difference, facts_of
 from boardgrid.model.board import BoardType
+from boardgrid.model.errand import Errand
 from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
@@ -42,6 +43,7 @@ _NAMES: Mapping[type, Callable[[Any], str]] = {
     Standing: lambda one: f"board:{one.board.name}",
     OrderRecord: lambda one: f"board:{one.board}",
     Image: lambda one: f"image:{one.ref}",
+    Errand: lambda one: f"errand:{one.id}",
     Root: lambda one: f"root:{one.id}",
     Reservation: lambda one: f"reservation:{one.number}",
 }

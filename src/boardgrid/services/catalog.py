@@ -1,7 +1,8 @@
-"""Catalogue: images to boot."""
+"""Catalogue: images to boot, how they come in, and how they are found."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from uuid import UUID
 
@@ -9,15 +10,34 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.access import can
+from boardgrid.model.adaptation import checked_without
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import BlobSource, Image, ImageState, PathSource
+from boardgrid.model.image import (
+    AS_USUAL,
+    BlobSource,
+    Image,
+    ImageState,
+    Making,
+    PathSource,
+    Source,
+    UrlSource,
+    Visibility,
+    checked_url,
+    version_after,
+)
 from boardgrid.model.name import checked
-from boardgrid.model.reservation import ReservationState
-from boardgrid.model.root import RootState
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, check_no_guest
-from boardgrid.services.finding import check_image_name, image_of, image_versions, site_for
+from boardgrid.services.finding import (
+    board_type,
+    check_image_name,
+    image_of,
+    image_to_decide_on,
+    image_versions,
+    project_named,
+    site_for,
+)
 from boardgrid.services.limiting import check_kept
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import ImageView
@@ -25,6 +45,67 @@ from boardgrid.services.views import ImageView
 log = structlog.get_logger()
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PARTITIONS_MOST = 128  # as many as a GPT has
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What its owner says of an image. None, and a label that is not named: as it was."""
+
+    visibility: Visibility | None = None
+    project: str | None = None  # by its name, where that says who sees it
+    labels: Mapping[str, str | None] = field(default_factory=dict)  # None takes one away
+    types: Sequence[str] | None = None  # of boards that it is for; empty: all of its architecture
+
+    def applied(self, records: Snapshot, asker: User, image: Image) -> Image:
+        """
+        Raises:
+            NotFound: PROJECT_UNKNOWN, *asker* is in none of that name; TYPE_UNKNOWN.
+            Invalid: NAME_INVALID; REQUEST_INVALID, a label has no value, or it is not said for which project it is.
+        """
+        image = image.labelled(self.labels)
+        if self.types is not None:
+            image = replace(image, types=tuple(sorted({board_type(records, one).name for one in self.types})))
+        if (self.visibility is Visibility.PROJECT) is not (self.project is not None):
+            raise Invalid(
+                Code.REQUEST_INVALID,
+                _("an image is open to a project by that project's name, and not otherwise"),
+                hint=_("say --visibility project:NAME, private or public"),
+            )
+        if self.visibility is None:
+            return image
+        project = project_named(records, asker, self.project) if self.project is not None else None
+        return replace(image, visibility=self.visibility, project=project.id if project else None)
+
+
+AS_IT_COMES = Described()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which images somebody looks for; what is empty is not looked at."""
+
+    name: str = ""
+    owner: str = ""
+    type: str = ""  # of boards that it runs on
+    labels: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""  # anywhere in its ref, its system or its labels
+
+    def fits(self, view: ImageView, arch: str) -> bool:
+        """*arch*: of the boards of that type."""
+        image, manifest = view.image, view.image.manifest
+        if self.type and not (image.fits(self.type) and manifest is not None and manifest.arch == arch):
+            return False
+        words = [image.ref, *image.aliases, manifest.system if manifest else "", *map("=".join, image.labels.items())]
+        return (
+            self.name in {"", image.name}
+            and self.owner in {"", view.owner}
+            and self.labels.items() <= image.labels.items()
+            and self.text.casefold() in " ".join(words).casefold()
+        )
+
+
+ANY = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +113,47 @@ class Catalog:
     """
     An image's name belongs to whoever made its first version, in the whole farm: ``tiny`` means one thing to everybody.
 
-    A *ref* is ``tiny:2``, that very version, or ``tiny``, its newest version that is ready (where none is, the newest).
+    A *ref* is ``tiny:2026112201``, that very version; ``tiny:stable``, the one with this alias; or ``tiny``, its newest
+    version that is ready (where none is, the newest).
     """
 
     desk: Desk
 
     def open(
-        self, asker: User, name: str, *, path: str | None = None, shared: bool = False, site: str | None = None
+        self,
+        asker: User,
+        name: str,
+        *,
+        path: str | None = None,
+        url: str | None = None,
+        sha256: str = "",
+        making: Making = AS_USUAL,
+        shared: bool = False,
+        described: Described = AS_IT_COMES,
+        site: str | None = None,
     ) -> ImageView:
         """
-        Name a new version of an image. Its content is uploaded next; with *path* the agent takes it from its machine.
+        Name a new version of an image. Its content is uploaded next; with *path* or *url* the agent fetches it.
 
         Args:
-            path: a tar archive or a directory on the agent's machine, below its ``import_dirs``.
+            path: on the agent's machine, below its ``import_dirs``.
+            url: of an archive, where the site lets images come from.
+            sha256: of what lies there; empty: nobody knows.
+            shared: public, where *described* does not say who sees it.
             site: where it is stored; may be left out while the farm has one site.
+            without: names of adaptations that are left out.
 
         Raises:
-            Invalid: NAME_INVALID, PATH_FORBIDDEN.
+            Invalid: NAME_INVALID, PATH_FORBIDDEN, REQUEST_INVALID.
+            Invalid: NAME_INVALID, PATH_FORBIDDEN, or REQUEST_INVALID, an adaptation that cannot be left out.
             NotAllowed: a path is for admins, and guests import nothing.
-            NotFound: SITE_UNKNOWN.
+            NotFound: SITE_UNKNOWN, PROJECT_UNKNOWN, TYPE_UNKNOWN.
             Conflict: NAME_TAKEN by another user's image; REQUESTS_TOO_MANY, too many of theirs await their content;
                 QUOTA_EXCEEDED, theirs take as much as they may.
         """
         checked("image", name)
-        source = None if path is None else _checked_path(asker, path)
+        source = _source(asker, path, url, sha256)
+        making = _checked_making(asker, making)
         check_no_guest(asker)
         with self.desk.begin(asker, "image.add") as work:
             check_image_name(work.tx, asker.id, name)
@@ -63,14 +161,16 @@ class Catalog:
             image = Image(
                 id=work.new_id(),
                 name=name,
-                version=work.tx.next_version(name),
+                version=version_after(work.tx.newest_version(name), work.now),
                 owner=asker.id,
                 site=site_for(work.tx, site or "").site.name,
                 state=ImageState.BUILDING if source else ImageState.AWAITED,
                 created_at=work.now,
                 source=source,
-                shared=shared,
+                making=making,
+                visibility=Visibility.PUBLIC if shared else Visibility.PRIVATE,
             )
+            image = described.applied(work.tx, asker, image)
             work.save(image)
             work.note_thing("image", _("{image} was begun").format(image=image.ref), image.owner)
             log.info("image.opened", image=image.ref, by=asker.name)
@@ -117,18 +217,35 @@ class Catalog:
             log.info("image.arrived", image=made.ref, size_bytes=size_bytes)
             return Showing(work.tx, asker, work.now).image(made)
 
-    def blobs(self) -> frozenset[str]:
-        """SHA-256 of every upload that is still wanted: the rest of the spool may go. Ask after the upload is noted."""
+    def spooled(self) -> frozenset[str]:
+        """
+        What of the spool is still wanted, the rest may go: uploads by their SHA-256, those that have not come whole by
+        their image, and exports by their errand. Ask after the upload is noted.
+        """
         with self.desk.records.read() as records:
-            building = records.images(states={ImageState.BUILDING})
-        return frozenset(one.source.sha256 for one in building if isinstance(one.source, BlobSource))
+            images = records.images(states={ImageState.BUILDING, ImageState.AWAITED})
+            errands = records.errands()
+        uploads = {one.source.sha256 for one in images if isinstance(one.source, BlobSource)}
+        awaited = {one.id for one in images if one.state is ImageState.AWAITED}
+        return frozenset({*uploads, *map(str, awaited), *(str(one.id) for one in errands)})
 
-    def images(self, asker: User) -> list[ImageView]:
-        """By name and version; those that are gone are left out."""
+    def images(self, asker: User, wanted: Wanted = ANY, *, gone: bool = False) -> list[ImageView]:
+        """
+        By name and version.
+
+        Args:
+            gone: those that are gone, too: others descend from them.
+
+        Raises:
+            NotFound: TYPE_UNKNOWN.
+        """
+        states = set(ImageState) if gone else set(ImageState) - {ImageState.GONE}
         with self.desk.records.read() as records:
+            arch = board_type(records, wanted.type).arch if wanted.type else ""
             showing = Showing(records, asker, self.desk.now())
-            found = records.images(states=set(ImageState) - {ImageState.GONE})
-            return [showing.image(one) for one in found if can(asker, "see", one)]
+            found = records.images(name=wanted.name or None, states=states)
+            views = [showing.image(one) for one in found if can(asker, "see", image_to_decide_on(records, one))]
+            return [one for one in views if wanted.fits(one, arch)]
 
     def image(self, asker: User, ref: str) -> ImageView:
         """
@@ -138,36 +255,23 @@ class Catalog:
         with self.desk.records.read() as records:
             return Showing(records, asker, self.desk.now()).image(image_of(records, asker, ref))
 
-    def remove(self, asker: User, ref: str) -> None:
-        """
-        Have an image go.
 
-        Raises:
-            NotAllowed: it is another's.
-            NotFound: IMAGE_UNKNOWN.
-            Invalid: REQUEST_INVALID, there are several versions and none was named.
-            Conflict: THING_IN_USE, the sentence names the roots that are above it; or it is being made.
-        """
-        with self.desk.begin(asker, "image.remove") as work:
-            versions = [
-                one for one in image_versions(work.tx, asker, ref, "change") if one.state is not ImageState.GOING
-            ]
-            if len(versions) > 1:
-                raise Invalid(
-                    Code.REQUEST_INVALID,
-                    _("there are several versions of {image}, and none was named"),
-                    hint=_("name one of: {refs}"),
-                    image=ref,
-                    refs=", ".join(one.ref for one in versions),
-                )
-            for image in versions:
-                _check_unused(work.tx, asker, image)
-                # An upload that never came has left nothing with the agent.
-                is_nowhere = image.state is ImageState.AWAITED
-                work.save(replace(image, state=ImageState.GONE if is_nowhere else ImageState.GOING, source=None))
-                told = _("{user} removes {image}").format(user=asker.name, image=image.ref)
-                work.note_thing("image", told, image.owner)
-        log.info("image.removed", image=ref, by=asker.name)
+def _source(asker: User, path: str | None, url: str | None, sha256: str) -> Source | None:
+    if path is not None and url is not None:
+        raise Invalid(Code.REQUEST_INVALID, _("an image comes from a path or from a URL, and not from both"))
+    if sha256 and (url is None or not _SHA256.fullmatch(sha256)):
+        raise Invalid(Code.REQUEST_INVALID, _("the SHA-256 of what lies at a URL has 64 digits in hex"))
+    if url is not None:
+        return UrlSource(checked_url(url), sha256)
+    return None if path is None else _checked_path(asker, path)
+
+
+def _checked_making(asker: User, making: Making) -> Making:
+    if making.partition is not None and not 1 <= making.partition <= _PARTITIONS_MOST:
+        raise Invalid(Code.REQUEST_INVALID, _("partitions are counted from 1"))
+    if making.bsp:
+        _checked_path(asker, making.bsp)
+    return replace(making, without=checked_without(making.without))
 
 
 def _checked_path(asker: User, path: str) -> PathSource:
@@ -186,38 +290,6 @@ def _checked_path(asker: User, path: str) -> PathSource:
             path=path[:200],
         )
     return PathSource(str(pure))
-
-
-def _check_unused(records: Snapshot, asker: User, image: Image) -> None:
-    if image.state is ImageState.BUILDING:
-        raise Conflict(
-            Code.THING_IN_USE,
-            _("{image} is being made"),
-            hint=_("wait until it is ready or has failed"),
-            image=image.ref,
-        )
-    for one in records.reservations(states={ReservationState.WAITING}):
-        if one.image == image.id:
-            raise Conflict(
-                Code.THING_IN_USE,
-                _("reservation {number} is to boot {image}"),
-                hint=_("wait until it is over, or have it withdrawn: boardgrid release {number}"),
-                number=one.number,
-                image=image.ref,
-            )
-    above = [one for one in records.roots(image=image.id) if one.state is not RootState.GONE]
-    if not above:
-        return
-    mine = [one.name for one in above if can(asker, "see", one)]
-    others = len(above) - len(mine)
-    named = [*mine, *([_("{count} of other users").format(count=others)] if others else [])]
-    raise Conflict(
-        Code.THING_IN_USE,
-        _("these roots are made from {image}: {roots}"),
-        hint=_("discard them first; the image can go when they are gone"),
-        image=image.ref,
-        roots=", ".join(named),
-    )
 
 
 def _not_awaited(ref: str) -> Conflict:

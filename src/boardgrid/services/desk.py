@@ -11,23 +11,25 @@ from boardgrid.model.access import Verb, can
 from boardgrid.model.audit import AuditEntry, Facts
 from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Deployment, Event, Outcome, Phase
+from boardgrid.model.errand import Errand
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
-from boardgrid.model.planning import Standing, image_wish, root_wish
+from boardgrid.model.planning import Standing, image_wish, question_wish, root_wish
 from boardgrid.model.project import UserGroup
+from boardgrid.model.question import Question
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Asker, Scope, Token, User, scope_of
 from boardgrid.model.uuid7 import uuid7
-from boardgrid.ports import EVENTS, NOTICES, Changes, Entry, Records, Removable, Thing, Transaction, wishes_of
+from boardgrid.ports import ANSWERS, EVENTS, NOTICES, Changes, Entry, Records, Removable, Thing, Transaction, wishes_of
 from boardgrid.services.auditing import name_of, told
 from boardgrid.services.telling import Changed, tell
 from boardgrid.services.timetable import Plan, Timetable, is_shut
 
 _TOLD_OF = (Reservation, Deployment)  # a change of them may be worth a notice
-_LOOKED_AT = (Standing, Image, Root, BoardType, User, *_TOLD_OF)  # a change of them is told to others
+_LOOKED_AT = (Standing, Image, Root, Errand, Question, BoardType, User, *_TOLD_OF)  # a change is told to others
 
 
 @dataclass(slots=True)
@@ -107,6 +109,10 @@ class Work:
                 self._shelf_changed()
             case BoardType():
                 self._shelf_changed()
+            case Errand():
+                self._sites.add(thing.site)
+            case Question() if thing.is_open:
+                self._sites.add(thing.site)
             case Token():
                 self.topics.add(EVENTS)  # who follows events by it hears that it is over
             case _:
@@ -201,11 +207,14 @@ class Work:
                     self._generations[site] = max(self._generations.get(site, 0), after.generation)
                 self._look_at_shelf(before, after)
             case ((Image() | None), Image()):
-                if (before and image_wish(before)) != image_wish(after):
-                    self._sites.add(after.site)
+                self._look_at_image(before, after)
+            case ((Errand() | None), Errand()):
+                self._look_at_errand(before, after)
             case ((Root() | None), Root()):
                 if (before and root_wish(before)) != root_wish(after):
                     self._sites.add(after.site)
+            case ((Question() | None), Question()):
+                self._look_at_question(before, after)
             case ((BoardType() | None), BoardType()) if before != after:
                 self._shelf_changed()
                 if before is None or before.plain != after.plain:
@@ -216,6 +225,22 @@ class Work:
                 self._shelf_changed()
             case _:
                 pass
+
+    def _look_at_image(self, before: Image | None, after: Image) -> None:
+        if (before and image_wish(before)) != image_wish(after):
+            self._sites.add(after.site)
+        if before and before.types != after.types:
+            self._shelf_changed()  # it remembers what fits what
+
+    def _look_at_errand(self, before: Errand | None, after: Errand) -> None:
+        if (before and before.state) is not after.state:
+            self._sites.add(after.site)
+
+    def _look_at_question(self, before: Question | None, after: Question) -> None:
+        if (before and question_wish(before)) != question_wish(after):
+            self._sites.add(after.site)
+        if not after.is_open:
+            self.topics.add(ANSWERS)
 
     def _look_at_user(self, before: User, after: User) -> None:
         if (before.ssh_keys, before.is_active) != (after.ssh_keys, after.is_active):

@@ -11,7 +11,7 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid
-from boardgrid.model.image import Image, ImageState, RootSource
+from boardgrid.model.image import Image, ImageState, RootSource, version_after
 from boardgrid.model.name import checked
 from boardgrid.model.reservation import LIVE, Reservation
 from boardgrid.model.root import ASIDE_FOR, Root, RootState
@@ -180,7 +180,7 @@ def capture(work: Work, root: Root, name: str) -> Image:
     image = Image(
         id=work.new_id(),
         name=name,
-        version=work.tx.next_version(name),
+        version=version_after(work.tx.newest_version(name), work.now),
         owner=root.owner,
         site=root.site,
         state=ImageState.BUILDING,
@@ -201,6 +201,17 @@ def put_aside(work: Work, root: Root, until: datetime | None = None) -> None:
     work.save(replace(root, state=RootState.ASIDE, expires_at=until))
     told = _("root {root} is kept aside until {until:%Y-%m-%d %H:%M} UTC").format(root=root.name, until=until)
     work.note_thing("root", told, root.owner)
+
+
+def after_capture(work: Work, image: Image, *, is_made: bool) -> None:
+    """The root that an image was to be made of: given up once the image has all of it, and not a moment before."""
+    root = work.tx.root(image.source.root) if isinstance(image.source, RootSource) else None
+    if root is None or root.state is not RootState.CAPTURED:
+        return
+    if is_made:
+        discard(work, root)
+    else:
+        put_aside(work, root)
 
 
 def discard(work: Work, root: Root) -> Root:

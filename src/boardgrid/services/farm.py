@@ -14,8 +14,11 @@ from boardgrid.services.audit import Audit
 from boardgrid.services.blocks import Blocks
 from boardgrid.services.booking import Booking
 from boardgrid.services.catalog import Catalog
+from boardgrid.services.checkpoints import Checkpoints
+from boardgrid.services.curating import Curating
 from boardgrid.services.desk import Desk
 from boardgrid.services.doors import Doors
+from boardgrid.services.errands import Errands
 from boardgrid.services.feeds import Feeds
 from boardgrid.services.fleet import Fleet
 from boardgrid.services.history import History
@@ -29,6 +32,7 @@ from boardgrid.services.notices import Notices
 from boardgrid.services.orders import Orders
 from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
+from boardgrid.services.questions import Questions
 from boardgrid.services.roots import Roots
 from boardgrid.services.rosters import Rosters
 from boardgrid.services.ruling import Ruling
@@ -36,6 +40,7 @@ from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
 from boardgrid.services.upkeep import Upkeep
+from boardgrid.services.wastebasket import KEPT_FOR, Wastebasket
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,12 @@ class Farm:
     audit: Audit
     inventory: Inventory
     catalog: Catalog
+    curating: Curating
+    wastebasket: Wastebasket
+    errands: Errands
     roots: Roots
+    questions: Questions
+    checkpoints: Checkpoints
     booking: Booking
     blocks: Blocks
     orders: Orders
@@ -80,11 +90,13 @@ class Farm:
         root_bytes: int = 4 << 30,
         soon: timedelta = SOON,
         idling: Idling | None = None,
+        waste_kept_for: timedelta = KEPT_FOR,
         sends_mail: bool = False,
         webhook_hosts: Collection[str] = (),
         check_driver: Callable[[DriverSpec], None] | None = None,
     ) -> "Farm":
         desk = Desk(records, changes, now, Timetable(soon))
+        wastebasket, errands = Wastebasket(desk, waste_kept_for), Errands(desk)
         logins = Logins(desk, passwords, Attempts(), login_for, *(directory or ()))
         return cls(
             Accounts(desk, passwords),
@@ -95,11 +107,16 @@ class Farm:
             Audit(desk),
             Inventory(desk) if check_driver is None else Inventory(desk, check_driver),
             Catalog(desk),
+            Curating(desk),
+            wastebasket,
+            errands,
             Roots(desk),
+            Questions(desk),
+            Checkpoints(desk),
             Booking(desk, root_bytes),
             Blocks(desk, root_bytes),
             Orders(desk),
-            Upkeep(desk, idling or Idling()),
+            Upkeep(desk, wastebasket, errands, idling or Idling()),
             Fleet(desk),
             Doors(desk),
             History(desk),

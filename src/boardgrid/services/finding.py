@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from boardgrid.messages import _
-from boardgrid.model.access import InLesson, Verb, can
+from boardgrid.model.access import InLesson, InProject, Verb, can
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import Image, ImageState
+from boardgrid.model.image import Image, ImageState, Visibility
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import Project
 from boardgrid.model.reservation import Reservation, ReservationState
@@ -160,6 +160,15 @@ def to_decide_on(records: Snapshot, reservation: Reservation) -> Reservation | I
     return reservation
 
 
+def image_to_decide_on(records: Snapshot, image: Image) -> Image | InProject:
+    """What is asked whether somebody may: one that is open to a project is its members' to use."""
+    if image.visibility is Visibility.PROJECT and image.project is not None:
+        project = records.project(image.project)
+        if project is not None:
+            return InProject(image, project)
+    return image
+
+
 def running_by_board(records: Snapshot) -> dict[str, Reservation]:
     """Who holds what, in one look."""
     running = records.reservations(states={ReservationState.RUNNING})
@@ -168,7 +177,8 @@ def running_by_board(records: Snapshot) -> dict[str, Reservation]:
 
 def image_versions(records: Snapshot, asker: User, ref: str, verb: Verb = "see") -> list[Image]:
     """
-    The versions that *ref* may mean, oldest first: one for ``tiny:2``, all that are not gone for ``tiny``.
+    The versions that *ref* may mean, oldest first: one for ``tiny:2`` or ``tiny:stable``, all that are not gone for
+    ``tiny``.
 
     Raises:
         NotFound: IMAGE_UNKNOWN.
@@ -178,27 +188,30 @@ def image_versions(records: Snapshot, asker: User, ref: str, verb: Verb = "see")
     found = [
         one
         for one in records.images(name=name)
-        if one.state is not ImageState.GONE and can(asker, "see", one) and version in {"", str(one.version)}
+        if one.state is not ImageState.GONE
+        and one.is_meant_by(version)
+        and can(asker, "see", image_to_decide_on(records, one))
     ]
     if not found:
         raise NotFound(
             Code.IMAGE_UNKNOWN, _("there is no image {image}"), hint=_("boardgrid image list shows them"), image=ref
         )
-    allowed = [one for one in found if can(asker, verb, one)]
+    allowed = [one for one in found if can(asker, verb, image_to_decide_on(records, one))]
     if not allowed:
         raise NotAllowed(Code.ACT_FORBIDDEN, _("{image} is another user's"), image=ref)
     return allowed
 
 
-def image_of(records: Snapshot, asker: User, ref: str) -> Image:
+def image_of(records: Snapshot, asker: User, ref: str, verb: Verb = "see") -> Image:
     """
-    What *ref* means: ``tiny`` its newest version that is ready; where none is, the newest.
+    What *ref* means: ``tiny`` its newest version that is ready and sound; where none is, the newest.
 
     Raises:
         NotFound: IMAGE_UNKNOWN.
+        NotAllowed: ACT_FORBIDDEN, *asker* sees it and may do no more.
     """
-    versions = image_versions(records, asker, ref)
-    ready = [one for one in versions if one.state is ImageState.READY]
+    versions = image_versions(records, asker, ref, verb)
+    ready = [one for one in versions if one.state is ImageState.READY and not one.damage]
     return (ready or versions)[-1]
 
 
@@ -229,6 +242,27 @@ def root_of(records: Snapshot, asker: User, name: str) -> Root:
             Code.ROOT_UNKNOWN, _("there is no root {root}"), hint=_("boardgrid root list shows yours"), root=name
         )
     return found
+
+
+def root_on(records: Snapshot, asker: User, board: str) -> Root:
+    """
+    The root that *board* runs.
+
+    Raises:
+        NotFound: BOARD_UNKNOWN; ROOT_UNKNOWN, it runs none, or none that the asker may see.
+    """
+    standing_of(records, board)
+    holder = records.holder_of(board)
+    for one in records.deployments(reservations=[holder.number], live=True) if holder else ():
+        root = records.root(one.root)
+        if one.board == board and root is not None and can(asker, "see", root):
+            return root
+    raise NotFound(
+        Code.ROOT_UNKNOWN,
+        _("{board} runs no root of yours"),
+        hint=_("boardgrid root list shows yours, and which board runs them"),
+        board=board,
+    )
 
 
 def check_image_name(records: Snapshot, owner: UUID, name: str) -> None:

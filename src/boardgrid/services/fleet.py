@@ -10,12 +10,13 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.image import BlobSource, ImageState
-from boardgrid.model.planning import image_wish, root_wish
+from boardgrid.model.planning import image_wish, question_wish, root_wish
 from boardgrid.model.report import Report
 from boardgrid.model.root import RootState
 from boardgrid.model.wish import Lease, SiteWishes
 from boardgrid.ports import SiteState, Snapshot, wishes_of
 from boardgrid.services.desk import Desk
+from boardgrid.services.errands import errand_wishes
 from boardgrid.services.finding import site_for
 from boardgrid.services.hearing import heard
 
@@ -160,4 +161,6 @@ def _wishes(records: Snapshot, state: SiteState) -> SiteWishes:
         tuple(one.as_wish(types[one.board.type]) for one in records.boards(site=site)),
         tuple(wish for wish in map(root_wish, going) if wish),
         tuple(wish for wish in map(image_wish, images) if wish),
+        errand_wishes(records, site),
+        tuple(wish for wish in map(question_wish, records.questions(site=site)) if wish),
     )

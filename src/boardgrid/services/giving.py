@@ -115,14 +115,33 @@ def image_to_boot(records: Snapshot, reservation: Reservation) -> Image:
 def check_ready(image: Image) -> None:
     """
     Raises:
-        Conflict: IMAGE_NOT_READY.
+        Conflict: IMAGE_NOT_READY, IMAGE_DAMAGED.
     """
+    if image.damage:
+        raise Conflict(
+            Code.IMAGE_DAMAGED,
+            _("{image} is damaged in the store: {damage}"),
+            hint=_("choose another version, or import it anew"),
+            image=image.ref,
+            damage=image.damage,
+        )
     if image.state is ImageState.READY and image.manifest is not None:
         return
+    why, hint = _("{image} is not ready yet"), _("boardgrid image show {image} tells its state")
+    match image.state:
+        case ImageState.FAILED:
+            why = _("{image} could not be made: {reason}")
+        case ImageState.REMOVED:
+            why, hint = (
+                _("{image} lies in the wastebasket"),
+                _("its owner gets it back: boardgrid image restore {image}"),
+            )
+        case _:
+            pass
     raise Conflict(
         Code.IMAGE_NOT_READY,
-        _("{image} could not be made: {reason}") if image.state is ImageState.FAILED else _("{image} is not ready yet"),
-        hint=_("boardgrid image show {image} tells its state"),
+        why,
+        hint=hint,
         image=image.ref,
         reason=image.reason,
     )

@@ -11,14 +11,19 @@ from datetime import timedelta
 
 from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
-from boardgrid.model.errors import Blame
-from boardgrid.model.image import Image, ImageState, RootSource
+from boardgrid.model.difference import Difference, PackageChange
+from boardgrid.model.errand import ErrandState
+from boardgrid.model.errors import Blame, Code
+from boardgrid.model.image import ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import (
+    AnswerReport,
     BoardReport,
+    ErrandReport,
     HealthReport,
     ImageReport,
     OrderReport,
+    ProgressReport,
     Reached,
     Report,
     RootReport,
@@ -28,9 +33,10 @@ from boardgrid.model.report import (
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import RootState
 from boardgrid.model.wish import Deployed, Gone, Parked
-from boardgrid.ports import EVENTS, Activity, Health
+from boardgrid.ports import EVENTS, Activity, Doing, Health
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import discard, end, put_aside
+from boardgrid.services.ending import after_capture, end
+from boardgrid.services.errands import errand_ended, forget_doing
 from boardgrid.services.seating import seat_again
 from boardgrid.services.unfolding import evict, hand_on, offer
 
@@ -39,6 +45,7 @@ _WORDS_MOST = 2000
 _STEP_MOST = 40
 _LINES_MOST = 40
 _LINE_MOST = 400
+_PATHS_MOST = 2000
 _SECONDS_MOST = 30 * 86400.0
 _BYTES_MOST = 1 << 62
 
@@ -57,8 +64,14 @@ def heard(work: Work, site: str, report: Report) -> bool:
             return _root(work, site, report)
         case ImageReport():
             return _image(work, site, report)
+        case ErrandReport():
+            return _errand(work, site, report)
+        case ProgressReport():
+            return _progress(work, site, report)
         case OrderReport():
             return _order(work, site, report)
+        case AnswerReport():
+            return _answer(work, site, report)
         case SiteReport():
             return _site(work, site, report)
 
@@ -243,18 +256,19 @@ def _image(work: Work, site: str, report: ImageReport) -> bool:
     if image is None or image.site != site:
         return False
     is_gone = report.manifest is None and report.code is None and not report.reason
+    forget_doing(work, image.id)
     match image.state:
         case ImageState.BUILDING if report.manifest is not None:
             ready = replace(image, state=ImageState.READY, manifest=report.manifest, source=None)
             work.save(ready)
             work.note_thing("image", _("{image} is ready").format(image=image.ref), image.owner)
-            _after_capture(work, image, is_made=True)
+            after_capture(work, image, is_made=True)
         case ImageState.BUILDING if not is_gone:
             reason = report.reason[:_WORDS_MOST] or _("nobody knows why")
             work.save(replace(image, state=ImageState.FAILED, reason=reason, source=None))
             told = _("{image} could not be made: {reason}").format(image=image.ref, reason=reason)
             work.note_thing("image", told, image.owner, Outcome.FAILED)
-            _after_capture(work, image, is_made=False)
+            after_capture(work, image, is_made=False)
         case ImageState.GOING if is_gone:
             work.save(replace(image, state=ImageState.GONE))
             work.note_thing("image", _("{image} is gone").format(image=image.ref), image.owner)
@@ -265,15 +279,55 @@ def _image(work: Work, site: str, report: ImageReport) -> bool:
     return True
 
 
-def _after_capture(work: Work, image: Image, *, is_made: bool) -> None:
-    """The root that an image was to be made of: given up once the image has all of it, and not a moment before."""
-    root = work.tx.root(image.source.root) if isinstance(image.source, RootSource) else None
-    if root is None or root.state is not RootState.CAPTURED:
-        return
-    if is_made:
-        discard(work, root)
+def _errand(work: Work, site: str, report: ErrandReport) -> bool:
+    errand = work.tx.errand(report.errand)
+    if errand is None or errand.site != site:
+        return False
+    errand_ended(work, errand, report.code, report.reason[:_WORDS_MOST])
+    return True
+
+
+def _progress(work: Work, site: str, report: ProgressReport) -> bool:
+    errand = work.tx.errand(report.thing)
+    image = work.tx.image(errand.image if errand else report.thing)
+    is_under_way = (
+        errand.state is ErrandState.WAITING if errand else image is not None and image.state is ImageState.BUILDING
+    )
+    if image is None or image.site != site or not is_under_way:
+        return False
+    phase = report.phase[:_STEP_MOST]
+    before = work.tx.doing(report.thing)
+    is_new = before is None or before.phase != phase
+    done, total = (min(max(one, 0), _BYTES_MOST) for one in (report.done_bytes, report.total_bytes))
+    work.save(Doing(report.thing, phase, done, total, work.now if before is None or is_new else before.since, work.now))
+    if is_new and errand is None:
+        # One event a phase: how far it is between them is asked of the image.
+        told = _("{image}: {phase}").format(image=image.ref, phase=phase)
+        work.note(Event(0, work.now, "", 0, "image", Phase.NOTED, detail=told), owner=image.owner)
+    return True
+
+
+def _answer(work: Work, site: str, report: AnswerReport) -> bool:
+    question = work.tx.question(report.question)
+    if question is None or question.site != site:
+        return False  # forgotten meanwhile
+    if not question.is_open:
+        return True  # told once more
+    if report.answer is not None:
+        work.save(replace(question, answer=_bounded(report.answer)))
     else:
-        put_aside(work, root)
+        code, reason = report.code or Code.BUG, report.reason[:_WORDS_MOST] or _("nobody knows why")
+        work.save(replace(question, code=code, reason=reason, hint=report.hint[:_WORDS_MOST]))
+    return True
+
+
+def _bounded(told: Difference) -> Difference:
+    paths = tuple(replace(one, path=one.path[:_LINE_MOST]) for one in told.paths[:_PATHS_MOST])
+    packages = tuple(
+        PackageChange(one.name[:_LINE_MOST], one.was[:_LINE_MOST], one.now[:_LINE_MOST])
+        for one in told.packages[:_PATHS_MOST]
+    )
+    return replace(told, paths=paths, packages=packages, packages_by=told.packages_by[:_STEP_MOST])
 
 
 # --- the site

@@ -171,7 +171,7 @@ def lesson_image(work: Work, block: Reservation) -> Image:
     for image in reversed(work.tx.images(name=name)) if name else ():
         # The name may have become a stranger's since.
         is_trusted = image.owner == made_with.owner or image.shared or project.is_managed_by(image.owner)
-        is_meant = version in {"", str(image.version)} and image.state is ImageState.READY
+        is_meant = image.is_meant_by(version) and image.state is ImageState.READY
         if is_trusted and is_meant and fits_some(work, block, image):
             return image
     return made_with
@@ -191,7 +191,7 @@ def _fit_boards(work: Work, block: Reservation, image: Image) -> list[str]:
 
 def _fits(work: Work, board: str, image: Image) -> bool:
     shelf = work.plan.shelf
-    if image.state is not ImageState.READY or board not in shelf.boards:
+    if image.state is not ImageState.READY or image.damage or board not in shelf.boards:
         return False
     try:
         shelf.check_fits(board, image)

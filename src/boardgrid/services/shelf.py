@@ -162,8 +162,26 @@ class Shelf:
         """
         board = self.boards[name]
         check_same_site(board, image)
+        check_meant_for(board, image)
         if image.manifest is not None:
             kernel_for(board, self.types[board.type], image.ref, image.manifest)
+
+
+def check_meant_for(board: Board, image: Image) -> None:
+    """
+    Raises:
+        Invalid: IMAGE_MISFIT.
+    """
+    if not image.fits(board.type):
+        raise Invalid(
+            Code.IMAGE_MISFIT,
+            _("{image} is for boards of type {types}, and {board} is none"),
+            hint=_("choose another board; its owner may say that it fits: boardgrid image set {image} --fits {type}"),
+            image=image.ref,
+            types=", ".join(image.types),
+            board=board.name,
+            type=board.type,
+        )
 
 
 def check_same_site(board: Board, image: Image) -> None:

@@ -8,8 +8,9 @@ from uuid import UUID
 from boardgrid.model.access import can
 from boardgrid.model.board import DriverSpec
 from boardgrid.model.deployment import Deployment
+from boardgrid.model.errand import Errand, Progress
 from boardgrid.model.facts import Facts, facts_of
-from boardgrid.model.image import Image
+from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root, RootState
@@ -21,11 +22,13 @@ from boardgrid.services.views import (
     BoardState,
     BoardView,
     DeploymentView,
+    ErrandView,
     GatewayView,
     HealthView,
     HeldView,
     ImageView,
     MaintenanceView,
+    ProgressView,
     ReservationView,
     RootView,
     SiteView,
@@ -105,7 +108,21 @@ class Showing:
 
     def image(self, image: Image) -> ImageView:
         parent = self.image_ref(image.parent) if image.parent else None
-        return ImageView(image, self.user_name(image.owner), parent)
+        project = self.records.project(image.project) if image.project else None
+        doing = self.progress(image.id) if image.state is ImageState.BUILDING else None
+        return ImageView(image, self.user_name(image.owner), parent, project.name if project else "", doing)
+
+    def errand(self, errand: Errand) -> ErrandView:
+        return ErrandView(errand, self.image_ref(errand.image), self.progress(errand.id))
+
+    def progress(self, thing: UUID) -> ProgressView | None:
+        doing = self.records.doing(thing)
+        if doing is None:
+            return None
+        progress = Progress(doing.phase, doing.done_bytes, doing.total_bytes)
+        took_s = (doing.at - doing.since).total_seconds()
+        rate = doing.done_bytes / took_s if took_s > 0 else 0.0
+        return ProgressView(progress, rate, progress.left_s(rate))
 
     def root(self, root: Root) -> RootView:
         live = self.records.deployments(root=root.id, live=True) if root.state is RootState.LIVE else []

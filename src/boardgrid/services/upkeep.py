@@ -3,19 +3,20 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from boardgrid.messages import _
-from boardgrid.model.image import ImageState
+from boardgrid.model.question import KEPT_FOR
 from boardgrid.model.root import RootState
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.ending import discard
+from boardgrid.services.errands import Errands
 from boardgrid.services.idling import Idling
 from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_orders
+from boardgrid.services.questions import forget_old_questions
 from boardgrid.services.roots import promised_to
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import carry_out_due, offer
+from boardgrid.services.wastebasket import Wastebasket
 
-UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
 EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is forgotten: no rule lets it run for longer
 
@@ -23,12 +24,14 @@ EVENTS_FOR = timedelta(days=90)  # so that none of a reservation that runs is fo
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     desk: Desk
+    wastebasket: Wastebasket
+    errands: Errands
     idling: Idling = field(default_factory=Idling)
 
     def carry_out(self) -> datetime | None:
         """
-        Do what is due: end and begin reservations, and give up what nobody came for: roots kept aside, uploads that
-        never came, power orders that no agent carried out.
+        Do what is due: end and begin reservations, and give up what nobody came for: roots kept aside, images
+        in the wastebasket, uploads that never came, exports, power orders that no agent carried out.
 
         Returns when the next such thing is due, for whoever calls this to wait; a reservation made meanwhile may be due
         before that, which the topic EVENTS tells.
@@ -44,19 +47,22 @@ class Upkeep:
             for root in work.tx.roots(states={RootState.ASIDE}):
                 if root.expires_at and root.expires_at <= work.now and promised_to(work.tx, root) is None:
                     discard(work, root)
-            for image in work.tx.images(states={ImageState.AWAITED}):
-                if image.created_at + UPLOAD_WITHIN <= work.now:
-                    work.save(replace(image, state=ImageState.GONE, reason=_("its content never came")))
-                    told = _("the content of {image} never came").format(image=image.ref)
-                    work.note_thing("image", told, image.owner)
+            self.wastebasket.carry_out(work)
+            self.errands.carry_out(work)
             drop_stale_orders(work)
+            forget_old_questions(work)
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
             work.tx.forget_events(work.now - EVENTS_FOR)
             return self._next_due(work.tx, work.plan, work.now)
 
     def _next_due(self, records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
-        times = (_next_due(records, plan, now), self.idling.next_due(records, plan, now))
+        times = (
+            _next_due(records, plan, now),
+            self.idling.next_due(records, plan, now),
+            self.wastebasket.next_due(records),
+            self.errands.next_due(records),
+        )
         return min((one for one in times if one is not None), default=None)
 
 
@@ -69,8 +75,8 @@ def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
         for one in records.roots(states={RootState.ASIDE})
         if one.expires_at and (one.expires_at > now or promised_to(records, one) is None)
     ]
-    times += [one.created_at + UPLOAD_WITHIN for one in records.images(states={ImageState.AWAITED})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
+    times += [one.at + KEPT_FOR for one in records.questions()]
     return min((one for one in times if one is not None), default=None)
 
 

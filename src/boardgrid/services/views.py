@@ -8,6 +8,7 @@ from uuid import UUID
 
 from boardgrid.model.board import Board, Site
 from boardgrid.model.deployment import Deployment
+from boardgrid.model.errand import Errand, Progress
 from boardgrid.model.facts import Facts
 from boardgrid.model.image import Image
 from boardgrid.model.project import JoinLink, Part
@@ -84,10 +85,26 @@ class BoardView:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgressView:
+    progress: Progress
+    rate: float  # bytes in a second, since its phase began
+    left_s: float | None  # until its phase ends; None: nobody knows
+
+
+@dataclass(frozen=True, slots=True)
 class ImageView:
     image: Image
     owner: str
     parent: str | None  # ref
+    project: str  # whose members see it; empty: no project's
+    progress: ProgressView | None  # of one that is being made
+
+
+@dataclass(frozen=True, slots=True)
+class ErrandView:
+    errand: Errand
+    image: str  # ref
+    progress: ProgressView | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ dnsmasq
 --dhcp-authoritative
 --dhcp-ignore=tag:!known
 --dhcp-boot=pxelinux.0,,10.20.0.1
+--dhcp-match=set:amd64,option:client-arch,7
+--dhcp-match=set:arm64,option:client-arch,11
+--dhcp-boot=tag:amd64,grubnetx64.efi,,10.20.0.1
+--dhcp-boot=tag:arm64,grubnetaa64.efi,,10.20.0.1
 --domain=lab.boardgrid
 --dhcp-hostsdir=/srv/hosts
 --dhcp-optsdir=/srv/opts

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from boardgrid.adapters.netboot import NetbootFiles
+from boardgrid.adapters.netboot.entry import UNKNOWN
 from boardgrid.adapters.netboot.hosts import DhcpHosts
-from boardgrid.adapters.netboot.pxelinux import UNKNOWN
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.model.board import Board, BoardType, Boot
 from boardgrid.model.errors import Blame, Code, Fault, Invalid
@@ -45,6 +45,20 @@ label boardgrid
   append console=ttyS0,115200n8 ip=10.20.0.11:10.20.0.1:10.20.0.1:255.255.255.0:tk1-1::off panic=10 boardgrid.hold
 """
 
+UEFI = replace(BOARD, boot=Boot.GRUB)
+UEFI_TYPE = replace(TYPE, arch="arm64", console="ttyAMA0")
+UEFI_HELD = """\
+# BoardGrid: tk1-1 boots holding
+if linux '/holding/vmlinuz' 'console=ttyAMA0' 'ip=10.20.0.11:10.20.0.1:10.20.0.1:255.255.255.0:tk1-1::off' 'panic=10' \
+'boardgrid.hold'; then
+if initrd '/holding/initrd'; then
+boot
+fi
+fi
+sleep 5
+reboot
+"""
+
 
 @dataclass
 class Desk:
@@ -56,7 +70,9 @@ class Desk:
     def __post_init__(self) -> None:
         hosts = DhcpHosts(self.folder / "dhcp/hosts")
         self.netboot = NetbootFiles(SubprocessShell(), FACTS, self.folder / "tftp", hosts, self.folder / "holding")
-        for name in ("holding/armhf/vmlinuz", "holding/armhf/initrd", "vmlinuz", "initrd", "dtbs/nvidia/tk1.dtb"):
+        held = [f"holding/{arch}/{name}" for arch in ("armhf", "arm64") for name in ("vmlinuz", "initrd")]
+        own = ("vmlinuz", "initrd", "dtbs/nvidia/tk1.dtb")
+        for name in (*held, "holding/arm64/grubnetaa64.efi", *own):
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"content of {name}")
@@ -179,6 +195,39 @@ async def test_a_flashed_board_has_an_address_and_no_boot_files(desk: Desk) -> N
     assert await entry(desk) is None
 
 
+async def test_the_files_of_a_uefi_board_are_these(desk: Desk) -> None:
+    await desk.netboot.hold(UEFI, UEFI_TYPE)
+    assert desk.tftp("grub/grub.cfg").read_text() == UEFI_HELD
+    assert desk.tftp("grubnetaa64.efi").read_text() == "content of holding/arm64/grubnetaa64.efi"
+    assert desk.tftp("holding/vmlinuz").read_text() == "content of holding/arm64/vmlinuz"
+    await desk.netboot.offer(UEFI, desk.entry())
+    assert desk.tftp("grub/grub.cfg").read_text().startswith(f"# BoardGrid: tk1-1 boots {DEPLOYMENT}\n")
+    assert {path.name for path in desk.tftp().iterdir()} == {"grub", "grubnetaa64.efi", "holding", str(DEPLOYMENT)}
+
+
+async def test_nothing_of_an_earlier_boot_method_stays(desk: Desk) -> None:
+    await desk.netboot.hold(BOARD, UEFI_TYPE)
+    await desk.netboot.hold(UEFI, UEFI_TYPE)
+    assert {path.name for path in desk.tftp().iterdir()} == {"grub", "grubnetaa64.efi", "holding"}
+    await desk.netboot.hold(BOARD, UEFI_TYPE)
+    assert {path.name for path in desk.tftp().iterdir()} == {"pxelinux.cfg", "holding"}
+    await desk.netboot.hold(replace(BOARD, boot=Boot.FLASHED), UEFI_TYPE)
+    assert list(desk.tftp().iterdir()) == []
+
+
+async def test_a_uefi_board_without_a_grub_for_it_is_the_sites_fault(desk: Desk) -> None:
+    with pytest.raises(Fault, match="beside the holding kernel for armhf lies no GRUB") as caught:
+        await desk.netboot.hold(UEFI, TYPE)
+    assert caught.value.blame is Blame.SITE
+    assert "amd64, arm64" in caught.value.hint
+
+
+async def test_what_grub_would_change_under_way_leaves_no_trace(desk: Desk) -> None:
+    with pytest.raises(Invalid, match="GRUB cannot hand the kernel command line"):
+        await desk.netboot.offer(UEFI, desk.entry(cmdline="quiet'; reboot; echo '"))
+    assert await desk.netboot.seen(UEFI, UEFI_TYPE) is None
+
+
 async def test_an_entry_that_is_not_whole_is_nobodys(desk: Desk) -> None:
     await desk.netboot.offer(BOARD, desk.entry())
     desk.tftp(f"{DEPLOYMENT}/vmlinuz").unlink()
@@ -213,8 +262,8 @@ async def test_two_boards_may_change_places(desk: Desk) -> None:
 
 
 async def test_an_architecture_without_a_holding_kernel_is_named_with_what_would_do(desk: Desk) -> None:
-    with pytest.raises(Fault, match="no holding kernel for arm64, the architecture of orin") as caught:
-        await desk.netboot.hold(BOARD, BoardType("orin", "arm64"))
+    with pytest.raises(Fault, match="no holding kernel for riscv64, the architecture of star") as caught:
+        await desk.netboot.hold(BOARD, BoardType("star", "riscv64"))
     assert "boardgrid.bootware holding" in caught.value.hint
     with pytest.raises(Fault):
         await desk.netboot.hold(BOARD, BoardType("odd", "../armhf"))

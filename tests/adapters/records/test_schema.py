@@ -22,6 +22,7 @@ from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.adapters.records.sqlite import SqliteFile
 from boardgrid.model.board import Board, BoardType
 from boardgrid.model.errors import Code, Conflict, Fault
+from boardgrid.model.image import Visibility
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import Part
 from boardgrid.model.reservation import Group, Reservation, ReservationState
@@ -238,6 +239,32 @@ def test_projects_and_invitations_of_the_schema_before_rosters_have_no_teams_and
         assert robots.members == {ADA.id: Part.MANAGER} and robots.teams == {}
         assert invitation.name == "bob" and invitation.places == ()
         assert snapshot.join_links(robots.id) == []
+
+
+@pytest.mark.slow
+def test_images_of_the_schema_before_the_catalogue_are_seen_by_whom_they_were(tmp_path: Path) -> None:
+    path, folder = tmp_path / "farm.db", tmp_path / "earlier"
+    _copied(folder, "00[01]*.py")
+    for later in (folder / "versions").glob("001[2-9]*.py"):
+        later.unlink()
+    path.touch()
+    _upgrade(path, folder)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO users (id, name, role, removed) VALUES (?,'ada','admin',0)", (ADA.id.hex,))
+        connection.execute(
+            "INSERT INTO sites (name, domain, interface, server, dhcp, version, epoch, store_bytes, free_bytes,"
+            " trouble, gateway_host, gateway_port, gateway_key)"
+            " VALUES ('lab','','','10.0.0.1/24','own',0,0,0,0,'','',0,'')"
+        )
+        for version, shared in ((1, 0), (2, 1)):
+            connection.execute(
+                "INSERT INTO images (id, name, version, owner, site, state, created_at, shared, reason)"
+                " VALUES (?,'tiny',?,?,'lab','ready',0,?,'')",
+                (uuid7(AT).hex, version, ADA.id.hex, shared),
+            )
+    with closing(_open(path)) as records, records.read() as snapshot:
+        seen = [(one.version, one.visibility, one.shared, one.aliases, one.labels) for one in snapshot.images()]
+    assert seen == [(1, Visibility.PRIVATE, False, (), {}), (2, Visibility.PUBLIC, True, (), {})]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ class Bench:
     promise: bool = True
     image_limit_bytes: int = 1 << 30
     reserved_share: float = 0.01
-    disk_reader: Path | None = None
+    boot_parts: Path | None = None
 
     def __post_init__(self) -> None:
         self.blobs, self.downloads = FakeBlobs(), FakeDownloads()
@@ -46,7 +46,7 @@ class Bench:
             import_dirs=[self.imports],
             image_limit_bytes=self.image_limit_bytes,
             reserved_share=self.reserved_share,
-            disk_reader=self.disk_reader,
+            boot_parts=self.boot_parts,
             make_s=600,
         )
 
@@ -56,7 +56,7 @@ class Bench:
             "shell": SubprocessShell(),
             "promise": self.promise,
             "reserved_share": self.reserved_share,
-            "disk_reader": self.disk_reader,
+            "boot_parts": self.boot_parts,
         }
         return Bench(self.folder, self.imports, **{**settings, **changes})  # type: ignore[arg-type] # a test's words
 

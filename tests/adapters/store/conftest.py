@@ -17,12 +17,12 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boar
 
 
 @pytest.fixture(scope="session")
-def disk_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The machine that reads disk images, as it is put beside the holding system."""
+def boot_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the holding system, with the machine that reads disk images beside it."""
     folder = tmp_path_factory.mktemp("holding")
     workshop = Workshop(DebianPackages(SubprocessShell(), CACHE))
     asyncio.run(workshop.write_holding(folder, "ssh-ed25519 AAAA"))
-    return folder / "armhf"
+    return folder
 
 
 @pytest.fixture(scope="module")

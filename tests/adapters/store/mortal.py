@@ -3,9 +3,9 @@ An agent that is killed: a program for the tests, which cannot kill themselves.
 
     python -m tests.adapters.store.mortal STORE IMPORTS LOCK WORK DIE_AT WORDS...
 
-WORK is clone ROOT IMAGE, personalise ROOT, build IMAGE PATH [DISK_READER], keep IMAGE ROOT, or remove ROOT. It ends
-itself by SIGKILL before (``3-``) or after (``3+``) its third program; with ``0`` it lives. Its programs inherit a lock
-on the file LOCK.
+WORK is clone ROOT IMAGE, personalise ROOT, build IMAGE PATH [BOOT_PARTS], keep IMAGE ROOT, verify IMAGE ERRAND, export
+IMAGE ERRAND, or remove ROOT. It ends itself by SIGKILL before (``3-``) or after (``3+``) its third program; with ``0``
+it lives. Its programs inherit a lock on the file LOCK.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from pathlib import Path
 from uuid import UUID
 
 from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.model.errand import About
 from boardgrid.model.image import PathSource, RootSource
 from tests.adapters.store.bench import MIB, Bench, a_persona
 
@@ -50,6 +51,10 @@ async def work(bench: Bench, what: str, words: list[str]) -> None:
             await bench.images.build(UUID(words[0]), PathSource(words[1]))
         case "keep":
             await bench.images.build(UUID(words[0]), RootSource(UUID(words[1])))
+        case "verify":
+            await bench.images.verify(UUID(words[0]), UUID(words[1]))
+        case "export":
+            await bench.images.export(UUID(words[0]), UUID(words[1]), About("tiny", 1, {}, (), ()))
         case _:
             await bench.roots.remove(UUID(words[0]))
 
@@ -59,8 +64,8 @@ def main() -> None:
     held = os.open(lock, os.O_RDWR | os.O_CREAT)
     fcntl.flock(held, fcntl.LOCK_EX)
     shell = MortalShell(SubprocessShell(inherit=(held,)), die_at)
-    reader = Path(words[2]) if len(words) > 2 else None
-    asyncio.run(work(Bench(Path(store), Path(imports), shell, disk_reader=reader), what, words))
+    parts = Path(words[2]) if len(words) > 2 else None
+    asyncio.run(work(Bench(Path(store), Path(imports), shell, boot_parts=parts), what, words))
 
 
 if __name__ == "__main__":

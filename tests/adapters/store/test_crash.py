@@ -16,7 +16,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from boardgrid.adapters.shell import SubprocessShell
-from boardgrid.model.image import PathSource, RootSource
+from boardgrid.model.errand import About, Progress
+from boardgrid.model.image import Manifest, PathSource, RootSource
 from tests.adapters.store import samples
 from tests.adapters.store.bench import MIB, Bench, a_persona
 from tests.adapters.store.own_mounts import loops_below, mounts_below, unmount_below
@@ -39,6 +40,8 @@ def shelf(alone: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 def bench(shelf: tuple[Path, UUID]) -> Iterator[Bench]:
     folder, _image = shelf
     bench = Bench(folder / "store", folder / "imports")
+    # Else this very content lies in the store already, and is not pressed once more.
+    (bench.imports / "tiny" / "etc" / "motd").write_text(str(uuid4()))
     yield bench
     for root in asyncio.run(bench.roots.all()):
         asyncio.run(bench.roots.remove(root))
@@ -277,6 +280,46 @@ def test_an_import_that_is_cancelled_leaves_nothing_at_once(bench: Bench, tmp_pa
     assert [entry.name for entry in (bench.folder / "images").iterdir() if entry.name.startswith(".")] == []
     wait_until("no loop device is left", lambda: not loops_below(bench.folder))
     assert mounts_below(bench.folder) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "program"), [("verify", "ionice"), ("export", "mount"), ("export", "zstd")])
+def test_an_errand_that_was_killed_leaves_nothing(
+    bench: Bench, image: UUID, tmp_path: Path, what: str, program: str
+) -> None:
+    gate, errand = Gate(tmp_path / "gate", program).build(), uuid4()
+    agent = mortal(bench, what, "0", image, errand, path=str(gate.folder))
+    wait_until(f"{program} was come to", gate.reached)
+    for process in (agent.pid, children(agent.pid)[0]):
+        os.kill(process, signal.SIGKILL)
+    agent.wait(LONG_S)
+    wait_until("the next agent may begin", lambda: not locked(bench))
+    assert mounts_below(bench.folder) == []
+
+    after = bench.after()
+    asyncio.run(after.images.export(image, errand, About("tiny", 1, {}, (), ())))
+    assert errand in after.blobs.sent
+    assert [entry.name for entry in (bench.folder / "images").iterdir() if entry.name.startswith(".")] == []
+
+
+@pytest.mark.slow
+def test_how_far_an_import_is_is_told_while_it_is_made(bench: Bench, tmp_path: Path) -> None:
+    gate, told = Gate(tmp_path / "gate", "mkfs.erofs").build(), list[Progress]()
+
+    async def watch() -> Manifest:
+        source = PathSource(str(bench.imports / "tiny"))
+        through = bench.after(shell=Through(gate))
+        work = asyncio.ensure_future(through.images.build(uuid4(), source, tell=told.append))
+        async with asyncio.timeout(LONG_S):
+            while "pressing" not in [one.phase for one in told]:  # noqa: ASYNC110 - it is told by nothing else
+                await asyncio.sleep(0.02)
+        gate.open()
+        return await work
+
+    made = asyncio.run(watch())
+    assert {one.phase for one in told} <= {"listing", "unpacking", "reading", "pressing", "comparing"}
+    [size] = {one.total_bytes for one in told if one.phase == "pressing"}
+    assert size == made.size_bytes
 
 
 @pytest.mark.slow

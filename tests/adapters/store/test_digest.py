@@ -117,6 +117,7 @@ def test_two_trees_are_told_apart_by_the_first_thing_that_is_not_the_same(tmp_pa
         (Limits(100, entries=3), "more than 3 files"),
         (Limits(100, depth=1), "a/c lies more than 1 folders deep"),
         (Limits(100, names_bytes=6), "with a/c the names"),
+        (Limits(100, name_bytes=2), "the name of a-b is longer than 2 bytes"),
     ],
 )
 def test_a_tree_over_a_limit_is_refused_by_the_name_of_what_lies_beyond(

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def bench(bench: Bench, disk_reader: Path) -> Bench:
-    return bench.after(disk_reader=disk_reader)
+def bench(bench: Bench, boot_parts: Path) -> Bench:
+    return bench.after(boot_parts=boot_parts)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ async def test_a_links_target_is_the_systems_own_and_not_the_machines(bench: Ben
 
 
 async def test_a_site_without_the_machine_says_what_would_do(bench: Bench, tree: Path) -> None:
-    without = bench.after(disk_reader=bench.imports)
+    without = bench.after(boot_parts=bench.imports)
     with pytest.raises(Fault, match="cannot read disk images") as raised:
         await made_of(without, samples.ext4(tree, bench.imports / "root"))
     assert "tar archive" in raised.value.hint
@@ -141,9 +141,9 @@ async def test_half_a_disk_image_is_no_image(bench: Bench, tree: Path, what: str
     assert is_clean(bench)
 
 
-def test_the_machine_is_gone_with_the_import_that_was_killed(bench: Bench, tree: Path, disk_reader: Path) -> None:
+def test_the_machine_is_gone_with_the_import_that_was_killed(bench: Bench, tree: Path, boot_parts: Path) -> None:
     card = samples.sd_card(tree, bench.imports / "card")
-    agent = mortal(bench, "build", "0", uuid4(), card, disk_reader)
+    agent = mortal(bench, "build", "0", uuid4(), card, boot_parts)
     wait_until("the machine runs", lambda: "disk-reader" in machines(agent.pid))
     for process in (agent.pid, children(agent.pid)[0]):
         os.kill(process, signal.SIGKILL)

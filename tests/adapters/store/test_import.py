@@ -27,17 +27,15 @@ from boardgrid.adapters.store.source import Archive as ArchiveStream
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.adapters.store.unpack import unpack
 from boardgrid.adapters.store.workroom import Disk
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, FarmError, Fault, Invalid, NotFound
-from boardgrid.model.image import BlobSource, PathSource
+from boardgrid.model.image import BlobSource, Making, PathSource
 from tests.adapters.store.bench import MIB, Bench
 from tests.adapters.store.own_mounts import loops_below, mounts_below, unmount_below
 from tests.adapters.store.test_archive import REFUSED
-from tests.adapters.store.trees import RELEASE, Archive, a_tree, listing, packed
+from tests.adapters.store.trees import CAPABILITY, RELEASE, Archive, a_root_file_system, a_tree, listing, packed
 
 pytestmark = pytest.mark.world
-
-CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
-ACL = "u:1234:rx"
 
 
 @pytest.fixture
@@ -52,30 +50,7 @@ def canary(tmp_path: Path) -> Path:
 @pytest.fixture
 def rootfs(bench: Bench) -> Path:
     """All that a real root file system has and that archives lose easily."""
-    tree = a_tree(bench.imports / "rootfs")
-    (tree / "bin" / "su").write_bytes(b"#!")
-    (tree / "bin" / "su").chmod(0o4755)
-    (tree / "bin" / "ping").write_bytes(b"#!")
-    os.setxattr(tree / "bin" / "ping", "security.capability", CAPABILITY)
-    os.setxattr(tree / "bin" / "ping", "trusted.overlay.opaque", b"y")
-    (tree / "bin" / "ping4").hardlink_to(tree / "bin" / "ping")
-    (tree / "dev").mkdir()
-    os.mknod(tree / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
-    os.mknod(tree / "dev" / "sda", stat.S_IFBLK | 0o660, os.makedev(8, 0))
-    os.mkfifo(tree / "dev" / "initctl")
-    (tree / "srv").mkdir(mode=0o2775)
-    os.chown(tree / "srv", 100_000, 70_000)
-    os.setxattr(tree / "srv", "user.note", b"value")
-    (tree / "mtab").symlink_to("/proc/mounts")
-    (tree / "up").symlink_to("../../outside")
-    with (tree / "sparse").open("wb") as file:
-        file.truncate(3 * MIB)
-        file.write(b"begin")
-    (tree / "näme \n\udcff").write_text("odd")
-    os.utime(tree / "bin" / "su", ns=(0, 1_234_567_890_123_456_789))
-    subprocess.run(["setfacl", "--modify", ACL, str(tree / "srv")], check=True)
-    subprocess.run(["setfacl", "--default", "--modify", ACL, str(tree / "srv")], check=True)
-    return tree
+    return a_root_file_system(bench.imports / "rootfs")
 
 
 def gnu_packed(tree: Path, archive: Path, *words: str) -> Path:
@@ -92,7 +67,9 @@ async def test_a_root_file_system_arrives_as_it_is(bench: Bench, rootfs: Path, p
     words = [pack] if pack else []
     source = rootfs if pack == "folder" else gnu_packed(rootfs, bench.imports / "rootfs.tar", *words)
     image, root = uuid4(), uuid4()
-    manifest = await bench.images.build(image, PathSource(str(source)))
+    # Else ping becomes a setuid program: NFS carries no capabilities.
+    as_it_is = Making(without=("no-file-capabilities",))
+    manifest = await bench.images.build(image, PathSource(str(source)), as_it_is)
 
     here = summary(TreePath(str(rootfs)))
     assert (manifest.digest, manifest.files, manifest.size_bytes) == (here.digest, here.entries, here.size_bytes)
@@ -111,6 +88,15 @@ async def test_a_root_file_system_arrives_as_it_is(bench: Bench, rootfs: Path, p
     assert os.getxattr(tree / "srv", "system.posix_acl_default") == os.getxattr(
         rootfs / "srv", "system.posix_acl_default"
     )
+
+
+async def test_a_root_file_system_comes_through_an_export_as_it_was(bench: Bench, rootfs: Path) -> None:
+    image, errand = uuid4(), uuid4()
+    manifest = await bench.images.build(image, PathSource(str(rootfs)))
+    await bench.images.export(image, errand, About("rootfs", 1, {}, (), ()))
+    await bench.images.remove(image)  # else it would not be pressed once more
+    again = await bench.blob(bench.blobs.sent[errand])
+    assert (again.digest, again.files, again.size_bytes) == (manifest.digest, manifest.files, manifest.size_bytes)
 
 
 async def test_acls_by_name_mean_the_trees_own_users(bench: Bench) -> None:

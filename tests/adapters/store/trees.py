@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ ARM_ELF = (
     + bytes(24)
 )
 RELEASE = "6.1.0-50-armmp"
+CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
+ACL = "u:1234:rx"
 
 
 def a_tree(at: Path) -> Path:
@@ -38,6 +41,67 @@ def a_tree(at: Path) -> Path:
     (at / "boot" / f"initrd.img-{RELEASE}").write_bytes(b"initrd")
     (at / f"usr/lib/linux-image-{RELEASE}" / "tegra124-jetson-tk1.dtb").write_bytes(b"dtb")
     return at
+
+
+def a_root_file_system(at: Path) -> Path:
+    """All that a real root file system has and that archives lose easily; root alone can make it."""
+    tree = a_tree(at)
+    (tree / "bin" / "su").write_bytes(b"#!")
+    (tree / "bin" / "su").chmod(0o4755)
+    (tree / "bin" / "ping").write_bytes(b"#!")
+    os.setxattr(tree / "bin" / "ping", "security.capability", CAPABILITY)
+    os.setxattr(tree / "bin" / "ping", "trusted.overlay.opaque", b"y")
+    (tree / "bin" / "ping4").hardlink_to(tree / "bin" / "ping")
+    (tree / "dev").mkdir()
+    os.mknod(tree / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    os.mknod(tree / "dev" / "sda", stat.S_IFBLK | 0o660, os.makedev(8, 0))
+    os.mkfifo(tree / "dev" / "initctl")
+    (tree / "srv").mkdir(mode=0o2775)
+    os.chown(tree / "srv", 100_000, 70_000)
+    os.setxattr(tree / "srv", "user.note", b"value")
+    (tree / "mtab").symlink_to("/proc/mounts")
+    (tree / "up").symlink_to("../../outside")
+    with (tree / "sparse").open("wb") as file:
+        file.truncate(3 << 20)
+        file.write(b"begin")
+    (tree / "näme \n\udcff").write_text("odd")
+    os.utime(tree / "bin" / "su", ns=(0, 1_234_567_890_123_456_789))
+    subprocess.run(["setfacl", "--modify", ACL, str(tree / "srv")], check=True)
+    subprocess.run(["setfacl", "--default", "--modify", ACL, str(tree / "srv")], check=True)
+    return tree
+
+
+def a_nasty_tree(at: Path) -> Path:
+    """The same, and what no sane system has and a tree may hold all the same."""
+    tree = a_root_file_system(at)
+    odd = tree / "odd"
+    odd.mkdir(mode=0o1777)
+    for name in ("-rf", "a b", "back\\slash", 'quo"te', "tab\t", "n" * 254, "\x01\x7f", ".hidden", "=", "*"):
+        (odd / name).write_text(name)
+    os.mkfifo(odd / "pipe", 0o600)
+    os.mknod(odd / "large", stat.S_IFCHR | 0o600, os.makedev(4095, 1_048_575))
+    (odd / "dangling").symlink_to("x" * 200)
+    os.link(odd / "dangling", odd / "dangling too", follow_symlinks=False)
+    os.chown(odd / "dangling", 4_000_000_000, 4_000_000_001, follow_symlinks=False)
+    (odd / "deep" / "er" / "and" / "deeper").mkdir(parents=True)
+    (odd / "suid").write_bytes(b"#!")
+    os.chown(odd / "suid", 65_536, 65_537)
+    (odd / "suid").chmod(0o6711)
+    os.setxattr(odd / "suid", "security.capability", CAPABILITY)
+    os.setxattr(odd / "suid", "user.empty", b"")
+    os.setxattr(odd / "suid", "user.large", bytes(range(256)) * 8)
+    (odd / "nothing").touch(0o000)
+    with (odd / "holes").open("wb") as file:
+        for at_ in (0, 5 << 20, 9 << 20):
+            file.seek(at_)
+            file.write(b"island")
+        file.truncate(12 << 20)
+    for nanosecond, name in enumerate(("-rf", "a b", "suid", "pipe", "deep"), 1):
+        os.utime(odd / name, ns=(0, 946_684_800_000_000_000 + nanosecond))
+    os.utime(odd / "dangling", ns=(0, 1_999_999_999_999_999_999), follow_symlinks=False)
+    os.utime(odd / "nothing", ns=(0, 0))
+    os.utime(odd, ns=(0, 1_234_567_890_000_000_007))
+    return tree
 
 
 def a_deep_folder(at: Path, depth: int) -> None:

@@ -7,7 +7,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from boardgrid.adapters.netboot.pxelinux import checked_site
+from boardgrid.adapters.netboot import grub
+from boardgrid.adapters.netboot.checks import checked_site
 from boardgrid.messages import _
 from boardgrid.model.board import DhcpMode, Site
 from boardgrid.model.errors import Code, Fault, Invalid
@@ -70,9 +71,12 @@ class DnsmasqServer:
                 # "static": only addresses of host files are given, so nothing is given to whom nobody knows.
                 dhcp = (f"--dhcp-range={network.network_address},static,{network.netmask},1h", "--dhcp-authoritative")
             case DhcpMode.PROXY:
-                services = (
-                    f"--pxe-service={system},BoardGrid,pxelinux" for system in ("x86PC", "ARM32_EFI", "21", "22")
-                )
+                # dnsmasq takes the number of a client's kind for its name.
+                files = {
+                    **dict.fromkeys(("x86PC", "ARM32_EFI", "21", "22"), "pxelinux"),
+                    **{str(number): grub.LOADERS[arch] for arch, number in grub.CLIENTS.items()},
+                }
+                services = (f"--pxe-service={client},BoardGrid,{file}" for client, file in files.items())
                 dhcp = (f"--dhcp-range={network.network_address},proxy,{network.netmask}", *services)
         return (
             "dnsmasq",
@@ -92,6 +96,8 @@ class DnsmasqServer:
             "--dhcp-ignore=tag:!known",
             # A board that reads pxelinux files by itself takes only the server's address from this.
             f"--dhcp-boot=pxelinux.0,,{server.ip}",
+            *(f"--dhcp-match=set:{arch},option:client-arch,{number}" for arch, number in grub.CLIENTS.items()),
+            *(f"--dhcp-boot=tag:{arch},{file},,{server.ip}" for arch, file in grub.LOADERS.items()),
             f"--domain={self.site.name}.{self.site.domain}",
             f"--dhcp-hostsdir={self.hosts}",
             f"--dhcp-optsdir={self.opts}",

@@ -6,24 +6,18 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import structlog
 
+from boardgrid.adapters.netboot.checks import checked_board, checked_fdt
+from boardgrid.adapters.netboot.entry import HOLDING, UNKNOWN, Entry, Method, holding_cmdline, told_deployment
+from boardgrid.adapters.netboot.grub import GRUB
 from boardgrid.adapters.netboot.hosts import DhcpHosts, Host, write
-from boardgrid.adapters.netboot.pxelinux import (
-    HOLDING,
-    UNKNOWN,
-    Entry,
-    checked_board,
-    checked_fdt,
-    file_name,
-    holding_cmdline,
-    told_deployment,
-)
+from boardgrid.adapters.netboot.pxelinux import PXELINUX
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot, Site
@@ -31,6 +25,8 @@ from boardgrid.model.errors import Blame, Code, Fault, Invalid
 from boardgrid.ports import BootEntry, BootFiles, BootSeen, Shell
 
 log = structlog.get_logger()
+
+METHODS: Mapping[Boot, Method] = {Boot.PXELINUX: PXELINUX, Boot.GRUB: GRUB}  # a flashed board asks for no boot files
 
 _COPIES = ".copies"  # closed to dnsmasq: files that could not be linked from where they lie
 
@@ -44,6 +40,11 @@ class NetbootFiles:
         10.20.0.11/pxelinux.cfg/default                 the holding entry
         10.20.0.11/holding/, 10.20.0.11/<deployment>/   vmlinuz, initrd, dtbs/
 
+    or, for a board with another boot method::
+
+        10.20.0.12/grub/grub.cfg                        what the board boots now
+        10.20.0.12/grubnetaa64.efi                      what its firmware fetches first
+
     A flashed board asks for none of this: it has a DHCP host file alone. Changes are made one after another, for no two
     boards may have one address, and copies that no board has are dropped.
     """
@@ -52,19 +53,19 @@ class NetbootFiles:
     site: Site
     tftp: Path
     hosts: DhcpHosts
-    holding: Path | None = None  # a folder with <arch>/vmlinuz, <arch>/initrd and <arch>/dtbs/
+    holding: Path | None = None  # a folder with <arch>/vmlinuz, <arch>/initrd, <arch>/dtbs/, <arch>/grubnet*.efi
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def offer(self, board: Board, entry: BootEntry) -> None:
         label = str(entry.deployment)
-        lines = Entry(board.name, label, entry.cmdline, entry.files.initrd is not None, entry.fdt)
-        await self._put(board, lines, entry.files, is_default=False)
+        told = Entry(board.name, label, entry.cmdline, entry.files.initrd is not None, entry.fdt)
+        await self._put(board, METHODS[board.boot], told, entry.files, is_holding=False)
         log.info("netboot.offered", board=board.name, deployment=label)
 
     async def hold(self, board: Board, type_: BoardType) -> None:
-        files = await whole(self._holding_files, type_) if board.boot is Boot.PXELINUX else None
-        if files:
-            await self._put(board, self._holding_entry(board, type_), files, is_default=True)
+        if method := METHODS.get(board.boot):
+            files = await whole(self._holding_files, type_, method)
+            await self._put(board, method, self._holding_entry(board, type_), files, is_holding=True)
         else:
             with _told_as_fault(board.name):
                 async with self._turn:
@@ -82,30 +83,36 @@ class NetbootFiles:
         with _told_as_fault(board.name):
             return await whole(self._look, board, type_)
 
-    async def _put(self, board: Board, lines: Entry, files: BootFiles, *, is_default: bool) -> None:
-        text = lines.text()  # refused before anything is written
+    async def _put(self, board: Board, method: Method, entry: Entry, files: BootFiles, *, is_holding: bool) -> None:
+        text = method.text(entry)  # refused before anything is written
         with _told_as_fault(board.name):
             async with self._turn:
                 await whole(self._introduce, board)
-                if board.boot is not Boot.PXELINUX:
-                    return
-                folder = self._folder(board) / lines.label
+                for loader in await whole(self._loaders, method):
+                    await self._bring(loader, self._folder(board) / loader.name)
+                folder = self._folder(board) / entry.label
                 await self._bring(files.kernel, folder / "vmlinuz")
                 if files.initrd:
                     await self._bring(files.initrd, folder / "initrd")
-                if lines.fdt:
-                    device_tree = await whole(_device_tree, files, lines.fdt)
-                    await self._bring(device_tree, folder / "dtbs" / lines.fdt)
+                if entry.fdt:
+                    device_tree = await whole(_device_tree, files, entry.fdt)
+                    await self._bring(device_tree, folder / "dtbs" / entry.fdt)
                 # The files are there before the entry that names them; what nothing names any more goes after it.
-                await whole(self._enter, board, lines.label, text, is_default=is_default)
+                await whole(self._enter, board, method, entry.label, text, is_holding=is_holding)
 
-    def _enter(self, board: Board, label: str, text: str, *, is_default: bool) -> None:
-        config = self._folder(board) / "pxelinux.cfg"
-        if is_default:
-            write(config / "default", text)
-        write(config / file_name(board.mac), text)
-        self._drop_others(board, {label, HOLDING}, {file_name(board.mac), "default"})
+    def _enter(self, board: Board, method: Method, label: str, text: str, *, is_holding: bool) -> None:
+        folder = self._folder(board)
+        if is_holding and method.default:
+            write(folder / method.folder / method.default, text)
+        write(folder / method.folder / method.file_name(board.mac), text)
+        _drop_others(folder, {method.folder, label, HOLDING, *method.loaders.values()})
+        _drop_others(folder / method.folder, {method.file_name(board.mac), method.default})
         self._drop_copies()
+
+    def _loaders(self, method: Method) -> list[Path]:
+        """All that there are: firmware asks for its own, whatever architecture the board was declared with."""
+        paths = [self.holding / arch / name for arch, name in method.loaders.items()] if self.holding else []
+        return [path for path in paths if path.is_file()]
 
     def _drop(self, board: Board) -> None:
         known = self.hosts.of(board.name)
@@ -120,24 +127,25 @@ class NetbootFiles:
         if host is None:
             return None
         is_current = (host.mac, host.address) == (board.mac, board.address)
-        told = self._told(board.name, host)
-        if told is None and board.boot is Boot.PXELINUX:
-            is_current = is_current and self._holds_as(board, type_)
+        method = METHODS.get(board.boot)
+        told = self._told(board.name, host, method)
+        if told is None and method:
+            is_current = is_current and self._holds_as(board, type_, method)
         return BootSeen(is_current, told)
 
     def _holding_entry(self, board: Board, type_: BoardType) -> Entry:
         cmdline = holding_cmdline(checked_board(board, self.site), type_, self.site)
         return Entry(board.name, HOLDING, cmdline, has_initrd=True, fdt=type_.fdt)
 
-    def _holds_as(self, board: Board, type_: BoardType) -> bool:
+    def _holds_as(self, board: Board, type_: BoardType, method: Method) -> bool:
         """Whether its holding entry is what it would be now: the board's type may have been mended since."""
         try:
-            wanted = self._holding_entry(board, type_).text()
-            return (self._folder(board) / "pxelinux.cfg" / file_name(board.mac)).read_text("ascii") == wanted
+            wanted = method.text(self._holding_entry(board, type_))
+            return (self._folder(board) / method.folder / method.file_name(board.mac)).read_text("ascii") == wanted
         except (Invalid, FileNotFoundError):  # whoever writes it is told why it cannot be; or it was flashed before
             return False
 
-    def _holding_files(self, type_: BoardType) -> BootFiles:
+    def _holding_files(self, type_: BoardType, method: Method) -> BootFiles:
         folder = self.holding / type_.arch if self.holding and type_.arch.isalnum() else None
         if folder is None or not (folder / "vmlinuz").is_file() or not (folder / "initrd").is_file():
             raise Fault(
@@ -156,6 +164,15 @@ class NetbootFiles:
                 fdt=type_.fdt,
                 type=type_.name,
             )
+        if method.loaders and not (folder / method.loaders.get(type_.arch, "?")).is_file():
+            raise Fault(
+                Code.NETBOOT_FAILED,
+                _("beside the holding kernel for {arch} lies no GRUB, with which boards of type {type} boot"),
+                hint=_("there is one for {known}; make it: python -m boardgrid.bootware --arch {arch} holding ..."),
+                arch=type_.arch,
+                type=type_.name,
+                known=", ".join(sorted(method.loaders)),
+            )
         return BootFiles(folder / "vmlinuz", folder / "initrd", folder / "dtbs")
 
     def _introduce(self, board: Board) -> None:
@@ -164,7 +181,7 @@ class NetbootFiles:
         self.hosts.put(board)
         if before and before.address != board.address:
             self._clear(self.tftp / str(before.address))
-        if board.boot is not Boot.PXELINUX:
+        if board.boot not in METHODS:
             self._clear(self._folder(board))
 
     def _folder(self, board: Board) -> Path:
@@ -193,15 +210,6 @@ class NetbootFiles:
         copies.mkdir(mode=0o700, parents=True, exist_ok=True)
         return copies / f"{found.st_dev}-{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
 
-    def _drop_others(self, board: Board, labels: set[str], configs: set[str]) -> None:
-        folder = self._folder(board)
-        for path in folder.iterdir():
-            if path.name not in labels | {"pxelinux.cfg"}:
-                _remove(path)
-        for path in (folder / "pxelinux.cfg").iterdir():
-            if path.name not in configs:
-                _remove(path)
-
     def _clear(self, folder: Path) -> None:
         # The folder itself stays: to an address without one, dnsmasq would show all others (see DnsmasqServer).
         for path in folder.iterdir() if folder.is_dir() else ():
@@ -215,12 +223,14 @@ class NetbootFiles:
                 if not path.name.startswith(".") and path.stat().st_nlink == 1:
                     path.unlink()
 
-    def _told(self, board: str, host: Host) -> UUID | None:
+    def _told(self, board: str, host: Host, method: Method | None) -> UUID | None:
         folder = self.tftp / str(host.address)
         if not folder.is_dir() or not any(folder.iterdir()):
             return None  # a flashed board
+        if method is None:
+            return UNKNOWN  # it was none before
         try:
-            text = (folder / "pxelinux.cfg" / file_name(host.mac)).read_text("ascii")
+            text = (folder / method.folder / method.file_name(host.mac)).read_text("ascii")
         except (FileNotFoundError, UnicodeDecodeError):
             return UNKNOWN
         told = told_deployment(text, board)
@@ -269,6 +279,12 @@ def _link(source: Path, to: Path) -> bool:
         raise
     beside.rename(to)
     return True
+
+
+def _drop_others(folder: Path, names: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.name not in names:
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

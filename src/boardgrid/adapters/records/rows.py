@@ -12,6 +12,7 @@ from boardgrid.adapters.records.prepared import Known, Prepared, Row, Values
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
 from boardgrid.model.deployment import Deployment, Event
+from boardgrid.model.errand import Errand
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
@@ -19,13 +20,14 @@ from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Project, UserGroup
+from boardgrid.model.question import Question
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
-from boardgrid.ports import Activity, Entry, Health, OrderRecord, SiteState
+from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, SiteState
 
 T = TypeVar("T")
 
@@ -170,6 +172,8 @@ SITES: Shelf[SiteState] = Shelf(schema.sites, "name", _pack_site, _unpack_site, 
 BOARD_TYPES = _same(schema.board_types, BoardType, "name")
 BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_standing, "board.name")
 IMAGES = _same(schema.images, Image, "id")
+ERRANDS = _same(schema.errands, Errand, "id")
+DOINGS = _same(schema.doings, Doing, "thing")
 ROOTS = _same(schema.roots, Root, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
@@ -180,6 +184,7 @@ CONTACTS = _same(schema.contacts, Contact, "user")
 WEBHOOKS = _same(schema.webhooks, Webhook, "id")
 POSTINGS = _same(schema.postings, Posting, "id")
 FEEDS = _same(schema.feeds, Feed, "id")
+QUESTIONS = _same(schema.questions, Question, "id")
 
 SHELVES: dict[type[Any], Shelf[Any]] = {
     User: USERS,
@@ -197,6 +202,8 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     BoardType: BOARD_TYPES,
     Standing: BOARDS,
     Image: IMAGES,
+    Errand: ERRANDS,
+    Doing: DOINGS,
     Root: ROOTS,
     Reservation: RESERVATIONS,
     Deployment: DEPLOYMENTS,
@@ -207,4 +214,5 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Webhook: WEBHOOKS,
     Posting: POSTINGS,
     Feed: FEEDS,
+    Question: QUESTIONS,
 }

@@ -31,10 +31,13 @@ from boardgrid.adapters.records.columns import Moment, Told, Worded
 from boardgrid.model.audit import Facts
 from boardgrid.model.board import Act, Boot, DhcpMode, DriverSpec, Property
 from boardgrid.model.deployment import DeploymentState, Outcome, Phase
+from boardgrid.model.difference import Difference
+from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code
-from boardgrid.model.image import ImageState, Making, Manifest, Source
+from boardgrid.model.image import ImageState, Making, Manifest, Source, Visibility
 from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part, Place
+from boardgrid.model.question import Asked
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Block, Group, Kind, ReservationState
 from boardgrid.model.root import RootState
@@ -299,6 +302,7 @@ board_types = Table(
     Column("fdt", Text, nullable=False),
     Column("boot_s", Float, nullable=False),
     Column("properties", Told(Mapping[str, Property]), nullable=False, server_default="{}"),
+    Column("network", Text, nullable=False, server_default=""),
 )
 
 images = Table(
@@ -314,11 +318,46 @@ images = Table(
     Column("source", Told(Source)),
     Column("manifest", Told(Manifest)),
     Column("parent", Uuid, ForeignKey("images.id")),
-    Column("shared", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     Column("making", Told(Making), nullable=False, server_default="{}"),
+    Column("visibility", Worded(Visibility), nullable=False, server_default="private"),
+    Column("project", Uuid),
+    Column("aliases", Told(tuple[str, ...]), nullable=False, server_default="[]"),
+    Column("labels", Told(Mapping[str, str]), nullable=False, server_default="{}"),
+    Column("types", Told(tuple[str, ...]), nullable=False, server_default="[]"),
+    Column("removed_at", Moment),
+    Column("verified_at", Moment),
+    Column("damage", Text, nullable=False, server_default=""),
     UniqueConstraint("name", "version"),
     Index("ix_images_site_state", "site", "state"),
+)
+
+errands = Table(
+    "errands",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Worded(ErrandKind), nullable=False),
+    Column("image", Uuid, ForeignKey("images.id"), nullable=False),
+    Column("site", Text, ForeignKey("sites.name"), nullable=False),
+    Column("owner", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("state", Worded(ErrandState), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("ended_at", Moment),
+    Index("ix_errands_site_state", "site", "state"),
+)
+
+# Of images and errands; of none that is over.
+doings = Table(
+    "doings",
+    metadata,
+    Column("thing", Uuid, primary_key=True),
+    Column("phase", Text, nullable=False),
+    Column("done_bytes", BigInteger, nullable=False),
+    Column("total_bytes", BigInteger, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 roots = Table(
@@ -449,6 +488,21 @@ boards = Table(
     Column("tags", Told(frozenset[str]), nullable=False, server_default="[]"),
     UniqueConstraint("site", "address"),
     UniqueConstraint("site", "nfs_path"),
+)
+
+# Asked, answered, and forgotten within minutes.
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("site", Text, ForeignKey("sites.name"), nullable=False, index=True),
+    Column("asker", Uuid, ForeignKey("users.id"), nullable=False, index=True),
+    Column("asked", Told(Asked), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("answer", Told(Difference)),
+    Column("code", Worded(Code)),
+    Column("reason", Text, nullable=False),
+    Column("hint", Text, nullable=False),
 )
 
 orders = Table(

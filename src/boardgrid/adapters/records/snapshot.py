@@ -15,6 +15,7 @@ from boardgrid.adapters.records.rows import Shelf
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.deployment import Deployment, DeploymentState
+from boardgrid.model.errand import Errand, ErrandState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image, ImageState
@@ -23,11 +24,12 @@ from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Project, UserGroup
+from boardgrid.model.question import Question
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
-from boardgrid.ports import Activity, Entry, Health, OrderRecord, Revisions, SiteState
+from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, Revisions, SiteState
 
 T = TypeVar("T")
 
@@ -187,6 +189,23 @@ class SqlSnapshot:
     ) -> list[Image]:
         return self._all(rows.IMAGES, "name", "version", equal={"name": name, "site": site}, among={"state": states})
 
+    def errand(self, errand_id: UUID) -> Errand | None:
+        return self._one(rows.ERRANDS, errand_id)
+
+    def errands(
+        self,
+        *,
+        owner: UUID | None = None,
+        image: UUID | None = None,
+        site: str | None = None,
+        states: Collection[ErrandState] | None = None,
+    ) -> list[Errand]:
+        equal = {"owner": owner, "image": image, "site": site}
+        return self._all(rows.ERRANDS, "asked_at", "id", equal=equal, among={"state": states})
+
+    def doing(self, thing: UUID) -> Doing | None:
+        return self._one(rows.DOINGS, thing)
+
     def root(self, root_id: UUID) -> Root | None:
         return self._one(rows.ROOTS, root_id)
 
@@ -201,6 +220,12 @@ class SqlSnapshot:
     ) -> list[Root]:
         equal = {"name": name, "owner": owner, "site": site, "image": image}
         return self._all(rows.ROOTS, "name", "id", equal=equal, among={"state": states})
+
+    def question(self, question_id: UUID) -> Question | None:
+        return self._one(rows.QUESTIONS, question_id)
+
+    def questions(self, *, site: str | None = None, asker: UUID | None = None) -> list[Question]:
+        return self._all(rows.QUESTIONS, "at", "id", equal={"site": site, "asker": asker})
 
     # --- reservations and deployments
 

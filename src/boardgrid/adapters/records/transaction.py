@@ -162,9 +162,9 @@ class SqlTransaction(SqlSnapshot):
     def next_maintenance(self) -> int:
         return (self._connection.scalar(select(func.max(schema.maintenances.c.number))) or 0) + 1
 
-    def next_version(self, image: str) -> int:
+    def newest_version(self, image: str) -> int:
         of_this_name = schema.images.c.name == image
-        return (self._connection.scalar(select(func.max(schema.images.c.version)).where(of_this_name)) or 0) + 1
+        return self._connection.scalar(select(func.max(schema.images.c.version)).where(of_this_name)) or 0
 
     def add_event(self, entry: Entry) -> None:
         self._waiting.append((_EVENT, rows.pack_entry(entry)))

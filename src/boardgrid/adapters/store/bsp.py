@@ -38,7 +38,7 @@ def spare_bytes(bsp: Folder) -> int:
     return 3 * int(used.stdout.split()[0]) + (64 << 20)
 
 
-def apply_binaries(bsp: Folder, tree: TreePath, draft: Path, disk: Disk) -> None:
+def apply_binaries(bsp: Folder, tree: TreePath, disk: Disk) -> None:
     """
     Raises:
         Invalid: ARCHIVE_REFUSED, the folder is no BSP, or its script failed: with its last lines.
@@ -52,6 +52,7 @@ def apply_binaries(bsp: Folder, tree: TreePath, draft: Path, disk: Disk) -> None
             script=_SCRIPT,
             folder=bsp.name,
         )
+    draft = disk.folder
     layer = Workroom(draft / "bsp-layer.ext4", draft / "bsp-layer")
     layer.build(_LAYER_BYTES, _LAYER_INODES, disk)
     for name in ("upper", "work", "upper/rootfs"):

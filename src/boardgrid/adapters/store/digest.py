@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import stat
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -21,10 +22,14 @@ from boardgrid.model.errors import Code, Invalid
 FORMAT = b"boardgrid-tree-1"
 
 _CHUNK = 1 << 20
+_AHEAD, _AHEAD_BYTES = 128, 1 << 20  # files, and of each, that are fetched before their turn
+
+# What is told of an entry; of a regular file all but its content, and the file itself, open.
+_Record = tuple[tuple[bytes, ...], int | None]
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RECOVERED = b"lost+found"  # a file system's own, for what it recovers; of a tree only when something is in it
 # A descriptor is open for each folder on the way down.
-_ANY = Limits(1 << 62, entries=1 << 62, depth=400, names_bytes=1 << 62)
+ANY = Limits(1 << 62, entries=1 << 62, depth=400, name_bytes=255, names_bytes=1 << 62)
 _KINDS = {
     stat.S_IFREG: b"f",
     stat.S_IFDIR: b"d",
@@ -43,15 +48,18 @@ class Summary:
     size_bytes: int  # of regular files; one with several names counts once
 
 
-def summary(tree: TreePath, limits: Limits = _ANY) -> Summary:
+def summary(tree: TreePath, limits: Limits = ANY, tally: Tally | None = None) -> Summary:
     """
     Read a tree that nobody changes meanwhile. No link is followed and no device opened.
+
+    Args:
+        tally: what was seen so far is counted there.
 
     Raises:
         Invalid: it is over the limits, by the name of what lies beyond.
     """
     listing = hashlib.sha256(_field(FORMAT))
-    with _walked(tree, limits) as walk:
+    with _walked(tree, tally or Tally(limits)) as walk:
         for record in walk.records():
             listing.update(b"".join(map(_field, record)))
     return Summary(f"sha256:{listing.hexdigest()}", walk.tally.entries, walk.tally.size_bytes)
@@ -59,7 +67,7 @@ def summary(tree: TreePath, limits: Limits = _ANY) -> Summary:
 
 def first_difference(one: TreePath, other: TreePath) -> bytes | None:
     """The path of the first entry that only one of them has, or that is not the same in both."""
-    with _walked(one, _ANY) as here, _walked(other, _ANY) as there:
+    with _walked(one, Tally(ANY)) as here, _walked(other, Tally(ANY)) as there:
         for mine, yours in itertools.zip_longest(map(tuple, here.records()), map(tuple, there.records())):
             if mine != yours:
                 return min(record[0] for record in (mine, yours) if record)
@@ -72,10 +80,10 @@ def _field(content: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def _walked(tree: TreePath, limits: Limits) -> Iterator["_Walk"]:
+def _walked(tree: TreePath, tally: Tally) -> Iterator["_Walk"]:
     top = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield _Walk(top, Tally(limits))
+        yield _Walk(top, tally)
     finally:
         os.close(top)
 
@@ -88,10 +96,25 @@ class _Walk:
         self._first: dict[tuple[int, int], bytes] = {}  # the first path of files with several
 
     def records(self) -> Iterator[Iterable[bytes]]:
+        # Walked ahead of what is read: the kernel fetches and unpacks the next files while this one's digest is made.
+        ahead: deque[_Record] = deque()
+        try:
+            for record in self._walked():
+                ahead.append(record)
+                if len(ahead) > _AHEAD:
+                    yield _whole(ahead.popleft())
+            while ahead:
+                yield _whole(ahead.popleft())
+        finally:
+            for _fields, file in ahead:
+                if file is not None:
+                    os.close(file)
+
+    def _walked(self) -> "Iterator[_Record]":
         yield self._record(self._top, b".", b"", os.fstat(self._top))
         yield from self._below(self._top, b"")
 
-    def _below(self, folder: int, path: bytes) -> Iterator[Iterable[bytes]]:
+    def _below(self, folder: int, path: bytes) -> "Iterator[_Record]":
         turns: list[tuple[bytes, bytes]] = []
         for name in map(os.fsencode, os.listdir(folder)):
             if name == _RECOVERED and _is_empty(folder, name):
@@ -110,7 +133,7 @@ class _Walk:
             finally:
                 os.close(below)
 
-    def _record(self, folder: int, name: bytes, path: bytes, seen: os.stat_result) -> Iterable[bytes]:
+    def _record(self, folder: int, name: bytes, path: bytes, seen: os.stat_result) -> "_Record":
         if path.count(b"/") >= self.tally.limits.depth:
             raise Invalid(
                 Code.ARCHIVE_REFUSED,
@@ -118,17 +141,25 @@ class _Walk:
                 path=shown(path),
                 depth=self.tally.limits.depth,
             )
+        if len(name) > self.tally.limits.name_bytes:
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("the name of {path} is longer than {most} bytes"),
+                path=shown(path),
+                most=self.tally.limits.name_bytes,
+            )
         kind = _KINDS[stat.S_IFMT(seen.st_mode)]
         if kind != b"d" and seen.st_nlink > 1:
             first = self._first.setdefault((seen.st_dev, seen.st_ino), path)
             if first != path:
                 self.tally.count(path, 0)
-                return (path, b"h", first)
+                return (path, b"h", first), None
         self.tally.count(path, seen.st_size if kind == b"f" else 0)
-        size = device = target = content = b""
+        size = device = target = b""
+        file = None
         match kind:
             case b"f":
-                size, content = b"%d" % seen.st_size, _sha256(folder, name)
+                size = b"%d" % seen.st_size
             case b"l":
                 target = os.readlink(name, dir_fd=folder)
             case b"c" | b"b":
@@ -136,7 +167,10 @@ class _Walk:
             case _:
                 pass
         attributes = list(_attributes(folder, name))
-        return (
+        if kind == b"f":
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            os.posix_fadvise(file, 0, _AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
+        fields = (
             path,
             kind,
             b"%o" % stat.S_IMODE(seen.st_mode),
@@ -148,8 +182,8 @@ class _Walk:
             device,
             b"%d" % (len(attributes) // 2),
             *attributes,
-            content,
         )
+        return (fields if kind == b"f" else (*fields, b"")), file
 
 
 def _is_empty(folder: int, name: bytes) -> bool:
@@ -172,12 +206,16 @@ def _attributes(folder: int, name: bytes) -> Iterator[bytes]:
             yield os.getxattr(path, attribute, follow_symlinks=False)
 
 
-def _sha256(folder: int, name: bytes) -> bytes:
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+def _whole(record: "_Record") -> Iterable[bytes]:
+    fields, file = record
+    return fields if file is None else (*fields, _sha256(file))
+
+
+def _sha256(file: int) -> bytes:
     digest = hashlib.sha256()
     try:
-        while chunk := os.read(fd, _CHUNK):
+        while chunk := os.read(file, _CHUNK):
             digest.update(chunk)
     finally:
-        os.close(fd)
+        os.close(file)
     return digest.hexdigest().encode()

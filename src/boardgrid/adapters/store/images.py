@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
-import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,32 +12,35 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import manifests
+from boardgrid.adapters.store import differing, manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
-from boardgrid.adapters.store.complaint import heard
+from boardgrid.adapters.store.exported import FORMAT
+from boardgrid.adapters.store.progress import diary_of, followed, size_of
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.difference import Difference
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.image import (
     AS_USUAL,
     BlobSource,
+    CheckpointSource,
     Kernel,
     Making,
     Manifest,
+    NfsBoot,
     PathSource,
     RootSource,
     Source,
     UrlSource,
 )
-from boardgrid.ports import Blobs, BootFiles, Downloads
+from boardgrid.ports import Blobs, BootFiles, Downloads, Room, Tell, untold
 
 log = structlog.get_logger()
 
-_ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
-_PRIVATE = ("--propagation", "private")
-_MEMORY_BYTES = 4 << 30  # of each program that makes an image
+_AT_LEISURE = ("nice", "-n", "19", "ionice", "-c", "idle")
 
 
 class StoredImages:
@@ -48,10 +49,11 @@ class StoredImages:
 
     Args:
         import_dirs: absolute folders of this machine that images may be imported from by path.
-        disk_reader: the folder with the machine that reads disk images; without it they are refused.
         image_limit_bytes: the most that the files of one image may take, unpacked.
         reserved_share: of the disk, which imports leave to the roots that run.
         make_s: after this long an import is ended.
+        boot_parts: a folder with ``<arch>/base.cpio``, of which initramfs are made, and with the machine that reads
+            disk images; None: no initramfs are made, and disk images are refused.
     """
 
     def __init__(
@@ -62,34 +64,46 @@ class StoredImages:
         downloads: Downloads,
         *,
         import_dirs: Sequence[Path] = (),
-        disk_reader: Path | None = None,
         image_limit_bytes: int = 32 << 30,
         reserved_share: float = 0.1,
         make_s: float = 3600.0,
+        boot_parts: Path | None = None,
     ) -> None:
         self._store, self._places, self._roots = store, store.places, roots
         self._blobs, self._downloads = blobs, downloads
         self._import_dirs = [str(folder) for folder in import_dirs]
-        self._reader = disk_reader
         self._limit_bytes, self._share, self._make_s = image_limit_bytes, reserved_share, make_s
+        self._parts = boot_parts
         self._sweep = Sweep(store.places, "images")
         self._known: dict[UUID, Manifest] = {}  # manifests never change
 
     # --- made
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL) -> Manifest:
+    async def has_room(self) -> bool:
+        room = await self._store.room()
+        return room.free_bytes > self._reserved(room)
+
+    async def build(
+        self,
+        image: UUID,
+        source: Source,
+        making: Making = AS_USUAL,
+        tell: Tell = untold,
+        *,
+        drivers: Collection[str] = (),
+    ) -> Manifest:
         async with self._store.busy(image):
             if manifest := await asyncio.to_thread(self._manifest, image):
                 return manifest
             await self._sweep.once()
             draft = self._places.image_draft(image)
-            lent = self._roots.lent(source.root) if isinstance(source, RootSource) else contextlib.nullcontext()
             try:
-                async with lent:
-                    await whole(_prepare, draft)
-                    order = await self._order(image, source, making, draft)
+                await whole(_prepare, draft)
+                async with self._lent(source, draft) as lent:
+                    order = {**await self._order(image, source, making, draft, tell), **lent}
+                    order["drivers"] = sorted(drivers)
                     log.info("image.begun", image=str(image), source=source.kind)
-                    await self._run(order)
+                    await self._run("making", order, tell)
             finally:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
             made = await asyncio.to_thread(self._manifest, image)
@@ -98,39 +112,60 @@ class StoredImages:
             log.info("image.made", image=str(image), files=made.files, stored_bytes=made.stored_bytes)
             return made
 
-    async def _order(self, image: UUID, source: Source, making: Making, draft: Path) -> dict[str, Any]:
+    def _reserved(self, room: Room) -> int:
+        return int(room.total_bytes * self._share)
+
+    @contextlib.asynccontextmanager
+    async def _lent(self, source: Source, draft: Path) -> AsyncIterator[dict[str, Any]]:
+        """Inside the block the root that it is made of, if any, is there as the order tells."""
+        match source:
+            case RootSource():
+                async with self._roots.lent(source.root):
+                    yield {"root": str(self._places.root(source.root).tree)}
+            case CheckpointSource():
+                async with self._roots.copied(source.root, draft / "upper.ext4", await self._reserved_bytes()) as copy:
+                    yield {"copy": {"upper": str(copy.upper), "below": str(copy.below), "options": list(copy.options)}}
+            case _:
+                yield {}
+
+    async def _order(self, image: UUID, source: Source, making: Making, draft: Path, tell: Tell) -> dict[str, Any]:
         room = await self._store.room()
-        reserved = int(room.total_bytes * self._share)
+        reserved = self._reserved(room)
         order: dict[str, Any] = {
             "store": str(self._places.folder),
             "draft": str(draft),
             "place": str(self._places.image(image).folder),
             "making": asdict(making),
             "import_dirs": self._import_dirs,
-            "disk_reader": str(self._reader or ""),
             "limits": {"size_bytes": self._limit_bytes},
-            "reserved_bytes": reserved + await self._owed_bytes(room.free_bytes),
+            "boot_parts": str(self._parts) if self._parts else None,
+            "reserved_bytes": await self._reserved_bytes(),
         }
         match source:
             case PathSource():
                 return {**order, "path": source.path}
-            case RootSource():
-                return {**order, "root": str(self._places.root(source.root).tree)}
+            case RootSource() | CheckpointSource():
+                without = {*making.without, *await self._roots.left_out(source.root)}
+                order["making"]["without"] = sorted(without)
+                return order
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)
                 archive = draft / "archive"
-                await self._blobs.fetch(source, archive)
+                async with followed(size_of(archive, "receiving", source.size_bytes), tell):
+                    await self._blobs.fetch(source, archive)
                 return {**order, "archive": str(archive), "name": _("the uploaded file")}
             case UrlSource():
                 archive = draft / "archive"
                 at_most = min(self._limit_bytes, max(room.free_bytes - reserved, 0))
-                await self._downloads.fetch(source, archive, at_most)
+                async with followed(size_of(archive, "receiving", 0), tell):
+                    await self._downloads.fetch(source, archive, at_most)
                 return {**order, "archive": str(archive), "name": source.url}
 
-    async def _owed_bytes(self, free_bytes: int) -> int:
-        """What is free by the disk's count and promised to roots by ours."""
+    async def _reserved_bytes(self) -> int:
+        """What imports leave of the disk: a share of it, and what is free by its count and promised by ours."""
+        room = await self._store.room()
         disk = await asyncio.to_thread(os.statvfs, self._places.folder)
-        return max(disk.f_bavail * disk.f_frsize - free_bytes, 0)
+        return self._reserved(room) + max(disk.f_bavail * disk.f_frsize - room.free_bytes, 0)
 
     def _check_size(self, source: BlobSource, available_bytes: int) -> None:
         if source.size_bytes > self._limit_bytes:
@@ -150,20 +185,52 @@ class StoredImages:
                 free=max(available_bytes, 0),
             )
 
-    async def _run(self, order: dict[str, Any]) -> None:
-        program = (
-            "prlimit",
-            f"--as={_MEMORY_BYTES}",
-            "--",
-            sys.executable,
-            "-I",
-            "-m",
-            "boardgrid.adapters.store.making",
-        )
-        said = await self._store.shell.run(
-            *_ALONE, *_PRIVATE, *program, timeout_s=self._make_s, stdin=json.dumps(order).encode()
-        )
-        heard(said)
+    async def _run(self, program: str, order: dict[str, Any], tell: Tell, *, before: Sequence[str] = ()) -> None:
+        """Run one of the store's programs, and tell what it writes down in its draft of how far it is."""
+        async with followed(diary_of(Path(order["draft"]) / "progress"), tell):
+            await self._store.run_alone(program, order, self._make_s, before=before)
+
+    # --- errands
+
+    async def verify(self, image: UUID, errand: UUID, tell: Tell = untold) -> None:
+        await self._there(image)
+        async with self._drafted(errand) as draft:
+            place = self._places.image(image).folder
+            await self._run("verifying", {"place": str(place), "draft": str(draft)}, tell, before=_AT_LEISURE)
+
+    async def export(self, image: UUID, errand: UUID, about: About, tell: Tell = untold) -> None:
+        manifest = await self._found(image)
+        async with self._drafted(errand) as draft:
+            order = {
+                "place": str(self._places.image(image).folder),
+                "draft": str(draft),
+                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(manifest)},
+                "size_bytes": manifest.size_bytes,
+                "stored_bytes": manifest.stored_bytes,
+                "reserved_bytes": await self._reserved_bytes(),
+            }
+            await self._run("packing", order, tell, before=_AT_LEISURE)
+            await self._blobs.send(errand, draft / "export.tar", tell)
+
+    @contextlib.asynccontextmanager
+    async def _drafted(self, errand: UUID) -> AsyncIterator[Path]:
+        """A folder to work in, among those of images that are being made: what a killed agent left goes with theirs."""
+        async with self._store.busy(errand):
+            await self._sweep.once()
+            draft = self._places.image_draft(errand)
+            try:
+                await whole(_prepare, draft)
+                yield draft
+            finally:
+                await whole(shutil.rmtree, draft, ignore_errors=True)
+
+    async def _there(self, image: UUID) -> None:
+        """
+        Raises:
+            NotFound: IMAGE_UNKNOWN; a manifest that cannot be read is no reason.
+        """
+        if not await asyncio.to_thread(self._places.image(image).folder.is_dir):
+            raise NotFound(Code.IMAGE_UNKNOWN, _("image {image} is not in this store"), image=image)
 
     # --- kept
 
@@ -187,6 +254,12 @@ class StoredImages:
             raise NotFound(Code.IMAGE_UNKNOWN, _("image {image} is not in this store"), image=image)
         return manifest
 
+    async def changes(self, image: UUID, since: UUID) -> Difference:
+        for one in (since, image):
+            await self._found(one)
+        was, now = self._places.image(since), self._places.image(image)
+        return await differing.changes(self._store, was, now.tree, [was, now])
+
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
         manifest = await self._found(image)
         if kernel not in manifest.kernels:
@@ -194,8 +267,10 @@ class StoredImages:
                 Code.IMAGE_UNKNOWN, _("image {image} has no kernel {release}"), image=image, release=kernel.release
             )
         folder = self._places.image(image).kernel(manifest.kernels.index(kernel))
+        # A kernel that mounts its root by itself gets no initramfs that knows only disks.
+        has_initrd = kernel.nfs is NfsBoot.FARM or (kernel.initrd and kernel.nfs is not NfsBoot.BUILTIN)
         return BootFiles(
-            folder / KERNEL, folder / INITRD if kernel.initrd else None, folder / DTBS if kernel.dtbs else None
+            folder / KERNEL, folder / INITRD if has_initrd else None, folder / DTBS if kernel.dtbs else None
         )
 
     async def remove(self, image: UUID) -> None:

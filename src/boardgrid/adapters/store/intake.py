@@ -3,13 +3,14 @@
 import os
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 from boardgrid.adapters.store import container
 from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.disk_image import DiskReader
+from boardgrid.adapters.store.exported import Exported
 from boardgrid.adapters.store.formats import HEAD_BYTES, Format, Packer, format_of, packer_of
 from boardgrid.adapters.store.limits import Limits
+from boardgrid.adapters.store.progress import Diary
 from boardgrid.adapters.store.source import Archive, File, Folder, TarStream
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.adapters.store.unpack import unpack
@@ -29,29 +30,31 @@ class Intake:
     What is needed to take in one tree.
 
     Args:
-        draft: a folder for all that is made on the way.
+        disk: its folder is for all that is made on the way.
         spare_bytes: room that the tree's file system has for what is put into it afterwards.
     """
 
-    draft: Path
     limits: Limits
     disk: Disk
+    diary: Diary
     reader: DiskReader
     spare_bytes: int = 0
 
-    def tree_of(self, given: File | Folder) -> TreePath:
+    def tree_of(self, given: File | Folder | Exported) -> TreePath:
         """
         Raises:
             Invalid: ARCHIVE_REFUSED, it is of no format that is known, or broken, or holds what is refused;
                 IMAGE_TOO_LARGE.
             Fault: STORE_FULL.
         """
+        if isinstance(given, Exported):
+            return self._tree_in(given)
         if isinstance(given, Folder):
             if container.is_layout(given):
                 return self._container(given, "oci")
             return self._tree_in(given)
-        (self.draft / "work").mkdir()
-        cage = Cage(self.draft / "opening", self.draft / "work")
+        (self.disk.folder / "work").mkdir()
+        cage = Cage(self.disk.folder / "opening", self.disk.folder / "work")
         cage.build()
         head = os.pread(given.fd, HEAD_BYTES, 0)
         words: tuple[str, ...] = ()
@@ -82,18 +85,20 @@ class Intake:
                 )
 
     def _tree_in(self, stream: TarStream) -> TreePath:
-        return unpack(stream, self.limits, self.disk, self.draft, self.spare_bytes)
+        return unpack(stream, self.limits, self.disk, self.disk.folder, self.diary, spare_bytes=self.spare_bytes)
 
     def _container(self, given: Archive | Folder, kind: str) -> TreePath:
-        return container.unpacked(given, kind, self.limits, self.disk, self.draft)
+        with self.diary.phase("unpacking"):
+            return container.unpacked(given, kind, self.limits, self.disk, self.disk.folder)
 
     def _system_on(self, image: File) -> TreePath:
-        archive = self.reader.read(image, self.limits, self.disk, self.draft)
+        with self.diary.phase("opening"):
+            archive = self.reader.read(image, self.limits, self.disk, self.disk.folder)
         return self._tree_in(archive)
 
     def _unpacked(self, packed: File, packer: Packer, cage: Cage) -> File:
         """A packed disk image, unpacked; its holes stay holes."""
-        file, written = self.draft / "unpacked-image", 0
+        file, written = self.disk.folder / "unpacked-image", 0
         os.lseek(packed.fd, 0, os.SEEK_SET)
         run = cage.run([packer.program, "--decompress", "--stdout"], (), packed.fd)
         with file.open("wb") as out:

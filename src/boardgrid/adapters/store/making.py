@@ -14,57 +14,80 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from boardgrid.adapters.store import bsp, manifests, source
+from boardgrid.adapters.store import bsp, disk_image, manifests, source
+from boardgrid.adapters.store.adaptations import adapt
 from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
-from boardgrid.adapters.store.digest import Summary, first_difference, summary
+from boardgrid.adapters.store.digest import ANY, Summary, first_difference, summary
 from boardgrid.adapters.store.disk_image import DiskReader
+from boardgrid.adapters.store.exported import exported_in
 from boardgrid.adapters.store.inspection import inspected
 from boardgrid.adapters.store.intake import Intake
-from boardgrid.adapters.store.limits import Limits, shown
+from boardgrid.adapters.store.limits import Limits, Tally, shown
+from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.place import ImagePlace
-from boardgrid.adapters.store.scrub import scrub
+from boardgrid.adapters.store.progress import Diary, read_by
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
-from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
+from boardgrid.adapters.store.workroom import Disk, Workroom, let_go_of_others, mount_private, no_room
 from boardgrid.messages import _
+from boardgrid.model.adaptation import Moment
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
-from boardgrid.mounts import mount_points
 
 _NEARLY = 1 << 20
-_LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is scrubbed
+_LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is changed in a root that becomes an image
 
 
 def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` or ``root`` (a mounted tree); ``making`` (the fields of a ``Making``);
-            ``import_dirs``, below which paths must lie; ``disk_reader`` (the folder with its parts, or empty);
-            ``limits``; ``reserved_bytes``, what imports leave of the disk.
+            its ``name``), ``path``, ``root`` (a mounted tree) or ``copy`` (``upper``, the file with what was changed,
+            the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of a ``Making``);
+            ``import_dirs``, below which paths must lie; ``limits``; ``reserved_bytes``, what imports leave of the disk;
+            ``boot_parts``, a folder with what initramfs are made of and with the disk reader (or null), and
+            ``drivers``, the modules that initramfs hold besides. How far it is is told in the draft's file
+            ``progress``.
 
     Raises:
         FarmError: as ``Images.build``.
     """
     draft, place = Path(order["draft"]), ImagePlace(Path(order["place"]))
-    _let_go_of_others(order["store"], order.get("root"))
+    copy = order.get("copy", {})
+    let_go_of_others(order["store"], {order.get("root"), copy.get("below")})
     limits = Limits(**order["limits"])
-    disk = Disk(draft, order["reserved_bytes"])
+    disk, diary = Disk(draft, order["reserved_bytes"]), Diary(draft / "progress")
     os.umask(0o022)
-    is_kept = "root" in order
-    tree = _scrubbed(TreePath(order["root"]), draft, disk) if is_kept else _taken_in(order, limits, disk, draft)
+    stated = ""
+    if copy:
+        tree, moment = _layered(_joined(copy, draft), draft, disk), Moment.CAPTURE
+    elif "root" in order:
+        tree, moment = _layered(TreePath(order["root"]), draft, disk), Moment.CAPTURE
+    else:
+        tree, stated = _taken_in(order, limits, disk, diary)
+        moment = Moment.IMPORT
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
     with _telling_what_is_unfit(), TreeDir(tree) as opened:
-        seen = summary(tree, limits)  # first: the rest may rely on the limits
+        without = tuple(order["making"]["without"])
+        if stated:
+            _check_stated(_read(tree, limits, diary), stated)  # as it came, before anything in it is changed
+        with diary.phase("adapting"):
+            adapted = adapt(opened, moment, without)
+        seen = _read(tree, limits, diary)  # first: the rest may rely on the limits
         found = inspected(opened)
-        copies = BootCopies(opened, disk)
-        for number, kernel in enumerate(found.kernels):
-            copies.copy(kernel, done.kernel(number))
-    _press(tree, done.erofs, disk)
-    _compare(tree, seen, done)
+        parts = order["boot_parts"]
+        judge = Judge(opened, found.arch, Path(parts) if parts else None, order["drivers"])
+        copies, kernels = BootCopies(opened, disk), []
+        for number, one in enumerate(found.kernels):
+            kernel, farms = judge.judged(one)
+            copies.copy(kernel, done.kernel(number), farms)
+            kernels.append(kernel)
+    if not _linked(tree, seen, done, place.folder.parent, diary):
+        _press(tree, done.erofs, disk, diary, seen.size_bytes)
+        _compare(tree, seen, done, diary)
     manifest = Manifest(
         digest=seen.digest,
         checksum=_checksum(done.erofs),
@@ -72,9 +95,13 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         stored_bytes=done.erofs.stat().st_size + copies.stored_bytes,
         files=seen.entries,
         arch=found.arch,
-        kernels=found.kernels,
+        kernels=tuple(kernels),
         modules=found.modules,
         system=found.system,
+        distribution=found.distribution,
+        release=found.release,
+        adapted=adapted,
+        without=without,
     )
     done.manifest.write_text(manifests.written(manifest))
     _write_down(done.folder)
@@ -83,31 +110,28 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, draft: Path) -> TreePath:
-    """The tree that somebody gave."""
-    making = order["making"]
-    reader = DiskReader(Path(order["disk_reader"]) if order["disk_reader"] else None, making["partition"])
+def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, diary: Diary) -> tuple[TreePath, str]:
+    """The tree that somebody gave, and the digest that it should have, where it says so."""
+    making, parts = order["making"], order["boot_parts"]
     board_support = source.folder_below(order["import_dirs"], making["bsp"]) if making["bsp"] else None
-    spare_bytes = bsp.spare_bytes(board_support) if board_support else 0
-    intake = Intake(draft, limits, disk, reader, spare_bytes)
+    intake = Intake(
+        limits,
+        disk,
+        diary,
+        DiskReader(Path(parts) / disk_image.ARCH if parts else None, making["partition"]),
+        spare_bytes=bsp.spare_bytes(board_support) if board_support else 0,
+    )
     if "archive" in order:
-        tree = intake.tree_of(source.stored(Path(order["archive"]), order["name"]))
+        given: source.File | source.Folder = source.stored(Path(order["archive"]), order["name"])
     else:
-        tree = intake.tree_of(source.below(order["import_dirs"], order["path"]))
-    if board_support:
-        bsp.apply_binaries(board_support, tree, draft, disk)
-    return tree
-
-
-def _let_go_of_others(store: str, kept: str | None) -> None:
-    """
-    Unmount, for this program alone, what else is mounted in the store.
-
-    The namespace began as a copy of its caller's: a root that is removed meanwhile would live on in here.
-    """
-    inside = [point for point in mount_points() if point.startswith(f"{store}/") and point != kept]
-    if inside:
-        subprocess.run(["umount", "--lazy", *inside], check=True, stdin=subprocess.DEVNULL)
+        given = source.below(order["import_dirs"], order["path"])
+    exported = exported_in(given.fd, given.name) if isinstance(given, source.File) else None
+    tree = intake.tree_of(exported or given)
+    if board_support is None:
+        return tree, exported.digest if exported else ""
+    with diary.phase("adapting"):
+        bsp.apply_binaries(board_support, tree, disk)
+    return tree, ""
 
 
 @contextlib.contextmanager
@@ -125,8 +149,20 @@ def _telling_what_is_unfit() -> Iterator[None]:
         ) from error
 
 
-def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
-    """A view of a root without what was its deployment's own; what is taken out is taken out of a layer above it."""
+def _joined(copy: dict[str, Any], draft: Path) -> TreePath:
+    """The tree of a root, from its parts."""
+    for name in ("disk", "joined"):
+        (draft / name).mkdir()
+    mount_private("ext4", "loop,nodev,nosuid,noexec,noatime", copy["upper"], str(draft / "disk"))
+    # By paths seen from the draft: commas and colons have a meaning of their own in mount options.
+    layers = f"lowerdir={os.path.relpath(copy['below'], draft)},upperdir=disk/upper,workdir=disk/work"
+    options = ",".join(("nodev,nosuid,noexec", *copy["options"], layers))
+    mount_private("overlay", options, "overlay", str(draft / "joined"), cwd=draft)
+    return TreePath(str(draft / "joined"))
+
+
+def _layered(root: TreePath, draft: Path, disk: Disk) -> TreePath:
+    """A view of a root that can be changed: what was its deployment's own is taken out in a layer above it."""
     view = draft / "view"
     view.mkdir()
     # No tmpfs: before Linux 6.6 that keeps no attributes of users.
@@ -139,13 +175,46 @@ def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
     lower = os.path.relpath(root, draft)
     joined = f"nodev,nosuid,noexec,xino=on,lowerdir={lower},upperdir=layer/upper,workdir=layer/work"
     mount_private("overlay", joined, "overlay", str(view), cwd=draft)
-    tree = TreePath(str(view))
-    with _telling_what_is_unfit(), TreeDir(tree) as opened:
-        scrub(opened)
-    return tree
+    return TreePath(str(view))
 
 
-def _compare(tree: TreePath, seen: Summary, done: ImagePlace) -> None:
+def _read(tree: TreePath, limits: Limits, diary: Diary) -> Summary:
+    tally = Tally(limits)
+    with diary.phase("reading", look=lambda: tally.size_bytes):
+        return summary(tree, limits, tally)
+
+
+def _check_stated(seen: Summary, stated: str) -> None:
+    if seen.digest != stated:
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("this export was changed since: its tree has the digest {found}, and its manifest says {stated}"),
+            hint=_("export or copy it anew"),
+            found=seen.digest,
+            stated=stated,
+        )
+
+
+def _linked(tree: TreePath, seen: Summary, done: ImagePlace, images: Path, diary: Diary) -> bool:
+    """
+    Whether the same content lies in the store already, and its file is now this image's too. It goes when the last of
+    them goes.
+    """
+    for twin in manifests.with_digest(images, seen.digest):
+        try:
+            os.link(twin.erofs, done.erofs)
+        except OSError:
+            continue  # it goes at this very moment, or has as many names as a file may have
+        try:
+            _compare(tree, seen, done, diary)
+        except (Invalid, subprocess.CalledProcessError):
+            done.erofs.unlink()  # it is damaged
+        else:
+            return True
+    return False
+
+
+def _compare(tree: TreePath, seen: Summary, done: ImagePlace, diary: Diary) -> None:
     """
     See that what boards will boot is the very tree that was read.
 
@@ -153,7 +222,10 @@ def _compare(tree: TreePath, seen: Summary, done: ImagePlace) -> None:
         Invalid: it is not, by the name of the first thing that is missing or another: mkfs.erofs says nothing of it.
     """
     mount_private("erofs", "loop,ro,nodev,nosuid,noexec", str(done.erofs), str(done.tree))
-    if summary(done.tree) != seen:
+    tally = Tally(ANY)
+    with diary.phase("comparing", seen.size_bytes, lambda: tally.size_bytes):
+        found = summary(done.tree, tally=tally)
+    if found != seen:
         raise Invalid(
             Code.ARCHIVE_REFUSED,
             _("the image's file cannot hold {path} as it is"),
@@ -163,20 +235,24 @@ def _compare(tree: TreePath, seen: Summary, done: ImagePlace) -> None:
     subprocess.run(["umount", str(done.tree)], check=True, stdin=subprocess.DEVNULL)
 
 
-def _press(tree: TreePath, to: Path, disk: Disk) -> None:
+def _press(tree: TreePath, to: Path, disk: Disk, diary: Diary, size_bytes: int) -> None:
     """Make the image's file."""
     free = disk.free_bytes
     # It reads what it may not own; nothing else of root's powers is of use to it.
     mkfs = bounded(["mkfs.erofs", "--quiet", "-zlz4", str(to), str(tree)], ("dac_read_search",))
-    ended = subprocess.run(
-        ["prlimit", f"--fsize={free}", "--", *mkfs], check=False, stdin=subprocess.DEVNULL, capture_output=True
-    )
+    limited = ["prlimit", f"--fsize={free}", "--", *mkfs]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(limited, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=pipe) as ended,
+        diary.phase("pressing", size_bytes, read_by(ended.pid)),
+    ):
+        _out, complaint = ended.communicate()
     if not ended.returncode:
         return
     # It has a sentence of its own for each way of meeting the end of the room: how far it came tells.
     if ended.returncode == -signal.SIGXFSZ or to.stat().st_size + _NEARLY >= free or disk.free_bytes < _NEARLY:
         raise no_room(free + 1, free)
-    said = ended.stderr.decode("utf-8", "replace").strip()
+    said = complaint.decode("utf-8", "replace").strip()
     raise Fault(Code.PROGRAM_FAILED, _("the image's file could not be made: {said}"), said=said[-500:] or "-")
 
 

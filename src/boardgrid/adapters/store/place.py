@@ -48,6 +48,11 @@ class RootPlace:
         return self.folder / "meta.json"
 
     @property
+    def frozen(self) -> Path:
+        """A mark: its file system is frozen, or was when whoever froze it was killed."""
+        return self.folder / "frozen"
+
+    @property
     def disk(self) -> TreePath:
         """Where *upper* is mounted for the moment in which the overlay is joined."""
         return TreePath(str(self.folder / "disk"))
@@ -55,6 +60,15 @@ class RootPlace:
     @property
     def tree(self) -> TreePath:
         return TreePath(str(self.folder / "tree"))
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """A root's tree in its parts, not joined."""
+
+    upper: Path  # a file like that of a root
+    below: TreePath
+    options: tuple[str, ...]  # of overlayfs
 
 
 @dataclass(frozen=True, slots=True)

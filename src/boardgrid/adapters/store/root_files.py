@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from boardgrid.adapters.store.place import RootPlace
-from boardgrid.adapters.store.tree import TreePath, look_alike
+from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,12 @@ def prepare(draft: RootPlace, model: Path, image: TreePath) -> None:
         folder.mkdir()
     look_alike(image, model / "upper")
     draft.upper.touch(mode=0o600)
+
+
+def keep_time(image: TreePath, tree: TreePath) -> None:
+    """Of the tree's own top folder mkfs.ext4 keeps whole seconds alone."""
+    with TreeDir(tree) as root:
+        root.set_folder_time(".", os.stat(image).st_mtime_ns)  # noqa: PTH116 - as in tree.py
 
 
 def finish(draft: RootPlace, model: Path, place: RootPlace, meta: Meta) -> None:

@@ -13,20 +13,25 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import root_files
+from boardgrid.adapters.store import differing, manifests, root_files
+from boardgrid.adapters.store.adaptations.identity import Tenant
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
+from boardgrid.adapters.store.place import ImagePlace, Layers, RootPlace
 from boardgrid.adapters.store.root_files import Meta
 from boardgrid.adapters.store.store import Store, Sweep
-from boardgrid.finishing import whole
+from boardgrid.finishing import finished, whole
 from boardgrid.messages import _
+from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
 from boardgrid.model.next_step import Tree
 from boardgrid.ports import Persona, Room
@@ -47,6 +52,8 @@ _POWERS = ("chown", "dac_override", "fowner")  # to write files of a tree whosev
 _MKFS_S = 300.0
 _SYNC_S = 600.0
 _PERSONALISE_S = 60.0
+_COPY_S = 600.0
+_FROZEN_MOST_S = 10.0  # a board that waits for longer thinks that its server is gone
 _UMOUNT_TRIES, _UMOUNT_PAUSE_S = 50, 0.1
 
 
@@ -58,9 +65,11 @@ class StoredRoots:
         self._sweep = Sweep(store.places, "roots")
         self._allotting = asyncio.Lock()
         self._probing, self._options = asyncio.Lock(), tuple[str, ...]()
+        self._thawing, self._is_thawed = asyncio.Lock(), False
         self._held: Counter[UUID] = Counter()  # images that a root is being made or mounted on at this moment
 
     async def all(self) -> Mapping[UUID, Tree]:
+        await self._thaw_once()
         return await asyncio.to_thread(self._all, await self._store.mounted())
 
     async def seen(self, root: UUID) -> Tree | None:
@@ -92,7 +101,7 @@ class StoredRoots:
         async with self._store.busy(root):
             await self._sweep.once()
             place = self._places.root(root)
-            if not await asyncio.to_thread(place.folder.is_dir):
+            if is_new := not await asyncio.to_thread(place.folder.is_dir):
                 async with self._holding(image):
                     await self._make(root, image, size_bytes)
                 log.info("root.made", root=str(root), image=str(image), size_bytes=size_bytes)
@@ -105,6 +114,8 @@ class StoredRoots:
                     image=image,
                 )
             await self._mount(root)
+            if is_new:
+                await whole(root_files.keep_time, self._places.image(image).tree, place.tree)
 
     async def _make(self, root: UUID, image: UUID, size_bytes: int) -> None:
         draft, place, shell = self._places.root_draft(root), self._places.root(root), self._store.shell
@@ -196,19 +207,29 @@ class StoredRoots:
             place, key = self._places.root(root), fresh_host_key()
             # Half of one and half of another must never look like either.
             await whole(root_files.write, place, replace(meta, personal="", host_key=""))
-            order = {
-                "tree": str(place.tree),
-                "hostname": persona.hostname,
-                "machine_id": secrets.token_hex(16),
-                "keys": list(persona.keys),
-                "facts": dict(persona.facts),
-                "host_key": {"openssh": key.openssh, "public": key.public, "dropbear": dropbear_text(key)},
-            }
+            tenant = Tenant(
+                hostname=persona.hostname,
+                machine_id=secrets.token_hex(16),
+                keys=list(persona.keys),
+                facts=dict(persona.facts),
+                host_key={"openssh": key.openssh, "public": key.public, "dropbear": dropbear_text(key)},
+                server=str(persona.server or ""),
+                now=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+            )
+            without = await self.left_out(root)
+            order = {"tree": str(place.tree), "tenant": asdict(tenant), "without": without}
             program = bounded((sys.executable, "-I", "-m", "boardgrid.adapters.store.persona"), _POWERS)
             heard(await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode()))
             meta = replace(meta, personal=str(persona.deployment), host_key=key.public)
             await whole(root_files.write, place, meta)
             return key.public
+
+    # --- looked at
+
+    async def changes(self, root: UUID) -> Difference:
+        async with self.lent(root):
+            image = self._places.image(UUID((await self._meta(root)).image))
+            return await differing.changes(self._store, image, self._places.root(root).tree)
 
     # --- put away
 
@@ -286,6 +307,59 @@ class StoredRoots:
     # --- for images that are made of roots
 
     @contextlib.asynccontextmanager
+    async def copied(self, root: UUID, to: Path, reserved_bytes: int) -> AsyncIterator[Layers]:
+        """
+        Inside the block *to* is a copy of what was changed on the root at one moment, and its image is mounted.
+
+        The board that runs it waits while it is copied, and no longer than that.
+        """
+        await self._thaw_once()
+        async with contextlib.AsyncExitStack() as held:
+            async with self.lent(root):
+                image = UUID((await self._meta(root)).image)
+                await self._copy(root, to, reserved_bytes)
+                await held.enter_async_context(self._holding(image))
+            yield Layers(to, self._places.image(image).tree, await self._probed())
+        await self._rest_image(image)
+
+    async def _copy(self, root: UUID, to: Path, reserved_bytes: int) -> None:
+        place = self._places.root(root)
+        order = {
+            "root": str(place.folder),
+            "to": str(to),
+            "most_s": _FROZEN_MOST_S,
+            "reserved_bytes": reserved_bytes,
+        }
+        try:
+            told = await self._freezing(order)
+        finally:
+            if await whole(place.frozen.exists):
+                await finished(self._freezing({"root": str(place.folder)}))
+        log.info("root.copied", root=str(root), frozen_s=round(told["frozen_s"], 3))
+
+    async def _thaw_once(self) -> None:
+        """What an agent before this one was killed over, with all that it had started."""
+        async with self._thawing:
+            if self._is_thawed:
+                return
+            self._is_thawed = True
+            for place in await asyncio.to_thread(self._frozen):
+                try:
+                    await self._freezing({"root": str(place.folder)})
+                    log.warning("root.thawed", folder=str(place.folder))
+                except Fault as error:
+                    log.error("root.frozen", folder=str(place.folder), why=str(error))
+
+    def _frozen(self) -> list[RootPlace]:
+        return [place for place in map(self._places.root, self._places.roots()) if place.frozen.exists()]
+
+    async def _freezing(self, order: dict[str, Any]) -> dict[str, Any]:
+        # In no pid namespace of its own: its watchdog must outlive it.
+        program = (*_ALONE, sys.executable, "-I", "-m", "boardgrid.adapters.store.freezing")
+        said = await self._store.shell.run(*program, timeout_s=_COPY_S, stdin=json.dumps(order).encode())
+        return heard(said)
+
+    @contextlib.asynccontextmanager
     async def lent(self, root: UUID) -> AsyncIterator[None]:
         """
         Inside the block the root is mounted, and nobody else mounts, changes or puts it away.
@@ -302,6 +376,11 @@ class StoredRoots:
             finally:
                 if not was_mounted:
                     await self._unmount(root)
+
+    async def left_out(self, root: UUID) -> tuple[str, ...]:
+        """The adaptations that its image is made without: it is, too, and so is what is captured of it."""
+        image = self._places.image(UUID((await self._meta(root)).image))
+        return await asyncio.to_thread(_left_out, image)
 
     async def need_of(self, image: UUID) -> str:
         """Why this image cannot go: which root would be lost without it, or may be. Empty where none would."""
@@ -329,6 +408,13 @@ class StoredRoots:
             raise Fault(
                 Code.STORE_DAMAGED, _("what is remembered of root {root} is damaged: {why}"), root=root, why=error
             ) from error
+
+
+def _left_out(image: ImagePlace) -> tuple[str, ...]:
+    try:
+        return manifests.read(image.manifest.read_text()).without
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()  # it was seen when the root was mounted on it; a damaged one is told of where it is read for itself
 
 
 def _check(persona: Persona) -> None:

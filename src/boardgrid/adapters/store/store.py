@@ -2,16 +2,21 @@
 
 import asyncio
 import fcntl
+import json
 import os
 import shutil
 import struct
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 import structlog
 
+from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.place import Places, RootPlace
 from boardgrid.finishing import whole
 from boardgrid.messages import _
@@ -23,6 +28,10 @@ log = structlog.get_logger()
 
 # ioctl_iflags(2)
 _GET_FLAGS, _SET_FLAGS, _NO_COPY_ON_WRITE = 0x80086601, 0x40086602, 0x00800000
+
+_ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
+_PRIVATE = ("--propagation", "private")
+_MEMORY_BYTES = 4 << 30  # of each program that looks at a whole tree
 
 MOUNT_S = 120.0  # a file system that was not unmounted cleanly replays its journal first
 
@@ -86,6 +95,22 @@ class Store:
                 what=what,
                 said=str(error),
             ) from error
+
+    async def run_alone(
+        self, program: str, order: dict[str, Any], timeout_s: float, *, before: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """
+        Have a program of this folder carry out an order in namespaces of its own, and return what it answered.
+
+        Args:
+            before: words that it is started by: nice(1) and the like.
+
+        Raises:
+            FarmError: what it raised.
+        """
+        python = (sys.executable, "-I", "-m", f"boardgrid.adapters.store.{program}")
+        words = (*_ALONE, *_PRIVATE, *before, "prlimit", f"--as={_MEMORY_BYTES}", "--", *python)
+        return heard(await self.shell.run(*words, timeout_s=timeout_s, stdin=json.dumps(order).encode()))
 
     def relative(self, path: os.PathLike[str]) -> str:
         return os.path.relpath(path, self.places.folder)

@@ -7,7 +7,8 @@ from pathlib import Path
 from boardgrid.adapters.store.archive import LIST_WORDS, Listing
 from boardgrid.adapters.store.cage import Cage, Run
 from boardgrid.adapters.store.limits import Limits
-from boardgrid.adapters.store.source import TarStream
+from boardgrid.adapters.store.progress import NO_DIARY, Diary, Look, position
+from boardgrid.adapters.store.source import Archive, TarStream
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.adapters.store.workroom import Disk, Workroom
 from boardgrid.messages import _
@@ -25,7 +26,9 @@ _FULL = "No space left"
 _TOO_LARGE = "File too large"
 
 
-def unpack(stream: TarStream, limits: Limits, disk: Disk, folder: Path, spare_bytes: int = 0) -> TreePath:
+def unpack(
+    stream: TarStream, limits: Limits, disk: Disk, folder: Path, diary: Diary = NO_DIARY, *, spare_bytes: int = 0
+) -> TreePath:
     """
     Bring the stream's tree to a file system in *folder*, with so much to spare.
 
@@ -36,7 +39,8 @@ def unpack(stream: TarStream, limits: Limits, disk: Disk, folder: Path, spare_by
     reading = Cage(folder / "reading", folder / "nothing")
     reading.workplace.mkdir()
     reading.build()
-    listing = listed(stream, limits, reading)
+    with diary.phase("listing", *_extent(stream)):
+        listing = listed(stream, limits, reading)
     if not listing.tally.entries:
         raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is empty"), name=stream.name)
     users = groups = ""
@@ -47,7 +51,8 @@ def unpack(stream: TarStream, limits: Limits, disk: Disk, folder: Path, spare_by
     inodes = listing.tally.entries + len(listing.implied) + 128 + spare_bytes // _BYTES_OF_A_FILE
     room_bytes = listing.room_bytes + spare_bytes
     try:
-        filling.run(disk, room_bytes, inodes)
+        with diary.phase("unpacking", *_extent(stream)):
+            filling.run(disk, room_bytes, inodes)
     except _NoRoomError:
         # No listing tells of attributes: how large they are is known once they did not fit.
         filling.undo()
@@ -66,6 +71,13 @@ def unpack(stream: TarStream, limits: Limits, disk: Disk, folder: Path, spare_by
             # Made by tar as it went, at this very second: the digest of one archive must not depend on the day.
             tree.set_folder_time(os.fsdecode(implied), 0)
     return room.tree
+
+
+def _extent(stream: TarStream) -> tuple[int, Look]:
+    """How large it is, and how far it was read: of an archive in one file."""
+    if isinstance(stream, Archive):
+        return os.fstat(stream.fd).st_size, position(stream.fd)
+    return 0, lambda: 0
 
 
 class _NoRoomError(Exception):

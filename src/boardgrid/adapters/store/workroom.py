@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+from boardgrid.mounts import mount_points
 
 _INODE_BYTES = 256
 _SLACK_BYTES = 32 << 20
@@ -85,3 +87,14 @@ def mount_private(kind: str, options: str, what: str, where: str, *, cwd: Path |
     """Mount, in a namespace that is the caller's own."""
     mount = ["mount", "--types", kind, "--options", options, what, where]
     subprocess.run(mount, check=True, stdin=subprocess.DEVNULL, cwd=cwd)
+
+
+def let_go_of_others(store: str, kept: Collection[str | None]) -> None:
+    """
+    Unmount, for this program alone, what is mounted in the store, but for *kept*.
+
+    The namespace began as a copy of its caller's: a root that is removed meanwhile would live on in here.
+    """
+    inside = [point for point in mount_points() if point.startswith(f"{store}/") and point not in kept]
+    if inside:
+        subprocess.run(["umount", "--lazy", *inside], check=True, stdin=subprocess.DEVNULL)

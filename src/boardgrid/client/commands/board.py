@@ -91,8 +91,9 @@ def board() -> None:
 @click.option("--site", help="Where it stands; may be left out where the farm has one site.")
 @click.option(
     "--boot",
-    type=click.Choice(["pxelinux", "flashed"]),
-    help="How it comes to its kernel: by DHCP and TFTP (the default), or as its bootloader was flashed once.",
+    type=click.Choice(["pxelinux", "grub", "flashed"]),
+    help="How it comes to its kernel: by DHCP and TFTP, with U-Boot's pxelinux files (the default) or UEFI's GRUB, "
+    "or as its bootloader was flashed once.",
 )
 @click.option("--nfs-path", help="The path that a flashed board always mounts.")
 @click.option("--kernel", help="The kernel release that a flashed board always boots: 3.10.40-gdacac96.")

@@ -1,30 +1,36 @@
 """``boardgrid image``: what boards boot."""
 
 import contextlib
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from types import FrameType
-from typing import Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import click
 
-from boardgrid.client.answers import Image
-from boardgrid.client.archive import Archive, archive_of
+from boardgrid.client import sending
+from boardgrid.client.answers import Adaptation, Errand, Image
+from boardgrid.client.archive import archive_of, labels_in, opened
 from boardgrid.client.command import IMAGES, Noun
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
 from boardgrid.client.duration import seconds, took
 from boardgrid.client.farm import Farm
+from boardgrid.client.labels import properties_text
+from boardgrid.client.lineage import drawn
 from boardgrid.client.moment import shown
-from boardgrid.client.progress import counted, running
+from boardgrid.client.progress import measured, rate_text
 from boardgrid.client.seat import Seat, pass_seat
-from boardgrid.client.tables import Column, Sheet, bytes_text
+from boardgrid.client.tables import Column, Sheet, bytes_text, plain
 from boardgrid.client.waiting import until
 from boardgrid.messages import _
 
 LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_NFS = {
+    "builtin": "yes",
+    "own": "yes, with its initramfs",
+    "farm": "yes, with our initramfs",
+    "no": "no",
+    "unknown": "not known",
+}
 
 
 def _fact(image: Image, key: str) -> object:
@@ -36,35 +42,132 @@ def _kernels(image: Image) -> str:
     return ", ".join(str(one.get("release")) for one in kernels) if isinstance(kernels, list | tuple) else ""
 
 
+def _over_nfs(image: Image) -> str:
+    """Of each kernel, where the farm could look."""
+    kernels = _fact(image, "kernels")
+    told = [one for one in kernels if one.get("nfs")] if isinstance(kernels, list | tuple) else []
+    return ", ".join(f"{_(_NFS.get(one['nfs'], one['nfs']))} ({one.get('release')}: {one.get('why')})" for one in told)
+
+
+def _adapted(image: Image) -> str:
+    adapted = _fact(image, "adapted")
+    return ", ".join(str(one.get("name")) for one in adapted) if isinstance(adapted, list | tuple) else ""
+
+
+def _without(image: Image) -> str:
+    without = _fact(image, "without")
+    return ", ".join(map(str, without)) if isinstance(without, list | tuple) else ""
+
+
 def _size(image: Image) -> str:
     size = _fact(image, "size_bytes")
     return bytes_text(size) if isinstance(size, int | float) else ""
+
+
+def _seen_by(image: Image) -> str:
+    if image.visibility == "project":
+        return f"project:{image.project}"
+    return image.visibility or ("public" if image.shared else "private")
+
+
+def _state(image: Image) -> str:
+    return "damaged" if image.damage and image.state == "ready" else image.state
+
+
+def _progress(image: Image) -> str:
+    return rate_text(image.progress) if image.progress else ""
 
 
 SHEET: Sheet[Image] = Sheet(
     lambda image: image.ref,
     (
         Column("IMAGE", lambda image: image.ref),
-        Column("STATE", lambda image: image.state, is_state=True),
+        Column("STATE", _state, is_state=True),
+        Column("ALIASES", lambda image: ", ".join(image.aliases)),
         Column("OWNER", lambda image: image.owner),
-        Column("SHARED", lambda image: image.shared),
+        Column("SEEN BY", _seen_by),
         Column("ARCH", lambda image: _fact(image, "arch")),
         Column("SIZE", _size),
         Column("MADE", lambda image: shown(image.created_at)),
         Column("SYSTEM", lambda image: _fact(image, "system")),
         Column("KERNELS", _kernels, is_detail=True),
+        Column("BOOTS OVER NFS", _over_nfs, is_detail=True),
+        Column("ADAPTED", _adapted, is_detail=True),
+        Column("NOT ADAPTED", _without, is_detail=True),
         Column("FILES", lambda image: _fact(image, "files"), is_detail=True),
         Column("PARENT", lambda image: image.parent, is_detail=True),
         Column("SITE", lambda image: image.site, is_detail=True),
         Column("DIGEST", lambda image: _fact(image, "digest"), is_detail=True),
+        Column("LABELS", lambda image: properties_text(image.labels), is_detail=True),
+        Column("FITS", lambda image: ", ".join(image.types), is_detail=True),
+        Column("PROGRESS", _progress, is_detail=True),
         Column("REASON", lambda image: image.reason, is_detail=True),
+        Column("REMOVED", lambda image: image.removed_at and shown(image.removed_at), is_detail=True),
+        Column("VERIFIED", lambda image: image.verified_at and shown(image.verified_at), is_detail=True),
+        Column("DAMAGE", lambda image: image.damage, is_detail=True),
+    ),
+)
+
+
+ERRANDS: Sheet[Errand] = Sheet(
+    lambda errand: errand.image,
+    (
+        Column("IMAGE", lambda errand: errand.image),
+        Column("ERRAND", lambda errand: errand.kind),
+        Column(
+            "STATE",
+            lambda errand: "damaged" if errand.reason and errand.state == "done" else errand.state,
+            is_state=True,
+        ),
+        Column("SIZE", lambda errand: bytes_text(errand.size_bytes) if errand.size_bytes else ""),
+        Column("REASON", lambda errand: errand.reason),
+    ),
+)
+
+
+ADAPTATIONS: Sheet[Adaptation] = Sheet(
+    lambda one: one.name,
+    (
+        Column("ADAPTATION", lambda one: one.name),
+        Column("WHEN", lambda one: ", ".join(one.moments)),
+        Column("CAN BE LEFT OUT", lambda one: one.may_be_left_out),
+        Column("WHAT", lambda one: one.what),
     ),
 )
 
 
 @click.group(cls=Noun)
 def image() -> None:
-    """Import, show and remove images."""
+    """Import, show, describe, verify, export and remove images."""
+
+
+def _as_visibility(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str | None, str | None]:
+    """``project:robots`` as the two words that the farm knows it by."""
+    if value is None or value in {"private", "public"}:
+        return value, None
+    word, _colon, project = value.partition(":")
+    if word != "project" or not project:
+        raise click.BadParameter(_("it is private, public or project:NAME"))
+    return word, project
+
+
+def _as_labels(_ctx: click.Context, _param: click.Parameter, values: Iterable[str]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    if any(not name or not equals for name, equals, _value in pairs):
+        raise click.BadParameter(_("a label looks like purpose=ci"))
+    return {name: value for name, _equals, value in pairs}
+
+
+_visibility = click.option(
+    "--visibility",
+    metavar="WHO",
+    callback=_as_visibility,
+    help="Who sees and boots it: private (you alone), project:NAME (its members too), or public.",
+)
+_labels = click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", callback=_as_labels, help="A label.")
+_fits = click.option(
+    "--fits", "types", multiple=True, metavar="TYPE", help="Only for boards of this type; may be given again."
+)
 
 
 @image.command("import")
@@ -73,8 +176,24 @@ def image() -> None:
 @click.option(
     "--on-server", metavar="PATH", help="Take a tar archive or a folder of the farm's own server (for admins)."
 )
-@click.option("--shared", is_flag=True, help="Everyone may see and boot it. Without this, you alone.")
+@click.option("--url", metavar="URL", help="Have the farm fetch it from where it lets images come.")
+@click.option("--sha256", metavar="HEX", help="Of what lies at the URL.")
+@click.option("--partition", type=int, metavar="N", help="Of a disk image, the one that holds the system.")
+@click.option("--bsp", metavar="PATH", help="A folder of the server whose apply_binaries.sh is run (for admins).")
+@click.option(
+    "--resume", is_flag=True, help="Go on with an upload that broke off; NAME is the version that waits for it."
+)
+@click.option("--shared", is_flag=True, help="The same as --visibility public. Without either, you alone see it.")
+@_visibility
+@_labels
+@_fits
 @click.option("--site", metavar="NAME", help="Where it is stored; may be left out where the farm has one site.")
+@click.option(
+    "--without",
+    metavar="NAME",
+    multiple=True,
+    help="Leave out an adaptation of `image adaptations`; may be given again.",
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it can be booted.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
@@ -84,8 +203,17 @@ def import_(
     name: str,
     source: str | None,
     on_server: str | None,
+    url: str | None,
+    sha256: str | None,
+    partition: int | None,
+    bsp: str | None,
+    resume: bool,
     shared: bool,
+    visibility: tuple[str | None, str | None],
+    labels: dict[str, str],
+    types: tuple[str, ...],
     site: str | None,
+    without: tuple[str, ...],
     wait: bool,
     timeout: str | None,
 ) -> None:
@@ -94,7 +222,10 @@ def import_(
 
     A tar archive is sent as it is, compressed or not; '-' reads it from standard input. A directory is packed by GNU
     tar with everything it holds on its own file system: owners, devices, ACLs, extended attributes, sparse files. A
-    whole system is read by root alone, so pack it with sudo.
+    whole system is read by root alone, so pack it with sudo. What `image export` made on another farm is an archive,
+    too.
+
+    A file whose connection breaks is taken up again where it broke; where the client itself was ended, --resume does.
 
     \b
     Examples:
@@ -102,38 +233,157 @@ def import_(
       sudo mmdebstrap --arch=armhf bookworm - | boardgrid image import debian-12 -
       sudo boardgrid image import mine /srv/rootfs
     """
-    if (source is None) == (on_server is None):
-        raise Complaint(REQUEST_INVALID, _("say what to import: FILE_OR_DIR, or --on-server PATH"))
+    if sum(one is not None for one in (source, on_server, url)) != 1:
+        raise Complaint(REQUEST_INVALID, _("say what to import: FILE_OR_DIR, --on-server PATH or --url URL"))
     timeout_s = None if timeout is None else seconds(timeout)
     farm = seat.farm()
-    if source is None:
-        made = farm.add_image(name, path=on_server, shared=shared, site=site)
+    if resume:
+        made = _resumed(farm, name, source)
     else:
-        # Opened first: an archive that is not there leaves no image behind that waits for it.
-        with _signals_as_ctrl_c(), archive_of(source) as archive:
-            made = farm.add_image(name, shared=shared, site=site)
-            with _given_up(seat, farm, made):
-                _send(seat, farm, made, archive)
+        with contextlib.ExitStack() as stack:
+            if source is not None:
+                # Opened first: an archive that is not there leaves no image behind that waits for it.
+                stack.enter_context(sending.signals_as_ctrl_c())
+                archive = stack.enter_context(archive_of(source))
+                labels = labels_in(archive) | labels
+            made = farm.add_image(
+                name,
+                path=on_server,
+                url=url,
+                sha256=sha256,
+                partition=partition,
+                bsp=bsp,
+                shared=shared,
+                visibility=visibility[0],
+                project=visibility[1],
+                labels=labels,
+                types=types or None,
+                site=site,
+                without=without,
+            )
+            if source is not None:
+                with sending.given_up(seat, farm, made):
+                    sending.send(seat, farm, made, archive)
     made = ready(seat, farm, made, timeout_s) if wait else farm.image(made.ref)
     SHEET.show(made, seat.output)
 
 
+def _resumed(farm: Farm, ref: str, source: str | None) -> Image:
+    if source is None or source == "-" or not Path(source).is_file():
+        raise Complaint(REQUEST_INVALID, _("only the upload of a file can be resumed"))
+    made = farm.image(ref)
+    with opened(Path(source)) as file:
+        sending.send_file(farm, made.ref, file, source, is_resumed=True)
+    return made
+
+
 @image.command("list")
+@click.argument("text", required=False, default="")
+@click.option("--name", default="", metavar="NAME", help="Only versions of this image.")
+@click.option("--owner", default="", metavar="USER", help="Only this user's.")
+@click.option("--type", "type_", default="", metavar="TYPE", help="Only what runs on boards of this type.")
+@_labels
 @pass_seat
-def list_(seat: Seat) -> None:
-    """List the images that are yours or shared."""
-    images = seat.farm().images()
-    if not images:
+def list_(seat: Seat, *, text: str, name: str, owner: str, type_: str, labels: dict[str, str]) -> None:
+    """List the images that you may see; those with TEXT in their name, system or labels."""
+    images = seat.farm().images(name=name, owner=owner, type=type_, labels=labels, text=text)
+    if not images and (name or owner or type_ or labels or text):
+        seat.tell(_("no image is like that"))
+    elif not images:
         seat.tell(_("there is no image yet; `boardgrid image import NAME FILE` makes one"))
     SHEET.show_all(images, seat.output)
+
+
+@image.command("adaptations")
+@pass_seat
+def adaptations(seat: Seat) -> None:
+    """List what the farm changes in images and roots so that boards can have them over NFS."""
+    ADAPTATIONS.show_all(seat.farm().adaptations(), seat.output)
 
 
 @image.command("show")
 @click.argument("ref", shell_complete=IMAGES)
 @pass_seat
 def show(seat: Seat, ref: str) -> None:
-    """Show one image. REF is tiny:2, or tiny for its newest version that is ready."""
+    """Show one image. REF is tiny:2026112201, tiny:stable (an alias), or tiny for its newest version that is ready."""
     SHEET.show(seat.farm().image(ref), seat.output)
+
+
+@image.command("tree")
+@click.argument("name", required=False)
+@pass_seat
+def tree(seat: Seat, name: str | None) -> None:
+    """Draw which image was made of which; of NAME alone."""
+    lines = list(drawn(seat.farm().images(gone=True), name))
+    if seat.is_for_programs:
+        SHEET.show_all([one for _before, one in lines], seat.output)
+        return
+    for before, one in lines:
+        click.echo(plain(f"{before}{one.ref}  {_state(one)}  {', '.join(one.aliases)}".rstrip()))
+
+
+@image.command("set")
+@click.argument("ref", shell_complete=IMAGES)
+@_visibility
+@_labels
+@click.option("--no-label", multiple=True, metavar="NAME", help="Take this label away; may be given again.")
+@_fits
+@click.option("--fits-all", is_flag=True, help="For boards of all types of its architecture.")
+@pass_seat
+def set_(
+    seat: Seat,
+    *,
+    ref: str,
+    visibility: tuple[str | None, str | None],
+    labels: dict[str, str],
+    no_label: tuple[str, ...],
+    types: tuple[str, ...],
+    fits_all: bool,
+) -> None:
+    """
+    Say who sees a version, which labels it has, and for which boards it is.
+
+    \b
+    Examples:
+      boardgrid image set tiny --visibility project:robots
+      boardgrid image set tiny:2026112201 --label purpose=ci --fits tk1
+    """
+    wanted = dict.fromkeys(no_label) | labels
+    if not (visibility[0] or wanted or types or fits_all):
+        raise Complaint(REQUEST_INVALID, _("say what to change: --visibility, --label, --no-label, --fits, --fits-all"))
+    if types and fits_all:
+        raise Complaint(REQUEST_INVALID, _("--fits and --fits-all say two things"))
+    fits = types if types or fits_all else None
+    changed = seat.farm().describe_image(
+        ref, visibility=visibility[0], project=visibility[1], labels=wanted, types=fits
+    )
+    SHEET.show(changed, seat.output)
+
+
+@image.command("alias")
+@click.argument("name", shell_complete=IMAGES)
+@click.argument("alias")
+@click.argument("version", required=False)
+@click.option("--remove", is_flag=True, help="Take the alias away.")
+@pass_seat
+def alias(seat: Seat, *, name: str, alias: str, version: str | None, remove: bool) -> None:
+    """
+    Have NAME:ALIAS mean a version: this one, or the newest that is ready. Reservations keep the version they got.
+
+    \b
+    Examples:
+      boardgrid image alias debian-12 stable 2026112201
+      boardgrid image alias debian-12 stable --remove
+    """
+    if remove and version is not None:
+        raise Complaint(REQUEST_INVALID, _("an alias is taken away from whichever version has it: name none"))
+    if remove:
+        seat.farm().remove_alias(name, alias)
+        seat.show_end(
+            f"{name}:{alias}", "gone", _("{name}:{alias} means nothing any more").format(name=name, alias=alias)
+        )
+        return
+    SHEET.show(seat.farm().set_alias(f"{name}:{version}" if version else name, alias), seat.output)
 
 
 @image.command("remove")
@@ -141,10 +391,135 @@ def show(seat: Seat, ref: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def remove(seat: Seat, ref: str, yes: bool) -> None:
-    """Remove one version of an image for ever."""
-    seat.must_say(yes, _("Remove the image {ref} for ever?").format(ref=ref), "--yes")
+    """
+    Put one version of an image into the wastebasket.
+
+    It stays there for some days, and `image restore` takes it out. One that is being made is stopped, and gone.
+    """
+    seat.must_say(yes, _("Remove the image {ref}?").format(ref=ref), "--yes")
     seat.farm().remove_image(ref)
-    seat.show_end(ref, "going", _("the image {ref} goes").format(ref=ref))
+    seat.show_end(ref, "going", _("the image {ref} is removed").format(ref=ref))
+
+
+@image.command("restore")
+@click.argument("ref")
+@pass_seat
+def restore(seat: Seat, ref: str) -> None:
+    """Take one version of an image out of the wastebasket."""
+    SHEET.show(seat.farm().restore_image(ref), seat.output)
+
+
+@image.command("gc")
+@click.option("--all", "everyone", is_flag=True, help="Everybody's, as far as you may; else your own.")
+@click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
+@pass_seat
+def gc(seat: Seat, *, everyone: bool, yes: bool) -> None:
+    """Free the room of what lies in the wastebasket, could not be made, or never came."""
+    farm = seat.farm()
+    waste = farm.waste(everyone=everyone)
+    if not waste:
+        seat.tell(_("there is nothing to be thrown away"))
+        SHEET.show_all([], seat.output)
+        return
+    if not seat.is_for_programs:
+        SHEET.show_all(waste, seat.output)
+    size = bytes_text(sum(_stored_bytes(one) for one in waste))
+    question = _("Have {count} images go for ever, which take {size}?")
+    seat.must_say(yes, question.format(count=len(waste), size=size), "--yes")
+    gone = farm.empty_waste(everyone=everyone)
+    seat.tell(_("{count} images go").format(count=len(gone)))
+    if seat.is_for_programs:
+        SHEET.show_all(gone, seat.output)
+
+
+@image.command("verify")
+@click.argument("refs", nargs=-1, shell_complete=IMAGES)
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until all of it is read.")
+@pass_seat
+def verify(seat: Seat, *, refs: tuple[str, ...], wait: bool) -> None:
+    """
+    Hold images against their checksums: those named, or all that you may change.
+
+    What is damaged boots no more; the command then fails.
+    """
+    farm = seat.farm()
+    asked = [farm.verify_image(ref) for ref in refs] if refs else list(_verify_all(farm))
+    ended = [_ended(farm, one) for one in asked] if wait else asked
+    ERRANDS.show_all(ended, seat.output)
+    if wrong := [one for one in ended if one.reason]:
+        sentence = _("{refs}: {reason}")
+        raise Complaint(
+            IMAGE_FAILED, sentence.format(refs=", ".join(one.image for one in wrong), reason=wrong[0].reason)
+        )
+
+
+@image.command("export")
+@click.argument("ref", shell_complete=IMAGES)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@pass_seat
+def export(seat: Seat, *, ref: str, file: Path | None, force: bool) -> None:
+    """
+    Take an image away, as a file that another farm imports and any tar unpacks.
+
+    A connection that breaks is taken up again where it broke. FILE is NAME-VERSION.tar if not given.
+    """
+    farm = seat.farm()
+    if file is not None:
+        _check_free(file, force=force)
+    errand = farm.export_image(ref)
+    to = file or Path(f"{errand.image.replace(':', '-').replace('/', '-')}.tar")
+    try:
+        with sending.signals_as_ctrl_c():
+            _check_free(to, force=force)
+            ended = _ended(farm, errand)
+            if ended.state != "done":
+                sentence = _("the image {ref} could not be exported: {reason}")
+                raise Complaint(IMAGE_FAILED, sentence.format(ref=ref, reason=ended.reason))
+            sending.fetch(farm, str(ended.id), to, ended.size_bytes)
+    finally:
+        with contextlib.suppress(Complaint):
+            farm.forget_errand(str(errand.id))
+    size = bytes_text(ended.size_bytes)
+    seat.tell(_("the image {ref} is in {path} ({size})").format(ref=ended.image, path=to, size=size))
+    ERRANDS.show(ended, seat.output)
+
+
+def _check_free(file: Path, *, force: bool) -> None:
+    if file.exists() and not file.is_file():
+        raise Complaint(REQUEST_INVALID, _("{path} is no file").format(path=file))
+    if file.exists() and not force:
+        raise Complaint(
+            REQUEST_INVALID,
+            _("{path} is there already").format(path=file),
+            hint=_("choose another name, or say --force"),
+        )
+
+
+def _stored_bytes(image: Image) -> float:
+    size = _fact(image, "stored_bytes")
+    return size if isinstance(size, int | float) else 0
+
+
+def _verify_all(farm: Farm) -> Iterator[Errand]:
+    for one in farm.images():
+        if one.state == "ready":
+            try:
+                yield farm.verify_image(one.ref)
+            except Complaint as error:
+                if error.exit_code is not ExitCode.DENIED:
+                    raise
+
+
+def _ended(farm: Farm, asked: Errand) -> Errand:
+    with measured(f"{asked.kind} {asked.image}") as show:
+
+        def look() -> Errand | None:
+            seen = farm.errand(str(asked.id))
+            show(seen.progress)
+            return seen if seen.state != "waiting" else None
+
+        return until(look, _("the errand {errand}").format(errand=asked.id), timeout_s=LONGEST_S)
 
 
 def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Image:
@@ -157,12 +532,13 @@ def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Im
 
     def look() -> Image | None:
         seen = farm.image(awaited.ref)
+        show(seen.progress)
         return seen if seen.state in {"ready", "failed", "going", "gone"} else None
 
     began = time.monotonic()
     what = _("the image {ref} is being made").format(ref=awaited.ref)
     try:
-        with running(what):
+        with measured(what) as show:
             seen = until(
                 look,
                 _("the image {ref}").format(ref=awaited.ref),
@@ -179,54 +555,23 @@ def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Im
     return seen
 
 
-def _send(seat: Seat, farm: Farm, made: Image, archive: Archive) -> None:
-    began = time.monotonic()
-    sent = 0
+@image.command("diff")
+@click.argument("ref", metavar="IMAGE", shell_complete=IMAGES)
+@click.argument("since", metavar="OTHER", required=False, shell_complete=IMAGES)
+@click.option("--most", metavar="N", type=click.IntRange(0), help="Show at most so many files and packages; 40.")
+@click.option("--timeout", metavar="SPAN", help="Wait no longer than this; five minutes if not given.")
+@pass_seat
+def diff(seat: Seat, ref: str, since: str | None, most: int | None, timeout: str | None) -> None:
+    """
+    Show what differs in IMAGE from OTHER; from the image that it was made of, where no other is named.
 
-    def weighed() -> Iterator[bytes]:
-        nonlocal sent
-        for chunk in archive.chunks:
-            sent += len(chunk)
-            yield chunk
+    \b
+    Examples:
+      boardgrid image diff my-image
+      boardgrid image diff my-image:2 my-image:1
+    """
+    from boardgrid.client import differences  # noqa: PLC0415 - the other commands need it not
 
-    with counted(weighed(), archive.what, archive.size_bytes) as chunks:
-        farm.upload(made.ref, chunks, size_bytes=archive.size_bytes)
-    seat.tell(
-        _("sent {what}: {size} in {took}").format(
-            what=archive.what, size=bytes_text(sent), took=took(time.monotonic() - began)
-        )
-    )
-
-
-@contextlib.contextmanager
-def _signals_as_ctrl_c() -> Iterator[None]:
-    """A closed terminal and a plain `kill` end what is under way as Ctrl-C does: what it began is taken back."""
-    before: dict[signal.Signals, Any] = {}
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)  # a terminal that closes says so twice
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is threading.main_thread():  # no other can be told
-        heeded = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
-        before.update({number: signal.signal(number, end) for number in heeded})
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _given_up(seat: Seat, farm: Farm, made: Image) -> Iterator[None]:
-    """Whatever ends an upload half way, by Ctrl-C too, leaves no image behind that waits for its content."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(Complaint):
-            # Its content may have arrived although the answer did not; then it is kept.
-            if farm.image(made.ref).state == "awaited":
-                farm.remove_image(made.ref)
-                seat.tell(_("nothing is left of {ref}").format(ref=made.ref))
-        raise
+    timeout_s = None if timeout is None else seconds(timeout)
+    found = differences.difference(seat.farm(), ref, timeout_s, image=ref, since=since)
+    differences.show(seat, found, differences.SHOWN if most is None else most)

@@ -21,7 +21,6 @@ from boardgrid.adapters.netboot.files import NetbootFiles
 from boardgrid.adapters.netboot.hosts import DhcpHosts
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.sightings import NetworkSightings
-from boardgrid.adapters.store.disk_image import ARCH as DISK_READER_ARCH
 from boardgrid.adapters.store.images import StoredImages
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
@@ -85,7 +84,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
     farm = Farm.of(config)
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
-    holding = config.agent.holding or layout.holding
+    parts = config.agent.holding or layout.holding
     hosts = DhcpHosts(dnsmasq.hosts, dnsmasq.pid_file)
     return World(
         instance=_instance(layout.store),
@@ -97,11 +96,11 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
             controller,
             HttpDownloads(config.agent.import_urls, config.agent.import_networks),
             import_dirs=config.agent.import_dirs,
-            disk_reader=holding / DISK_READER_ARCH,
+            boot_parts=parts,
         ),
         roots=roots,
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
-        netboot=NetbootFiles(shell, site, layout.tftp, hosts, holding),
+        netboot=NetbootFiles(shell, site, layout.tftp, hosts, parts),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
         host_keys=SshHostKeys(),
         admission=SshAdmission(layout.agent_key),

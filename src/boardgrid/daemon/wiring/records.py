@@ -87,6 +87,7 @@ def _farm(
         directory=elsewhere.directory,
         provider=elsewhere.provider,
         login_for=timedelta(days=config.controller.login_days),
+        waste_kept_for=timedelta(days=config.controller.wastebasket_days),
         root_bytes=config.controller.root_mib << 20,
         soon=timedelta(minutes=config.notices.soon_min),
         idling=_idling(config),

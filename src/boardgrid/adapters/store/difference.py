@@ -1,0 +1,213 @@
+"""
+Tells what differs between two trees: a program in mount, pid, network and ipc namespaces of its own.
+
+Both are only read, and not one file of them is opened but what tells which packages are installed. One of them may be a
+root that a board writes to meanwhile: what goes while it is looked at has gone. The order comes as JSON on standard
+input; see :func:`difference`.
+"""
+
+import errno
+import heapq
+import itertools
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from boardgrid.adapters.store.complaint import answer
+from boardgrid.adapters.store.limits import Limits, shown
+from boardgrid.adapters.store.packages import DPKG, installed
+from boardgrid.adapters.store.tree import TreeDir, TreePath
+from boardgrid.adapters.store.workroom import let_go_of_others, mount_private
+from boardgrid.messages import _
+from boardgrid.model.difference import Change, Count, Difference, PackageChange, PathChange
+from boardgrid.model.errors import Code, Invalid
+from boardgrid.mounts import mount_points
+
+_PATHS, _PATHS_BYTES = 2000, 160_000  # told by name at most; together with the packages that fits a report
+_PACKAGES, _PACKAGES_BYTES = 1000, 80_000
+_DEPTH = Limits(0).depth  # what lies deeper could be made no image
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENODATA}
+
+T = TypeVar("T", PathChange, PackageChange)
+
+
+def difference(order: dict[str, Any]) -> dict[str, Any]:
+    """
+    Args:
+        order: ``store``; ``was`` and ``now``, the two trees, by where they are mounted; ``images``, the EROFS files of
+            those that may not be, by the same places.
+
+    Raises:
+        Invalid: ARCHIVE_REFUSED, something lies too deep.
+    """
+    trees = order["was"], order["now"]
+    let_go_of_others(order["store"], trees)
+    for tree, file in order["images"].items():
+        if tree not in mount_points():
+            mount_private("erofs", "loop,ro,nodev,nosuid,noexec", file, tree)
+    return asdict(found(*(TreePath(tree) for tree in trees)))
+
+
+def found(was: TreePath, now: TreePath) -> Difference:
+    walk = _Walk()
+    # Turned over one by one: of a tree of millions only the largest are kept.
+    largest = heapq.nlargest(_PATHS, walk.changes(was, now), key=lambda one: one.size_bytes)
+    with TreeDir(was) as one, TreeDir(now) as other:
+        before, after = installed(one), installed(other)
+    packages = [] if before is None or after is None else list(_packages(before, after))
+    return Difference(
+        walk.counts[Change.ADDED],
+        walk.counts[Change.CHANGED],
+        walk.counts[Change.REMOVED],
+        tuple(_within(largest, _PATHS_BYTES)),
+        tuple(_within(packages[:_PACKAGES], _PACKAGES_BYTES)),
+        len(packages),
+        "" if before is None or after is None else DPKG,
+    )
+
+
+def _packages(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[PackageChange]:
+    for name in sorted(before.keys() | after.keys()):
+        if (was := before.get(name, "")) != (is_ := after.get(name, "")):
+            yield PackageChange(name, was, is_)
+
+
+def _within(changes: Sequence[T], most_bytes: int) -> Iterator[T]:
+    """The first of them, up to a size as JSON."""
+    sizes = itertools.accumulate(len(json.dumps(asdict(one))) for one in changes)
+    return (one for one, size in zip(changes, sizes, strict=True) if size <= most_bytes)
+
+
+class _Walk:
+    """Goes through two trees side by side, and counts what differs."""
+
+    def __init__(self) -> None:
+        self.counts = {change: Count() for change in Change}
+
+    def changes(self, was: TreePath, now: TreePath) -> Iterator[PathChange]:
+        with _opened(was) as one, _opened(now) as other:
+            if what := _what((one, b"."), os.fstat(one), (other, b"."), os.fstat(other)):
+                yield self._counted(b".", Change.CHANGED, os.fstat(other), what)
+            yield from self._below(one, other, b"", 0)
+
+    def _below(self, one: int | None, other: int | None, path: bytes, depth: int) -> Iterator[PathChange]:
+        if depth >= _DEPTH:
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("{path} lies more than {depth} folders deep"),
+                path=shown(path),
+                depth=_DEPTH,
+            )
+        before, after = _entries(one), _entries(other)
+        for name in sorted(before.keys() | after.keys()):
+            was, now = before.get(name), after.get(name)
+            match was, now:
+                case None, os.stat_result():
+                    yield self._counted(path + name, Change.ADDED, now)
+                case os.stat_result(), None:
+                    yield self._counted(path + name, Change.REMOVED, was)
+                case _ if one is not None and other is not None and was and now:
+                    if what := _what((one, name), was, (other, name), now):
+                        yield self._counted(path + name, Change.CHANGED, now, what)
+            with _folder(one, name, was) as below, _folder(other, name, now) as beside:
+                if below is not None or beside is not None:
+                    yield from self._below(below, beside, path + name + b"/", depth + 1)
+
+    def _counted(self, path: bytes, change: Change, seen: os.stat_result, what: tuple[str, ...] = ()) -> PathChange:
+        size = seen.st_size if stat.S_ISREG(seen.st_mode) else 0
+        so_far = self.counts[change]
+        self.counts[change] = Count(so_far.entries + 1, so_far.size_bytes + size)
+        return PathChange(shown(path), change, size, what)
+
+
+_At = tuple[int, bytes]  # a folder that is open, and a name in it
+
+
+def _what(one: _At, was: os.stat_result, other: _At, now: os.stat_result) -> tuple[str, ...]:
+    """In which ways an entry changed."""
+    if stat.S_IFMT(was.st_mode) != stat.S_IFMT(now.st_mode):
+        return ("kind",)
+    is_same_age = (was.st_size, was.st_mtime_ns) == (now.st_size, now.st_mtime_ns)
+    told = []
+    match stat.S_IFMT(now.st_mode):
+        case stat.S_IFREG if not is_same_age:
+            told.append("content")
+        case stat.S_IFLNK if not is_same_age and _target(one) != _target(other):
+            told.append("target")
+        case stat.S_IFCHR | stat.S_IFBLK if was.st_rdev != now.st_rdev:
+            told.append("device")
+    if was.st_mode != now.st_mode:
+        told.append("mode")
+    if (was.st_uid, was.st_gid) != (now.st_uid, now.st_gid):
+        told.append("owner")
+    if _attributes(one) != _attributes(other):
+        told.append("attributes")
+    return tuple(told)
+
+
+def _entries(folder: int | None) -> Mapping[bytes, os.stat_result]:
+    found: dict[bytes, os.stat_result] = {}
+    if folder is not None:
+        for name in os.listdir(folder):  # noqa: PTH208 - a descriptor, not a path
+            with _unless_gone():
+                found[os.fsencode(name)] = os.lstat(name, dir_fd=folder)
+    return found
+
+
+def _target(at: _At) -> bytes | None:
+    with _unless_gone():
+        return os.readlink(at[1], dir_fd=at[0])
+    return None
+
+
+def _attributes(at: _At) -> Mapping[str, bytes]:
+    """Without ``trusted.*``, which is the server's own and part of no tree."""
+    path = b"/proc/self/fd/%d/%b" % at
+    with _unless_gone():
+        names = os.listxattr(path, follow_symlinks=False)
+        return {
+            name: os.getxattr(path, name, follow_symlinks=False) for name in names if not name.startswith("trusted.")
+        }
+    return {}
+
+
+@contextmanager
+def _folder(above: int | None, name: bytes, seen: os.stat_result | None) -> Iterator[int | None]:
+    """An entry, open, where it is a folder."""
+    fd = None
+    if seen is not None and stat.S_ISDIR(seen.st_mode):
+        with _unless_gone():
+            fd = os.open(name, _FOLDER, dir_fd=above)
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+@contextmanager
+def _opened(tree: TreePath) -> Iterator[int]:
+    fd = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    """What a board removes while it is looked at is no error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+
+
+if __name__ == "__main__":
+    answer(difference)

@@ -1,0 +1,140 @@
+"""Images that are verified, exported, imported again, and stored once however often they come."""
+
+import asyncio
+import io
+import json
+import tarfile
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from boardgrid.model.errand import About
+from boardgrid.model.errors import Code, Fault, Invalid, NotFound
+from tests.adapters.store.bench import Bench
+from tests.adapters.store.trees import a_tree, packed
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
+
+ABOUT = About("tiny", 2026112201, {"purpose": "ci"}, ("tk1",), ("older:2026010101",))
+
+
+def erofs(bench: Bench, image: UUID) -> Path:
+    return bench.folder / "images" / str(image) / "tree.erofs"
+
+
+def spoil(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+async def exported(bench: Bench, image: UUID) -> bytes:
+    errand = uuid4()
+    await bench.images.export(image, errand, ABOUT)
+    return bench.blobs.sent[errand]
+
+
+async def test_a_bit_that_turned_over_is_found(bench: Bench) -> None:
+    image = await bench.image()
+    await bench.images.verify(image, uuid4())
+    spoil(erofs(bench, image))
+    with pytest.raises(Fault, match="its file has the checksum sha256:") as error:
+        await bench.images.verify(image, uuid4())
+    assert error.value.code is Code.IMAGE_DAMAGED
+
+
+@pytest.mark.parametrize("file", ["tree.erofs", "manifest.json"])
+async def test_a_file_that_is_missing_is_damage(bench: Bench, file: str) -> None:
+    image = await bench.image()
+    (erofs(bench, image).parent / file).unlink()
+    with pytest.raises(Fault, match="cannot be read") as error:
+        await bench.images.verify(image, uuid4())
+    assert error.value.code is Code.IMAGE_DAMAGED
+
+
+async def test_what_was_exported_is_imported_with_the_same_digest(bench: Bench) -> None:
+    image = await bench.image()
+    made = await bench.blob(await exported(bench, image))
+    assert made == bench.stored()[image]
+
+
+async def test_any_tar_unpacks_an_export_by_hand(bench: Bench, tmp_path: Path) -> None:
+    image = await bench.image()
+    content = await exported(bench, image)
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert archive.getnames() == ["manifest.json", "tree.tar.zst"]
+    (tmp_path / "export.tar").write_bytes(content)
+    unpack = ("tar", "--extract", "--directory", str(tmp_path))
+    await bench.store.shell.run(*unpack, "--file", str(tmp_path / "export.tar"))
+    told = json.loads((tmp_path / "manifest.json").read_text())
+    assert (told["format"], told["name"], told["version"]) == ("boardgrid-image-1", "tiny", 2026112201)
+    assert told["labels"] == {"purpose": "ci"} and told["lineage"] == ["older:2026010101"]
+    assert told["manifest"]["digest"] == bench.stored()[image].digest
+    await bench.store.shell.run(*unpack, "--zstd", "--file", str(tmp_path / "tree.tar.zst"))
+    assert (tmp_path / "etc" / "hostname").read_text() == "tiny\n"
+
+
+async def test_an_export_that_was_changed_or_cut_is_refused(bench: Bench, tmp_path: Path) -> None:
+    image = await bench.image()
+    whole = await exported(bench, image)
+    digest = bench.stored()[image].digest
+    other = digest[:-1] + ("0" if digest[-1] != "0" else "1")
+    for content, why in (
+        (whole.replace(digest.encode(), other.encode(), 1), "was changed since"),
+        (whole.replace(b"boardgrid-image-1", b"boardgrid-image-9", 1), "a farm of another release"),
+        (whole[: len(whole) // 2], "is cut off"),
+    ):
+        with pytest.raises(Invalid, match=why) as error:
+            await bench.blob(content)
+        assert error.value.code is Code.ARCHIVE_REFUSED
+
+
+async def test_an_archive_that_only_looks_like_an_export_is_imported_as_it_is(bench: Bench, tmp_path: Path) -> None:
+    tree = a_tree(tmp_path / "tree")
+    (tree / "manifest.json").write_text("{}")
+    assert (await bench.blob(packed(tree, tmp_path / "tree.tar").read_bytes())).arch == "armhf"
+
+
+async def test_an_export_that_nobody_wants_leaves_nothing(bench: Bench) -> None:
+    image, errand = await bench.image(), uuid4()
+    bench.blobs.wanted = set()
+    with pytest.raises(NotFound) as error:
+        await bench.images.export(image, errand, ABOUT)
+    assert error.value.code is Code.ERRAND_UNKNOWN
+    assert [one.name for one in (bench.folder / "images").iterdir()] == [str(image)]
+
+
+async def test_where_there_is_no_room_nothing_is_exported(bench: Bench) -> None:
+    image = await bench.image()
+    full = bench.after(reserved_share=1.0)
+    assert not await full.images.has_room()
+    with pytest.raises(Fault) as error:
+        await full.images.export(image, uuid4(), ABOUT)
+    assert error.value.code is Code.STORE_FULL
+    assert [one.name for one in (bench.folder / "images").iterdir()] == [str(image)]
+
+
+async def test_two_exports_at_once_do_not_disturb_each_other(bench: Bench) -> None:
+    image = await bench.image()
+    one, other = await asyncio.gather(exported(bench, image), exported(bench, image))
+    assert one == other
+
+
+async def test_the_same_content_is_stored_once_and_goes_with_the_last_of_its_images(bench: Bench) -> None:
+    first, second = await bench.image(), await bench.image()
+    assert erofs(bench, first).samefile(erofs(bench, second))
+    assert bench.stored()[first].checksum == bench.stored()[second].checksum
+    await bench.images.remove(first)
+    await bench.images.verify(second, uuid4())
+    root = uuid4()
+    await bench.roots.clone(root, second, 64 << 20)
+    assert (bench.roots.path(root) / "etc" / "hostname").read_text() == "tiny\n"
+
+
+async def test_a_damaged_file_is_not_shared_with_who_brings_the_same_content(bench: Bench) -> None:
+    first = await bench.image()
+    spoil(erofs(bench, first))
+    second = await bench.image()
+    assert not erofs(bench, first).samefile(erofs(bench, second))
+    await bench.images.verify(second, uuid4())

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import pytest
+
+from boardgrid.bootware.uefi import VARIABLES_BYTES, write_variables
+from boardgrid.model.errors import Fault
+
+
+def test_firmware_begins_with_no_settings_and_is_used_where_it_lies(tmp_path: Path) -> None:
+    firmware = tmp_path / "AAVMF_CODE.fd"
+    firmware.write_bytes(b"firmware")
+    for _twice in range(2):
+        code, variables = write_variables(tmp_path / "flash", firmware)
+        assert code == firmware
+        assert variables.read_bytes() == bytes(VARIABLES_BYTES)
+
+
+def test_missing_firmware_names_its_package(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="is not at") as caught:
+        write_variables(tmp_path, tmp_path / "nowhere")
+    assert "qemu-efi-aarch64" in caught.value.hint
