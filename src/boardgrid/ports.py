@@ -17,7 +17,7 @@ from boardgrid.model.difference import Difference
 from boardgrid.model.errand import About, Errand, ErrandState, Progress
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source, UrlSource
 from boardgrid.model.kit import BootKit, KitFile
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
@@ -626,6 +626,19 @@ class Blobs(Protocol):
         Raises:
             NotFound: ERRAND_UNKNOWN, nobody wants it any more.
             Fault: UPLOAD_BROKEN or CONTROLLER_SILENT, it did not arrive; STORE_FULL, there is no room for it.
+        """
+
+
+class Downloads(Protocol):
+    async def fetch(self, source: UrlSource, to: Path, at_most: int) -> None:
+        """
+        Bring what lies at an address to a file on this machine, of *at_most* so many bytes.
+
+        Raises:
+            Invalid: PATH_FORBIDDEN, the site does not import from there; IMAGE_TOO_LARGE; ARCHIVE_REFUSED, its SHA-256
+                is another one.
+            NotFound: PATH_UNKNOWN, nothing is there.
+            Fault: DOWNLOAD_FAILED, it did not arrive whole; STORE_FULL.
         """
 
 

@@ -22,7 +22,17 @@ from boardgrid.model.difference import Change, Count, Difference, PathChange
 from boardgrid.model.errand import About, Progress
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
-from boardgrid.model.image import AS_USUAL, BlobSource, CheckpointSource, Kernel, Making, Manifest, RootSource, Source
+from boardgrid.model.image import (
+    AS_USUAL,
+    BlobSource,
+    CheckpointSource,
+    Kernel,
+    Making,
+    Manifest,
+    RootSource,
+    Source,
+    UrlSource,
+)
 from boardgrid.model.kit import BootKit
 from boardgrid.model.next_step import Tree
 from boardgrid.model.report import BoardReport, Reached, Report
@@ -825,6 +835,23 @@ class FakeBlobs:
         if self.wanted is not None and errand not in self.wanted:
             raise NotFound(Code.ERRAND_UNKNOWN, "nobody wants the export {errand} any more", errand=errand)
         self.sent[errand] = file.read_bytes()  # noqa: ASYNC240 - a fake
+
+
+@dataclass
+class FakeDownloads:
+    """Addresses as a test fills them."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    async def fetch(self, source: UrlSource, to: Path, at_most: int) -> None:
+        content = self.files.get(source.url)
+        if content is None:
+            raise NotFound(Code.PATH_UNKNOWN, "there is nothing at {url}", url=source.url)
+        if len(content) > at_most:
+            raise Invalid(Code.IMAGE_TOO_LARGE, "{url} is over {limit} bytes", url=source.url, limit=at_most)
+        if source.sha256 and source.sha256 != hashlib.sha256(content).hexdigest():
+            raise Invalid(Code.ARCHIVE_REFUSED, "{url} is another file", url=source.url)
+        to.write_bytes(content)  # noqa: ASYNC240 - a fake
 
 
 @dataclass

@@ -128,6 +128,7 @@ class Code(StrEnum):
     NETBOOT_FAILED = "netboot.failed"
     MAIL_FAILED = "mail.failed"
     WEBHOOK_FAILED = "webhook.failed"
+    DOWNLOAD_FAILED = "download.failed"
     CONTROLLER_SILENT = "controller.silent"
     DIRECTORY_FAILED = "directory.failed"
     PROVIDER_FAILED = "provider.failed"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from boardgrid.messages import _
@@ -15,6 +16,7 @@ from boardgrid.model.name import checked
 _LABELS_MOST = 50
 _ALIASES_MOST = 20
 _VALUE_MOST = 100  # letters
+_URL_MOST = 2000
 
 
 class ImageState(StrEnum):
@@ -89,20 +91,20 @@ class BlobSource:
 
 
 @dataclass(frozen=True, slots=True)
-class PathSource:
-    """A tar archive or a directory on the agent's machine, below its ``import_dirs``."""
+class UrlSource:
+    """What lies at an address that the agent's ``import_urls`` allow; see :func:`checked_url`."""
 
-    path: str
-    kind: Literal["path"] = "path"
+    url: str
+    sha256: str = ""  # hex; empty: whatever is there
+    kind: Literal["url"] = "url"
 
 
 @dataclass(frozen=True, slots=True)
-class UrlSource:
-    """An archive that the agent fetches, from where its site lets images come."""
+class PathSource:
+    """A file or a directory on the agent's machine, below its ``import_dirs``."""
 
-    url: str
-    sha256: str = ""  # hex; empty: nobody knows
-    kind: Literal["url"] = "url"
+    path: str
+    kind: Literal["path"] = "path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,30 @@ class CheckpointSource:
 
 
 Source = BlobSource | PathSource | UrlSource | RootSource | CheckpointSource
+
+
+def checked_url(url: str) -> str:
+    """
+    An address that an image may be named by; whether a site imports from there is its own to say.
+
+    Raises:
+        Invalid: PATH_FORBIDDEN, it is no address, or has in it what is nobody else's to see or leads elsewhere.
+    """
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        is_plain = not parts.username and not parts.password and not parts.fragment
+    except ValueError:
+        is_one = is_plain = False
+    is_straight = url.isascii() and url.isprintable() and " " not in url and "\\" not in url and len(url) <= _URL_MOST
+    if is_one and is_plain and is_straight and ".." not in unquote(url).split("/"):
+        return url
+    raise Invalid(
+        Code.PATH_FORBIDDEN,
+        _("{url!r} is no address to import from"),
+        hint=_("give one like https://images.example.org/debian.tar.zst, without user, password or .."),
+        url=url[:200],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from boardgrid.model.image import (
     Source,
     UrlSource,
     Visibility,
+    checked_url,
     version_after,
 )
 from boardgrid.model.name import checked
@@ -261,7 +262,7 @@ def _source(asker: User, path: str | None, url: str | None, sha256: str) -> Sour
     if sha256 and (url is None or not _SHA256.fullmatch(sha256)):
         raise Invalid(Code.REQUEST_INVALID, _("the SHA-256 of what lies at a URL has 64 digits in hex"))
     if url is not None:
-        return UrlSource(url, sha256)
+        return UrlSource(checked_url(url), sha256)
     return None if path is None else _checked_path(asker, path)
 
 

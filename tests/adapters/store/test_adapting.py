@@ -119,7 +119,13 @@ def with_parts(bench: Bench) -> StoredImages:
     put(bench.imports, "parts/armhf/base.cpio", an_archive(["init", "etc/dhcp-answer"]))
     parts = bench.imports / "parts"
     return StoredImages(
-        bench.store, bench.roots, bench.blobs, import_dirs=[bench.imports], reserved_share=0.01, boot_parts=parts
+        bench.store,
+        bench.roots,
+        bench.blobs,
+        bench.downloads,
+        import_dirs=[bench.imports],
+        reserved_share=0.01,
+        boot_parts=parts,
     )
 
 

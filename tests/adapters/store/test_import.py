@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import io
 import os
 import shutil
@@ -414,11 +415,14 @@ async def test_an_upload_over_the_limit_is_not_even_fetched(bench: Bench) -> Non
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "no tar archive"),
-        (b"no archive at all" * 100, "no tar archive"),
-        (b"BZh91AY&SY", "no tar archive"),
+        (b"", "nothing that the farm can import"),
+        (b"no archive at all" * 100, "nothing that the farm can import"),
+        (b"BZh91AY&SY", "could not be unpacked"),
         (b"\x1f\x8bnot really", "could not be unpacked"),
-        (bytes(1024), "no tar archive"),
+        (gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), "nothing that the farm can import"),
+        (b"\x3a\xff\x26\xed" + bytes(20), "could not be unpacked"),
+        (b"\x3a\xff\x26\xed" + bytes(600), "could not be unpacked"),
+        (bytes(1024), "nothing that the farm can import"),
     ],
 )
 async def test_what_is_no_archive_is_told_so(bench: Bench, content: bytes, complaint: str) -> None:
@@ -471,7 +475,7 @@ async def test_a_pipe_is_no_archive_and_holds_nobody_up(bench: Bench) -> None:
 
 
 async def test_a_site_without_import_dirs_imports_no_path(bench: Bench) -> None:
-    images = StoredImages(bench.store, bench.roots, bench.blobs)
+    images = StoredImages(bench.store, bench.roots, bench.blobs, bench.downloads)
     with pytest.raises(Invalid) as raised:
         await images.build(uuid4(), PathSource(str(bench.imports)))
     assert "import_dirs" in raised.value.hint

@@ -13,6 +13,7 @@ from boardgrid.adapters.store import source
 from boardgrid.adapters.store.boot_files import FROM_ROOT, BootCopies
 from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.complaint import answer
+from boardgrid.adapters.store.formats import HEAD_BYTES, packer_of
 from boardgrid.adapters.store.inspection import inspected
 from boardgrid.adapters.store.limits import shown
 from boardgrid.adapters.store.tree import TreeDir, TreePath
@@ -63,7 +64,9 @@ def _put_modules(tree: TreeDir, archive: Path, release: str, cage_folder: Path) 
         # Nobody else has the tree: what the descriptor is called stays where it leads.
         cage = Cage(cage_folder, Path(f"/proc/{os.getpid()}/fd/{fd}"))
         cage.build()
-        stream = source.stored(archive, _("the archive of modules"))
+        given = source.stored(archive, _("the archive of modules"))
+        packer = packer_of(os.pread(given.fd, HEAD_BYTES, 0))
+        stream = source.Archive(given.fd, given.name, (packer.word,) if packer else ())
         tar = ["tar", "--extract", *stream.words, "--file=-", "--no-same-owner", "--no-same-permissions"]
         with stream.opened() as content:
             run = cage.run(tar, _POWERS, content)

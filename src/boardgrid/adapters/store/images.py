@@ -36,7 +36,7 @@ from boardgrid.model.image import (
     Source,
     UrlSource,
 )
-from boardgrid.ports import Blobs, BootFiles, Room, Tell, untold
+from boardgrid.ports import Blobs, BootFiles, Downloads, Room, Tell, untold
 
 log = structlog.get_logger()
 
@@ -52,7 +52,8 @@ class StoredImages:
         image_limit_bytes: the most that the files of one image may take, unpacked.
         reserved_share: of the disk, which imports leave to the roots that run.
         make_s: after this long an import is ended.
-        boot_parts: a folder with ``<arch>/base.cpio``, of which initramfs are made; None: none is made.
+        boot_parts: a folder with ``<arch>/base.cpio``, of which initramfs are made, and with the machine that reads
+            disk images; None: no initramfs are made, and disk images are refused.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class StoredImages:
         store: Store,
         roots: StoredRoots,
         blobs: Blobs,
+        downloads: Downloads,
         *,
         import_dirs: Sequence[Path] = (),
         image_limit_bytes: int = 32 << 30,
@@ -67,7 +69,8 @@ class StoredImages:
         make_s: float = 3600.0,
         boot_parts: Path | None = None,
     ) -> None:
-        self._store, self._places, self._roots, self._blobs = store, store.places, roots, blobs
+        self._store, self._places, self._roots = store, store.places, roots
+        self._blobs, self._downloads = blobs, downloads
         self._import_dirs = [str(folder) for folder in import_dirs]
         self._limit_bytes, self._share, self._make_s = image_limit_bytes, reserved_share, make_s
         self._parts = boot_parts
@@ -133,13 +136,14 @@ class StoredImages:
             "draft": str(draft),
             "place": str(self._places.image(image).folder),
             "making": asdict(making),
+            "import_dirs": self._import_dirs,
             "limits": {"size_bytes": self._limit_bytes},
             "boot_parts": str(self._parts) if self._parts else None,
             "reserved_bytes": await self._reserved_bytes(),
         }
         match source:
             case PathSource():
-                return {**order, "path": source.path, "import_dirs": self._import_dirs}
+                return {**order, "path": source.path}
             case RootSource() | CheckpointSource():
                 without = {*making.without, *await self._roots.left_out(source.root)}
                 order["making"]["without"] = sorted(without)
@@ -149,9 +153,13 @@ class StoredImages:
                 archive = draft / "archive"
                 async with followed(size_of(archive, "receiving", source.size_bytes), tell):
                     await self._blobs.fetch(source, archive)
-                return {**order, "archive": str(archive), "name": _("the uploaded archive")}
+                return {**order, "archive": str(archive), "name": _("the uploaded file")}
             case UrlSource():
-                raise Invalid(Code.PATH_FORBIDDEN, _("this site imports from no URL"))
+                archive = draft / "archive"
+                at_most = min(self._limit_bytes, max(room.free_bytes - reserved, 0))
+                async with followed(size_of(archive, "receiving", 0), tell):
+                    await self._downloads.fetch(source, archive, at_most)
+                return {**order, "archive": str(archive), "name": source.url}
 
     async def _reserved_bytes(self) -> int:
         """What imports leave of the disk: a share of it, and what is free by its count and promised by ours."""

@@ -14,20 +14,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from boardgrid.adapters.store import manifests, source
+from boardgrid.adapters.store import bsp, disk_image, manifests, source
 from boardgrid.adapters.store.adaptations import adapt
 from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import ANY, Summary, first_difference, summary
-from boardgrid.adapters.store.exported import Exported
+from boardgrid.adapters.store.disk_image import DiskReader
+from boardgrid.adapters.store.exported import exported_in
 from boardgrid.adapters.store.inspection import inspected
+from boardgrid.adapters.store.intake import Intake
 from boardgrid.adapters.store.limits import Limits, Tally, shown
 from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.progress import Diary, read_by
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
-from boardgrid.adapters.store.unpack import unpack
 from boardgrid.adapters.store.workroom import Disk, Workroom, let_go_of_others, mount_private, no_room
 from boardgrid.messages import _
 from boardgrid.model.adaptation import Moment
@@ -42,11 +43,12 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` (with ``import_dirs``), ``root`` (a mounted tree) or ``copy`` (``upper``, the file
-            with what was changed, the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of
-            a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk; ``boot_parts``, a folder with
-            what initramfs are made of (or null), and ``drivers``, the modules that they hold besides. How far it is is
-            told in the draft's file ``progress``.
+            its ``name``), ``path``, ``root`` (a mounted tree) or ``copy`` (``upper``, the file with what was changed,
+            the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of a ``Making``);
+            ``import_dirs``, below which paths must lie; ``limits``; ``reserved_bytes``, what imports leave of the disk;
+            ``boot_parts``, a folder with what initramfs are made of and with the disk reader (or null), and
+            ``drivers``, the modules that initramfs hold besides. How far it is is told in the draft's file
+            ``progress``.
 
     Raises:
         FarmError: as ``Images.build``.
@@ -63,12 +65,8 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     elif "root" in order:
         tree, moment = _layered(TreePath(order["root"]), draft, disk), Moment.CAPTURE
     else:
-        if "archive" in order:
-            stream: source.Archive | Exported | source.Folder = source.stored(Path(order["archive"]), order["name"])
-        else:
-            stream = source.below(order["import_dirs"], order["path"])
-        tree, moment = unpack(stream, limits, disk, draft, diary), Moment.IMPORT
-        stated = stream.digest if isinstance(stream, Exported) else ""
+        tree, stated = _taken_in(order, limits, disk, diary)
+        moment = Moment.IMPORT
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
@@ -110,6 +108,30 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     done.folder.rename(place.folder)
     _write_down(place.folder.parent, deep=False)
     return {}
+
+
+def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, diary: Diary) -> tuple[TreePath, str]:
+    """The tree that somebody gave, and the digest that it should have, where it says so."""
+    making, parts = order["making"], order["boot_parts"]
+    board_support = source.folder_below(order["import_dirs"], making["bsp"]) if making["bsp"] else None
+    intake = Intake(
+        limits,
+        disk,
+        diary,
+        DiskReader(Path(parts) / disk_image.ARCH if parts else None, making["partition"]),
+        spare_bytes=bsp.spare_bytes(board_support) if board_support else 0,
+    )
+    if "archive" in order:
+        given: source.File | source.Folder = source.stored(Path(order["archive"]), order["name"])
+    else:
+        given = source.below(order["import_dirs"], order["path"])
+    exported = exported_in(given.fd, given.name) if isinstance(given, source.File) else None
+    tree = intake.tree_of(exported or given)
+    if board_support is None:
+        return tree, exported.digest if exported else ""
+    with diary.phase("adapting"):
+        bsp.apply_binaries(board_support, tree, disk)
+    return tree, ""
 
 
 @contextlib.contextmanager

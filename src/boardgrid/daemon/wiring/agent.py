@@ -12,6 +12,7 @@ import structlog
 from boardgrid.adapters.admission import SshAdmission
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.controller import AgentDoor
+from boardgrid.adapters.downloads import HttpDownloads
 from boardgrid.adapters.driverbook import DriverBook
 from boardgrid.adapters.exports.ganesha import GaneshaExports
 from boardgrid.adapters.exports.knfsd import KernelExports
@@ -91,7 +92,14 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
         instance=_instance(layout.store),
         public_key=_public_line(layout.agent_key),
         facts=site,
-        images=StoredImages(store, roots, controller, import_dirs=config.agent.import_dirs, boot_parts=parts),
+        images=StoredImages(
+            store,
+            roots,
+            controller,
+            HttpDownloads(config.agent.import_urls, config.agent.import_networks),
+            import_dirs=config.agent.import_dirs,
+            boot_parts=parts,
+        ),
         roots=roots,
         volumes=StoredVolumes(store),
         kits=StoredKits(store, roots, controller),
