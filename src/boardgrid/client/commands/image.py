@@ -573,7 +573,7 @@ def diff(seat: Seat, ref: str, since: str | None, most: int | None, timeout: str
     \b
     Examples:
       boardgrid image diff my-image
-      boardgrid image diff my-image:2 my-image:1
+      boardgrid image diff my-image:2026112802 my-image:2026112801
     """
     from boardgrid.client import differences  # noqa: PLC0415 - the other commands need it not
 

@@ -1,13 +1,17 @@
 """``boardgrid save``: an image of what you changed, and the board is yours again."""
 
+import contextlib
 import time
 
 import click
 
+from boardgrid.client.answers import Image
 from boardgrid.client.command import RESERVATIONS, Verb
 from boardgrid.client.commands import image as images
-from boardgrid.client.complaint import IMAGE_FAILED, Complaint
+from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint
+from boardgrid.client.differences import difference, summary
 from boardgrid.client.duration import seconds, took
+from boardgrid.client.farm import Farm
 from boardgrid.client.resuming import board_of, outcome, resumed
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.which import meant
@@ -18,10 +22,15 @@ from boardgrid.messages import _
 @click.argument("which", required=False, shell_complete=RESERVATIONS)
 @click.option("--as", "name", metavar="IMAGE", required=True, help="Make a new version of this image.")
 @click.option("--release", is_flag=True, help="Give the board back then; without this it boots the same root again.")
+@click.option(
+    "--checkpoint", is_flag=True, help="While the board goes on. The image is crash consistent: as after a power cut."
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the board is open again.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
-def save(seat: Seat, *, which: str | None, name: str, release: bool, wait: bool, timeout: str | None) -> None:
+def save(
+    seat: Seat, *, which: str | None, name: str, release: bool, checkpoint: bool, wait: bool, timeout: str | None
+) -> None:
     """
     Make an image of a board's root, with all that you changed. WHICH is the name of the board, or the number of a
     reservation with one board; it may be left out while you have one reservation.
@@ -33,10 +42,21 @@ def save(seat: Seat, *, which: str | None, name: str, release: bool, wait: bool,
     Examples:
       boardgrid save tk1-1 --as my-image
       boardgrid save --as my-image --release
+      boardgrid save tk1-1 --as my-image --checkpoint
     """
+    if release and checkpoint:
+        raise Complaint(REQUEST_INVALID, _("--release and --checkpoint exclude each other: a checkpoint stops nothing"))
     timeout_s = images.LONGEST_S if timeout is None else seconds(timeout)
     farm, began = seat.farm(), time.monotonic()
     told = meant(farm, which)
+    if checkpoint:
+        made = farm.checkpoint(told.reservation.number, name, board=told.board)
+        sentence = _(
+            "{ref} is being made of what {board} runs, while it goes on: crash consistent, as after a power cut"
+        )
+        seat.tell(sentence.format(ref=made.ref, board=board_of(told)))
+        _show(seat, farm, images.ready(seat, farm, made, timeout_s) if wait else made)
+        return
     before = {one.id for one in images.versions(farm, name)}
     last = farm.events(reservation=told.reservation.number, tail=1)
     mine = farm.save(told.reservation.number, name, told.board, "release" if release else "boot")
@@ -44,7 +64,7 @@ def save(seat: Seat, *, which: str | None, name: str, release: bool, wait: bool,
     board = board_of(told)
     if release or not wait:
         seat.tell(_("{image} is being made of what was on {board}").format(image=made.ref, board=board))
-        images.SHEET.show(images.ready(seat, farm, made, timeout_s) if wait else made, seat.output)
+        _show(seat, farm, images.ready(seat, farm, made, timeout_s) if wait else made)
         return
     deployment = resumed(seat, farm, mine, board, after=last[-1].number if last else 0, timeout_s=timeout_s)
     made = farm.image(made.ref)
@@ -56,4 +76,16 @@ def save(seat: Seat, *, which: str | None, name: str, release: bool, wait: bool,
         raise complaint
     sentence = _("{image} is made, and {board} is yours again after {took}")
     seat.tell(sentence.format(image=made.ref, board=board, took=took(time.monotonic() - began)))
+    _show(seat, farm, made)
+
+
+def _show(seat: Seat, farm: Farm, made: Image) -> None:
+    """The image, and to a person how much of it is new."""
+    if made.state == "ready" and made.parent and seat.has_person:
+        with contextlib.suppress(Complaint):  # the image is made: what cannot be told of it is no failure
+            seat.tell(_("since {parent}: {summary}").format(parent=made.parent, summary=_new_in(farm, made)))
     images.SHEET.show(made, seat.output)
+
+
+def _new_in(farm: Farm, made: Image) -> str:
+    return summary(difference(farm, made.ref, image=made.ref, since=None))
