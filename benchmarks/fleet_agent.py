@@ -34,6 +34,8 @@ async def run(socket: Path, token: str, boot_s: float) -> None:
             facts=FACTS,
             images=site.images,
             roots=site.roots,
+            volumes=site.volumes,
+            kits=site.kits,
             exports=site.exports,
             netboot=site.netboot,
             sightings=site.sightings,

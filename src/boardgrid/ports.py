@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -18,7 +18,8 @@ from boardgrid.model.difference import Difference
 from boardgrid.model.errand import About, Errand, ErrandState, Progress
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source
+from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source, UrlSource
+from boardgrid.model.kit import BootKit, KitFile
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
 from boardgrid.model.notice import Contact, Posting, Webhook
@@ -31,6 +32,7 @@ from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
+from boardgrid.model.volume import Volume, VolumeState
 from boardgrid.model.wish import Lease, PowerOrder, SiteWishes
 
 # --- the machine
@@ -175,9 +177,20 @@ class Images(Protocol):
     async def has_room(self) -> bool:
         """Whether there is more room than what is left to roots; else making an image has to wait."""
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
+    async def build(
+        self,
+        image: UUID,
+        source: Source,
+        making: Making = AS_USUAL,
+        tell: Tell = untold,
+        *,
+        drivers: Collection[str] = (),
+    ) -> Manifest:
         """
         Make an image, whole or not at all; one that is there already is told from its manifest.
+
+        Args:
+            drivers: kernel modules by which the site's boards reach their network, beside those that the farm knows.
 
         Raises:
             Invalid: the archive is refused; the sentence names the member.
@@ -235,6 +248,8 @@ class Persona:
     hostname: str  # fully qualified
     keys: tuple[str, ...]  # OpenSSH public lines that may log in as root
     facts: Mapping[str, str]  # written to /etc/boardgrid/deployment as KEY=value lines
+    server: IPv4Address | None = None  # the farm's, on the board's network: whom it asks for the time
+    volumes: Mapping[str, str] = field(default_factory=dict)  # what it mounts over NFS ("10.0.0.1:/v/...") by where
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +305,92 @@ class Roots(Protocol):
     async def room(self) -> Room: ...
 
 
+class Volumes(Protocol):
+    """File systems of people, each in a file of its own in the same store. Every call may be made twice."""
+
+    async def all(self) -> Mapping[UUID, bool]:
+        """Which are there, and whether each is mounted."""
+
+    def path(self, volume: UUID) -> Path:
+        """Where it is mounted. For exports alone: nothing else may follow a name below it."""
+
+    async def make(self, volume: UUID, size_bytes: int) -> None:
+        """
+        See that there is an empty one of this size; one that is there keeps its files, and grows where it is smaller.
+
+        Raises:
+            Fault: STORE_FULL with the figures where the promised room is not there.
+        """
+
+    async def grow(self, volume: UUID, size_bytes: int) -> None:
+        """
+        The same for one that is there, while boards use it, too.
+
+        Raises:
+            NotFound: VOLUME_UNKNOWN, there is no such volume on this disk; it is not made anew.
+            Fault: STORE_FULL.
+        """
+
+    async def mount(self, volume: UUID) -> None:
+        """
+        Raises:
+            NotFound: VOLUME_UNKNOWN.
+            Fault: STORE_DAMAGED.
+        """
+
+    async def unmount(self, volume: UUID) -> None:
+        """Nothing of it is served or used by this machine any more; its files stay."""
+
+    async def remove(self, volume: UUID) -> None:
+        """For ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class KitFiles:
+    """What a kit brings, as files on the server; None: it does not bring that."""
+
+    kernel: Path | None = None
+    initrd: Path | None = None
+    dtbs: Path | None = None  # a folder; a device tree that its user brought is called :data:`KIT_FDT` in it
+
+
+KIT_FDT = "kit.dtb"
+
+
+class Kits(Protocol):
+    """What users bring to boot their roots with. Every call may be made twice."""
+
+    async def all(self) -> Collection[UUID]:
+        """Those whose files are here."""
+
+    async def fetch(self, kit: BootKit) -> None:
+        """
+        Bring its files here, whole or not at all.
+
+        Raises:
+            Fault: UPLOAD_BROKEN, they did not arrive; STORE_FULL.
+        """
+
+    async def fit(self, kit: BootKit, root: UUID) -> None:
+        """
+        Put its modules into a root, in the place of those of the same release; take out of the root what boots it,
+        where it is to boot with what it has itself. No board may have the root mounted.
+
+        Raises:
+            NotFound: there is no such root; KERNEL_MISSING, it has no such kernel.
+            Invalid: its modules cannot be unpacked.
+            Fault: the root has no room, or does not let it be done (blames the image).
+        """
+
+    async def files(self, kit: BootKit) -> KitFiles:
+        """
+        Raises:
+            NotFound: they are not here.
+        """
+
+    async def remove(self, kit: UUID) -> None: ...
+
+
 # --- the network: what is offered to boards, and what is seen of them
 
 
@@ -299,13 +400,23 @@ class Export:
     seen_as: PurePosixPath  # what the board mounts
     tree: Path
 
+    def excludes(self, wanted: "Export", *, shared: bool) -> bool:
+        """Whether *wanted* cannot be offered beside it: a path leads to one tree, and a root is one board's."""
+        if self == wanted:
+            return False
+        is_same_tree = self.tree == wanted.tree and (self.board == wanted.board or not shared)
+        return self.seen_as == wanted.seen_as or is_same_tree
+
 
 class Exports(Protocol):
-    """Which root is offered to which board over NFS, and as what path. Every call may be made twice."""
+    """Which tree is offered to which board over NFS, and as what path. Every call may be made twice."""
 
-    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath, *, shared: bool = False) -> None:
         """
         Offer *tree* to *board* alone; it outlives a restart of the server.
+
+        Args:
+            shared: it may be offered to other boards too, each by a path of its own: a volume. A root never is.
 
         Raises:
             Invalid: a path that cannot be told to an NFS server.
@@ -315,7 +426,8 @@ class Exports(Protocol):
 
     async def remove(self, seen_as: PurePosixPath) -> None:
         """
-        Fence: when this returns, no handle into the tree works any more.
+        Fence: when this returns, no handle into the tree works any more for the board that it was offered to. Of a
+        tree that others are still offered, what that board had begun may come to its end a moment later.
 
         Raises:
             Fault: the server did not answer, so nothing is sure.
@@ -534,6 +646,19 @@ class Blobs(Protocol):
         """
 
 
+class Downloads(Protocol):
+    async def fetch(self, source: UrlSource, to: Path, at_most: int) -> None:
+        """
+        Bring what lies at an address to a file on this machine, of *at_most* so many bytes.
+
+        Raises:
+            Invalid: PATH_FORBIDDEN, the site does not import from there; IMAGE_TOO_LARGE; ARCHIVE_REFUSED, its SHA-256
+                is another one.
+            NotFound: PATH_UNKNOWN, nothing is there.
+            Fault: DOWNLOAD_FAILED, it did not arrive whole; STORE_FULL.
+        """
+
+
 # --- the controller, as the gateway sees it
 
 
@@ -679,12 +804,12 @@ class Revisions:
 
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
-    | SiteState | BoardType | Standing | Image | Root | Reservation | Deployment | OrderRecord | Health | Activity
-    | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | BootTest | Question
+    | SiteState | BoardType | Standing | Image | Root | Volume | Reservation | Deployment | OrderRecord | Health
+    | Activity | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | BootTest | Question | KitFile
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
-    | JoinLink | Errand | Doing | Question
+    | JoinLink | Errand | Doing | Question | KitFile
 )  # fmt: skip
 T = TypeVar("T", bound=Thing)
 
@@ -816,6 +941,18 @@ class Snapshot(Protocol):
         states: Collection[RootState] | None = None,
     ) -> list[Root]: ...
 
+    def volume(self, volume_id: UUID) -> Volume | None: ...
+
+    def volumes(
+        self,
+        *,
+        name: str | None = None,
+        user: UUID | None = None,
+        project: UUID | None = None,
+        site: str | None = None,
+        states: Collection[VolumeState] | None = None,
+    ) -> list[Volume]: ...
+
     def question(self, question_id: UUID) -> Question | None: ...
 
     def questions(self, *, site: str | None = None, asker: UUID | None = None) -> list[Question]:
@@ -860,6 +997,11 @@ class Snapshot(Protocol):
         self, *, reservations: Collection[int] | None = None, root: UUID | None = None, live: bool | None = None
     ) -> list[Deployment]:
         """Oldest first."""
+
+    def kit_file(self, file_id: str) -> KitFile | None: ...
+
+    def kit_files(self, owner: UUID | None = None) -> list[KitFile]:
+        """Somebody's, or everybody's: what was used longest ago comes first."""
 
     def order(self, order_id: UUID) -> OrderRecord | None: ...
 

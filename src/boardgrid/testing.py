@@ -22,7 +22,18 @@ from boardgrid.model.difference import Change, Count, Difference, PathChange
 from boardgrid.model.errand import About, Progress
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
-from boardgrid.model.image import AS_USUAL, BlobSource, CheckpointSource, Kernel, Making, Manifest, RootSource, Source
+from boardgrid.model.image import (
+    AS_USUAL,
+    BlobSource,
+    CheckpointSource,
+    Kernel,
+    Making,
+    Manifest,
+    RootSource,
+    Source,
+    UrlSource,
+)
+from boardgrid.model.kit import BootKit
 from boardgrid.model.next_step import Tree
 from boardgrid.model.recipe import Recipe
 from boardgrid.model.report import BoardReport, Reached, Report
@@ -34,6 +45,7 @@ from boardgrid.ports import (
     Export,
     Holdings,
     HostKeys,
+    KitFiles,
     Mail,
     Persona,
     Room,
@@ -248,6 +260,49 @@ class FakeRoots:
 
 
 @dataclass
+class FakeVolumes:
+    """In no store of a fake root's: they have room of their own."""
+
+    total_bytes: int = 100 << 30
+    sizes: dict[UUID, int] = field(default_factory=dict)
+    mounted: set[UUID] = field(default_factory=set)
+    damaged: set[UUID] = field(default_factory=set)  # those that cannot be mounted
+
+    async def all(self) -> Mapping[UUID, bool]:
+        return {volume: volume in self.mounted for volume in self.sizes}
+
+    def path(self, volume: UUID) -> Path:
+        return Path("/fake/volumes") / str(volume) / "tree"
+
+    async def make(self, volume: UUID, size_bytes: int) -> None:
+        has_bytes = self.sizes.get(volume, 0)
+        if sum(self.sizes.values()) - has_bytes + size_bytes > self.total_bytes:
+            raise Fault(Code.STORE_FULL, "{wanted} bytes do not fit", wanted=size_bytes)
+        self.sizes[volume] = max(has_bytes, size_bytes)
+
+    async def grow(self, volume: UUID, size_bytes: int) -> None:
+        self._check_there(volume)
+        await self.make(volume, size_bytes)
+
+    async def mount(self, volume: UUID) -> None:
+        self._check_there(volume)
+        if volume in self.damaged:
+            raise Fault(Code.STORE_DAMAGED, "volume {volume} cannot be mounted", volume=volume)
+        self.mounted.add(volume)
+
+    async def unmount(self, volume: UUID) -> None:
+        self.mounted.discard(volume)
+
+    async def remove(self, volume: UUID) -> None:
+        self.mounted.discard(volume)
+        self.sizes.pop(volume, None)
+
+    def _check_there(self, volume: UUID) -> None:
+        if volume not in self.sizes:
+            raise NotFound(Code.VOLUME_UNKNOWN, "there is no volume {volume}", volume=volume)
+
+
+@dataclass
 class FakeKitchen:
     """Writes archives that a test puts here, by the name of the recipe."""
 
@@ -264,6 +319,7 @@ class FakeKitchen:
 class FakeImages:
     built: dict[UUID, Manifest] = field(default_factory=dict)
     refuse: dict[UUID, FarmError] = field(default_factory=dict)  # images that cannot be built, and why
+    drivers: dict[UUID, frozenset[str]] = field(default_factory=dict)  # that each was built with
     contents: dict[UUID, dict[str, str]] = field(default_factory=dict)
     is_full: bool = False  # what room there is is left to roots
     phase_s: float = 0.0  # how long each phase of making an image takes
@@ -277,7 +333,15 @@ class FakeImages:
     async def has_room(self) -> bool:
         return not self.is_full
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
+    async def build(
+        self,
+        image: UUID,
+        source: Source,
+        making: Making = AS_USUAL,
+        tell: Tell = untold,
+        *,
+        drivers: Collection[str] = (),
+    ) -> Manifest:
         if image in self.built:
             return self.built[image]
         if image in self.refuse:
@@ -289,7 +353,7 @@ class FakeImages:
         for phase in ("unpacking", "pressing"):
             tell(Progress(phase, 1, 2))
             await asyncio.sleep(self.phase_s)
-        self.built[image] = a_manifest()
+        self.built[image], self.drivers[image] = a_manifest(), frozenset(drivers)
         return self.built[image]
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
@@ -327,6 +391,48 @@ class FakeImages:
             raise NotFound(Code.IMAGE_UNKNOWN, "image {image} is not in this store", image=image)
 
 
+@dataclass
+class FakeKits:
+    """A kit that has no kernel in its root is refused, as one whose files were never sent."""
+
+    roots: FakeRoots
+    sent: set[str] | None = None  # SHA-256 of what users sent; None: all that is asked for
+    fetched: dict[UUID, BootKit] = field(default_factory=dict)
+    taken: set[UUID] = field(default_factory=set)  # those whose kernel came out of a root
+
+    async def all(self) -> Collection[UUID]:
+        return set(self.fetched)
+
+    async def fetch(self, kit: BootKit) -> None:
+        for blob in kit.blobs:
+            if self.sent is not None and blob.sha256 not in self.sent:
+                raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
+        self.fetched[kit.id] = kit
+
+    async def fit(self, kit: BootKit, root: UUID) -> None:
+        if root not in self.roots.trees:
+            raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
+        files = self.roots.trees[root].files
+        if kit.modules:
+            files[f"lib/modules/{kit.release}"] = kit.modules.sha256
+        if kit.from_root and kit.id not in self.taken:
+            if "boot/vmlinuz" not in files:
+                raise NotFound(Code.KERNEL_MISSING, "there is no kernel in the root's /boot")
+            self.taken.add(kit.id)
+
+    async def files(self, kit: BootKit) -> KitFiles:
+        if kit.id not in self.fetched:
+            raise NotFound(Code.FILE_UNKNOWN, "the files of kit {kit} are not here", kit=kit.id)
+        folder = Path("/fake/kits") / str(kit.id)
+        kernel, initrd = (
+            folder / name if part else None for name, part in (("kernel", kit.kernel), ("initrd", kit.initrd))
+        )
+        return KitFiles(folder / "kernel" if kit.from_root else kernel, initrd, folder / "dtbs" if kit.dtb else None)
+
+    async def remove(self, kit: UUID) -> None:
+        self.fetched.pop(kit, None)
+
+
 # --- the network
 
 
@@ -339,10 +445,10 @@ class FakeExports:
         if self.broken:
             raise self.broken
 
-    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath, *, shared: bool = False) -> None:
         self._ask()
         wanted = Export(board, seen_as, tree)
-        if any(wanted != other and (other.seen_as == seen_as or other.tree == tree) for other in self.exports):
+        if any(other.excludes(wanted, shared=shared) for other in self.exports):
             raise Conflict(Code.EXPORT_TAKEN, "{path} is offered already", path=seen_as)
         self.exports.add(wanted)
 
@@ -462,6 +568,7 @@ class FakeBoard:
     printed: list[str] = field(default_factory=list)  # on its console, since it came up
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
+    panics: set[str] = field(default_factory=set)  # paths of kernels that panic, in the place of mounting anything
     powered: bool = False
     runs: UUID | None = None  # the root it has mounted
     restarts: int = 0
@@ -534,6 +641,12 @@ class FakeBoard:
             entry = world.netboot.offered.get(self.board.name)
             world.sightings.happen(address, Sign.TFTP, f"{entry.deployment}/vmlinuz" if entry else "holding/vmlinuz")
             if entry is None:
+                return
+            if str(entry.files.kernel) in self.panics:
+                await asyncio.sleep(self.boot_s * 0.3)
+                self.printed.append("Kernel panic - not syncing: VFS: Unable to mount root fs")
+                await asyncio.sleep(1.5)
+                self.printed.clear()  # it restarts by itself, and its console begins anew
                 return
             word = next(word for word in entry.cmdline.split() if word.startswith("nfsroot="))
             seen_as = PurePosixPath(word.partition(":")[2].partition(",")[0])
@@ -739,6 +852,23 @@ class FakeBlobs:
 
 
 @dataclass
+class FakeDownloads:
+    """Addresses as a test fills them."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    async def fetch(self, source: UrlSource, to: Path, at_most: int) -> None:
+        content = self.files.get(source.url)
+        if content is None:
+            raise NotFound(Code.PATH_UNKNOWN, "there is nothing at {url}", url=source.url)
+        if len(content) > at_most:
+            raise Invalid(Code.IMAGE_TOO_LARGE, "{url} is over {limit} bytes", url=source.url, limit=at_most)
+        if source.sha256 and source.sha256 != hashlib.sha256(content).hexdigest():
+            raise Invalid(Code.ARCHIVE_REFUSED, "{url} is another file", url=source.url)
+        to.write_bytes(content)  # noqa: ASYNC240 - a fake
+
+
+@dataclass
 class FakeDoorkeeper:
     """The gateway door: keys and held boards as a test sets them."""
 
@@ -833,17 +963,20 @@ class FakeSite:
     """Everything an agent sees and touches. It stays when an agent is killed, as the world does."""
 
     images: FakeImages = field(default_factory=FakeImages)
+    volumes: FakeVolumes = field(default_factory=FakeVolumes)
     exports: FakeExports = field(default_factory=FakeExports)
     netboot: FakeNetboot = field(default_factory=FakeNetboot)
     sightings: FakeSightings = field(default_factory=FakeSightings)
     host_keys: FakeHostKeys = field(default_factory=FakeHostKeys)
     admission: FakeAdmission = field(init=False, compare=False)
+    kits: FakeKits = field(init=False, compare=False)
     controller: FakeController = field(default_factory=FakeController)
     shelf: dict[str, FakeBoard] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.admission = FakeAdmission(self.host_keys)
+        self.kits = FakeKits(self.images.roots)
         self.controller.on_report = self._heard
 
     @property

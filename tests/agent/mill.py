@@ -174,6 +174,8 @@ def world(site: FakeSite, **ports: Any) -> World:
         "facts": FACTS,
         "images": site.images,
         "roots": site.roots,
+        "volumes": site.volumes,
+        "kits": site.kits,
         "exports": site.exports,
         "netboot": site.netboot,
         "sightings": site.sightings,
@@ -200,7 +202,18 @@ async def agent(site: FakeSite, **ports: Any) -> AsyncIterator[asyncio.Task[None
 
 def mortal(site: FakeSite, fate: Fate) -> dict[str, Any]:
     """The ports of a site for an agent with this fate."""
-    names = ("images", "roots", "exports", "netboot", "sightings", "host_keys", "admission", "controller")
+    names = (
+        "images",
+        "roots",
+        "volumes",
+        "kits",
+        "exports",
+        "netboot",
+        "sightings",
+        "host_keys",
+        "admission",
+        "controller",
+    )
     ports: dict[str, Any] = {name: Mortal(name, getattr(site, name), fate) for name in names}
     return {**ports, "drivers": MortalDrivers(site.drivers, fate)}
 

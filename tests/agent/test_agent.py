@@ -417,6 +417,16 @@ async def test_a_kept_root_becomes_an_image_with_its_users_files() -> None:
 
 
 @patiently
+async def test_an_image_is_made_with_the_network_drivers_that_the_sites_board_types_name() -> None:
+    site, image = mill.a_site(), UUID(int=101)
+    rare = replace(mill.wished(BOARD, mill.PARKED), type=replace(TYPE, network="dwmac-rare"))
+    async with mill.agent(site):
+        site.wish(rare, images=(ImageWish(image, PathSource("/srv/tiny")),))
+        await site.until(lambda: image in site.images.built)
+    assert site.images.drivers[image] == {"dwmac-rare"}
+
+
+@patiently
 async def test_an_image_that_cannot_be_made_is_told_with_its_sentence() -> None:
     site, bad = mill.a_site(), UUID(int=101)
     site.images.refuse[bad] = Fault(Code.ARCHIVE_REFUSED, "member ../etc/passwd leaves the archive")

@@ -1,6 +1,7 @@
 """Each step fails, hangs, and has its agent killed, before its work and after; in the end all is as wished."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -8,17 +9,20 @@ import pytest
 from boardgrid.model.board import Board
 from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.model.report import Reached
-from boardgrid.model.wish import Gone, Wish
+from boardgrid.model.wish import Deployed, Gone, VolumeMount, Wish
 from boardgrid.testing import FakeSite, a_board, patiently
 from tests.agent import mill
 
 NETBOOTED, FLASHED = a_board(), mill.flashed_board()
 SECOND = UUID(int=mill.ROOT.int + 1)
+VOLUME = UUID(int=500)
+VOLUMES = (VolumeMount(VOLUME, "/data"),)
 
 # Where a fate can strike on the way to each wish, from a board that is open with its first root.
 DEPLOY = [
     *[("roots", "clone"), ("roots", "personalise"), ("exports", "add"), ("images", "boot_files"), ("netboot", "offer")],
     *[("exports", "remove"), ("drivers", "reset"), ("host_keys", "of"), ("controller", "report")],
+    *[("volumes", "all"), ("volumes", "mount")],
 ]
 SWITCH = [
     *[("roots", "clone"), ("roots", "personalise"), ("exports", "remove"), ("drivers", "off"), ("exports", "add")],
@@ -28,7 +32,7 @@ PARK = [("exports", "remove"), ("drivers", "off"), ("netboot", "hold")]
 LEAVE = [("exports", "remove"), ("drivers", "off"), ("netboot", "forget")]
 
 WAYS = [
-    *[pytest.param(NETBOOTED, mill.deployed(1), *at, id=f"deploy-{at[0]}.{at[1]}") for at in DEPLOY],
+    *[pytest.param(NETBOOTED, mill.deployed(1, volumes=VOLUMES), *at, id=f"deploy-{at[0]}.{at[1]}") for at in DEPLOY],
     *[pytest.param(FLASHED, mill.deployed(1), *at, id=f"switch-{at[0]}.{at[1]}") for at in SWITCH],
     *[pytest.param(NETBOOTED, mill.PARKED, *at, id=f"park-{at[0]}.{at[1]}") for at in PARK],
     *[pytest.param(NETBOOTED, Gone(), *at, id=f"leave-{at[0]}.{at[1]}") for at in LEAVE],
@@ -38,11 +42,12 @@ before_and_after = pytest.mark.parametrize("after", [False, True], ids=["before"
 
 
 async def an_open_board(board: Board) -> FakeSite:
-    """A board that runs its first root, into which its user has written."""
-    site = mill.a_site(board)
+    """A board that runs its first root, into which its user has written, and has a volume beside it."""
+    site, wish = mill.a_site(board), mill.deployed(volumes=VOLUMES)
+    site.volumes.sizes[VOLUME] = 1 << 30
     async with mill.agent(site):
-        site.wish(mill.wished(board, mill.deployed()))
-        await site.until(lambda: site.controller.site.boards[0].wish == mill.deployed(opened=True))
+        site.wish(mill.wished(board, wish))
+        await site.until(lambda: site.controller.site.boards[0].wish == replace(wish, opened=True))
         site.shelf[board.name].write("home/notes", "mine")
     return site
 
@@ -54,7 +59,8 @@ async def comes_to(site: FakeSite, wish: Wish) -> None:
     board = site.shelf["tk1-1"]
     if reached is Reached.OPEN:
         assert board.runs == SECOND
-        assert {one.tree for one in site.exports.exports} == {site.roots.path(SECOND)}
+        volumes = {site.volumes.path(one.volume) for one in wish.volumes} if isinstance(wish, Deployed) else set()
+        assert {one.tree for one in site.exports.exports} == {site.roots.path(SECOND), *volumes}
         assert site.host_keys.keys[board.board.address] == site.roots.trees[SECOND].host_key
     else:
         assert site.is_clean

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from boardgrid.adapters.records.sql import SqlRecords
 from boardgrid.api.spool import Spool
 from boardgrid.model.project import Part
+from boardgrid.model.report import VolumeReport
 from boardgrid.model.reservation import Group
 from boardgrid.model.user import Role, Scope
 from boardgrid.services.booking import Fate
@@ -18,8 +20,8 @@ from tests.services.house import HOUR, START, House, a_board
 
 def _move_in(door: Door) -> None:
     """
-    ada holds tk1-1 (reservation 2), root, the admin, tk1-2 (reservation 4); each has a root aside. A user of each role
-    has nothing, and the admin has tokens that are good for less.
+    ada holds tk1-1 (reservation 2), root, the admin, tk1-2 (reservation 4); each has a root aside, and the admin has a
+    volume. A user of each role has nothing, and the admin has tokens that are good for less.
     """
     house = door.house
     for role in (Role.GUEST, Role.USER, Role.OPERATOR):
@@ -35,6 +37,8 @@ def _move_in(door: Door) -> None:
         house.farm.booking.release(who, made.reservation.number, Fate.ASIDE, name)
         house.settle()
         house.opened(who, board=board)
+    volume = house.farm.volumes.create(house.admin, "roots-own", 1 << 30).volume
+    house.tell(VolumeReport(uuid4(), volume.id, volume.size_bytes))
     house.farm.projects.add_group(house.admin, "vision")
     house.farm.projects.add(house.admin, "robots", members={"ada": Part.MEMBER})
     house.farm.projects.add(house.admin, "others", image="tiny")

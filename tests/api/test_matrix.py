@@ -1,6 +1,7 @@
 """Who may ask what: every route of the OpenAPI document, asked by everybody there is."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -81,9 +82,11 @@ TYPE = {"arch": "armhf"}
 BOARD = {"mac": "52:54:00:00:00:77", "address": "10.20.0.77"}
 WANTED = {"board": "tk1-3", "image": "tiny", "for_s": 3600}
 DISCARD = {"fate": "discard"}
+KEPT = {"image": "mine"}
 RULES = {"everyone": {"longest_s": 3600, "ahead_s": 86400}, "version": 0}
 CLOSED = {"boards": ["tk1-1"], "end": "2026-03-02T12:00:00Z", "reason": "new fan"}
 LESSON = {"project": "others", "type": "tk1", "starts": ["2026-03-09T12:00:00Z"], "for_s": 3600}
+VOLUME = {"name": "mine", "size_bytes": 1 << 30, "path": "/data"}
 TOO_LATE, NOT_THERE = 409, 404
 FIRST = {"worker": 202}
 PIECE = {"Upload-Offset": "0", "Upload-Length": "3"}
@@ -103,6 +106,7 @@ GUESTS = {"guest": 403}
 EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
 LONGER, SHARED, BEAT = {"by_s": 60}, {"add": ["bob"]}, {"ttl_s": 60}
+TAR = sha256(b"tar").hexdigest()
 TOLD, LEFT, BROKEN = {"description": "?"}, {"remove": ["bob"]}, {"reason": "new fan"}
 ROSTER = {"rows": [{"name": "bob", "team": "red"}]}
 ALL_NEEDED = {"worker": 403, "reader": 403}
@@ -205,6 +209,7 @@ MATRIX = {
     "GET /api/v1/boards/{name}/power/{order}": to(f"/boards/tk1-1/power/{uuid4()}", NOT_THERE, NOT_THERE),
     "PUT /api/v1/inventory": administered("/inventory", 200, json={"board_types": {"rpi4": TYPE}}),
     "GET /api/v1/images": to("/images", 200, 200),
+    "GET /api/v1/adaptations": to("/adaptations", 200, 200),
     "POST /api/v1/images": administered("/images", 201, json={"name": "lab", "path": "/srv/lab.tar"}),
     "GET /api/v1/images/{ref}": to("/images/private:2026030101", NOT_THERE, 200),
     "PUT /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, TOO_LATE, but=FIRST, content=b"tar"),
@@ -234,6 +239,12 @@ MATRIX = {
     "GET /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 200),
     "POST /api/v1/roots/{name}/keep": to("/roots/of-root/keep", NOT_THERE, TOO_LATE, but=FIRST, json={"image": "mine"}),
     "DELETE /api/v1/roots/{name}": to("/roots/of-root", NOT_THERE, 202, but=FIRST),
+    "GET /api/v1/volumes": to("/volumes", 200, 200),
+    "POST /api/v1/volumes": to("/volumes", TOO_LATE, TOO_LATE, but=RESERVED, json=VOLUME),
+    "GET /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 200),
+    "PATCH /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 200, json={"path": "/srv/own"}),
+    "DELETE /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 202),
+    "POST /api/v1/volumes/{name}/restore": to("/volumes/roots-own/restore", NOT_THERE, 200),
     "GET /api/v1/reservations": to("/reservations?all=true", 200, 200),
     "GET /api/v1/reservations/{number}": to("/reservations/3", 200, 200),
     "POST /api/v1/reservations": to("/reservations", TOO_LATE, TOO_LATE, but=RESERVED, json=WANTED),
@@ -245,6 +256,10 @@ MATRIX = {
     "POST /api/v1/reservations/{number}/extend": to("/reservations/2/extend", 403, 200, but=EXTENDED, json=LONGER),
     "POST /api/v1/reservations/{number}/share": to("/reservations/2/share", 403, 200, but=WORKER, json=SHARED),
     "POST /api/v1/reservations/{number}/heartbeat": to("/reservations/2/heartbeat", 403, 200, but=WORKER, json=BEAT),
+    "POST /api/v1/reservations/{number}/save": to("/reservations/2/save", 403, 202, but=RELEASED, json=KEPT),
+    "POST /api/v1/reservations/{number}/boot": to("/reservations/2/boot", 403, 202, but=RELEASED, json={}),
+    "GET /api/v1/kit-files/{sha256}": to(f"/kit-files/{'c' * 64}", NOT_THERE, NOT_THERE),
+    "PUT /api/v1/kit-files/{sha256}": to(f"/kit-files/{TAR}", 201, 201, but={"guest": 403}, content=b"tar"),
     "POST /api/v1/reservations/{number}/checkpoint": to(
         "/reservations/2/checkpoint", 403, 202, but=CHECKPOINTED, json={"image": "mine"}
     ),

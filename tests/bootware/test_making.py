@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from boardgrid.adapters.netboot.grub import LOADERS
 from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.adapters.store.initramfs import content_of
 from boardgrid.bootware.__main__ import main
 from boardgrid.bootware.making import Workshop
 from boardgrid.bootware.packages import DebianPackages
@@ -92,3 +93,7 @@ async def test_a_device_tree_that_the_kernel_does_not_have_is_named(tmp_path: Pa
     await workshop.write_holding(tmp_path, KEY, ["tegra124-jetson-tk1.dtb"])
     assert (tmp_path / "armhf/dtbs/tegra124-jetson-tk1.dtb").stat().st_size > 10_000
     assert (tmp_path / "armhf/initrd").stat().st_size < 4 << 20
+    assert (tmp_path / "armhf/disk-reader").stat().st_size < 8 << 20
+    with (tmp_path / "armhf/base.cpio").open("rb") as file:
+        seen = content_of(file.fileno())
+    assert (seen.marks, seen.has_nfs) == ({"etc/dhcp-answer"}, False), "what an image's own modules complete"

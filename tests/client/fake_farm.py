@@ -70,6 +70,8 @@ class FakeFarm:
     recipes: dict[str, Json] = field(default_factory=dict)
     boots: bool = True  # what comes of boot tests
     roots: dict[str, Json] = field(default_factory=dict)
+    volumes: dict[str, Json] = field(default_factory=dict)
+    volume_reason: str = ""  # why one that is made comes to nothing
     reservations: dict[int, Json] = field(default_factory=dict)
     groups: dict[str, Json] = field(default_factory=dict)
     projects: dict[str, Json] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class FakeFarm:
     events: list[Json] = field(default_factory=list)
     orders: dict[str, Json] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    booted: list[Json] = field(default_factory=list)  # what boards were asked to boot again with
     parts: dict[str, bytes] = field(default_factory=dict)  # what has come of uploads that may be resumed
     errands: dict[str, Json] = field(default_factory=dict)
     errand_reason: str = ""
@@ -181,6 +184,14 @@ class FakeFarm:
         }  # fmt: skip
         return self.roots[name]
 
+    def volume(self, name: str, state: str = "ready", **facts: Any) -> Json:
+        self.volumes[name] = {
+            "id": str(uuid4()), "name": name, "user": "ada", "project": "", "site": "lab", "path": "/home/ada",
+            "state": state, "size_bytes": 10**10, "made_bytes": 10**10, "created_at": stamp(datetime.now(UTC)),
+            "expires_at": None, "reason": "", "boards": [], **facts,
+        }  # fmt: skip
+        return self.volumes[name]
+
     def token(self, id_: str, **facts: Any) -> Json:
         self.tokens[id_] = {
             "id": id_, "label": "", "scope": "all", "is_login": False, "origin": "10.0.0.7", "last_used_at": None,
@@ -266,7 +277,7 @@ class FakeFarm:
         self.tell(number, board, "board", "ended", detail="open")
 
     def deployment_on(self, reservation: Json, board: str) -> Json:
-        found: Json = next(one for one in reservation["deployments"] if one["board"] == board)
+        found: Json = next(one for one in reversed(reservation["deployments"]) if one["board"] == board)
         return found
 
     def failed(self, reservation: Json) -> None:
@@ -450,6 +461,9 @@ class FakeFarm:
                     self.orders[order],
                 )
                 return 200, told
+            case ("GET", "adaptations"):
+                what = "swap on NFS hangs the board"
+                return 200, [{"name": "no-swap", "moments": ["import"], "what": what, "may_be_left_out": True}]
             case ("GET", "images"):
                 return 200, [one for one in self.images.values() if one["state"] != "gone" or "gone" in query]
             case ("POST", "images"):
@@ -462,6 +476,7 @@ class FakeFarm:
                     shared=body.get("shared", False),
                     labels=body.get("labels", {}),
                     reason=self.image_reason,
+                    without=body.get("without", []),
                 )
             case ("POST", "images", ref, "describe"):
                 self.images[ref] |= {key: value for key, value in body.items() if value not in (None, {})}
@@ -526,6 +541,27 @@ class FakeFarm:
                 return 202, None
             case ("GET", "roots", name):
                 return self.thing(method, self.roots, name, "root", body)
+            case ("GET", "volumes"):
+                return 200, list(self.volumes.values())
+            case ("POST", "volumes"):
+                return 201, self.volume(body.pop("name"), "making", **body)
+            case ("PATCH", "volumes", name):
+                self.thing("GET", self.volumes, name, "volume", None)
+                self.volumes[name] |= body | ({"state": "making"} if "size_bytes" in body else {})
+                return 200, self.volumes[name]
+            case ("POST", "volumes", name, "restore"):
+                self.volumes[name] |= {"state": "ready"}
+                return 200, self.volumes[name]
+            case ("DELETE", "volumes", name):
+                self.thing("GET", self.volumes, name, "volume", None)
+                self.volumes[name] |= {"state": "aside"}
+                return 202, self.volumes[name]
+            case ("GET", "volumes", name):
+                answer = self.thing(method, self.volumes, name, "volume", body)
+                if self.volumes[name]["state"] == "making":
+                    state = "failed" if self.volume_reason else "ready"
+                    self.volumes[name] |= {"state": state, "reason": self.volume_reason}
+                return answer
             case ("GET", "reservations"):
                 before = int(query.get("before", 1 << 53))
                 found = [
@@ -551,6 +587,14 @@ class FakeFarm:
             case ("POST", "reservations", number, "heartbeat"):
                 self.heartbeats.append(body["ttl_s"])
                 return self.thing("GET", self.reservations, int(number), "reservation", None)
+            case ("POST", "reservations", number, "save"):
+                return 202, self.save(int(number), body)
+            case ("POST", "reservations", number, "boot"):
+                return 202, self.boot(int(number), body)
+            case ("GET", "kit-files", sha256):
+                if sha256 not in self.blobs:
+                    raise Refused(404, "file.unknown", f"you sent no {sha256}")
+                return 200, self.kit_file(sha256)
             case ("GET", "queue"):
                 return 200, [one for one in self.reservations.values() if one["state"] == "waiting"]
             case ("GET", "events"):
@@ -667,6 +711,36 @@ class FakeFarm:
             )
         return reservation
 
+    def save(self, number: int, body: Json) -> Json:
+        reservation = self.reservations[number]
+        version = 1 + sum(image["name"] == body["image"] for image in self.images.values())
+        if body["after"] == "release":
+            return self.release(number, {"fate": "keep", "name": body["image"]})
+        self.image(body["image"], version, self.image_state, reason=self.image_reason)
+        return self.again(reservation, body, "saving")
+
+    def boot(self, number: int, body: Json) -> Json:
+        return self.again(self.reservations[number], body, "preparing")
+
+    def again(self, reservation: Json, body: Json, state: str) -> Json:
+        """Another deployment of the root that a board has."""
+        board = body.get("board") or reservation["board"]
+        self.booted.append(body)
+        made = {
+            "id": str(uuid4()), "board": board, "image": "tiny:1", "root": f"{board}-7", "state": state,
+            "created_at": stamp(datetime.now(UTC)), "opened_at": None, "ended_at": None, "host_key": "",
+            "reason": "", "code": None, "hint": "",
+        }  # fmt: skip
+        reservation["deployments"] = [*reservation.get("deployments", []), made]
+        reservation["deployment"] = made
+        answer = {**reservation, "deployments": [dict(one) for one in reservation["deployments"]]}
+        threading.Thread(target=self.deploy, args=(self, reservation), daemon=True).start()
+        return answer
+
+    def kit_file(self, sha256: str) -> Json:
+        size = len(self.blobs[sha256])
+        return {"sha256": sha256, "size_bytes": size, "used_at": stamp(datetime.now(UTC))}
+
     def apply(self, body: Json, *, dry_run: bool) -> list[Json]:
         changes = []
         for kind, things, key in (("board type", self.types, "board_types"), ("board", self.boards, "boards")):
@@ -731,6 +805,10 @@ class Door(BaseHTTPRequestHandler):
                 self.send(200, self.farm.known_hosts.encode(), "text/plain")
             elif path == ["events"] and "text/event-stream" in self.headers["Accept"]:
                 self.stream(query)
+            elif (self.command, path[0]) == ("PUT", "kit-files"):
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                self.farm.blobs[path[1]] = content
+                self.send(201, json.dumps(self.farm.kit_file(path[1])).encode(), "application/json")
             elif path[-1] == "content" and path[0] == "errands":
                 self.give()
             elif path[-1] == "content" and self.command == "HEAD":

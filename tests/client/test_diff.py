@@ -23,7 +23,7 @@ def held(farm: FakeFarm) -> FakeFarm:
 def test_counts_files_and_packages_are_shown(held: FakeFarm, run: Run) -> None:
     ended = run("diff", "tk1-2")
     assert ended.out.splitlines() == [
-        "3 files added (4.1 MB), 1 changed (120 B), 0 removed (0 B); 2 packages changed (dpkg)",
+        "added: 3 (4.1 MB), changed: 1 (120 B), removed: 0 (0 B); packages changed: 2 (dpkg)",
         "  +    4.0 MB  usr/bin/vim",
         "  ~     120 B  etc/passwd  (content, mode)",
         "  ... and 2 more",

@@ -334,6 +334,23 @@ def test_images_are_listed_shown_and_removed(farm: FakeFarm, run: Run) -> None:
     assert set(farm.images) == {"odd:1"}
 
 
+def test_an_image_tells_whether_it_boots_over_nfs_and_what_was_adapted(farm: FakeFarm, run: Run) -> None:
+    kernel = {"release": "6.1", "image": "boot/vmlinuz-6.1", "nfs": "farm", "why": "the farm made an initramfs"}
+    adapted = [{"name": "no-swap", "detail": "etc/fstab"}, {"name": "no-disks", "detail": "etc/fstab"}]
+    farm.image("tiny", manifest={"kernels": [kernel], "adapted": adapted, "without": ["no-logs"]})
+    shown = run("image", "show", "tiny").out
+    assert "yes, with our initramfs (6.1: the farm made an initramfs)" in shown
+    assert "no-swap, no-disks" in shown
+    assert "no-logs" in shown
+
+
+def test_adaptations_are_listed_and_left_out(farm: FakeFarm, run: Run) -> None:
+    assert "no-swap" in run("image", "adaptations").out
+    words = ("--without", "no-swap", "--without", "no-disks")
+    assert run("image", "import", "tiny", "--on-server", "/srv/tiny", *words).code == 0
+    assert farm.images["tiny:1"]["without"] == ["no-swap", "no-disks"]
+
+
 def test_roots_are_listed_and_shown_with_the_day_they_go(farm: FakeFarm, run: Run) -> None:
     farm.root("before-the-upgrade", expires_at="2031-02-03T12:00:00Z")
     assert "2031-02-03" in run("root", "list").out

@@ -38,6 +38,10 @@ CALLS: dict[str, list[str]] = {
     "queue": ["queue"],
     "calendar": ["calendar"],
     "ssh": ["ssh", "-o", "json", "tk1-1"],
+    "put": ["put", "tk1-1", "KEY", "/root/"],
+    "get": ["get", "tk1-1", "/root/x", "."],
+    "boot": ["boot", "7"],
+    "save": ["save", "7", "--as", "mine"],
     "power": ["power", "on", "tk1-1"],
     "diff": ["diff", "before"],
     "release": ["release", "7", "--discard"],
@@ -48,6 +52,7 @@ CALLS: dict[str, list[str]] = {
     "image test": ["image", "test", "tiny"],
     "customise": ["customise", "tiny", "--as", "mine", "--", "true"],
     "image list": ["image", "list"],
+    "image adaptations": ["image", "adaptations"],
     "image show": ["image", "show", "tiny"],
     "image tree": ["image", "tree"],
     "image set": ["image", "set", "tiny:1", "--label", "purpose=ci"],
@@ -62,6 +67,13 @@ CALLS: dict[str, list[str]] = {
     "root show": ["root", "show", "before"],
     "root keep": ["root", "keep", "before", "mine"],
     "root discard": ["root", "discard", "before", "--yes"],
+    "volume create": ["volume", "create", "data", "10GB", "--at", "/data"],
+    "volume list": ["volume", "list"],
+    "volume show": ["volume", "show", "home"],
+    "volume resize": ["volume", "resize", "home", "20GB"],
+    "volume move": ["volume", "move", "home", "/srv/home"],
+    "volume remove": ["volume", "remove", "home", "--yes"],
+    "volume restore": ["volume", "restore", "home"],
     "board add": ["board", "add", "tk1-3", "--mac", "02:00:00:00:00:03", "--address", "10.20.0.13"],
     "board describe": ["board", "describe", "tk1-1", "--tag", "camera"],
     "board list": ["board", "list"],
@@ -126,7 +138,7 @@ CALLS: dict[str, list[str]] = {
 }  # fmt: skip
 ASKS_NO_FARM = {"version", "completion"}
 ASKS_WITHOUT_TOKEN = {"accept"}
-PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "run", "customise"}
+PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "put", "get", "run", "customise"}
 PRINTS_WHAT_A_SHELL_READS = {"completion"}
 
 
@@ -151,6 +163,7 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     farm.image("tiny")
     farm.recipe("tiny")
     farm.root("before")
+    farm.volume("home")
     farm.groups["vision"] = {"name": "vision", "members": ["ada"]}
     farm.projects["robots"] = {"name": "robots", "members": {"ada": "member"}, "description": "", "image": ""}
     farm.reserve({"type": "tk1", "count": 3, "image": "tiny", "for_s": 3600, "kind": "queued"})

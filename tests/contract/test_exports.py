@@ -101,6 +101,27 @@ async def test_a_tree_is_offered_to_one_board_only(place: Place) -> None:
     assert await place.exports.all() == {Export(BOARD, PATH, tree)}
 
 
+async def test_a_shared_tree_is_offered_to_several_boards_and_taken_from_each_by_itself(place: Place) -> None:
+    tree = place.tree("tree")
+    mine, theirs = PurePosixPath("/v/0192f3a1-0192f3b2"), PurePosixPath("/v/0192f3a2-0192f3b2")
+    await place.exports.add(tree, BOARD, mine, shared=True)
+    await place.exports.add(tree, OTHER, theirs, shared=True)
+    await place.exports.add(tree, OTHER, theirs, shared=True)
+    assert await place.exports.all() == {Export(BOARD, mine, tree), Export(OTHER, theirs, tree)}
+    for board, path in ((OTHER, mine), (OTHER, FIXED)):
+        with pytest.raises(Conflict) as refused:
+            await place.exports.add(tree, board, path, shared=True)
+        assert refused.value.code is Code.EXPORT_TAKEN
+    with pytest.raises(Conflict):
+        await place.exports.add(tree, BOARD + 9, FIXED)
+    await place.exports.remove(mine)
+    assert await place.fresh().all() == {Export(OTHER, theirs, tree)}
+    await place.exports.add(tree, BOARD, mine, shared=True)
+    await place.exports.remove(theirs)
+    await place.exports.remove(mine)
+    assert await place.exports.all() == set()
+
+
 async def test_an_agent_that_comes_after_another_sees_and_ends_what_that_one_offered(place: Place) -> None:
     tree = place.tree("tree")
     await place.exports.add(tree, BOARD, PATH)

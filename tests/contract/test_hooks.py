@@ -9,9 +9,10 @@ from ipaddress import ip_address, ip_network
 import httpx
 import pytest
 
-from boardgrid.adapters.webhooks import HttpHooks, IPAddress
+from boardgrid.adapters.webhooks import HttpHooks
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Hooks
+from boardgrid.reach import IPAddress
 from boardgrid.testing import FakeHooks
 from tests.contract.certificate import certificate
 

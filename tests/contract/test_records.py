@@ -33,6 +33,7 @@ from boardgrid.model.image import (
     UrlSource,
     Visibility,
 )
+from boardgrid.model.kit import BootKit, KitFile, kit_file_id
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
@@ -44,8 +45,9 @@ from boardgrid.model.reservation import LIVE, Group, Kind, Purpose, Reservation,
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import EVERYONE, Access, Limits, Rules
 from boardgrid.model.user import Audience, Invitation, Password, Role, Scope, Token, User
+from boardgrid.model.volume import Volume, VolumeState
 from boardgrid.model.window import Window
-from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, Wish
+from boardgrid.model.wish import Deployed, Gone, Parked, PowerOrder, VolumeMount, Wish
 from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, Records, SiteState, Thing, Transaction
 from tests.databases import records_of
 
@@ -125,6 +127,9 @@ ERRAND = Errand(uuid4(), ErrandKind.EXPORT, IMAGE.id, "lab", ADA.id, AT, ErrandS
 DOING = Doing(IMAGE.id, "pressing", 1 << 40, 1 << 41, AT, AT + HOUR)
 BOOT_TEST = BootTest(uuid4(), IMAGE.id, "tk1", "tk1-1", AT, False, 8.5, "no SSH", ("Linux version 6.1", "panic"))
 ROOT = Root(uuid4(), "mine", ADA.id, "lab", IMAGE.id, RootState.LIVE, 4 << 30, AT, AT + HOUR)
+VOLUME = Volume(
+    uuid4(), "home", ADA.id, None, "lab", "/home/ada", VolumeState.ASIDE, 4 << 40, AT, 1 << 40, AT + HOUR, "no room"
+)
 RESERVATION = Reservation(
     1,
     ADA.id,
@@ -148,6 +153,7 @@ RESERVATION = Reservation(
 MAINTENANCE = Maintenance(
     3, (Group(board="tk1-1"), Group(type="tk1", where="ram_mb > 1")), Window(AT, AT + HOUR), "new fans", AT
 )
+KIT = BootKit(uuid4(), BlobSource("e" * 64, 5), modules=BlobSource("f" * 64, 1 << 40), release="6.9", append="quiet")
 DEPLOYMENT = Deployment(
     uuid4(),
     1,
@@ -162,6 +168,7 @@ DEPLOYMENT = Deployment(
     "reason",
     Code.BOARD_SILENT,
     "hint",
+    KIT,
 )
 WISH = Deployed(
     DEPLOYMENT.id,
@@ -193,6 +200,7 @@ BOARD = Board(
     PROPERTIES,
     frozenset({"camera", "rack.2"}),
 )
+WISH_AGAIN = replace(WISH, is_again=True, kit=KIT, is_once=True, then=BootKit(uuid4(), from_root=True))
 STANDING = Standing(BOARD, 5, WISH, True, DEPLOYMENT.id, PowerOrder(uuid4(), Act.CYCLE))
 ORDER = OrderRecord(PowerOrder(uuid4(), Act.RESET), "tk1-1", ADA.id, AT, True, "the outlet is dead")
 HEALTH = Health("tk1-1", Power.ON, Voice.OTHER, AT)
@@ -220,12 +228,13 @@ DIFFERENCE = Difference(
     packages_by="dpkg",
 )
 QUESTION = Question(uuid4(), "lab", ADA.id, RootChanges(ROOT.id), AT, DIFFERENCE, Code.ROOT_UNKNOWN, "why", "hint")
+KIT_FILE = KitFile(kit_file_id(ADA.id, "e" * 64), ADA.id, "e" * 64, 1 << 40, AT)
 
 # Each after those that it refers to.
 EVERYTHING: tuple[Thing, ...] = (
-    ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, RESERVATION, DEPLOYMENT, STANDING, ORDER,
-    HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
-    ERRAND, DOING, BOOT_TEST, QUESTION,
+    ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, VOLUME, RESERVATION, DEPLOYMENT, STANDING,
+    ORDER, HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
+    ERRAND, DOING, BOOT_TEST, QUESTION, KIT_FILE,
 )  # fmt: skip
 
 
@@ -255,6 +264,7 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.board_type("tk1"),
             snapshot.image(IMAGE.id),
             snapshot.root(ROOT.id),
+            snapshot.volume(VOLUME.id),
             snapshot.reservation(1),
             snapshot.deployment(DEPLOYMENT.id),
             snapshot.board("tk1-1"),
@@ -275,6 +285,7 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.doing(IMAGE.id),
             snapshot.boot_test(BOOT_TEST.id),
             snapshot.question(QUESTION.id),
+            snapshot.kit_file(KIT_FILE.id),
         )
 
 
@@ -302,6 +313,7 @@ def test_a_thing_that_is_saved_again_is_changed_and_keeps_what_refers_to_it(full
         replace(TK1, boot_s=9.0),
         replace(IMAGE, state=ImageState.GONE, manifest=None),
         replace(ROOT, state=RootState.ASIDE, expires_at=None),
+        replace(VOLUME, user=None, project=ROBOTS.id, state=VolumeState.READY, expires_at=None),
         RESERVATION.ended(AT + timedelta(minutes=1)),
         replace(DEPLOYMENT, state=DeploymentState.ENDED, code=None),
         replace(STANDING, wish=Parked(), order=None, tenant=None, is_reached=False),
@@ -314,7 +326,17 @@ def test_a_thing_that_is_saved_again_is_changed_and_keeps_what_refers_to_it(full
         assert snapshot.user_with_key("ssh-ed25519 AAAA") is None
 
 
-@pytest.mark.parametrize("wish", [Parked(), Gone(), WISH, replace(WISH, kernel=None, keys=())])
+@pytest.mark.parametrize(
+    "wish",
+    [
+        Parked(),
+        Gone(),
+        WISH,
+        replace(WISH, kernel=None, keys=()),
+        replace(WISH, volumes=(VolumeMount(uuid4(), "/data"),)),
+        WISH_AGAIN,
+    ],
+)
 def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> None:
     with full.write() as tx:
         tx.save(replace(STANDING, wish=wish))
@@ -597,6 +619,23 @@ def test_reservations_come_newest_first_and_deployments_oldest_first(full: Recor
         assert snapshot.deployments(reservations=[2]) == [earlier]
         assert snapshot.deployments(reservations=[]) == []
         assert snapshot.deployments(root=ROOT.id, live=False)[0] == earlier
+
+
+def test_volumes_are_found_by_whose_they_are_and_a_name_is_one_volumes_until_it_is_gone(full: Records) -> None:
+    theirs = replace(VOLUME, id=uuid4(), name="data", user=None, project=ROBOTS.id, state=VolumeState.READY)
+    with full.write() as tx:
+        tx.save(theirs)
+    with full.read() as snapshot:
+        assert snapshot.volumes() == [theirs, VOLUME]
+        assert snapshot.volumes(user=ADA.id) == snapshot.volumes(states={VolumeState.ASIDE}) == [VOLUME]
+        assert snapshot.volumes(project=ROBOTS.id) == snapshot.volumes(name="data", site="lab") == [theirs]
+        assert snapshot.volumes(user=BOB.id) == []
+    again = replace(VOLUME, id=uuid4(), user=BOB.id)
+    with pytest.raises(Exception, match=r"(?i)unique"), full.write() as tx:
+        tx.save(again)
+    with full.write() as tx:
+        tx.save(replace(VOLUME, state=VolumeState.GONE))
+        tx.save(again)
 
 
 def test_reservations_are_found_by_what_they_count_on_and_when_they_end(full: Records) -> None:

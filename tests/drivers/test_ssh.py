@@ -1,6 +1,8 @@
 """A restart over SSH; tests/world/test_restart_script.py runs its scripts in real shells."""
 
 import asyncio
+import socket
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,6 +29,31 @@ async def test_a_board_that_was_quiesced_is_reset_by_the_same_channel(board: Ssh
     await driver.quiesce()
     await driver.reset()
     assert board.heard == [["sync", "restart"]]
+
+
+@pytest.mark.slow
+async def test_dropbear_with_no_key_but_the_farms_does_not_hang_up(tmp_path: Path) -> None:
+    key, port = tmp_path / "host_key", free_port()
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(tmp_path / "agent_key")
+    made = await asyncio.create_subprocess_exec("dropbearkey", "-t", "ed25519", "-f", str(key), stdout=DEVNULL)
+    assert await made.wait() == 0
+    server = await asyncio.create_subprocess_exec(
+        *("dropbear", "-F", "-E", "-s", "-r", str(key), "-p", f"{LOOPBACK}:{port}", "-P", str(tmp_path / "pid")),
+        stderr=PIPE,
+    )
+    try:
+        assert server.stderr is not None and b"Not backgrounding" in await server.stderr.readline()
+        with pytest.raises(Fault, match="Permission denied"):
+            await SshBoard(tmp_path / "agent_key", port).driver().reset()
+    finally:
+        server.terminate()
+        await server.communicate()
+
+
+def free_port() -> int:
+    with socket.create_server((str(LOOPBACK), 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
 
 
 async def synced(board: SshBoard, session: asyncssh.SSHServerProcess[bytes]) -> None:

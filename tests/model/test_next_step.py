@@ -7,18 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from boardgrid.model.kit import BootKit
 from boardgrid.model.next_step import Life, Seen, Step, Tree, next_step
-from boardgrid.model.wish import Deployed, Gone, Parked, Wish
+from boardgrid.model.wish import Deployed, Gone, Parked, VolumeMount, Wish
 
-ROOT, OTHER, DEPLOYMENT, FORMER = (UUID(int=number) for number in range(1, 5))
+ROOT, OTHER, DEPLOYMENT, FORMER, VOLUME = (UUID(int=number) for number in range(1, 6))
 WISH = Deployed(DEPLOYMENT, ROOT, UUID(int=9), 1 << 30, "tk1-1.lab", (), None)
+WITH_VOLUME = replace(WISH, volumes=(VolumeMount(VOLUME, "/data"),))
 
 trees = st.none() | st.builds(Tree, st.booleans(), st.sampled_from([None, DEPLOYMENT, FORMER]), st.just("key"))
 seens = st.builds(
     Seen,
     tree=trees,
-    exported=st.frozensets(st.sampled_from([ROOT, OTHER])),
+    exported=st.frozensets(st.sampled_from([ROOT, OTHER, VOLUME])),
     entry=st.sampled_from([None, DEPLOYMENT, FORMER]),
+    has_kits=st.booleans(),
     has_entries=st.booleans(),
     is_introduced=st.booleans(),
     has_files=st.booleans(),
@@ -27,7 +30,26 @@ seens = st.builds(
     can_restart=st.booleans(),
     life=st.sampled_from(Life),
 )
-wishes = st.sampled_from([WISH, replace(WISH, opened=True), replace(WISH, is_kept=True), Parked(), Gone()])
+
+
+def looked(wish: Wish, seen: Seen) -> Seen:
+    """As the agent sees it, which knows which volumes of the wish are not offered."""
+    return replace(seen, detached=volumes_of(wish) - seen.exported)
+
+
+def volumes_of(wish: Wish) -> frozenset[UUID]:
+    return frozenset(one.volume for one in wish.volumes) if isinstance(wish, Deployed) else frozenset()
+
+
+AGAIN = replace(WISH, is_kept=True, is_again=True, kit=BootKit(UUID(int=7)), is_once=True)
+wishes = st.sampled_from(
+    [
+        *(WISH, replace(WISH, opened=True), replace(WISH, is_kept=True)),
+        *(WITH_VOLUME, replace(WITH_VOLUME, opened=True)),
+        *(AGAIN, replace(AGAIN, opened=True)),
+        *(Parked(), Gone()),
+    ]
+)
 
 
 def done(step: Step, wish: Wish, seen: Seen) -> Seen:
@@ -36,25 +58,27 @@ def done(step: Step, wish: Wish, seen: Seen) -> Seen:
         case Step.CLONE:
             assert seen.tree is None, "no root is made anew"
             return replace(seen, tree=Tree(is_mounted=True))
+        case Step.FETCH:
+            return replace(seen, has_kits=True)
         case Step.MOUNT:
             assert seen.tree is not None
             return replace(seen, tree=replace(seen.tree, is_mounted=True))
         case Step.PERSONALISE:
             return replace(seen, tree=Tree(is_mounted=True, personal=DEPLOYMENT))
+        case Step.ATTACH:
+            return replace(seen, exported=seen.exported | volumes_of(wish))
         case Step.EXPORT:
-            entry = DEPLOYMENT if seen.has_entries else None
+            assert isinstance(wish, Deployed)
+            entry = wish.entry if seen.has_entries else None
             return replace(seen, exported=seen.exported | {ROOT}, entry=entry, has_files=True)
         case Step.HOLD:
             return replace(seen, entry=None, has_files=True, is_introduced=True)
         case Step.FENCE:
             keeps = isinstance(wish, Deployed) and seen.tree is not None and seen.tree.personal == DEPLOYMENT
-            return replace(seen, exported=seen.exported & {ROOT} if keeps else frozenset())
-        case Step.STOP:
-            return replace(seen, life=Life.OFF)
-        case Step.RESTART:
-            return replace(seen, life=Life.BOOTING)
-        case Step.BOOT:
-            return replace(seen, life=Life.RUNNING if isinstance(wish, Deployed) else Life.OFF)
+            return replace(seen, exported=seen.exported & {ROOT, *volumes_of(wish)} if keeps else frozenset())
+        case Step.STOP | Step.RESTART | Step.BOOT:
+            up = Life.RUNNING if isinstance(wish, Deployed) else Life.OFF
+            return replace(seen, life={Step.STOP: Life.OFF, Step.RESTART: Life.BOOTING, Step.BOOT: up}[step])
         case Step.FORGET:
             return replace(seen, has_files=False)
         case Step.GIVE_UP:
@@ -64,14 +88,14 @@ def done(step: Step, wish: Wish, seen: Seen) -> Seen:
 @given(wishes, seens)
 def test_from_anywhere_the_loop_ends_where_it_was_wished_or_gives_up(wish: Wish, seen: Seen) -> None:
     taken = []
-    while (step := next_step(wish, seen)) and step is not Step.GIVE_UP:
+    while (step := next_step(wish, seen := looked(wish, seen))) and step is not Step.GIVE_UP:
         taken.append(step)
         seen = done(step, wish, seen)
-        assert len(taken) < 12, taken
+        assert len(taken) < 13, taken
     if isinstance(wish, Deployed) and wish.must_exist and seen.tree is None:
         assert step is Step.GIVE_UP, "no root is made in the place of one that has its user's files"
     elif isinstance(wish, Deployed):
-        assert seen.exported == {ROOT}
+        assert seen.exported == {ROOT, *volumes_of(wish)}
         assert seen.tree == Tree(is_mounted=True, personal=DEPLOYMENT, host_key=seen.tree.host_key if seen.tree else "")
     else:
         assert not seen.exported
@@ -83,10 +107,17 @@ def test_nothing_is_written_into_a_root_that_a_board_has_mounted(wish: Wish, see
         assert ROOT not in seen.exported
 
 
+@given(seens)
+def test_what_its_user_brought_is_here_before_their_root_is_taken_from_the_board(seen: Seen) -> None:
+    is_others = bool(seen.exported - {ROOT})
+    if next_step(AGAIN, seen) in {Step.FENCE, Step.PERSONALISE, Step.RESTART} and not is_others:
+        assert seen.has_kits or (seen.tree is not None and seen.tree.personal == DEPLOYMENT)
+
+
 @given(wishes, seens)
 def test_no_board_is_restarted_while_a_former_root_is_offered_to_it(wish: Wish, seen: Seen) -> None:
     if next_step(wish, seen) in {Step.RESTART, Step.BOOT}:
-        assert OTHER not in seen.exported
+        assert not seen.exported - {ROOT, *volumes_of(wish)}
 
 
 @given(seens)
@@ -96,7 +127,7 @@ def test_a_board_that_is_new_here_gets_the_holding_entry_before_its_root(seen: S
 
 @given(wishes, seens)
 def test_what_was_a_former_users_is_taken_back_before_anything_that_may_fail(wish: Wish, seen: Seen) -> None:
-    former = seen.exported - {ROOT} if isinstance(wish, Deployed) else seen.exported
+    former = seen.exported - {ROOT, *volumes_of(wish)} if isinstance(wish, Deployed) else seen.exported
     if former:
         assert next_step(wish, seen) is Step.FENCE
 
@@ -118,6 +149,21 @@ def test_the_board_is_touched_only_when_its_new_root_is_ready(seen: Seen) -> Non
 def test_both_roots_are_never_offered_under_the_one_path_of_a_flashed_board(seen: Seen) -> None:
     if next_step(WISH, seen) is Step.EXPORT and not seen.has_entries:
         assert not seen.exported - {ROOT}
+
+
+@given(seens)
+def test_a_volume_is_offered_to_nothing_that_a_root_would_not_be_offered_to(seen: Seen) -> None:
+    """On a flashed board that nobody switched off its former user may still be at work."""
+    seen = looked(WITH_VOLUME, seen)
+    if next_step(WITH_VOLUME, seen) is Step.ATTACH:
+        bare = replace(seen, exported=frozenset[UUID](), detached=frozenset[UUID](), entry=None)
+        assert next_step(WISH, bare) is Step.EXPORT
+
+
+@given(seens)
+def test_a_board_comes_up_without_a_volume_that_cannot_be_had(seen: Seen) -> None:
+    without = replace(seen, exported=seen.exported - {VOLUME}, detached=frozenset[UUID]())
+    assert next_step(WITH_VOLUME, without) is next_step(WISH, without)
 
 
 @pytest.mark.parametrize("wish", [Parked(), Gone()])

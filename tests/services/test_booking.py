@@ -11,7 +11,7 @@ import pytest
 from boardgrid.model.board import Act, Boot, DriverSpec
 from boardgrid.model.deployment import DeploymentState
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import ImageState
+from boardgrid.model.image import ImageState, Kernel, NfsBoot
 from boardgrid.model.report import ImageReport, OrderReport
 from boardgrid.model.reservation import Group, Kind, ReservationState
 from boardgrid.model.root import ASIDE_FOR, RootState
@@ -178,6 +178,19 @@ def test_an_image_without_a_kernel_does_for_a_flashed_board_and_not_for_one_that
     house.reserve(board="tk1-2")
     wish = house.wish("tk1-2").wish
     assert isinstance(wish, Deployed) and wish.kernel is None
+
+
+def test_an_image_whose_kernel_cannot_boot_over_nfs_is_refused_with_the_reason(house: House) -> None:
+    no = Kernel("6.1", "boot/vmlinuz-6.1", nfs=NfsBoot.NO, why="it has no initramfs")
+    house.image(kernels=(no,))
+    with pytest.raises(Invalid, match=r"6\.1 in tiny:\d+ cannot boot over NFS: it has no initramfs") as error:
+        house.reserve()
+    assert _code(error) is Code.IMAGE_MISFIT and error.value.hint
+    older = Kernel("5.10", "boot/vmlinuz-5.10", nfs=NfsBoot.FARM)
+    house.image(kernels=(no, older))
+    house.reserve()
+    wish = house.wish().wish
+    assert isinstance(wish, Deployed) and wish.kernel == older
 
 
 def test_a_uefi_board_gets_its_kernel_from_the_image(house: House) -> None:

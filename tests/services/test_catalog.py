@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import BlobSource, ImageState, PathSource
+from boardgrid.model.image import BlobSource, ImageState, Making, PathSource
 from boardgrid.model.report import ImageReport
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import EVERYONE
@@ -35,6 +35,17 @@ def test_an_upload_becomes_a_wish_when_its_content_has_arrived(house: House) -> 
     ready = house.farm.catalog.image(house.ada, "mine").image
     assert (ready.state, ready.manifest, ready.source) == (ImageState.READY, a_manifest(), None)
     assert house.farm.catalog.spooled() == frozenset() and house.wishes.images == ()
+
+
+def test_what_an_image_is_made_without_reaches_the_agent(house: House) -> None:
+    house.farm.catalog.open(
+        house.admin, "bare", path="/srv/bare", making=Making(without=("no-swap", "no-disks", "no-swap"))
+    )
+    [wish] = house.wishes.images
+    assert wish.making == Making(without=("no-disks", "no-swap"))
+    with pytest.raises(Invalid, match="no adaptation 'no-fun'") as error:
+        house.farm.catalog.open(house.ada, "mine", making=Making(without=("no-fun",)))
+    assert error.value.code is Code.REQUEST_INVALID
 
 
 def test_content_comes_once_and_from_its_owner(house: House) -> None:

@@ -101,6 +101,7 @@ def test_options_come_back_as_they_were(house: House) -> None:
         {"console": "tty\u00e9"},
         {"fdt": "../../etc/passwd"},
         {"fdt": "/abs.dtb"},
+        {"network": "r8169 quiet"},
         {"fdt": "a/b/c/d/e.dtb"},
         {"cmdline": "x" * 601},
         {"cmdline": "quiet "},

@@ -42,12 +42,12 @@ class Site:
         words = [*self.box.inside, "ip", "netns", "exec", name, "timeout", "60", *argv]
         return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
 
-    def mount(self, path: PurePosixPath) -> Path:
+    def mount(self, path: PurePosixPath, *words: str, options: str = OPTIONS) -> Path:
         point = self.box.folder / "mounted"
         point.mkdir(exist_ok=True)
         # Straight into the namespace of the machine, which `ip netns exec` would not do.
         netns = f"--net={self.box.board(BOARD)}"
-        words = [
+        argv = [
             "nsenter",
             "--target",
             str(self.box.pid),
@@ -58,11 +58,12 @@ class Site:
             "-t",
             "nfs",
             "-o",
-            OPTIONS,
+            options,
+            *words,
         ]
         for _try in range(BOOT_TRIES):
             done = subprocess.run(
-                [*words, f"{SERVER}:{path}", str(point)], capture_output=True, text=True, timeout=120, check=False
+                [*argv, f"{SERVER}:{path}", str(point)], capture_output=True, text=True, timeout=120, check=False
             )
             if done.returncode == 0:
                 return point
@@ -132,3 +133,14 @@ async def test_exports_of_the_machine_itself_are_neither_told_nor_touched(site: 
     assert await site.exports.all() == {Export(BOARD, PATH, site.tree)}
     await site.exports.remove(PATH)
     assert str(own) in site.box.do("exportfs", "-s")
+
+
+@pytest.mark.parametrize("words", [(), ("--internal-only",)], ids=["with nfs-common", "without it"])
+async def test_a_system_with_systemd_mounts_a_volume_as_its_fstab_says(site: Site, words: tuple[str, ...]) -> None:
+    volume, seen_as = site.box.memory_tree("volume"), PurePosixPath("/v/0192f3a1-0192f3b2")
+    await site.exports.add(volume, BOARD, seen_as, shared=True)
+    options = f"vers=3,proto=tcp,nolock,hard,addr={SERVER},_netdev,nofail,x-systemd.automount"
+    point = site.mount(seen_as, *words, options=options)
+    done = site.on_the_board("sh", "-c", "echo mine > $0/a && cat $0/hello", str(point))
+    assert (done.stdout, done.stderr) == ("hello from volume\n", "")
+    assert site.box.do("cat", str(volume / "a")) == "mine\n"

@@ -167,3 +167,26 @@ async def test_the_port_mapper_speaks_for_nobody(night: Night) -> None:
             return
     denied, accepted = struct.unpack(">8xI8xI", answer.ljust(24, b"\xff")[:24])
     assert denied or accepted, answer.hex()
+
+
+async def test_a_volume_reaches_the_boards_it_is_offered_to_and_none_that_was_fenced(night: Night) -> None:
+    volume, third = night.box.memory_tree("volume"), night.box.client(THIRD)
+    paths = {GOOD: PurePosixPath("/v/0192f3e1-0192f3e5"), THIRD: PurePosixPath("/v/0192f3e2-0192f3e5")}
+    for board, seen_as in paths.items():
+        await night.exports.add(volume, board, seen_as, shared=True)
+    seen = {board: client.mount(str(paths[board])) for board, client in ((GOOD, night.good), (THIRD, third))}
+    night.good.write(night.good.create(seen[GOOD], "secret"), SECRET)
+    files = {board: client.lookup(seen[board], "secret") for board, client in ((GOOD, night.good), (THIRD, third))}
+    assert third.read(files[THIRD]) == SECRET
+
+    for path in map(str, (*paths.values(), volume)):
+        refusal(lambda path=path: night.evil.mount(path))  # type: ignore[misc]
+    for handle in (*seen.values(), *files.values()):
+        assert reached(night.evil, handle) == b""
+
+    await night.exports.remove(paths[GOOD])
+    refusal(lambda: night.good.mount(str(paths[GOOD])))
+    for handle in (*seen.values(), *files.values()):
+        assert reached(night.good, handle) == b"", "neither by its own handles nor by those of a board that goes on"
+    assert third.read(files[THIRD]) == SECRET
+    assert night.good.read(night.theirs["secret"]) == SECRET, "its root is as it was"

@@ -1,5 +1,6 @@
 """The whole farm, with real boards: its users' way from a reservation to a kept image, and what faults do to it."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -13,11 +14,15 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from boardgrid.adapters.shell import SubprocessShell
+from boardgrid.bootware.packages import DebianPackages
 from boardgrid.demo.stage import Person
 from boardgrid.model.errors import Fault
 from tests.world.farm import WholeFarm, wait_until, whole_farm
 
 pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(900)]
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boardgrid/debian"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,17 @@ def farm(the_farm: WholeFarm) -> Iterator[WholeFarm]:
 
 def runs_its_deployment(farm: WholeFarm, board: str, number: int) -> bool:
     return f"DEPLOYMENT={farm.deployment(number)['id']}" in farm.on_board(board, "cat /etc/boardgrid/deployment")
+
+
+def debian_modules() -> Path:
+    """Those of the kernel that is in the tiny image."""
+
+    async def fetched() -> Path:
+        debian = DebianPackages(SubprocessShell(), CACHE)
+        package = await debian.kernel("armmp")
+        return (await debian.unpacked([package]))[package]
+
+    return asyncio.run(fetched()) / "lib/modules"
 
 
 # --- from a reservation to a kept image
@@ -53,6 +69,28 @@ def test_what_was_kept_comes_back_on_another_board(farm: WholeFarm) -> None:
     farm.ada("release", str(second), "--discard", "--yes")
     wait_until(lambda: not farm.told("root", "list"), 120, "the discarded root is gone")
     farm.ada("image", "remove", "noted", "--yes")
+
+
+def test_an_image_without_an_initramfs_boots_with_the_one_that_the_farm_makes_for_it(
+    farm: WholeFarm, tmp_path: Path
+) -> None:
+    tiny, bare = next(farm.stage.props.glob("tiny-*.tar")), tmp_path / "bare.tar"
+    with tarfile.open(tiny) as whole, tarfile.open(bare, "w") as rest:
+        for member in whole:
+            if not member.name.removeprefix("./").startswith(("boot/initrd", "lib/modules/")):
+                rest.addfile(member, whole.extractfile(member) if member.isreg() else None)
+        rest.add(debian_modules(), "lib/modules")  # all of them: the farm chooses
+    told = farm.told("image", "import", "bare", str(bare), "--without", "no-swap")["manifest"]
+    [kernel] = told["kernels"]
+    assert (kernel["nfs"], kernel["initrd"]) == ("farm", "")
+    assert told["without"] == ["no-swap"]
+    number = farm.reserve("tk1-1", "--image", "bare")
+    assert runs_its_deployment(farm, "tk1-1", number)
+    assert "/ nfs rw" in farm.on_board("tk1-1", "cat /proc/mounts")
+    assert "initrd" not in farm.on_board("tk1-1", "ls /boot")
+    farm.ada("release", str(number), "--discard", "--yes")
+    wait_until(lambda: not farm.told("root", "list"), 120, "the discarded root is gone")
+    farm.ada("image", "remove", "bare", "--yes")
 
 
 def test_a_root_kept_aside_boots_again(farm: WholeFarm) -> None:

@@ -7,28 +7,16 @@ followed to another address, and what is answered is hardly read.
 """
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import httpx
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
-
-IPAddress = IPv4Address | IPv6Address
-IPNetwork = IPv4Network | IPv6Network
-LookUp = Callable[[str, int], Awaitable[Sequence[IPAddress]]]
+from boardgrid.reach import PORTS, IPAddress, IPNetwork, LookUp, look_up, may_reach
 
 _READ_MOST = 4096
-# Addresses that stand for an IPv4 address, which may be any.
-_DISGUISES = tuple(ip_network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96"))
-
-
-async def look_up(host: str, port: int) -> Sequence[IPAddress]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ip_address(str(address[0]).partition("%")[0]) for *_rest, address in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +57,9 @@ class HttpHooks:
                     break
 
     async def _address(self, url: httpx.URL) -> IPAddress:
-        port = url.port or {"http": 80, "https": 443}[url.scheme]
-        found = await self.look_up(url.host, port)
+        found = await self.look_up(url.host, url.port or PORTS[url.scheme])
         for address in found:
-            if not self._may_reach(address):
+            if not may_reach(address, self.allowed):
                 raise _failed(
                     str(url),
                     _(
@@ -82,13 +69,6 @@ class HttpHooks:
         if not found:
             raise _failed(str(url), _("the name leads nowhere"))
         return found[0]
-
-    def _may_reach(self, address: IPAddress) -> bool:
-        plain = address.ipv4_mapped if isinstance(address, IPv6Address) and address.ipv4_mapped else address
-        if any(plain in network for network in self.allowed if network.version == plain.version):
-            return True
-        is_disguised = any(plain in network for network in _DISGUISES if network.version == plain.version)
-        return plain.is_global and not plain.is_multicast and not is_disguised
 
 
 def _failed(url: str, why: str) -> Fault:

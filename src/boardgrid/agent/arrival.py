@@ -1,11 +1,14 @@
 """How a board that was restarted arrives: what is seen of it in order, and why it does not come where it should."""
 
 import asyncio
-from collections.abc import Callable, Set
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Set
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from typing import Any, NoReturn
 
 from boardgrid.agent.site import World
+from boardgrid.finishing import ended
 from boardgrid.messages import _
 from boardgrid.model.board import Boot
 from boardgrid.model.errors import Blame, Code, Fault
@@ -14,6 +17,7 @@ from boardgrid.ports import Sighting, Sign
 
 HOLDING = "holding"  # the folder of every file that a board in the holding entry fetches
 _LABELS_MOST = 8
+_PANIC = re.compile(r"Kernel panic - not syncing|Unable to mount root fs")
 
 
 class Signs:
@@ -63,9 +67,12 @@ class Arrival:
     note: Callable[[str], None]
     _told: set[Sign] = field(default_factory=set)
 
-    async def awaited(self) -> None:
+    async def awaited(self, console: "Console | None" = None) -> None:
         """
         Return when it is where it was wished to be.
+
+        Args:
+            console: where a kernel that panics says so.
 
         Raises:
             Fault: it does not come; the blame tells whose fault that is.
@@ -74,7 +81,8 @@ class Arrival:
         wish = self.wished.wish
         try:
             async with asyncio.timeout(limit_s):
-                await (self._comes_up(wish) if isinstance(wish, Deployed) else self._comes_to_wait())
+                arriving = self._comes_up(wish) if isinstance(wish, Deployed) else self._comes_to_wait()
+                await (self._unless_it_panics(arriving, console) if console else arriving)
         except TimeoutError as error:
             raise await self._diagnosis() from error
 
@@ -90,6 +98,30 @@ class Arrival:
                 await self.world.clock.sleep(self.world.pace.ssh_every_s)
             else:
                 await self._next_sign()
+
+    async def _unless_it_panics(self, arriving: Coroutine[Any, Any, None], console: "Console") -> None:
+        tasks = [asyncio.ensure_future(arriving), asyncio.ensure_future(self._panic(console))]
+        try:
+            done, _others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await ended(*tasks)
+
+    async def _panic(self, console: "Console") -> NoReturn:
+        pace, board = self.world.pace, self.wished.board.name
+        while not (line := await console.panic()):
+            await self.world.clock.sleep(pace.console_every_s)
+        await self.world.clock.sleep(pace.console_every_s)
+        await console.panic()  # it says more of it, unless it restarts already
+        raise Fault(
+            Code.KERNEL_PANICKED,
+            _("the kernel of {board} panicked: {line}"),
+            hint=_("its console shows how far it came"),
+            blame=Blame.IMAGE,
+            board=board,
+            line=line,
+        )
 
     async def _is_mounted(self) -> bool:
         # An old kernel that only connects anew asks for no file before.
@@ -179,6 +211,29 @@ class Arrival:
             blame=Blame.IMAGE,
             **facts,
         )
+
+
+@dataclass(slots=True)
+class Console:
+    """What a board prints. *before* it was restarted it may have printed the same."""
+
+    tail: Callable[[], Awaitable[tuple[str, ...]]]
+    before: tuple[str, ...] = ()
+    last_words: tuple[str, ...] = ()  # those around a panic
+
+    async def panic(self) -> str:
+        """The line in which a kernel says that it gives up; empty: none does."""
+        said = since(self.before, await self.tail())
+        line = next((line.strip() for line in said if _PANIC.search(line)), "")
+        if line:
+            self.last_words = said
+        return line
+
+
+def since(before: tuple[str, ...], tail: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines of *tail* that were printed after those *before*, of which the first may be gone by now."""
+    known = next((count for count in range(len(before), 0, -1) if before[-count:] == tail[:count]), 0)
+    return tail[known:]
 
 
 async def voice_of(world: World, wished: BoardWish) -> str:

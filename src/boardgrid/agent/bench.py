@@ -1,23 +1,29 @@
 """One board on the bench: what is remembered of it, what can be seen of it, and the steps that can be done to it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from boardgrid.agent.arrival import Arrival, Signs, silent, voice_of
+from boardgrid.agent.arrival import Arrival, Console, Signs, silent, voice_of
 from boardgrid.agent.ladder import Ladder, Rung
 from boardgrid.agent.site import World
 from boardgrid.agent.window import Window
 from boardgrid.messages import _
 from boardgrid.model.board import Boot
-from boardgrid.model.errors import Blame, Code, FarmError, Fault
+from boardgrid.model.errors import Blame, Code, FarmError, Fault, NotFound
+from boardgrid.model.image import Kernel
 from boardgrid.model.next_step import Life, Seen, Step, Tree
 from boardgrid.model.wish import BoardWish, Deployed
-from boardgrid.ports import BootEntry, Export, Persona, Sighting
+from boardgrid.ports import KIT_FDT, BootEntry, BootFiles, Export, Persona, Sighting
+
+CONSOLE_LINES = 40  # of what is told of a boot that failed
+_FETCHES = 4  # of what a user brought, before that is given up
+
+_LOST = frozenset({Code.VOLUME_UNKNOWN, Code.STORE_DAMAGED})  # why a volume cannot be had, however often one tries
 
 
 @dataclass(slots=True)
@@ -31,8 +37,13 @@ class Memory:
     is_stuck: bool = False  # the last one led to nothing
     is_reached: bool = False  # the wish was reached: a board in its holder's hands is not judged any more
     made_here: bool = False  # the root was made personal by this agent, so nothing ran it before the next restart
+    console: tuple[str, ...] = ()  # its last lines before that
+    last_words: tuple[str, ...] = ()  # and those around a panic after it
+    verdict: FarmError | None = None  # why a root that its user had booted again does not answer
+    fetches: int = 0  # of what its user brought, in vain
     stops: int = 0  # that failed
     cannot_stop: bool = False
+    without: set[UUID] = field(default_factory=set)  # volumes that cannot be had: the board goes on without them
     why: FarmError | None = None  # the last thing that went wrong
 
 
@@ -65,16 +76,21 @@ class Bench:
     async def look(self, wished: BoardWish) -> Seen:
         board, wish, world = wished.board, wished.wish, self._world
         tree = await world.roots.seen(wish.root) if isinstance(wish, Deployed) else None
+        kits = {kit.id for kit in wish.kits} if isinstance(wish, Deployed) else set()
         netboot = await world.netboot.seen(board, wished.type)
         has_entries = board.boot is not Boot.FLASHED
         ladder = self.ladder(wished)
         is_on = None if self.memory.is_reached else await self._is_on(ladder)
         life = await self._life(wished, tree, is_on)
         rungs = self._rungs(wished, is_on)
+        exported = frozenset([self._thing_of(export, wished) for export in await self._exports_to(wished)])
+        volumes = {one.volume for one in wish.volumes} if isinstance(wish, Deployed) else set()
         return Seen(
             tree=tree,
-            exported=frozenset([self._root_of(export, wished) for export in await self._exports_to(wished)]),
+            exported=exported,
+            detached=frozenset(volumes - exported - self.memory.without),
             entry=netboot.deployment if netboot else None,
+            has_kits=not kits or kits <= set(await world.kits.all()),
             has_entries=has_entries,
             is_introduced=netboot is not None and netboot.is_current,
             has_files=netboot is not None,
@@ -90,11 +106,15 @@ class Bench:
     async def _exports_to(self, wished: BoardWish) -> set[Export]:
         return {export for export in await self._world.exports.all() if export.board == wished.board.address}
 
-    def _root_of(self, export: Export, wished: BoardWish) -> UUID:
-        """The wished root, or something that is not: whatever else is offered to this board, it has to go."""
+    def _thing_of(self, export: Export, wished: BoardWish) -> UUID:
+        """The wished root or volume, or something that is not: whatever else is offered to this board has to go."""
         wish = wished.wish
-        if isinstance(wish, Deployed) and export.tree == self._world.roots.path(wish.root):
-            return wish.root
+        if isinstance(wish, Deployed):
+            if export.tree == self._world.roots.path(wish.root):
+                return wish.root
+            for one in wish.volumes:
+                if (export.tree, export.seen_as) == (self._world.volumes.path(one.volume), _seen_as(wish, one.volume)):
+                    return one.volume
         return uuid5(NAMESPACE_URL, str(export.tree))
 
     async def _is_on(self, ladder: Ladder) -> bool | None:
@@ -155,8 +175,12 @@ class Bench:
         match step:
             case Step.CLONE | Step.MOUNT:
                 return await self._clone(wished)
+            case Step.FETCH:
+                return await self._fetch(wished)
             case Step.PERSONALISE:
                 return await self._personalise(wished)
+            case Step.ATTACH:
+                return await self._attach(wished)
             case Step.EXPORT:
                 return await self._export(wished)
             case Step.HOLD:
@@ -181,8 +205,22 @@ class Bench:
         await self._world.roots.clone(wish.root, wish.image, wish.size_bytes)
         return wish.image_ref
 
+    async def _fetch(self, wished: BoardWish) -> str:
+        for kit in _deployed(wished).kits:
+            try:
+                await self._world.kits.fetch(kit)
+            except Fault as error:
+                self.memory.fetches += 1
+                if error.code is not Code.UPLOAD_BROKEN or self.memory.fetches < _FETCHES:
+                    raise
+                raise Fault(error.code, error.detail, hint=error.hint, blame=Blame.IMAGE) from error
+        return ""
+
     async def _personalise(self, wished: BoardWish) -> str:
         wish, board = _deployed(wished), wished.board
+        for kit in (wish.then, wish.kit):
+            if kit is not None:
+                await self._world.kits.fit(kit, wish.root)
         facts = {
             "DEPLOYMENT": str(wish.deployment),
             "BOARD": board.name,
@@ -193,10 +231,38 @@ class Bench:
             "RESERVATION": str(wish.reservation),
         }
         keys = (*wish.keys, self._world.public_key)
-        persona = Persona(wish.deployment, wish.hostname, keys, facts)
+        server = self._world.facts.server
+        volumes = await self._sources(wish)
+        persona = Persona(wish.deployment, wish.hostname, keys, facts, server.ip if server else None, volumes)
         await self._world.roots.personalise(wish.root, persona)
         self.memory.made_here = True
         return wish.hostname
+
+    async def _sources(self, wish: Deployed) -> dict[str, str]:
+        """Of the volumes that are on this disk, what the board mounts, by where."""
+        server = self._world.facts.server
+        if server is None or not wish.volumes:
+            return {}
+        there = await self._world.volumes.all()
+        return {one.path: f"{server.ip}:{_seen_as(wish, one.volume)}" for one in wish.volumes if one.volume in there}
+
+    async def _attach(self, wished: BoardWish) -> str:
+        """A volume that cannot be had keeps nobody from their board: its files are not lost for that."""
+        wish, world, attached = _deployed(wished), self._world, []
+        for one in wish.volumes:
+            try:
+                await world.volumes.mount(one.volume)
+            except (NotFound, Fault) as error:
+                if error.code not in _LOST:
+                    raise
+                self.memory.without.add(one.volume)
+                self._note(_("it goes on without {path}: {error}").format(path=one.path, error=error))
+                continue
+            await self._may_act()
+            tree, seen_as = world.volumes.path(one.volume), _seen_as(wish, one.volume)
+            await world.exports.add(tree, wished.board.address, seen_as, shared=True)
+            attached.append(one.path)
+        return ", ".join(attached)
 
     async def _export(self, wished: BoardWish) -> str:
         wish, board, world = _deployed(wished), wished.board, self._world
@@ -204,10 +270,20 @@ class Bench:
         seen_as = board.nfs_path or PurePosixPath("/r") / str(wish.deployment)
         await world.exports.add(world.roots.path(wish.root), board.address, seen_as)
         if board.boot is not Boot.FLASHED and wish.kernel is not None:
-            files = await world.images.boot_files(wish.image, wish.kernel)
-            entry = BootEntry(wish.deployment, files, self._cmdline(wished, seen_as), wished.type.fdt)
-            await world.netboot.offer(board, entry)
+            await world.netboot.offer(board, await self._entry(wished, wish, wish.kernel, seen_as))
         return str(seen_as)
+
+    async def _entry(self, wished: BoardWish, wish: Deployed, kernel: Kernel, seen_as: PurePosixPath) -> BootEntry:
+        files, fdt = await self._world.images.boot_files(wish.image, kernel), wished.type.fdt
+        cmdline, kit = self._cmdline(wished, seen_as), wish.boots
+        if kit is not None:
+            brought = await self._world.kits.files(kit)
+            # An initrd of the image goes with a kernel of the user's until they bring another: it may do.
+            initrd = None if kit.without_initrd or kit.from_root else files.initrd
+            files = BootFiles(brought.kernel or files.kernel, brought.initrd or initrd, brought.dtbs or files.dtbs)
+            fdt = KIT_FDT if kit.dtb else fdt
+            cmdline = " ".join(word for word in (cmdline, kit.append) if word)
+        return BootEntry(wish.entry, files, cmdline, fdt)
 
     def _cmdline(self, wished: BoardWish, seen_as: PurePosixPath) -> str:
         server = self._world.facts.server
@@ -233,7 +309,8 @@ class Bench:
         if isinstance(wished.wish, Deployed):
             tree = await self._world.roots.seen(wished.wish.root)
             if tree is not None and tree.personal == wished.wish.deployment:
-                exports = {export for export in exports if self._root_of(export, wished) != wished.wish.root}
+                wanted = {wished.wish.root, *(one.volume for one in wished.wish.volumes)}
+                exports = {export for export in exports if self._thing_of(export, wished) not in wanted}
         is_open = isinstance(wished.wish, Deployed) and wished.wish.opened
         if exports and not is_open:  # whoever asks a board to write down also has it ready to restart
             await self._quiesce(wished)
@@ -259,7 +336,7 @@ class Bench:
             while await ladder.is_on():
                 await self._world.clock.sleep(self._world.pace.off_every_s)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _acting(self, act: str, wished: BoardWish) -> AsyncIterator[None]:
         """What is done to a board ends in time, or the board is to blame."""
         limit_s = self._world.pace.act_s
@@ -306,6 +383,7 @@ class Bench:
         await self._may_act()
         memory.is_stuck, memory.rung = False, rung
         memory.peers = set(await self._world.sightings.nfs_peers())
+        memory.console = await self.console_tail(wished, CONSOLE_LINES)
         memory.restarted_s = self._world.clock.now_s()
         async with self._acting(rung.name, wished):
             await rung.act()
@@ -314,11 +392,30 @@ class Bench:
     async def _boot(self, wished: BoardWish) -> str:
         memory = self.memory
         arrival = Arrival(self._world, self._signs, wished, memory.restarted_s or 0.0, memory.peers, self._note)
-        await arrival.awaited()
+        if isinstance(wished.wish, Deployed) and wished.wish.is_again:
+            console = Console(lambda: self.console_tail(wished, CONSOLE_LINES), memory.console)
+            try:
+                await arrival.awaited(console)
+            finally:
+                memory.last_words = console.last_words
+        else:
+            await arrival.awaited()
         return ""
+
+    async def console_tail(self, wished: BoardWish, lines: int) -> tuple[str, ...]:
+        """None of it where nobody hears the console, or it cannot be asked."""
+        with contextlib.suppress(FarmError, TimeoutError):
+            async with asyncio.timeout(self._world.pace.look_s):
+                return await self.ladder(wished).console_tail(lines)
+        return ()
 
     def leave_window(self) -> None:
         self._leave_window()
+
+
+def _seen_as(wish: Deployed, volume: UUID) -> PurePosixPath:
+    """A volume has another path for each deployment: what a board knew of an earlier one leads nowhere."""
+    return PurePosixPath("/v") / f"{wish.deployment}-{volume}"
 
 
 def _deployed(wished: BoardWish) -> Deployed:

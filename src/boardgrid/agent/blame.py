@@ -11,7 +11,7 @@ def blame_of(step: Step, error: FarmError) -> Blame:
     match error:
         case Fault():
             return error.blame
-        case _ if step in {Step.CLONE, Step.MOUNT, Step.PERSONALISE}:
+        case _ if step in {Step.CLONE, Step.MOUNT, Step.FETCH, Step.PERSONALISE}:
             return Blame.IMAGE
         case NotFound():
             return Blame.IMAGE  # of the files that are handed to a board, all are an image's

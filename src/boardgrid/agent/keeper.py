@@ -8,7 +8,8 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.agent.bench import Bench, Memory, Superseded
+from boardgrid.agent.arrival import since
+from boardgrid.agent.bench import CONSOLE_LINES, Bench, Memory, Superseded
 from boardgrid.agent.blame import blame_of, bug, too_late
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import Outbox
@@ -29,7 +30,6 @@ from boardgrid.ports import Sighting
 log = structlog.get_logger()
 
 LOOK = "look"  # the step of an event that tells why nothing is done: what is could not be seen
-_CONSOLE_LINES = 20
 _STOP_TRIES = 2
 
 
@@ -258,6 +258,10 @@ class Keeper:
         match step:
             case Step.BOOT:
                 return wished.type.boot_s + 2 * pace.look_s
+            case Step.FETCH:
+                return pace.fetch_s
+            case Step.PERSONALISE if isinstance(wished.wish, Deployed) and wished.wish.kits:
+                return pace.fetch_s  # modules are many files
             case Step.RESTART | Step.STOP:
                 return None  # what is done to the board has its limit there; a place in the window is waited for
             case _:
@@ -272,6 +276,10 @@ class Keeper:
         memory = self._bench.memory
         memory.why = error
         blame = blame_of(step, error)
+        if blame is not Blame.SITE and _is_verdict(step, wished, memory, error):
+            memory.verdict, memory.is_reached = error, True
+            self._bench.leave_window()
+            return
         if step is Step.GIVE_UP:
             self._give_up(wished, error, blame)
         if blame is Blame.SITE:
@@ -306,7 +314,7 @@ class Keeper:
             await self._tell_health(wished, wish)
         elif is_news:
             tree = await self._world.roots.seen(wish.root) if isinstance(wish, Deployed) else None
-            self._telling.reached(wished, tree.host_key if tree else "")
+            self._telling.reached(wished, tree.host_key if tree else "", self._bench.memory.verdict)
 
     async def _admit(self, wished: BoardWish, wish: Deployed) -> None:
         """Its user shared it, or no longer. A board that does not answer is asked again at the next look."""
@@ -331,7 +339,7 @@ class Keeper:
             with contextlib.suppress(Fault):
                 key = await self._world.host_keys.of(wished.board.address, self._world.pace.look_s)
                 voice = Voice.OURS if tree and key == tree.host_key else Voice.OTHER
-        tail, now_s = await self._console_tail(wished), self._world.clock.now_s()
+        tail, now_s = await self._bench.console_tail(wished, CONSOLE_LINES), self._world.clock.now_s()
         if tail and tail != self._heard[0]:
             self._heard = (tail, now_s)
         self._telling.health(wished, power, voice, self._heard[1], now_s)
@@ -345,14 +353,8 @@ class Keeper:
         # What was printed before this deployment's own restart is of whoever had the board before.
         if step is not Step.BOOT or not isinstance(wished.wish, Deployed):
             return ()
-        return await self._console_tail(wished)
-
-    async def _console_tail(self, wished: BoardWish) -> tuple[str, ...]:
-        """None of it where nobody hears the console, or it cannot be asked."""
-        with contextlib.suppress(FarmError, TimeoutError):
-            async with asyncio.timeout(self._world.pace.look_s):
-                return await self._bench.ladder(wished).console_tail(_CONSOLE_LINES)
-        return ()
+        memory, tail = self._bench.memory, await self._bench.console_tail(wished, CONSOLE_LINES)
+        return memory.last_words or since(memory.console, tail) if wished.wish.is_again else tail
 
     # --- what the board's holder wants
 
@@ -387,6 +389,16 @@ class Keeper:
             reason = str(bug())
         self._stirred.set()
         self._telling.obeyed(wished, order.id, reason)
+
+
+def _is_verdict(step: Step, wished: BoardWish, memory: Memory, error: FarmError) -> bool:
+    """
+    Whether it is up to its user what comes of a root that they have booted again: the board was restarted and did
+    something, or nothing restarts it any more.
+    """
+    if not isinstance(wished.wish, Deployed) or not wished.wish.is_again or memory.restarted_s is None:
+        return False
+    return step is Step.GIVE_UP or (step is Step.BOOT and error.code is not Code.BOARD_SILENT)
 
 
 def _target(wished: BoardWish) -> object:

@@ -4,7 +4,20 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from boardgrid.model.board import Site
-from boardgrid.ports import Admission, Clock, Controller, Drivers, Exports, HostKeys, Images, Netboot, Roots, Sightings
+from boardgrid.ports import (
+    Admission,
+    Clock,
+    Controller,
+    Drivers,
+    Exports,
+    HostKeys,
+    Images,
+    Kits,
+    Netboot,
+    Roots,
+    Sightings,
+    Volumes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +25,14 @@ class Pace:
     """How long things may take, in seconds, and how many may happen at once."""
 
     step_s: float = 60.0  # a step without a limit of its own
+    fetch_s: float = 600.0  # what its user brought for a board may take so long on its way
     act_s: float = 45.0  # one rung of the ladder
     off_every_s: float = 0.5  # between two looks whether a board that was switched off is off
     look_s: float = 5.0  # one look at a board's power or SSH port
     quiesce_s: float = 8.0  # a board may write down what it has in memory for so long before it is fenced
     first_sign_share: float = 0.4  # of a board type's boot time: after this long without any sign it is stuck
     ssh_every_s: float = 0.2  # between two looks whether SSH is there, once the root is mounted
+    console_every_s: float = 1.0  # between two looks whether a kernel of its user's has panicked
     pause_s: float = 1.0  # before a step is tried again; doubles up to
     pause_most_s: float = 60.0
     defeat_most_s: float = 3600.0  # before a board that was given up is tried again; from pause_most_s, doubling
@@ -39,6 +54,8 @@ class World:
     facts: Site
     images: Images
     roots: Roots
+    volumes: Volumes
+    kits: Kits
     exports: Exports
     netboot: Netboot
     sightings: Sightings

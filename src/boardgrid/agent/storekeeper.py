@@ -1,9 +1,10 @@
-"""Keeps the store as wished: images made and removed, roots given up, and nothing offered to whom it is not meant."""
+"""Keeps the store as wished: images and volumes made and removed, roots given up, nothing offered to strangers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 import structlog
@@ -15,10 +16,10 @@ from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
 from boardgrid.model.errand import ErrandKind, Progress
-from boardgrid.model.errors import Code, FarmError, Fault, Invalid
+from boardgrid.model.errors import Code, FarmError, Fault, Invalid, NotFound
 from boardgrid.model.image import CheckpointSource, Making, Manifest, RootSource, Source
-from boardgrid.model.report import ErrandReport, ImageReport, ProgressReport, RootReport, SiteReport
-from boardgrid.model.wish import Deployed, ErrandWish, ImageWish, SiteWishes
+from boardgrid.model.report import ErrandReport, ImageReport, ProgressReport, RootReport, SiteReport, VolumeReport
+from boardgrid.model.wish import Deployed, ErrandWish, ImageWish, SiteWishes, VolumeWish
 from boardgrid.ports import Tell
 
 log = structlog.get_logger()
@@ -31,10 +32,10 @@ _NO_ROOM = "waiting for room"
 
 class Storekeeper:
     """
-    Works on images and roots beside the boards, so that none of it delays a deployment.
+    Works on images, roots and volumes beside the boards, so that none of it delays a deployment.
 
-    A root is touched only when it is fenced: no deployment wishes for it and it is offered to no board. What cannot be
-    done to one root or image keeps no other waiting.
+    A root or a volume is put away only when it is fenced: no deployment wishes for it and it is offered to no board.
+    What cannot be done to one of them keeps no other waiting.
     """
 
     def __init__(self, world: World, lease: LeaseGuard, outbox: Outbox, trouble: Callable[[], Collection[str]]) -> None:
@@ -46,6 +47,7 @@ class Storekeeper:
         self._places = asyncio.Semaphore(world.pace.builds)
         self._leisure = asyncio.Semaphore(1)  # errands one after the other: nobody's board waits for them
         self._told: set[tuple[UUID, bool]] = set()  # images, roots and errands whose end was reported already
+        self._told_volumes: set[VolumeWish] = set()  # those of the wishes that were reported already
         self._site_told: tuple[object, ...] = ()
         self._problems: set[str] = set()  # of this round
 
@@ -93,8 +95,15 @@ class Storekeeper:
             self._run_errand(errand)
         for gone in self._wishes.discard:
             is_done &= await self._try(self._discard(gone.root))
-        for root in await self._mounted():
+        roots, volumes = await self._mounted()
+        for root in roots:
             is_done &= await self._try(self._rest(root))
+        self._told_volumes &= set(self._wishes.volumes)
+        for wish in self._wishes.volumes:
+            is_done &= await self._try(self._tend_volume(wish))
+        for volume in volumes:
+            is_done &= await self._try(self._rest_volume(volume))
+        is_done &= await self._try(self._forget_kits())
         return is_done & await self._try(self._tell_site())
 
     async def _try(self, work: Awaitable[bool]) -> bool:
@@ -110,11 +119,15 @@ class Storekeeper:
         return False
 
     async def _is_fenced(self, root: UUID) -> bool:
+        return await self._is_free(root, self._world.roots.path(root))
+
+    async def _is_free(self, thing: UUID, tree: Path) -> bool:
         """Asked anew directly before each act: wishes change while one waits for anything."""
         await self._lease.held()
         offered = {export.tree for export in await self._world.exports.all()}
-        wished = {one.wish.root for one in self._wishes.boards if isinstance(one.wish, Deployed)}
-        return root not in wished and self._world.roots.path(root) not in offered
+        deployed = [one.wish for one in self._wishes.boards if isinstance(one.wish, Deployed)]
+        wished = {wish.root for wish in deployed} | {one.volume for wish in deployed for one in wish.volumes}
+        return thing not in wished and tree not in offered
 
     # --- roots
 
@@ -140,16 +153,18 @@ class Storekeeper:
         self._outbox.put(RootReport(NO_ID, root))
         return True
 
-    async def _mounted(self) -> list[UUID]:
-        mounted: list[UUID] = []
+    async def _mounted(self) -> tuple[list[UUID], list[UUID]]:
+        """The roots and the volumes that are."""
+        roots, volumes = list[UUID](), list[UUID]()
 
         async def look() -> bool:
-            mounted.extend(root for root, tree in (await self._world.roots.all()).items() if tree.is_mounted)
+            roots.extend(root for root, tree in (await self._world.roots.all()).items() if tree.is_mounted)
+            volumes.extend(volume for volume, is_so in (await self._world.volumes.all()).items() if is_so)
             return True
 
         if self._wishes.version:
             await self._try(look())
-        return mounted
+        return roots, volumes
 
     async def _rest(self, root: UUID) -> bool:
         """A root that nobody runs is not mounted; its files stay."""
@@ -159,6 +174,54 @@ class Storekeeper:
 
     def _captured(self) -> set[UUID]:
         return {one.source.root for one in self._wishes.images if isinstance(one.source, RootSource)}
+
+    # --- volumes
+
+    async def _tend_volume(self, wished: VolumeWish) -> bool:
+        if wished in self._told_volumes:
+            return True
+        volumes, report = self._world.volumes, VolumeReport(NO_ID, wished.volume, wished.size_bytes)
+        if wished.size_bytes is None:
+            for act in (volumes.unmount, volumes.remove):
+                if not await self._is_free(wished.volume, volumes.path(wished.volume)) or not self._is_wished(wished):
+                    return False
+                await act(wished.volume)
+        else:
+            await self._lease.held()
+            if not self._is_wished(wished):
+                return False
+            try:
+                await (volumes.grow if wished.is_there else volumes.make)(wished.volume, wished.size_bytes)
+            except (NotFound, Fault) as error:
+                log.warning("volume.failed", volume=str(wished.volume), why=str(error))
+                report = replace(report, code=error.code, reason=str(error))
+        self._told_volumes.add(wished)
+        self._outbox.put(report)
+        return True
+
+    def _is_wished(self, wished: VolumeWish) -> bool:
+        return wished in self._wishes.volumes
+
+    async def _rest_volume(self, volume: UUID) -> bool:
+        """A volume that no board has is not mounted; its files stay."""
+        if await self._is_free(volume, self._world.volumes.path(volume)):
+            await self._world.volumes.unmount(volume)
+        return True
+
+    # --- kits
+
+    async def _forget_kits(self) -> bool:
+        """What no board is to boot with any more."""
+        if not self._wishes.version:
+            return True
+        for kit in await self._world.kits.all():
+            await self._lease.held()
+            if kit not in self._wished_kits():
+                await self._world.kits.remove(kit)
+        return True
+
+    def _wished_kits(self) -> set[UUID]:
+        return {kit.id for one in self._wishes.boards if isinstance(one.wish, Deployed) for kit in one.wish.kits}
 
     # --- images
 
@@ -202,7 +265,8 @@ class Storekeeper:
                     await self._write_down(source.root)
                 async with asyncio.timeout(self._world.pace.build_s):
                     tell = self._progress(image)
-                    manifest = await self._made(partial(self._world.images.build, image, source, making, tell))
+                    build = partial(self._world.images.build, image, source, making, tell, drivers=self._drivers())
+                    manifest = await self._made(build)
             report = ImageReport(NO_ID, image, manifest)
         except TimeoutError:
             late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))
@@ -223,6 +287,9 @@ class Storekeeper:
             self._outbox.put(report)
 
         return tell
+
+    def _drivers(self) -> frozenset[str]:
+        return frozenset(one.type.network for one in self._wishes.boards if one.type.network)
 
     async def _write_down(self, root: UUID) -> None:
         """

@@ -37,8 +37,12 @@ class Telling:
         report = StepReport(NO_ID, wished.board.name, wished.generation, step, phase, _deployment(wished))
         self._outbox.put(replace(report, **what))
 
-    def reached(self, wished: BoardWish, host_key: str = "") -> None:
+    def reached(self, wished: BoardWish, host_key: str = "", but: FarmError | None = None) -> None:
+        """*but*: why a root that its user had booted again does not answer."""
         match wished.wish:
+            case Deployed() if but is not None:
+                why = {"code": but.code, "reason": str(but), "hint": but.hint}
+                self._board(wished, Reached.OPEN, host_key=host_key, **why)
             case Deployed():
                 self._board(wished, Reached.OPEN, host_key=host_key)
             case Parked():

@@ -9,8 +9,8 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.responses import FileResponse
 
-from boardgrid.api.asking import AgentSite, Epoch, TheFarm, TheSpool, WaitS
-from boardgrid.api.images import ARCHIVE, declared_bytes
+from boardgrid.api.asking import AgentSite, Epoch, TheFarm, TheSpool, WaitS, declared_bytes
+from boardgrid.api.images import ARCHIVE
 from boardgrid.messages import _
 from boardgrid.model.errand import ErrandState
 from boardgrid.model.errors import Code, Fault

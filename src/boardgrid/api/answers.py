@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from boardgrid.model.adaptation import Adaptation, Moment
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import DeploymentState, Event, Outcome, Phase
@@ -15,12 +16,14 @@ from boardgrid.model.errors import Code
 from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import ImageState, Manifest, Visibility
+from boardgrid.model.kit import BootKit, KitFile
 from boardgrid.model.notice import Contact, Occasion, Webhook
 from boardgrid.model.recipe import Recipe, System
 from boardgrid.model.reservation import Group, Kind, Purpose, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.ssh_key import fingerprint_of
 from boardgrid.model.user import Asker, Invitation, NewInvitation, NewToken, Role, Scope, Token, User
+from boardgrid.model.volume import VolumeState
 from boardgrid.services.feeds import NewFeed
 from boardgrid.services.views import (
     BlockView,
@@ -31,6 +34,7 @@ from boardgrid.services.views import (
     ReservationView,
     RootView,
     SeatView,
+    VolumeView,
 )
 
 # --- people
@@ -361,6 +365,17 @@ class ErrandOut(BaseModel):
         )
 
 
+class AdaptationOut(BaseModel):
+    name: str
+    moments: list[Moment] = Field(description="When it acts.")
+    what: str = Field(description="What it does, and why.")
+    may_be_left_out: bool = Field(description="Whether an image can be made without it.")
+
+    @classmethod
+    def of(cls, one: Adaptation) -> Self:
+        return cls(name=one.name, moments=list(one.moments), what=one.what, may_be_left_out=one.may_be_left_out)
+
+
 class RootOut(BaseModel):
     id: UUID
     name: str
@@ -388,6 +403,41 @@ class RootOut(BaseModel):
         )
 
 
+class VolumeOut(BaseModel):
+    id: UUID
+    name: str
+    user: str = Field(description="Whose it is; empty: a project's.")
+    project: str = Field(description="Whose it is; empty: a user's.")
+    site: str
+    path: str = Field(description="Where boards mount it.")
+    state: VolumeState
+    size_bytes: int = Field(description="How much may be written to it, once it is ready.")
+    made_bytes: int = Field(description="How large it is now; 0: it is not there yet.")
+    created_at: datetime
+    expires_at: datetime | None = Field(description="Of one that was removed: its files go then.")
+    reason: str = Field(description="Why it could not be made, or not be made larger.")
+    boards: tuple[str, ...] = Field(description="That have it.")
+
+    @classmethod
+    def of(cls, view: VolumeView) -> Self:
+        volume = view.volume
+        return cls(
+            id=volume.id,
+            name=volume.name,
+            user=view.user,
+            project=view.project,
+            site=volume.site,
+            path=volume.path,
+            state=volume.state,
+            size_bytes=volume.size_bytes,
+            made_bytes=volume.made_bytes,
+            created_at=volume.created_at,
+            expires_at=volume.expires_at,
+            reason=volume.reason,
+            boards=view.boards,
+        )
+
+
 # --- who has what
 
 
@@ -401,9 +451,10 @@ class DeploymentOut(BaseModel):
     opened_at: datetime | None
     ended_at: datetime | None
     host_key: str = Field(description="The key that the board was seen to have, once it is open.")
-    reason: str = Field(description="Why it failed.")
+    reason: str = Field(description="Why it failed; of one that is open: why nothing answers.")
     code: Code | None
     hint: str
+    kit: BootKit | None = Field(description="What it booted with that its user brought; null: its image's own kernel.")
 
     @classmethod
     def of(cls, view: DeploymentView) -> Self:
@@ -421,7 +472,18 @@ class DeploymentOut(BaseModel):
             reason=one.reason,
             code=one.code,
             hint=one.hint,
+            kit=one.kit,
         )
+
+
+class KitFileOut(BaseModel):
+    sha256: str
+    size_bytes: int
+    used_at: datetime = Field(description="It goes a week after that.")
+
+    @classmethod
+    def of(cls, file: KitFile) -> Self:
+        return cls(sha256=file.sha256, size_bytes=file.size_bytes, used_at=file.used_at)
 
 
 class GroupOut(BaseModel):

@@ -19,6 +19,7 @@ from boardgrid.api import (
     gateways,
     health,
     images,
+    kit_files,
     notices,
     people,
     problem,
@@ -28,6 +29,7 @@ from boardgrid.api import (
     rules,
     shelf,
     sso,
+    volumes,
 )
 from boardgrid.api.envelope import Envelope
 from boardgrid.api.problem import Problem
@@ -73,24 +75,8 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     app.state.farm, app.state.spool, app.state.streams = farm, spool, streams or Streams()
     v1 = APIRouter(prefix="/api/v1")
     # One route after the other is tried, so those that are asked for most come first.
-    parts = (
-        reservations,
-        account,
-        sso,
-        people,
-        rosters,
-        notices,
-        audit,
-        shelf,
-        recipes,
-        images,
-        diffs,
-        blocks,
-        rules,
-        events,
-        health,
-    )
-    for part in parts:
+    often = (reservations, account, sso, people, rosters, notices, audit, shelf, recipes, images)
+    for part in (*often, volumes, diffs, kit_files, blocks, rules, events, health):
         v1.include_router(part.router)
     for router in (health.router, agents.router, v1, gateways.router):
         app.include_router(router)
@@ -103,7 +89,7 @@ async def _keep_swept(farm: Farm, spool: Spool) -> None:
     while True:
         mark = farm.changes.mark(EVENTS)
         try:
-            await asyncio.to_thread(spool.sweep, farm.catalog.spooled)
+            await asyncio.to_thread(spool.sweep, lambda: farm.catalog.spooled() | farm.restarting.blobs())
         except (FarmError, OSError) as error:
             log.warning("spool.unswept", why=str(error))
         except Exception:

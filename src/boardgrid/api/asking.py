@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from boardgrid.api.spool import Spool
 from boardgrid.api.streams import Streams
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Conflict, NotAllowed
+from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed
 from boardgrid.model.user import Asker as Person
 from boardgrid.model.user import Audience
 from boardgrid.ports import PROTOCOL
@@ -132,6 +132,21 @@ async def _in_turn(work: Callable[[], T], limiter: CapacityLimiter) -> T:
             Code.LOGINS_TOO_MANY, _("too many people log in at this moment"), hint=_("try again in some seconds")
         )
     return await to_thread.run_sync(work, limiter=limiter)
+
+
+def declared_bytes(request: Request) -> int | None:
+    """
+    How long the body of an upload is said to be.
+
+    Raises:
+        Invalid: REQUEST_INVALID.
+    """
+    declared = request.headers.get("content-length")
+    if declared is None:
+        return None
+    if not (declared.isascii() and declared.isdigit() and len(declared) < 20):
+        raise Invalid(Code.REQUEST_INVALID, _("Content-Length is no number of bytes"))
+    return int(declared)
 
 
 Asker = Annotated[Person, Depends(_asker)]

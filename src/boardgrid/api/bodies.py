@@ -28,6 +28,7 @@ from boardgrid.services.blocks import READY
 from boardgrid.services.booking import Fate
 from boardgrid.services.catalog import Described
 from boardgrid.services.links import GOOD_FOR, USES
+from boardgrid.services.restarting import After, WantedKit
 from boardgrid.services.rosters import RosterRow
 
 Line = Annotated[str, StringConstraints(max_length=1000)]
@@ -148,9 +149,14 @@ class BoardTypeIn(Body):
     fdt: Line = ""
     boot_s: float = 300.0
     properties: dict[str, PropertyIn] = Field({}, description="Of all boards of this type.")
+    network: Line = Field(
+        "", description="The kernel module of its network interface, where the farm does not know it."
+    )
 
     def declared(self, name: str) -> BoardType:
-        return BoardType(name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties)
+        return BoardType(
+            name, self.arch, self.console, self.cmdline, self.fdt, self.boot_s, self.properties, self.network
+        )
 
 
 class DriverIn(BaseModel):
@@ -230,10 +236,11 @@ class ImageIn(ImageDescribedIn):
     bsp: Line = Field("", description="A folder on the agent's machine whose `apply_binaries.sh` is run; for admins.")
     shared: bool = Field(False, description="The same as the visibility `public`.")
     site: Line | None = Field(None, description="May be left out while the farm has one site.")
+    without: list[Line] = Field([], max_length=50, description="Names of adaptations that are left out.")
 
     @property
     def making(self) -> Making:
-        return Making(self.partition, (), self.bsp)
+        return Making(self.partition, tuple(self.without), self.bsp)
 
 
 class KeepIn(Body):
@@ -323,6 +330,31 @@ class ReleaseIn(Body):
     name: Line | None = Field(None, description="Of the image to keep, or of the root kept aside.")
 
 
+class SaveIn(Body):
+    image: Line = Field(description="Its name; a new version of it is made.")
+    board: Line | None = Field(None, description="Of several.")
+    after: After = Field(After.BOOT, description="`boot`: the same root again; `release`: the board is given back.")
+
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of a file that was sent before.")]
+
+
+class BootIn(Body):
+    board: Line | None = Field(None, description="Of several.")
+    kernel: Sha256 | None = None
+    dtb: Sha256 | None = None
+    initrd: Sha256 | None = None
+    modules: Sha256 | None = None
+    release: Line = Field("", description="Of the modules; with `from_root` of the kernel, left out: the newest.")
+    append: str = Field("", max_length=1000, description="Words at the end of the kernel's command line.")
+    without_initrd: bool = Field(False, description="Not even the image's, which goes with a kernel else.")
+    from_root: bool = Field(False, description="The kernel in the root's own /boot.")
+    once: bool = Field(False, description="What is restarted after that boots what was good before.")
+
+    def asked(self) -> WantedKit:
+        return WantedKit(**self.model_dump(exclude={"board", "once"}))
+
+
 class CheckpointIn(Body):
     image: Line
     board: Line | None = Field(None, description="Of several this one.")
@@ -386,3 +418,16 @@ class LinkIn(Body):
 
 class EnterIn(Body):
     code: Line
+
+
+class VolumeIn(Body):
+    name: Line
+    size_bytes: int = Field(ge=0, le=1 << 62, description="How much may be written to it.")
+    project: Line = Field("", description="Whose it is; left out: one's own.")
+    path: Line = Field("", description="Where boards mount it; left out: /home and one's name, of a project /data.")
+    site: Line = Field("", description="May be left out where the farm has one site.")
+
+
+class VolumeChangeIn(Body):
+    size_bytes: int | None = Field(None, ge=0, le=1 << 62, description="Never less than it has.")
+    path: Line | None = None

@@ -106,7 +106,8 @@ class _Body:
 
 def _most_bytes(scope: Scope) -> int | None:
     path = scope["path"]
-    if path.startswith(("/api/v1/images/", "/api/agent/v1/errands/")) and path.endswith("/content"):
+    is_image = path.startswith(("/api/v1/images/", "/api/agent/v1/errands/")) and path.endswith("/content")
+    if is_image or path.startswith("/api/v1/kit-files/"):
         return None  # the upload asks for the token before it reads, and counts for itself
     return REPORTS_BYTES if path == "/api/agent/v1/reports" else BODY_BYTES
 

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
-from boardgrid.api.answers import ErrandOut, ImageOut, RootOut
-from boardgrid.api.asking import Asker, TheFarm, TheSpool
+from boardgrid.api.answers import AdaptationOut, ErrandOut, ImageOut, RootOut
+from boardgrid.api.asking import Asker, TheFarm, TheSpool, declared_bytes
 from boardgrid.api.bodies import ImageDescribedIn, ImageIn, KeepIn
 from boardgrid.messages import _
+from boardgrid.model.adaptation import adaptations
 from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.services.catalog import Wanted
@@ -211,6 +212,12 @@ def forget_errand(errand: UUID, farm: TheFarm, asker: Asker) -> None:
     farm.errands.forget(asker, errand)
 
 
+@router.get("/adaptations")
+def list_adaptations(asker: Asker) -> list[AdaptationOut]:
+    """What is changed in images and roots so that boards can have them over NFS, in the order in which it is done."""
+    return [AdaptationOut.of(one) for one in adaptations()]
+
+
 @router.get("/roots")
 def list_roots(farm: TheFarm, asker: Asker) -> list[RootOut]:
     """One's own roots; everyone's for an admin."""
@@ -240,12 +247,3 @@ def _label(text: str) -> tuple[str, str]:
     if not equals:
         raise Invalid(Code.REQUEST_INVALID, _("a label is asked for as name=value, and not as {text}"), text=text[:80])
     return name, value
-
-
-def declared_bytes(request: Request) -> int | None:
-    declared = request.headers.get("content-length")
-    if declared is None:
-        return None
-    if not (declared.isascii() and declared.isdigit() and len(declared) < 20):
-        raise Invalid(Code.REQUEST_INVALID, _("Content-Length is no number of bytes"))
-    return int(declared)

@@ -26,7 +26,7 @@ Everything that the command line does goes through here. The OpenAPI document it
 * Send a token with each request: `Authorization: Bearer bg_<id>_<secret>`. Tokens of people open `/api/v1`; those of
   agents and gateways open their own door and no other.
 * A token of the scope `read` looks at all that its user may see and changes nothing; one of `use` also reserves, uses
-  and gives back boards, images and roots, as a user does; one of `all` may do whatever its user may.
+  and gives back boards, images, roots and volumes, as a user does; one of `all` may do whatever its user may.
 * Bodies are JSON with `Content-Type: application/json`, but for the content of an image, which is the archive itself. A
   field that is not known is refused.
 * Times are RFC 3339 in UTC. Durations are in seconds, sizes in bytes; the unit is in the name.
@@ -40,8 +40,8 @@ curl -H "Authorization: Bearer $TOKEN" -H "Accept: text/event-stream" "http://12
 """
 
 _SHOWN = (
-    "account", "people", "notices", "audit", "shelf", "images", "reservations", "blocks", "rules", "events", "health",
-    "agent door", "gateway door",
+    "account", "people", "notices", "audit", "shelf", "images", "volumes", "reservations", "blocks", "rules", "events",
+    "health", "agent door", "gateway door",
 )  # fmt: skip
 
 

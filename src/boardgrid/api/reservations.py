@@ -9,7 +9,16 @@ from fastapi.responses import PlainTextResponse
 
 from boardgrid.api.answers import DeploymentOut, ImageOut, ReservationOut
 from boardgrid.api.asking import Asker, Number, TheFarm
-from boardgrid.api.bodies import CheckpointIn, ExtensionIn, HeartbeatIn, ReleaseIn, ReservationIn, SharingIn
+from boardgrid.api.bodies import (
+    BootIn,
+    CheckpointIn,
+    ExtensionIn,
+    HeartbeatIn,
+    ReleaseIn,
+    ReservationIn,
+    SaveIn,
+    SharingIn,
+)
 
 router = APIRouter(tags=["reservations"])
 
@@ -71,6 +80,18 @@ def heartbeat(number: Number, body: HeartbeatIn, farm: TheFarm, asker: Asker) ->
 def release(number: Number, body: ReleaseIn, farm: TheFarm, asker: Asker) -> ReservationOut:
     """Give boards back; their roots become an image, are kept aside for some days, or are discarded."""
     return ReservationOut.of(farm.booking.release(asker, number, body.fate, body.name or "", body.board))
+
+
+@router.post("/reservations/{number}/save", status_code=202)
+def save(number: Number, body: SaveIn, farm: TheFarm, asker: Asker) -> ReservationOut:
+    """Stop a board and make an image of its root; then it boots the same root again, or is given back."""
+    return ReservationOut.of(farm.restarting.save(asker, number, body.image, body.board, body.after))
+
+
+@router.post("/reservations/{number}/boot", status_code=202)
+def boot(number: Number, body: BootIn, farm: TheFarm, asker: Asker) -> ReservationOut:
+    """Restart a board into the same root, with another kernel or, where none is named, with its image's own."""
+    return ReservationOut.of(farm.restarting.boot(asker, number, body.asked(), body.board, is_once=body.once))
 
 
 @router.post("/reservations/{number}/checkpoint", status_code=202)

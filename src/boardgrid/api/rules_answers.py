@@ -145,6 +145,7 @@ class LimitsOut(BaseModel):
     ahead_s: float | None
     awaited_images: int | None
     image_bytes: int | None
+    volume_bytes: int | None
 
     @classmethod
     def of(cls, limits: Limits) -> Self:
@@ -157,6 +158,7 @@ class LimitsOut(BaseModel):
             ahead_s=limits.ahead.total_seconds() if limits.ahead is not None else None,
             awaited_images=limits.awaited,
             image_bytes=limits.image_bytes,
+            volume_bytes=limits.volume_bytes,
         )
 
 
@@ -195,6 +197,7 @@ class UsageOut(BaseModel):
     waiting: int
     awaited_images: int
     image_bytes: int
+    volume_bytes: int
 
     @classmethod
     def of(cls, view: UsageView) -> Self:
@@ -206,6 +209,7 @@ class UsageOut(BaseModel):
             waiting=view.waiting,
             awaited_images=view.awaited,
             image_bytes=view.image_bytes,
+            volume_bytes=view.volume_bytes,
         )
 
 

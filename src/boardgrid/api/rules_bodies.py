@@ -28,6 +28,7 @@ class LimitsIn(Body):
     ahead_s: Seconds | None = Field(None, description="Until a reservation begins.")
     awaited_images: Count | None = Field(None, description="Images without content.")
     image_bytes: Count | None = Field(None, description="Of all images that one keeps, as they are stored.")
+    volume_bytes: Count | None = Field(None, description="Of all volumes that one has, as large as they may grow.")
 
     def told(self) -> Limits:
         return Limits(
@@ -39,6 +40,7 @@ class LimitsIn(Body):
             ahead=_span(self.ahead_s),
             awaited=self.awaited_images,
             image_bytes=self.image_bytes,
+            volume_bytes=self.volume_bytes,
         )
 
 

@@ -63,6 +63,7 @@ class BoardTypeOut(BaseModel):
     fdt: str
     boot_s: float
     properties: dict[str, Property] = Field(description="Of all boards of this type.")
+    network: str = Field(description="The kernel module of its network interface; empty: one that the farm knows.")
 
     @classmethod
     def of(cls, kind: BoardType) -> Self:

@@ -19,6 +19,7 @@ from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 from boardgrid.model.image import Image
+from boardgrid.model.user import User
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ class Spool:
         self._upload_bytes = upload_bytes
         self._reserve_bytes, self._reserved_share = reserve_bytes, reserved_share
         self._lock = Lock()
-        self._coming: set[UUID] = set()  # images whose upload is under way
+        self._coming: set[UUID] = set()  # images, and users, whose upload is under way
         self._sums: dict[UUID, _Sum] = {}  # of uploads that broke off: else all of it would be read again
 
     def path(self, sha256: str) -> Path:
@@ -77,36 +78,52 @@ class Spool:
         Raises:
             Conflict: THING_IN_USE.
         """
-        if image.id in self._coming:
+        with self._turn(image.id, _("the content of {image}").format(image=image.ref)):
+            yield
+
+    @contextmanager
+    def turn_of(self, user: User) -> Iterator[None]:
+        """Inside the block this is the file that *user* sends to boot with, and there is no other, as above."""
+        with self._turn(user.id, _("a file of yours")):
+            yield
+
+    @contextmanager
+    def _turn(self, whose: UUID, what: str) -> Iterator[None]:
+        if whose in self._coming:
             raise Conflict(
                 Code.THING_IN_USE,
-                _("the content of {image} is being uploaded already"),
+                _("{what} is being uploaded already"),
                 hint=_("wait for the end of that upload; where it broke off, the farm knows it after {seconds:g} s"),
-                image=image.ref,
+                what=what,
                 seconds=SILENT_S,
             )
-        self._coming.add(image.id)
+        self._coming.add(whose)
         try:
             yield
         finally:
-            self._coming.discard(image.id)
+            self._coming.discard(whose)
 
-    async def receive(self, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> Arrived:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], declared_bytes: int | None, *, most_bytes: int | None = None
+    ) -> Arrived:
         """
         Write an upload down as it comes. One that breaks off leaves nothing.
+
+        Args:
+            most_bytes: that it may have, where that is less than any upload may.
 
         Raises:
             Invalid: IMAGE_TOO_LARGE.
             Conflict: UPLOAD_BROKEN, it stood still, took too long, or is not as long as was said.
             Fault: STORE_FULL; UPLOAD_BROKEN, the disk refused.
         """
-        if declared_bytes is not None:
-            self._check_size(declared_bytes)
+        most_bytes = min(most_bytes or self._upload_bytes, self._upload_bytes)
+        _check_size(declared_bytes or 0, most_bytes)
         writing = await asyncio.to_thread(self._open, declared_bytes or 0)
         try:
             async with asyncio.timeout(self._whole_s):
                 async for batch in _batches(chunks):
-                    self._check_size(writing.size_bytes + len(batch))
+                    _check_size(writing.size_bytes + len(batch), most_bytes)
                     await asyncio.to_thread(writing.write, batch)
             if declared_bytes is not None and writing.size_bytes != declared_bytes:
                 raise _unlike(writing.size_bytes, declared_bytes)
@@ -131,7 +148,7 @@ class Spool:
             Conflict: UPLOAD_BROKEN, it goes on elsewhere, stood still, took too long, or is longer than was said.
             Fault: STORE_FULL; UPLOAD_BROKEN, the disk refused.
         """
-        self._check_size(whole_bytes)
+        _check_size(whole_bytes, self._upload_bytes)
         known = await asyncio.to_thread(self._sum_of, image)
         if known.size_bytes != at_bytes:
             raise Conflict(
@@ -192,14 +209,6 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True)
         for part in self.folder.glob(f"*{_PART}"):
             part.unlink(missing_ok=True)
-
-    def _check_size(self, size_bytes: int) -> None:
-        if size_bytes > self._upload_bytes:
-            raise Invalid(
-                Code.IMAGE_TOO_LARGE,
-                _("an upload may have {most} bytes, and this one has more"),
-                most=self._upload_bytes,
-            )
 
     def _late(self) -> Conflict:
         return Conflict(
@@ -328,6 +337,13 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             gathered.clear()
     if gathered:
         yield bytes(gathered)
+
+
+def _check_size(size_bytes: int, most_bytes: int) -> None:
+    if size_bytes > most_bytes:
+        raise Invalid(
+            Code.IMAGE_TOO_LARGE, _("an upload may have {most} bytes, and this one has more"), most=most_bytes
+        )
 
 
 def _unlike(got: int, said: int) -> Conflict:

@@ -21,11 +21,8 @@ from pathlib import Path
 import structlog
 
 from boardgrid.bootware import tarball
-from boardgrid.bootware.initramfs import for_nfs_root
-from boardgrid.bootware.kernel import Kernel
 from boardgrid.bootware.packages import DebianPackages, too_large
 from boardgrid.bootware.tree import Tree
-from boardgrid.bootware.userland import Userland
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 from boardgrid.model.recipe import Recipe
@@ -39,7 +36,6 @@ _MERGED = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"  # /bin and the li
 _HOME = "usr/lib/boardgrid"  # what is needed to finish it: it goes when that is done
 _UNPACK_S = 1800.0
 _LISTED = re.compile(r"^(?P<kind>.)\S* +\S+ +\S+ +\S+ +\S+ \./(?P<path>.*)$", re.MULTILINE)
-_KERNEL = re.compile(r"linux-image-[0-9].*")
 _INFO = "var/lib/dpkg/info"
 
 
@@ -70,9 +66,7 @@ class DebianSystem:
         with tempfile.TemporaryDirectory(dir=archive.parent, prefix="debs-") as folder:
             await asyncio.to_thread(_lay_out, debs, Path(folder))
             await self._unpack(wanted, Path(folder), archive, dated)
-        kernels = [name for name in names if _KERNEL.fullmatch(name)]
-        initrds = {kernel.release: await self._initrd(kernel) for kernel in await self._kernels(kernels)}
-        await asyncio.to_thread(_complete, archive, packages, recipe, dated, initrds)
+        await asyncio.to_thread(_complete, archive, packages, recipe, dated)
         log.info("system.unpacked", recipe=recipe.name, arch=arch, packages=len(packages))
 
     async def _unpack(self, wanted: Sequence[str], debs: Path, archive: Path, dated: int) -> None:
@@ -95,15 +89,6 @@ class DebianSystem:
             *(await self.debian.release(), str(archive), await self.debian.source()),
             timeout_s=_UNPACK_S,
         )
-
-    async def _kernels(self, packages: Sequence[str]) -> list[Kernel]:
-        trees = await self.debian.unpacked(packages) if packages else {}
-        return [Kernel.of(tree) for tree in trees.values()]
-
-    async def _initrd(self, kernel: Kernel) -> bytes:
-        """Brings a board to its root over NFS, which Debian's kernels cannot do by themselves."""
-        userland = await Userland.fetched(self.debian)
-        return await asyncio.to_thread(for_nfs_root, userland, kernel)
 
     async def _package(self, deb: Path) -> "_Package":
         listed = await self.shell.run("dpkg-deb", "--contents", str(deb), timeout_s=300)
@@ -173,9 +158,7 @@ def _lay_out(debs: Mapping[str, Path], folder: Path) -> None:
             shutil.copyfile(path, folder / name)
 
 
-def _complete(
-    archive: Path, packages: Iterable[_Package], recipe: Recipe, dated: int, initrds: Mapping[str, bytes]
-) -> None:
+def _complete(archive: Path, packages: Iterable[_Package], recipe: Recipe, dated: int) -> None:
     packages = sorted(packages, key=lambda one: one.info_name)
     sums = _sums(archive, {path for one in packages for path in one.conffiles})
     tree = Tree()
@@ -189,8 +172,6 @@ def _complete(
     tree.file("var/lib/dpkg/status", "".join(one.status(sums) for one in packages))
     tree.file("etc/hostname", f"{recipe.name}\n")  # mmdebstrap has both from this machine
     tree.file("etc/resolv.conf", "")
-    for release, initrd in initrds.items():
-        tree.file(f"boot/initrd.img-{release}", initrd)
     tree.script(f"{_HOME}/finish", "finish")
     tree.file(f"{_HOME}/dated", f"{dated}\n")
     tree.file(f"{_HOME}/name", f"{recipe.name}\n")

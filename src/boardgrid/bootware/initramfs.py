@@ -14,6 +14,13 @@ from boardgrid.bootware.tree import Tree
 from boardgrid.bootware.userland import Userland
 
 
+def base(userland: Userland) -> bytes:
+    """What the farm completes with an image's own modules, for a kernel that has no way to an NFS root: an archive."""
+    out = io.BytesIO()
+    cpio.write(_system(userland), out)
+    return out.getvalue()
+
+
 def for_nfs_root(userland: Userland, kernel: Kernel, modules: Sequence[str] = NETWORK_MODULES) -> bytes:
     """Reads ``nfsroot=`` and ``ip=`` as a kernel with these built in would."""
     return packed(_base(userland, kernel, modules))
@@ -52,6 +59,16 @@ def accounts(tree: Tree) -> None:
 
 
 def _base(userland: Userland, kernel: Kernel, modules: Sequence[str]) -> Tree:
+    tree = _system(userland)
+    chosen = kernel.modules(modules)
+    for path, file in chosen.items():
+        tree.file(f"lib/modules/{path}", file)
+    tree.file("lib/modules/order", "".join(f"{path}\n" for path in chosen))
+    return tree
+
+
+def _system(userland: Userland) -> Tree:
+    """All but modules."""
     tree = Tree()
     for name in ("dev", "proc", "sys", "root", "etc", "tmp", "run"):
         tree.folder(name)
@@ -59,8 +76,4 @@ def _base(userland: Userland, kernel: Kernel, modules: Sequence[str]) -> Tree:
     userland.busybox(tree)
     tree.script("init", "init")
     tree.script("etc/dhcp-answer", "dhcp-answer")
-    chosen = kernel.modules(modules)
-    for path, file in chosen.items():
-        tree.file(f"lib/modules/{path}", file)
-    tree.file("lib/modules/order", "".join(f"{path}\n" for path in chosen))
     return tree

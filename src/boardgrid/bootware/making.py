@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
-from boardgrid.bootware import initramfs, tarball
+from boardgrid.bootware import disk_reader, initramfs, tarball
 from boardgrid.bootware.kernel import NETWORK_MODULES, Kernel
 from boardgrid.bootware.packages import DebianPackages
 from boardgrid.bootware.tiny import tiny
@@ -50,7 +50,9 @@ class Workshop:
     async def write_holding(self, folder: Path, agent_key: str, fdts: Sequence[str] = ()) -> None:
         """
         The holding system: ``<arch>/vmlinuz`` and ``<arch>/initrd``, named device trees in ``<arch>/dtbs/``, and for
-        UEFI boards ``<arch>/grubnet*.efi``.
+        UEFI boards ``<arch>/grubnet*.efi``. Beside it ``<arch>/base.cpio``, of which initramfs are made for images.
+
+        For armhf also ``disk-reader``, an initramfs with which the agent boots that kernel to read disk images.
 
         Raises:
             Fault: Debian's packages could not be had, or have no such device tree.
@@ -61,6 +63,10 @@ class Workshop:
             await asyncio.to_thread(_write, into / grub.stem, grub.read_bytes())
         initrd = await asyncio.to_thread(initramfs.holding, userland, kernel, agent_key, self._modules)
         await asyncio.to_thread(_write_holding, kernel, initrd, into, fdts)
+        await asyncio.to_thread(_write, into / "base.cpio", initramfs.base(userland))
+        if self.debian.arch == disk_reader.ARCH:
+            reader = disk_reader.disk_reader(await disk_reader.programs(self.debian), kernel)
+            await asyncio.to_thread(_write, into / "disk-reader", reader)
         log.info("holding.written", path=str(into), kernel=kernel.release)
 
     @property

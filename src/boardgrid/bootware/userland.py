@@ -54,18 +54,16 @@ class Userland:
 
     def dropbear(self, tree: Tree) -> None:
         """SSH server, and the tool that makes its keys."""
-        programs = {
-            "sbin/dropbear": self._file("usr/sbin/dropbear"),
-            "bin/dropbearkey": self._file("usr/bin/dropbearkey"),
-        }
-        self._install(tree, programs)
+        self.install(tree, {"sbin/dropbear": "usr/sbin/dropbear", "bin/dropbearkey": "usr/bin/dropbearkey"})
         tree.folder("etc/dropbear", mode=0o700)
 
     def sftp_server(self, tree: Tree) -> None:
         """What today's scp(1) and sftp(1) speak to, where dropbear looks for it."""
-        self._install(tree, {"usr/lib/sftp-server": self._file("usr/lib/openssh/sftp-server")})
+        self.install(tree, {"usr/lib/sftp-server": "usr/lib/openssh/sftp-server"})
 
-    def _install(self, tree: Tree, programs: Mapping[str, Path]) -> None:
+    def install(self, tree: Tree, names: Mapping[str, str]) -> None:
+        """Programs, with the libraries that they need: by their place in the tree, their place in their packages."""
+        programs = {path: self._file(name) for path, name in names.items()}
         for path, program in programs.items():
             tree.file(path, program, mode=0o755)
         libraries = self._libraries()

@@ -211,6 +211,7 @@ class Limits:
     ahead_s: float | None = None
     awaited_images: int | None = None
     image_bytes: int | None = None
+    volume_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,7 @@ class Usage:
     waiting: int = 0
     awaited_images: int = 0
     image_bytes: int = 0
+    volume_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,7 @@ class BoardType:
     fdt: str = ""
     boot_s: float = 0.0
     properties: Mapping[str, Any] | None = None
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +418,14 @@ class Come:
 
 
 @dataclass(frozen=True, slots=True)
+class Adaptation:
+    name: str
+    moments: tuple[str, ...]
+    what: str
+    may_be_left_out: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Root:
     id: UUID
     name: str
@@ -425,6 +436,23 @@ class Root:
     created_at: datetime
     expires_at: datetime | None = None
     board: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    id: UUID
+    name: str
+    user: str  # empty: a project's
+    project: str
+    site: str
+    path: str
+    state: str
+    size_bytes: int
+    made_bytes: int
+    created_at: datetime
+    expires_at: datetime | None = None
+    reason: str = ""
+    boards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +469,15 @@ class Deployment:
     reason: str = ""
     code: str | None = None
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KitFile:
+    """A file that was sent to boot with."""
+
+    sha256: str
+    size_bytes: int
+    used_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,7 @@ BOARDS_AND_TYPES = names_of(
 )
 IMAGES = names_of(lambda farm: sorted({name for image in farm.images() for name in (image.name, image.ref)}))
 ROOTS = names_of(lambda farm: [root.name for root in farm.roots()])
+VOLUMES = names_of(lambda farm: [volume.name for volume in farm.volumes()])
 USERS = names_of(lambda farm: [user.name for user in farm.users()])
 GROUPS = names_of(lambda farm: [group.name for group in farm.groups()])
 PROJECTS = names_of(lambda farm: [project.name for project in farm.projects()])

@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 3
     DENIED = 4  # not logged in, the token is refused, or this is for others to do
     CONFLICT = 5  # lawful, but not now
-    FAILED = 6  # a deployment or an image was begun and could not be made
+    FAILED = 6  # a deployment, an image or a volume was begun and could not be made
     TIMEOUT = 7  # it took longer than the asker would wait
     FAULT = 8  # the farm, or the way to it, does not work
     INTERRUPTED = 130  # Ctrl-C
@@ -37,9 +37,11 @@ FARM_FOREIGN = "farm.foreign"  # what answered is no farm, or of another age
 REQUEST_INVALID = "request.invalid"
 DEPLOYMENT_FAILED = "deployment.failed"
 IMAGE_FAILED = "image.failed"
+VOLUME_FAILED = "volume.failed"
 POWER_FAILED = "power.failed"
 WAIT_TIMEOUT = "wait.timeout"
 THING_IN_USE = "thing.in_use"  # the farm's
+FILE_UNKNOWN = "file.unknown"  # the farm's
 UPLOAD_BROKEN = "upload.broken"  # the farm's
 OUTPUT_FAILED = "output.failed"
 CLIENT_BUG = "client.bug"
@@ -61,6 +63,7 @@ _BY_CODE = {
     NUMBER_MISSING: ExitCode.USAGE,
     DEPLOYMENT_FAILED: ExitCode.FAILED,
     IMAGE_FAILED: ExitCode.FAILED,
+    VOLUME_FAILED: ExitCode.FAILED,
     WAIT_TIMEOUT: ExitCode.TIMEOUT,
     BOARD_NOT_HELD: ExitCode.CONFLICT,
     JOB_OVERTIME: ExitCode.TIMEOUT,

@@ -59,15 +59,15 @@ def show(seat: Seat, found: Difference, most: int = SHOWN) -> None:
 
 
 def summary(found: Difference) -> str:
-    """``3 files added (4.1 MB), 2 changed (1.2 kB), 0 removed (0 B); 5 packages changed (dpkg)``."""
+    """``added: 3 (4.1 MB), changed: 2 (1.2 kB), removed: 0 (0 B); packages changed: 5 (dpkg)``."""
     counts = (
-        (_("{count} files added ({size})"), found.added),
-        (_("{count} changed ({size})"), found.changed),
-        (_("{count} removed ({size})"), found.removed),
+        (_("added: {count} ({size})"), found.added),
+        (_("changed: {count} ({size})"), found.changed),
+        (_("removed: {count} ({size})"), found.removed),
     )
     told = ", ".join(text.format(count=one.entries, size=bytes_text(one.size_bytes)) for text, one in counts)
     if found.packages_by:
-        told += "; " + _("{count} packages changed ({by})").format(count=found.packages_changed, by=found.packages_by)
+        told += "; " + _("packages changed: {count} ({by})").format(count=found.packages_changed, by=found.packages_by)
     return told
 
 

@@ -511,6 +511,9 @@ class Farm:
     def image(self, ref: str) -> answers.Image:
         return self._get(answers.Image, "images", ref)
 
+    def adaptations(self) -> tuple[answers.Adaptation, ...]:
+        return self._list(answers.Adaptation, "adaptations")
+
     def add_image(
         self,
         name: str,
@@ -526,6 +529,7 @@ class Farm:
         labels: Mapping[str, str] | None = None,
         types: Iterable[str] | None = None,
         site: str | None = None,
+        without: Iterable[str] = (),
     ) -> answers.Image:
         """A new version of an image: made of *path* on the farm's server or of *url*, else of what is uploaded."""
         wanted = {
@@ -541,6 +545,7 @@ class Farm:
             "labels": dict(labels) if labels else None,
             "types": None if types is None else list(types),
             "site": site,
+            "without": list(without) or None,
         }
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Image, body, "images")
@@ -702,6 +707,34 @@ class Farm:
     def discard_root(self, name: str) -> None:
         self._call("DELETE", "roots", name)
 
+    def volumes(self) -> tuple[answers.Volume, ...]:
+        """One's own and those of one's projects, but for those that are gone."""
+        return self._list(answers.Volume, "volumes")
+
+    def volume(self, name: str) -> answers.Volume:
+        return self._get(answers.Volume, "volumes", name)
+
+    def create_volume(
+        self, name: str, size_bytes: int, *, project: str = "", path: str = "", site: str = ""
+    ) -> answers.Volume:
+        """Have a volume made; boards that are given out when it is ready mount it."""
+        wanted = {"name": name, "size_bytes": size_bytes, "project": project, "path": path, "site": site}
+        return self._post(answers.Volume, {key: value for key, value in wanted.items() if value}, "volumes")
+
+    def change_volume(self, name: str, *, size_bytes: int | None = None, path: str | None = None) -> answers.Volume:
+        """Make a volume larger, or have it mounted elsewhere."""
+        wanted = {"size_bytes": size_bytes, "path": path}
+        body = {key: value for key, value in wanted.items() if value is not None}
+        return decoded_or_foreign(answers.Volume, self._call("PATCH", "volumes", name, json=body))
+
+    def remove_volume(self, name: str) -> answers.Volume:
+        """Its files are kept for some days."""
+        return decoded_or_foreign(answers.Volume, self._call("DELETE", "volumes", name))
+
+    def restore_volume(self, name: str) -> answers.Volume:
+        """Have one back that was removed."""
+        return self._post(answers.Volume, {}, "volumes", name, "restore")
+
     # --- who has what
 
     def reservations(self, *, everyone: bool = False, running: bool = False) -> tuple[answers.Reservation, ...]:
@@ -852,6 +885,47 @@ class Farm:
         wanted = {"fate": fate, "name": name, "board": board}
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Reservation, body, "reservations", str(number), "release")
+
+    def save(
+        self, number: int, image: str, board: str | None = None, after: Literal["boot", "release"] | str = "boot"
+    ) -> answers.Reservation:
+        """
+        Stop a board and make a new version of *image* of its root.
+
+        Args:
+            board: of several this one.
+            after: it boots the same root again, or is given back.
+        """
+        body = {"image": image, "after": after} | ({} if board is None else {"board": board})
+        return self._post(answers.Reservation, body, "reservations", str(number), "save")
+
+    def boot(
+        self, number: int, board: str | None = None, *, once: bool = False, **kit: str | bool | None
+    ) -> answers.Reservation:
+        """
+        Restart a board into the same root.
+
+        Args:
+            board: of several this one.
+            once: what is restarted after that boots what was good before.
+            kit: what it boots with: ``kernel``, ``dtb``, ``initrd`` and ``modules`` as the SHA-256 of a file that was
+                sent before, ``release``, ``append``, ``without_initrd``, ``from_root``. None of it: the image's kernel.
+        """
+        body = {key: value for key, value in {"board": board, "once": once, **kit}.items() if value}
+        return self._post(answers.Reservation, body, "reservations", str(number), "boot")
+
+    def kit_file(self, sha256: str) -> answers.KitFile:
+        """A file that one sent before."""
+        return self._get(answers.KitFile, "kit-files", sha256)
+
+    def send_kit_file(self, sha256: str, chunks: Iterable[bytes], *, size_bytes: int) -> answers.KitFile:
+        """Send a file to boot with, in pieces."""
+        import httpx  # noqa: PLC0415 - see above
+
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size_bytes)}
+        timeout = httpx.Timeout(_UPLOAD_ANSWER_S, connect=self._http.timeout.connect)
+        answer = self._call("PUT", "kit-files", sha256, content=chunks, headers=headers, timeout=timeout)
+        return decoded_or_foreign(answers.KitFile, answer)
 
     def checkpoint(self, number: int, image: str, *, board: str | None = None) -> answers.Image:
         """

@@ -12,6 +12,7 @@ from boardgrid.client.silence import Silence
 from boardgrid.client.waiting import Deadline
 from boardgrid.messages import _
 
+_UNDER_WAY = frozenset({"preparing", "saving"})
 _QUIET_S = 5.0  # how long nothing may happen before the reservation itself is looked at
 
 
@@ -38,24 +39,31 @@ def is_settled(mine: Reservation) -> bool:
     if mine.is_waiting:
         return False
     made = [mine.deployment_on(board) for board in mine.boards]
-    return not mine.is_running or all(one is not None and one.state != "preparing" for one in made)
+    return not mine.is_running or all(one is not None and one.state not in _UNDER_WAY for one in made)
 
 
 def until_settled(
-    farm: Farm, mine: Reservation, deadline: Deadline, listener: Listener, *, is_for_turn: bool = False
+    farm: Farm,
+    mine: Reservation,
+    deadline: Deadline,
+    listener: Listener,
+    *,
+    is_for_turn: bool = False,
+    after: int = 0,
 ) -> Reservation:
     """
     Tell each step as it happens, and why none does, until all boards are open or the reservation is over.
 
     Args:
         is_for_turn: the deadline counts while it waits for its turn alone.
+        after: the number of the last event that is not told any more.
 
     Raises:
         Complaint: WAIT_TIMEOUT; the farm refused, or did not answer for long.
     """
-    last, foretold = 0, mine.start
+    last, foretold = after, mine.start
     silence: Silence | None = None
-    for event in farm.follow(reservation=mine.number, quiet_s=min(_QUIET_S, max(deadline.left_s(), 0.1))):
+    for event in farm.follow(after=after, reservation=mine.number, quiet_s=min(_QUIET_S, max(deadline.left_s(), 0.1))):
         if event is not None:
             last = event.number
             listener.tell(event)

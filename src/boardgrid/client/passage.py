@@ -147,10 +147,11 @@ def run_ssh(way: Passage, words: Sequence[str]) -> int:
         words: ssh options, then a command, as after the host on a command line of ssh.
     """
     with dialled(way, _identity_among(words)) as ssh:
-        return _attached([*ssh, *words])
+        return attached([*ssh, *words])
 
 
-def _attached(argv: Sequence[str]) -> int:
+def attached(argv: Sequence[str]) -> int:
+    """Run a program at this terminal that ends by itself when it is told to, and return its exit status."""
     # Ctrl-C is ssh's own affair. A handler, for SIG_IGN would be inherited by ssh.
     before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda _number, _frame: None)}
     try:

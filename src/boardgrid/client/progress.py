@@ -27,12 +27,16 @@ class Steps:
     Tells events as they come: a line for each step that ended, and what was seen on its way.
 
     At a terminal the step that runs is shown below them, with its seconds. With *as_data* the lines are what was asked
-    for, on standard output, and nothing runs. Where *are_several* boards each line names its own.
+    for, on standard output, and nothing runs. Where *are_several* boards each line names its own. Of a step that failed
+    so many *console_lines* are told.
     """
 
-    def __init__(self, *, as_data: bool = False, are_several: bool = False) -> None:
+    def __init__(
+        self, *, as_data: bool = False, are_several: bool = False, console_lines: int = _CONSOLE_LINES
+    ) -> None:
         self._as_data = as_data
         self._are_several = are_several
+        self._console_lines = console_lines
         self._began: dict[tuple[str, str], datetime] = {}
         self._running: dict[str, TaskID] = {}
         self._live: Progress | None = None
@@ -78,7 +82,7 @@ class Steps:
         outcome = "" if is_ok else f"{event.outcome}  "
         self._line(f"  {self._whose(event)}{event.step:<12}{time:>9}  {outcome}{event.detail}", is_ok=is_ok)
         if not is_ok:
-            for line in event.console[-_CONSOLE_LINES:]:
+            for line in event.console[-self._console_lines :]:
                 self._line(f"    | {line}")
 
     def _line(self, text: str, *, is_ok: bool = True) -> None:

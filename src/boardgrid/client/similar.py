@@ -12,6 +12,7 @@ _NAMES: Mapping[str, Callable[[Farm], Iterable[str]]] = {
     "type.unknown": lambda farm: (one.name for one in farm.board_types()),
     "image.unknown": lambda farm: (name for one in farm.images() for name in (one.name, one.ref)),
     "root.unknown": lambda farm: (one.name for one in farm.roots()),
+    "volume.unknown": lambda farm: (one.name for one in farm.volumes()),
     "user.unknown": lambda farm: (one.name for one in farm.users()),
 }
 

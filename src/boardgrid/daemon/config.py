@@ -259,6 +259,8 @@ class AgentConfig(_Strict):
     """The hands of the site."""
 
     import_dirs: tuple[PathKey, ...] = ()  # admins may import images from paths below these
+    import_urls: tuple[WebUrlKey, ...] = ()  # images may be imported from addresses below these
+    import_networks: tuple[NetworkKey, ...] = ()  # networks of one's own that these may lead to
     window: Annotated[int, Field(ge=1, le=1000)] = 8  # how many boards may restart at one moment
     nfs: NfsServer = NfsServer.AUTO
     overcommit: bool = False  # promise roots more room than the disk has

@@ -14,7 +14,7 @@ import click
 import structlog
 
 from boardgrid import logs
-from boardgrid.daemon import backups, detached, holder, local, preparing
+from boardgrid.daemon import backups, detached, holder, local, preparing, volume_backups
 from boardgrid.daemon import config as configs
 from boardgrid.daemon.complaint import complain, exit_code_of
 from boardgrid.daemon.config import Config
@@ -131,34 +131,50 @@ def create(name: str, again: bool, password_stdin: bool, file: Path) -> None:
 
 @main.command(
     help=_(
-        "Write the farm's records to a new file, while the farm runs. Images and roots are files of the agent's store:"
-        " they are not in it."
+        "Write the farm's records to a new file, and the volumes of this machine's store to a folder beside it, while"
+        " the farm runs. Images and roots are not in it."
     )
 )
 @click.argument("to", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--only-volumes", is_flag=True, help=_("On the machine of an agent that has no records."))
 @config_option
-def backup(to: Path, file: Path) -> None:
-    backups.back_up(configs.read(file), to.absolute())
-    click.echo(_("the farm's records are in {file}; its images and roots are not").format(file=to), err=True)
+def backup(to: Path, only_volumes: bool, file: Path) -> None:
+    config = configs.read(file)
+    with volume_backups.packed_beside(config, to.absolute()) as volumes:
+        if not only_volumes:
+            backups.back_up(config, to.absolute())
+    if not only_volumes:
+        click.echo(_("the farm's records are in {file}; its images and roots are not").format(file=to), err=True)
+    if volumes or only_volumes:
+        folder = volume_backups.folder_of(to)
+        click.echo(_("volumes in {folder}: {count}").format(folder=folder, count=volumes), err=True)
 
 
 @main.command(
     help=_(
         "Put the records of a backup in the place of the farm's, while no controller runs. It may have been made of a"
-        " farm on the other engine (SQLite, PostgreSQL), or by an earlier release."
+        " farm on the other engine (SQLite, PostgreSQL), or by an earlier release. The volumes beside it come back, but"
+        " for those that are there."
     )
 )
 @click.argument("from_", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help=_("A farm that is there is backed up, and goes."))
+@click.option("--only-volumes", is_flag=True, help=_("On the machine of an agent that has no records."))
 @config_option
-def restore(from_: Path, force: bool, file: Path) -> None:
+def restore(from_: Path, force: bool, only_volumes: bool, file: Path) -> None:
     config = configs.read(file)
     if os.geteuid() == 0:
         # It may be the first that happens on a new machine.
         StateFolder(config.state).make()
         farm = Farm.of(config)
         farm.layout.make(farm.controller, farm.gateway)
-    backups.restore(config, from_.absolute(), force=force)
+    if not only_volumes:
+        backups.restore(config, from_.absolute(), force=force)
+    restored, left = volume_backups.restore(config, from_.absolute()) if os.geteuid() == 0 else (0, [])
+    if restored or only_volumes:
+        click.echo(_("volumes brought back: {count}").format(count=restored), err=True)
+    for volume in left:
+        click.echo(_("volume {volume} is there, and left as it is").format(volume=volume), err=True)
     click.echo(_("restored; start the farm: boardgrid up --config {file}").format(file=config.file), err=True)
 
 

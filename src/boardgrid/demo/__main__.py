@@ -116,8 +116,9 @@ def arm64(folder: Path) -> None:
 
 
 def _add_arm64(stage: Stage) -> None:
-    with piece(_("what it boots")):
+    with piece(_("what it boots")) as telling:
         image = props.make_for(stage, props.ARM64)
+        telling.says(_("tiny image, holding kernel and GRUB"))
     with piece(_("the board")) as telling:
         acts.put_uefi_board(stage, telling)
     with piece(_("an image")) as telling:

@@ -40,6 +40,8 @@ _RESTART = (
 _WRITE_DOWN = "exec sh -c 'sync && echo synced'"
 _SYNCED, _RESTARTING = b"synced", b"restarting"
 _LINE_BYTES = 64
+# First what the farm gives to every root: dropbear also offers kinds of which it has none, and hangs up over them.
+_HOST_KEYS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")
 
 
 @dataclass(slots=True)
@@ -141,6 +143,7 @@ class SshReboot:
             preferred_auth="publickey",
             # Any root may run there, with any key: nothing secret is said, and little of what is answered is read.
             known_hosts=None,
+            server_host_key_algs=_HOST_KEYS,
             config=None,
             agent_path=None,
             agent_forwarding=False,

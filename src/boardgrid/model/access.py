@@ -10,6 +10,7 @@ from boardgrid.model.project import Project, UserGroup
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.user import Role, Scope, User, scope_of
+from boardgrid.model.volume import Volume
 
 Verb = Literal["see", "use", "change", "administer"]
 
@@ -49,7 +50,7 @@ class _Rights(NamedTuple):
     reservation: frozenset[Verb]  # who has a board until when; change: release it
     board: frozenset[Verb]  # what others' boards said, and what was done to them
     shared: frozenset[Verb]  # images of others that are public, or open to a project of theirs
-    private: frozenset[Verb]  # others' accounts, acts and roots, and images that are not shared
+    private: frozenset[Verb]  # others' accounts, acts, roots and volumes, and images that are not shared
 
 
 _NONE: frozenset[Verb] = frozenset()
@@ -67,7 +68,7 @@ _RIGHTS: Mapping[Role, _Rights] = {
 }  # fmt: skip
 
 
-Thing = User | Reservation | InLesson | Root | Image | InProject | Owned | Log | UserGroup | Project
+Thing = User | Reservation | InLesson | Root | Volume | Image | InProject | Owned | Log | UserGroup | Project
 
 
 def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
@@ -97,8 +98,8 @@ def can(user: User, verb: Verb, thing: Thing | None = None) -> bool:
             return verb in rights.reservation or thing.reservation.user == user.id or manages
         case Owned():
             return verb in rights.board or thing.owner == user.id
-        case Root():
-            return verb in rights.private or thing.owner == user.id
+        case Root(owner=owner) | Volume(user=owner):
+            return verb in rights.private or owner == user.id
         case Image():
             is_public = thing.visibility is Visibility.PUBLIC
             return verb in (rights.shared if is_public else rights.private) or thing.owner == user.id

@@ -48,6 +48,7 @@ class BoardType:
     fdt: str = ""  # device tree file, relative to the image's dtb folder; empty: the firmware brings its own
     boot_s: float = 300.0  # a board that is not up after this long is restarted harder
     properties: Mapping[str, Property] = field(default_factory=dict)  # of all its boards
+    network: str = ""  # the kernel module of its network interface, where the farm does not know it: "dwmac-sun8i"
 
     @property
     def plain(self) -> "BoardType":

@@ -6,12 +6,14 @@ from enum import StrEnum
 from uuid import UUID
 
 from boardgrid.model.errors import Code
+from boardgrid.model.kit import BootKit
 
 
 class DeploymentState(StrEnum):
     PREPARING = "preparing"  # the agent works on it
-    OPEN = "open"  # the board runs its root; it is the user's
-    ENDED = "ended"  # given back, before or after it was open
+    SAVING = "saving"  # it begins when the image of its root is made, or could not be
+    OPEN = "open"  # the board runs its root; it is the user's. With a reason: it did not come up as its user booted it
+    ENDED = "ended"  # given back, before or after it was open; or another deployment of its root took its place
     FAILED = "failed"  # could not be opened; the reason says why
 
 
@@ -27,9 +29,15 @@ class Deployment:
     opened_at: datetime | None = None
     ended_at: datetime | None = None
     host_key: str = ""  # the OpenSSH public line that the board was seen to have
-    reason: str = ""  # why it failed
+    reason: str = ""  # why it failed; of one that is open: why nothing answers
     code: Code | None = None
     hint: str = ""
+    kit: BootKit | None = None  # None: the image's own kernel
+
+    @property
+    def is_good(self) -> bool:
+        """Whether its kernel brought the root up."""
+        return self.opened_at is not None and not self.reason
 
 
 class Phase(StrEnum):

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from boardgrid.messages import _
+from boardgrid.model.adaptation import Adapted
 from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.name import checked
 from boardgrid.model.recipe import Recipe
@@ -15,6 +17,7 @@ from boardgrid.model.recipe import Recipe
 _LABELS_MOST = 50
 _ALIASES_MOST = 20
 _VALUE_MOST = 100  # letters
+_URL_MOST = 2000
 
 
 class ImageState(StrEnum):
@@ -37,6 +40,16 @@ class Visibility(StrEnum):
     PUBLIC = "public"  # everyone
 
 
+class NfsBoot(StrEnum):
+    """How a kernel comes to a root on NFS."""
+
+    BUILTIN = "builtin"  # it mounts it by itself
+    OWN = "own"  # by the initramfs that the image has for it
+    FARM = "farm"  # by an initramfs that the farm made of the image's own modules
+    NO = "no"
+    UNKNOWN = "unknown"  # nobody could look: it may or may not
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """A kernel inside an image. Paths are seen from the image's root."""
@@ -45,6 +58,8 @@ class Kernel:
     image: str  # "boot/vmlinuz-6.1.0-50-armmp"
     initrd: str = ""  # "boot/initrd.img-6.1.0-50-armmp"; empty: none
     dtbs: str = ""  # folder with device trees; empty: none
+    nfs: NfsBoot = NfsBoot.UNKNOWN
+    why: str = ""  # why it is so, in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,10 @@ class Manifest:
     kernels: tuple[Kernel, ...] = ()  # newest first
     modules: tuple[str, ...] = ()  # kernel releases that the tree has modules for
     system: str = ""  # PRETTY_NAME of its os-release
+    distribution: str = ""  # ID of its os-release: "debian"
+    release: str = ""  # VERSION_ID of its os-release: "12"
+    adapted: tuple[Adapted, ...] = ()  # what was changed in it for boards
+    without: tuple[str, ...] = ()  # adaptations that it is made without; they are left out of its roots, too
 
 
 # Where an image's content comes from.
@@ -75,20 +94,20 @@ class BlobSource:
 
 
 @dataclass(frozen=True, slots=True)
-class PathSource:
-    """A tar archive or a directory on the agent's machine, below its ``import_dirs``."""
+class UrlSource:
+    """What lies at an address that the agent's ``import_urls`` allow; see :func:`checked_url`."""
 
-    path: str
-    kind: Literal["path"] = "path"
+    url: str
+    sha256: str = ""  # hex; empty: whatever is there
+    kind: Literal["url"] = "url"
 
 
 @dataclass(frozen=True, slots=True)
-class UrlSource:
-    """An archive that the agent fetches, from where its site lets images come."""
+class PathSource:
+    """A file or a directory on the agent's machine, below its ``import_dirs``."""
 
-    url: str
-    sha256: str = ""  # hex; empty: nobody knows
-    kind: Literal["url"] = "url"
+    path: str
+    kind: Literal["path"] = "path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +136,30 @@ class RecipeSource:
 
 
 Source = BlobSource | PathSource | UrlSource | RootSource | CheckpointSource | RecipeSource
+
+
+def checked_url(url: str) -> str:
+    """
+    An address that an image may be named by; whether a site imports from there is its own to say.
+
+    Raises:
+        Invalid: PATH_FORBIDDEN, it is no address, or has in it what is nobody else's to see or leads elsewhere.
+    """
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        is_plain = not parts.username and not parts.password and not parts.fragment
+    except ValueError:
+        is_one = is_plain = False
+    is_straight = url.isascii() and url.isprintable() and " " not in url and "\\" not in url and len(url) <= _URL_MOST
+    if is_one and is_plain and is_straight and ".." not in unquote(url).split("/"):
+        return url
+    raise Invalid(
+        Code.PATH_FORBIDDEN,
+        _("{url!r} is no address to import from"),
+        hint=_("give one like https://images.example.org/debian.tar.zst, without user, password or .."),
+        url=url[:200],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ _DRIVER = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _PATH = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _FDT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,+-]*(/[A-Za-z0-9][A-Za-z0-9._,+-]*){0,3}")
+_MODULE = re.compile(r"[A-Za-z0-9_-]{0,60}")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # no text: half of a character
 _LONGEST = 1000
 _DEEPEST = 4  # tables and lists in an option of a driver
@@ -101,6 +102,7 @@ def checked_type(declared: BoardType) -> BoardType:
     _check(what, "cmdline", declared.cmdline, _CMDLINE, "fbcon=map:1")
     if declared.fdt:
         _check(what, "fdt", declared.fdt, _FDT, "nvidia/tegra124-jetson-tk1.dtb")
+    _check(what, "network", declared.network, _MODULE, "dwmac-sun8i")
     if not 1 <= declared.boot_s <= _BOOT_MOST_S:
         raise _refused(what, "boot_s", declared.boot_s, "120")
     _check_properties(what, declared.properties)

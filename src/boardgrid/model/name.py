@@ -19,6 +19,7 @@ _RULES: dict[str, tuple[str, re.Pattern[str], str]] = {
     ),
     "board": ("a board", re.compile(rf"{_WORD}-[1-9][0-9]{{0,3}}"), "tk1-3"),
     "image": ("an image", re.compile(r"[a-z][a-z0-9._-]{0,62}"), "debian-12 or tiny"),
+    "volume": ("a volume", re.compile(r"[a-z][a-z0-9._-]{0,62}"), "ada-home or robots.data"),
     "alias": ("an alias of an image", re.compile(r"[a-z][a-z0-9._-]{0,30}"), "stable or testing"),
     "label": ("a label", re.compile(r"[a-z][a-z0-9._-]{0,30}"), "purpose or kernel.branch"),
     "root": ("a root", re.compile(r"[a-z][a-z0-9._-]{0,62}"), "before-the-upgrade"),

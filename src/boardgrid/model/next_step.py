@@ -9,8 +9,10 @@ from boardgrid.model.wish import Deployed, Gone, Parked, Wish
 
 class Step(StrEnum):
     CLONE = "clone"  # make the root from its image
+    FETCH = "fetch"  # bring the kernel that its user wants, before the board is touched
     MOUNT = "mount"  # a root that is there, again
     PERSONALISE = "personalise"  # host name, keys, the deployment's mark
+    ATTACH = "attach"  # offer the volumes of the board's people to it
     EXPORT = "export"  # offer the root to the board, and its boot files
     HOLD = "hold"  # make the board known to the network, with the holding entry in the place of boot files
     FENCE = "fence"  # every other export to this board goes
@@ -46,7 +48,8 @@ class Seen:
 
     tree: Tree | None = None  # the wished root, where it is on disk
     exported: frozenset[UUID] = field(default_factory=frozenset)  # roots offered to this board now
-    entry: UUID | None = None  # the deployment whose boot files the board would get; None: the holding entry or none
+    entry: UUID | None = None  # the name of the boot files that the board would get; None: the holding entry or none
+    has_kits: bool = True  # what its user brought to boot with is here
     has_entries: bool = True  # False: a flashed board, whose bootloader asks for no boot files
     is_introduced: bool = True  # the network knows it by the MAC and the address that it is declared with
     has_files: bool = True  # anything of this board lies among the boot files, be it outdated
@@ -54,6 +57,7 @@ class Seen:
     can_cut: bool = False  # a driver can restart it whatever runs on it
     can_restart: bool = False  # rungs are left on the ladder
     life: Life = Life.UNKNOWN
+    detached: frozenset[UUID] = field(default_factory=frozenset)  # wished volumes that could be offered, and are not
 
 
 def next_step(wish: Wish, seen: Seen) -> Step | None:
@@ -69,7 +73,7 @@ def next_step(wish: Wish, seen: Seen) -> Step | None:
 
 
 def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
-    if seen.exported - {wish.root}:
+    if seen.exported - {wish.root, *(one.volume for one in wish.volumes)}:
         return Step.FENCE  # before anything that may fail, or last: what was somebody's is not offered a moment longer
     if not seen.is_introduced:
         return Step.HOLD  # also beside a deployment's files: whatever asks by another name is handed that
@@ -77,13 +81,19 @@ def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
         return Step.GIVE_UP  # an empty root in its place would look as if its user had never written anything
     if seen.tree is None or not seen.tree.is_mounted:
         return Step.CLONE if seen.tree is None else Step.MOUNT
-    if seen.tree.personal != wish.deployment:
+    is_personal = seen.tree.personal == wish.deployment
+    is_offered = wish.root in seen.exported and (not seen.has_entries or seen.entry == wish.entry)
+    if not seen.has_kits and not (is_personal and is_offered):
+        return Step.FETCH
+    if not is_personal:
         # Never write on this side into what a board has mounted: it would be served stale attributes.
         return Step.FENCE if wish.root in seen.exported else Step.PERSONALISE
-    if wish.root not in seen.exported or (seen.has_entries and seen.entry != wish.deployment):
+    if not is_offered:
         # All roots of a flashed board share one path, so whatever runs on it could mount the new one there.
         must_stop = not seen.has_entries and seen.can_stop and seen.life is not Life.OFF and not wish.opened
-        return Step.STOP if must_stop else Step.EXPORT
+        if must_stop:
+            return Step.STOP
+        return Step.ATTACH if seen.detached else Step.EXPORT
     if wish.opened or seen.life is Life.RUNNING:
         return None
     if seen.life is Life.BOOTING:

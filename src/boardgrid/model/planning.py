@@ -4,8 +4,8 @@ Planning: what each board is wished to be, and whom it may be given to.
 A board's wish changes by the methods of :class:`Standing` alone, so these rules hold for every use case:
 
 * the generation rises with each change of the wish or of what the agent knows of the board, and never falls;
-* only :meth:`Standing.deployed` names a new deployment, so nothing else restarts a board: a wish that is merely
-  *opened* asks for no step (see ``next_step``);
+* only :meth:`Standing.deployed` and :meth:`Standing.again` name a new deployment, so nothing else restarts a board: a
+  wish that is merely *opened* asks for no step (see ``next_step``);
 * a board has a *tenant* from its deployment until it was seen parked. While it has one it is given to nobody, and that
   tenant's root goes to no other board: its export may still be there.
 """
@@ -16,10 +16,22 @@ from uuid import UUID
 from boardgrid.messages import _
 from boardgrid.model.board import Board, BoardType, Boot
 from boardgrid.model.errors import Code, Invalid
-from boardgrid.model.image import Image, ImageState, Kernel, Manifest
+from boardgrid.model.image import Image, ImageState, Kernel, Manifest, NfsBoot
 from boardgrid.model.question import Question
 from boardgrid.model.root import Root, RootState
-from boardgrid.model.wish import BoardWish, Deployed, Gone, ImageWish, Parked, PowerOrder, QuestionWish, RootWish, Wish
+from boardgrid.model.volume import Volume, VolumeState
+from boardgrid.model.wish import (
+    BoardWish,
+    Deployed,
+    Gone,
+    ImageWish,
+    Parked,
+    PowerOrder,
+    QuestionWish,
+    RootWish,
+    VolumeWish,
+    Wish,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +50,18 @@ class Standing:
         return self.tenant is None
 
     @property
+    def is_at_rest(self) -> bool:
+        """Parked, with nobody's root on it; whoever holds it may have it, be it set aside for others."""
+        return self.is_clean and isinstance(self.wish, Parked)
+
+    @property
     def is_offered(self) -> bool:
         """
         Whether it may be given to the next user.
 
         A board that was never used is offered before any agent saw it: there is nobody's root on it to be afraid of.
         """
-        return self.is_clean and self.board.is_fit and isinstance(self.wish, Parked)
+        return self.is_at_rest and self.board.is_fit
 
     @property
     def is_being_cleaned(self) -> bool:
@@ -60,6 +77,18 @@ class Standing:
         """
         if not self.is_offered:
             raise ValueError(f"{self.board.name} is not offered")
+        return replace(self._wished(wish), tenant=wish.deployment, order=None)
+
+    def again(self, wish: Deployed) -> "Standing":
+        """
+        Another deployment of the root that its holder has.
+
+        Raises:
+            ValueError: it runs another root, or is not clean; whoever asks has looked.
+        """
+        has_it = isinstance(self.wish, Deployed) and self.wish.root == wish.root
+        if not has_it and not self.is_at_rest:
+            raise ValueError(f"{self.board.name} is not at rest")
         return replace(self._wished(wish), tenant=wish.deployment, order=None)
 
     def opened(self) -> "Standing":
@@ -131,6 +160,17 @@ def image_wish(image: Image) -> ImageWish | None:
             return None
 
 
+def volume_wish(volume: Volume) -> VolumeWish | None:
+    """The wish for a volume that is to be made, to grow or to go, which waits until no board has it."""
+    match volume.state:
+        case VolumeState.MAKING:
+            return VolumeWish(volume.id, volume.size_bytes, is_there=volume.made_bytes > 0)
+        case VolumeState.GOING:
+            return VolumeWish(volume.id, None)
+        case _:
+            return None
+
+
 def question_wish(question: Question) -> QuestionWish | None:
     return QuestionWish(question.id, question.asked) if question.is_open else None
 
@@ -173,9 +213,19 @@ def _bootable_kernel(board: Board, type_: BoardType, ref: str, manifest: Manifes
             image=ref,
             board=board.name,
         )
-    for kernel in manifest.kernels:
-        if kernel.dtbs or not type_.fdt:
+    fitting = [kernel for kernel in manifest.kernels if kernel.dtbs or not type_.fdt]
+    for kernel in fitting:
+        if kernel.nfs is not NfsBoot.NO:
             return kernel
+    if fitting:
+        raise Invalid(
+            Code.IMAGE_MISFIT,
+            _("the kernel {release} in {image} cannot boot over NFS: {why}"),
+            hint=_("`boardgrid image show {image}` tells it of each kernel; install one with an initramfs for NFS"),
+            release=fitting[0].release,
+            image=ref,
+            why=fitting[0].why,
+        )
     raise Invalid(
         Code.KERNEL_MISSING,
         _("no kernel in {image} comes with device trees, and boards of type {type} boot with {fdt}"),

@@ -105,6 +105,18 @@ class ImageReport:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeReport:
+    """A volume has this size now, could not be given it (with a reason), or is gone (without a size)."""
+
+    id: UUID
+    volume: UUID
+    size_bytes: int | None = None
+    code: Code | None = None
+    reason: str = ""
+    kind: Literal["volume"] = "volume"
+
+
+@dataclass(frozen=True, slots=True)
 class ErrandReport:
     """An errand was done, or failed with a code. Of an export the controller knows before, by what came of it."""
 
@@ -164,6 +176,6 @@ class SiteReport:
 
 
 Report = (
-    StepReport | BoardReport | HealthReport | RootReport | ImageReport | ErrandReport | ProgressReport | OrderReport
-    | AnswerReport | SiteReport
+    StepReport | BoardReport | HealthReport | RootReport | ImageReport | VolumeReport | ErrandReport | ProgressReport
+    | OrderReport | AnswerReport | SiteReport
 )  # fmt: skip

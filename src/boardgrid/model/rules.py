@@ -35,13 +35,14 @@ class Limits:
     ahead: timedelta | None = None  # until a reservation begins
     awaited: int | None = None  # images that have a name and no content yet; each keeps that name from all others
     image_bytes: int | None = None  # of all images that one keeps, as they are stored
+    volume_bytes: int | None = None  # of all volumes that one has, as large as they may grow
 
     def checked(self) -> "Limits":
         """
         Raises:
             Invalid: RULES_INVALID, one of them can be no limit.
         """
-        for name in ("boards", "board_hours", "waiting", "awaited", "image_bytes"):
+        for name in ("boards", "board_hours", "waiting", "awaited", "image_bytes", "volume_bytes"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise _no_limit(name, value, _("name a number from 0 on"))

@@ -41,7 +41,7 @@ class Scope(StrEnum):
     """How much of what its user may do a token is good for; each holds those above it."""
 
     READ = "read"  # look at all that its user may see
-    USE = "use"  # and reserve, use and give back boards, images and roots, as a user does
+    USE = "use"  # and reserve, use and give back boards, images, roots and volumes, as a user does
     ALL = "all"  # whatever its user may
 
     def holds(self, other: "Scope") -> bool:

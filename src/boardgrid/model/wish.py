@@ -2,12 +2,21 @@
 
 from dataclasses import dataclass
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from boardgrid.model.board import Act, Board, BoardType
 from boardgrid.model.errand import About, ErrandKind
 from boardgrid.model.image import AS_USUAL, Kernel, Making, Source
+from boardgrid.model.kit import BootKit
 from boardgrid.model.question import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeMount:
+    """A volume, and where a board mounts it beside its root."""
+
+    volume: UUID
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +38,31 @@ class Deployed:
     boot_s: float = 0.0  # it may take so long, where that is longer than is usual for its type
     is_trial: bool = False  # the farm itself boots it to see whether it comes up: what the console said is told then
     is_kept: bool = False  # the root was kept aside: it is there, and never made anew
+    volumes: tuple[VolumeMount, ...] = ()  # of its user, and of the project that it is reserved for
+    is_again: bool = False  # its user had it open on this board before: it is theirs whether it comes up or not
+    kit: BootKit | None = None  # what it boots with; None: the image's own kernel
+    is_once: bool = False  # the kit is for one boot, and *then* for those that follow
+    then: BootKit | None = None
     kind: Literal["deployed"] = "deployed"
 
     @property
     def must_exist(self) -> bool:
         """Whether the root has files of its user, so that one made anew is no root of theirs."""
         return self.opened or self.is_kept
+
+    @property
+    def boots(self) -> BootKit | None:
+        """What the board gets when it asks now."""
+        return self.then if self.is_once and self.opened else self.kit
+
+    @property
+    def entry(self) -> UUID:
+        """The name of the boot files that it gets when it asks now."""
+        return uuid5(self.deployment, "then") if self.is_once and self.opened else self.deployment
+
+    @property
+    def kits(self) -> tuple[BootKit, ...]:
+        return tuple(one for one in (self.kit, self.then) if one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +120,15 @@ class ImageWish:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeWish:
+    """A volume that should be made, or made larger, or (without a size) should go. Any other is left as it is."""
+
+    volume: UUID
+    size_bytes: int | None
+    is_there: bool = False  # it has files of people: it is never made anew
+
+
+@dataclass(frozen=True, slots=True)
 class ErrandWish:
     """Not among the wishes for images: an agent that knows no errands would take it for an image that is to go."""
 
@@ -119,6 +156,7 @@ class SiteWishes:
     images: tuple[ImageWish, ...] = ()
     errands: tuple[ErrandWish, ...] = ()
     questions: tuple[QuestionWish, ...] = ()
+    volumes: tuple[VolumeWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from boardgrid.services.ending import end
 from boardgrid.services.finding import user_named
 from boardgrid.services.seating import project_of
 from boardgrid.services.tokens import checked_token, end_tokens, new_token, token_refused
+from boardgrid.services.volumes import HELD, put_aside
 
 log = structlog.get_logger()
 
@@ -289,7 +290,8 @@ class Accounts:
 
     def remove(self, asker: User, name: str) -> None:
         """
-        Close an account: tokens, password and keys end at once. Roots kept aside stay until their date, images stay.
+        Close an account: tokens, password and keys end at once. Roots kept aside stay until their date, and so do
+        the files of volumes; images stay.
 
         Raises:
             NotAllowed: only admins may.
@@ -324,6 +326,8 @@ class Accounts:
             for invitation in work.tx.invitations():
                 if invitation.user == user.id:
                     work.remove(invitation)
+            for volume in work.tx.volumes(user=user.id, states=HELD):
+                put_aside(work, volume)
             work.save(replace(user, removed=True, ssh_keys=()))
         log.info("user.removed", user=name, by=asker.name)
 

@@ -18,6 +18,7 @@ from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
+from boardgrid.model.volume import Volume
 from boardgrid.ports import OrderRecord, Snapshot, Thing
 
 
@@ -47,6 +48,7 @@ _NAMES: Mapping[type, Callable[[Any], str]] = {
     BootTest: lambda one: f"image:{one.image}",
     Errand: lambda one: f"errand:{one.id}",
     Root: lambda one: f"root:{one.id}",
+    Volume: lambda one: f"volume:{one.name}",
     Reservation: lambda one: f"reservation:{one.number}",
 }
 

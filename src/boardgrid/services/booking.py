@@ -120,7 +120,7 @@ class Booking:
         """
         with self.desk.begin(asker, "reservation.extend") as work:
             carry_out_due(work)
-            mine = self._changeable(work.tx, asker, number)
+            mine = changeable(work.tx, asker, number)
             _check_extensible(mine)
             until = mine.window.end + by
             if by <= timedelta(0):
@@ -157,15 +157,15 @@ class Booking:
             Conflict: RESERVATION_OVER; NAME_TAKEN; BOARD_NOT_OPEN, there is nothing yet to keep.
         """
         with self.desk.begin(asker, "reservation.release") as work:
-            mine = self._changeable(work.tx, asker, number)
+            mine = changeable(work.tx, asker, number)
             if fate in {Fate.KEEP, Fate.DISCARD}:
-                _check_may_decide(asker, mine)
+                check_may_decide(asker, mine)
             if mine.purpose is not Purpose.USE and (name or fate in {Fate.KEEP, Fate.ASIDE}):
                 raise _of_the_farm(mine)
             if mine.is_block and board is not None:
                 raise _of_a_block(mine)
             given = mine.boards if board is None else (board,)
-            _check_has(mine, given)
+            check_has(mine, given)
             if len(given) > 1 and (name or fate is Fate.KEEP):
                 raise Invalid(
                     Code.REQUEST_INVALID,
@@ -191,7 +191,7 @@ class Booking:
         """
         with self.desk.begin(asker, "reservation.share") as work:
             # Whom its user did not let in could let themselves in else.
-            mine = self._changeable(work.tx, asker, number, "administer")
+            mine = changeable(work.tx, asker, number, "administer")
             if mine.is_block:
                 raise _of_a_block(mine)
             added = [person_named(work.tx, name) for name in add]
@@ -237,7 +237,7 @@ class Booking:
             )
         with self.desk.begin(asker, "reservation.heartbeat") as work:
             # Nobody else says that it lives: who may end it would end it.
-            mine = self._changeable(work.tx, asker, number, "administer")
+            mine = changeable(work.tx, asker, number, "administer")
             if mine.is_block or mine.is_seat:
                 raise _of_a_block(mine)
             until = work.now + ttl
@@ -255,19 +255,6 @@ class Booking:
             order = [waiting[number] for number in (*plan.queue(), *plan.patient()) if number in waiting]
             seen = [one for one in order if can(asker, "see", one)]
             return Showing(records, asker, self.desk.now()).reservations(seen)
-
-    def _changeable(self, records: Snapshot, asker: User, number: int, verb: Verb = "change") -> Reservation:
-        mine = reservation_of(records, asker, number)
-        if not can(asker, verb, to_decide_on(records, mine)):
-            raise NotAllowed(
-                Code.ACT_FORBIDDEN,
-                _("reservation {number} is another user's"),
-                hint=_("its user or an admin can change it"),
-                number=number,
-            )
-        if not mine.is_live:
-            raise over(mine)
-        return mine
 
     def reservations(
         self, asker: User, *, everyone: bool = False, ended: bool = True, before: int | None = None, limit: int = 200
@@ -309,6 +296,26 @@ class Booking:
             return Showing(records, asker, self.desk.now()).deployment(found)
 
 
+def changeable(records: Snapshot, asker: User, number: int, verb: Verb = "change") -> Reservation:
+    """
+    Raises:
+        NotFound: RESERVATION_UNKNOWN.
+        NotAllowed: it is another's.
+        Conflict: RESERVATION_OVER.
+    """
+    mine = reservation_of(records, asker, number)
+    if not can(asker, verb, to_decide_on(records, mine)):
+        raise NotAllowed(
+            Code.ACT_FORBIDDEN,
+            _("reservation {number} is another user's"),
+            hint=_("its user or an admin can change it"),
+            number=number,
+        )
+    if not mine.is_live:
+        raise over(mine)
+    return mine
+
+
 def _check_groups(groups: Sequence[Group]) -> None:
     if not groups:
         raise Invalid(Code.REQUEST_INVALID, _("no board was asked for"), hint=_("name a board or a board type"))
@@ -339,8 +346,13 @@ def _too_short(for_: timedelta) -> Invalid:
     )
 
 
-def _check_may_decide(asker: User, mine: Reservation) -> None:
-    """Who may end another's reservation need not be one who may see what was written there."""
+def check_may_decide(asker: User, mine: Reservation) -> None:
+    """
+    Who may end another's reservation need not be one who may see what was written there.
+
+    Raises:
+        NotAllowed: ACT_FORBIDDEN.
+    """
     if not can(asker, "change", Owned(mine.user)):
         raise NotAllowed(
             Code.ACT_FORBIDDEN,
@@ -428,7 +440,11 @@ def checked_start(at: datetime, now: datetime) -> datetime | None:
     return at.astimezone(UTC) if at > now else None
 
 
-def _check_has(mine: Reservation, given: Sequence[str]) -> None:
+def check_has(mine: Reservation, given: Sequence[str]) -> None:
+    """
+    Raises:
+        NotFound: BOARD_UNKNOWN.
+    """
     for board in given:
         if board not in mine.boards:
             raise NotFound(

@@ -10,6 +10,7 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.access import can
+from boardgrid.model.adaptation import checked_without
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import (
     AS_USUAL,
@@ -21,6 +22,7 @@ from boardgrid.model.image import (
     Source,
     UrlSource,
     Visibility,
+    checked_url,
     version_after,
 )
 from boardgrid.model.name import checked
@@ -139,9 +141,11 @@ class Catalog:
             sha256: of what lies there; empty: nobody knows.
             shared: public, where *described* does not say who sees it.
             site: where it is stored; may be left out while the farm has one site.
+            without: names of adaptations that are left out.
 
         Raises:
             Invalid: NAME_INVALID, PATH_FORBIDDEN, REQUEST_INVALID.
+            Invalid: NAME_INVALID, PATH_FORBIDDEN, or REQUEST_INVALID, an adaptation that cannot be left out.
             NotAllowed: a path is for admins, and guests import nothing.
             NotFound: SITE_UNKNOWN, PROJECT_UNKNOWN, TYPE_UNKNOWN.
             Conflict: NAME_TAKEN by another user's image; REQUESTS_TOO_MANY, too many of theirs await their content;
@@ -149,7 +153,7 @@ class Catalog:
         """
         checked("image", name)
         source = _source(asker, path, url, sha256)
-        _check_making(asker, making)
+        making = _checked_making(asker, making)
         check_no_guest(asker)
         with self.desk.begin(asker, "image.add") as work:
             check_image_name(work.tx, asker.id, name)
@@ -258,15 +262,16 @@ def _source(asker: User, path: str | None, url: str | None, sha256: str) -> Sour
     if sha256 and (url is None or not _SHA256.fullmatch(sha256)):
         raise Invalid(Code.REQUEST_INVALID, _("the SHA-256 of what lies at a URL has 64 digits in hex"))
     if url is not None:
-        return UrlSource(url, sha256)
+        return UrlSource(checked_url(url), sha256)
     return None if path is None else _checked_path(asker, path)
 
 
-def _check_making(asker: User, making: Making) -> None:
+def _checked_making(asker: User, making: Making) -> Making:
     if making.partition is not None and not 1 <= making.partition <= _PARTITIONS_MOST:
         raise Invalid(Code.REQUEST_INVALID, _("partitions are counted from 1"))
     if making.bsp:
         _checked_path(asker, making.bsp)
+    return replace(making, without=checked_without(making.without))
 
 
 def _checked_path(asker: User, path: str) -> PathSource:

@@ -15,7 +15,7 @@ from boardgrid.model.errand import Errand
 from boardgrid.model.errors import Code, NotAllowed
 from boardgrid.model.image import Image
 from boardgrid.model.maintenance import Maintenance
-from boardgrid.model.planning import Standing, image_wish, question_wish, root_wish
+from boardgrid.model.planning import Standing, image_wish, question_wish, root_wish, volume_wish
 from boardgrid.model.project import UserGroup
 from boardgrid.model.question import Question
 from boardgrid.model.reservation import Reservation
@@ -23,13 +23,14 @@ from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Asker, Scope, Token, User, scope_of
 from boardgrid.model.uuid7 import uuid7
+from boardgrid.model.volume import Volume
 from boardgrid.ports import ANSWERS, EVENTS, NOTICES, Changes, Entry, Records, Removable, Thing, Transaction, wishes_of
 from boardgrid.services.auditing import name_of, told
 from boardgrid.services.telling import Changed, tell
 from boardgrid.services.timetable import Plan, Timetable, is_shut
 
 _TOLD_OF = (Reservation, Deployment)  # a change of them may be worth a notice
-_LOOKED_AT = (Standing, Image, Root, Errand, Question, BoardType, User, *_TOLD_OF)  # a change is told to others
+_LOOKED_AT = (Standing, Image, Root, Volume, Errand, Question, BoardType, User, *_TOLD_OF)  # a change is told to others
 
 
 @dataclass(slots=True)
@@ -156,7 +157,7 @@ class Work:
         self.note(event, owner=owner)
 
     def note_thing(self, step: str, detail: str, owner: UUID | None, outcome: Outcome = Outcome.OK) -> None:
-        """A change of an image, a root or a site."""
+        """A change of an image, a root, a volume or a site."""
         self.note(Event(0, self.now, "", 0, step, Phase.ENDED, outcome=outcome, detail=detail), owner=owner)
 
     def raise_versions(self) -> None:
@@ -210,8 +211,8 @@ class Work:
                 self._look_at_image(before, after)
             case ((Errand() | None), Errand()):
                 self._look_at_errand(before, after)
-            case ((Root() | None), Root()):
-                if (before and root_wish(before)) != root_wish(after):
+            case ((Root() | Volume() | None), (Root() | Volume())):
+                if (before and _store_wish(before)) != _store_wish(after):
                     self._sites.add(after.site)
             case ((Question() | None), Question()):
                 self._look_at_question(before, after)
@@ -279,6 +280,17 @@ class Work:
             before=before,
             after=after,
         )
+
+
+def _store_wish(thing: Image | Root | Volume) -> object:
+    """What the agent of its site is to do with it."""
+    match thing:
+        case Image():
+            return image_wish(thing)
+        case Root():
+            return root_wish(thing)
+        case Volume():
+            return volume_wish(thing)
 
 
 def _is_same_wish(before: Standing | None, after: Standing) -> bool:

@@ -20,7 +20,7 @@ from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
 from boardgrid.services.finding import check_image_name
 from boardgrid.services.limiting import check_kept
-from boardgrid.services.workshop import give_up, hold, is_unfinished
+from boardgrid.services.workshop import give_up, hold
 
 log = structlog.get_logger()
 
@@ -150,6 +150,9 @@ def _meet(work: Work, reservation: Reservation, deployment: Deployment, fate: Fa
         else:
             discard(work, root)
         return
+    if root.state is RootState.CAPTURED:
+        _meet_captured(work, reservation, root, fate, name)
+        return
     # A root that was kept aside before holds what its user wrote then, whether it came up this time or not.
     is_fresh = len(work.tx.deployments(root=root.id)) == 1
     is_untouched = is_fresh and deployment.opened_at is None
@@ -169,9 +172,27 @@ def _meet(work: Work, reservation: Reservation, deployment: Deployment, fate: Fa
             capture(work, root, name)
 
 
+def _meet_captured(work: Work, reservation: Reservation, root: Root, fate: Fate | None, name: str) -> None:
+    """An image is being made of it: what becomes of the root waits for that, and one image is enough."""
+    match fate or Fate.ASIDE:
+        case Fate.ASIDE:
+            kept = _renamed(work.tx, root, name) if name else root
+            work.save(replace(kept, expires_at=_kept_until(work, reservation)))
+        case Fate.KEEP:
+            raise Conflict(
+                Code.THING_IN_USE,
+                _("root {root} is being made an image already"),
+                hint=_("release it with --discard: the root goes when that image has all of it; or with --aside"),
+                root=root.name,
+            )
+        case Fate.DISCARD:
+            pass  # it goes once the image has all of it
+
+
 def capture(work: Work, root: Root, name: str) -> Image:
     """
     Have an image made of a root. Nothing is lost when that fails: the root is aside again (see ``Fleet.report``).
+    A root with a time to go is aside again in any case.
 
     Raises:
         Invalid: NAME_INVALID; REQUEST_INVALID, there is no name to keep it under.
@@ -210,19 +231,6 @@ def put_aside(work: Work, root: Root, until: datetime | None = None) -> None:
     work.save(replace(root, state=RootState.ASIDE, expires_at=until))
     told = _("root {root} is kept aside until {until:%Y-%m-%d %H:%M} UTC").format(root=root.name, until=until)
     work.note_thing("root", told, root.owner)
-
-
-def after_capture(work: Work, image: Image, *, is_made: bool) -> None:
-    """The root that an image was to be made of: given up once the image has all of it, and not a moment before."""
-    root = work.tx.root(image.source.root) if isinstance(image.source, RootSource) else None
-    if root is None or root.state is not RootState.CAPTURED:
-        return
-    below = work.tx.image(root.image)
-    # What its farm made of a recipe, its user wrote nothing to.
-    if is_made or (below is not None and is_unfinished(below)):
-        discard(work, root)
-    else:
-        put_aside(work, root)
 
 
 def discard(work: Work, root: Root) -> Root:

@@ -34,6 +34,7 @@ from boardgrid.services.orders import Orders
 from boardgrid.services.posting import Postings
 from boardgrid.services.projects import Projects
 from boardgrid.services.questions import Questions
+from boardgrid.services.restarting import Restarting
 from boardgrid.services.roots import Roots
 from boardgrid.services.rosters import Rosters
 from boardgrid.services.ruling import Ruling
@@ -42,6 +43,7 @@ from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
 from boardgrid.services.trying import Trying
 from boardgrid.services.upkeep import Upkeep
+from boardgrid.services.volumes import Volumes
 from boardgrid.services.wastebasket import KEPT_FOR, Wastebasket
 
 
@@ -61,9 +63,11 @@ class Farm:
     building: Building
     trying: Trying
     roots: Roots
+    volumes: Volumes
     questions: Questions
     checkpoints: Checkpoints
     booking: Booking
+    restarting: Restarting
     blocks: Blocks
     orders: Orders
     upkeep: Upkeep
@@ -117,9 +121,11 @@ class Farm:
             Building(desk),
             Trying(desk),
             Roots(desk),
+            Volumes(desk),
             Questions(desk),
             Checkpoints(desk),
             Booking(desk, root_bytes),
+            Restarting(desk),
             Blocks(desk, root_bytes),
             Orders(desk),
             Upkeep(desk, wastebasket, errands, idling or Idling()),

@@ -13,6 +13,7 @@ from boardgrid.model.project import Project
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
+from boardgrid.model.volume import Volume, VolumeState
 from boardgrid.model.where import Where
 from boardgrid.ports import SiteState, Snapshot
 
@@ -242,6 +243,36 @@ def root_of(records: Snapshot, asker: User, name: str) -> Root:
             Code.ROOT_UNKNOWN, _("there is no root {root}"), hint=_("boardgrid root list shows yours"), root=name
         )
     return found
+
+
+def volume_of(records: Snapshot, asker: User, name: str, verb: Verb = "see") -> Volume:
+    """
+    Raises:
+        NotFound: VOLUME_UNKNOWN.
+        NotAllowed: ACT_FORBIDDEN, *asker* sees it and may do no more.
+    """
+    found = next((one for one in records.volumes(name=name) if one.state is not VolumeState.GONE), None)
+    if found is None or not can(asker, "see", whose(records, found)):
+        raise NotFound(
+            Code.VOLUME_UNKNOWN,
+            _("there is no volume {volume}"),
+            hint=_("boardgrid volume list shows yours"),
+            volume=name,
+        )
+    if not can(asker, verb, whose(records, found)):
+        raise NotAllowed(
+            Code.ACT_FORBIDDEN,
+            _("volume {volume} is a project's that you do not manage"),
+            hint=_("the project's managers and the admins of the farm can do this"),
+            volume=name,
+        )
+    return found
+
+
+def whose(records: Snapshot, volume: Volume) -> Volume | Project:
+    """What is asked whether somebody may: a project's volume is for who is in the project, by what they are in it."""
+    project = records.project(volume.project) if volume.project else None
+    return volume if project is None or project.removed else project
 
 
 def root_on(records: Snapshot, asker: User, board: str) -> Root:

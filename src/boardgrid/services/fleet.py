@@ -10,10 +10,11 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.image import BlobSource, ImageState
-from boardgrid.model.planning import image_wish, question_wish, root_wish
+from boardgrid.model.planning import image_wish, question_wish, root_wish, volume_wish
 from boardgrid.model.report import Report
 from boardgrid.model.root import RootState
-from boardgrid.model.wish import Lease, SiteWishes
+from boardgrid.model.volume import VolumeState
+from boardgrid.model.wish import Deployed, Lease, SiteWishes
 from boardgrid.ports import SiteState, Snapshot, wishes_of
 from boardgrid.services.desk import Desk
 from boardgrid.services.errands import errand_wishes
@@ -122,16 +123,23 @@ class Fleet:
 
     def blob(self, site: str, sha256: str) -> BlobSource:
         """
-        An upload that an image of this site is to be made of.
+        An upload that an image of this site is to be made of, or a file that a board of it is to boot with.
 
         Raises:
-            NotFound: IMAGE_UNKNOWN, there is none.
+            NotFound: FILE_UNKNOWN, there is none.
         """
         with self.desk.records.read() as records:
             for image in records.images(site=site, states={ImageState.BUILDING}):
                 if isinstance(image.source, BlobSource) and image.source.sha256 == sha256:
                     return image.source
-        raise NotFound(Code.IMAGE_UNKNOWN, _("no image of this site is to be made of {sha256}"), sha256=sha256[:80])
+            for standing in records.boards(site=site):
+                for kit in standing.wish.kits if isinstance(standing.wish, Deployed) else ():
+                    for blob in kit.blobs:
+                        if blob.sha256 == sha256:
+                            return blob
+        raise NotFound(
+            Code.FILE_UNKNOWN, _("nothing of this site is to be made of {sha256}, or to boot it"), sha256=sha256[:80]
+        )
 
 
 def _held(records: Snapshot, site: str, epoch: int) -> SiteState:
@@ -156,6 +164,7 @@ def _wishes(records: Snapshot, state: SiteState) -> SiteWishes:
     types = {one.name: one.plain for one in records.board_types()}
     going = records.roots(site=site, states={RootState.GOING})
     images = records.images(site=site, states={ImageState.BUILDING, ImageState.GOING})
+    volumes = records.volumes(site=site, states={VolumeState.MAKING, VolumeState.GOING})
     return SiteWishes(
         state.version,
         tuple(one.as_wish(types[one.board.type]) for one in records.boards(site=site)),
@@ -163,4 +172,5 @@ def _wishes(records: Snapshot, state: SiteState) -> SiteWishes:
         tuple(wish for wish in map(image_wish, images) if wish),
         errand_wishes(records, site),
         tuple(wish for wish in map(question_wish, records.questions(site=site)) if wish),
+        tuple(wish for wish in map(volume_wish, volumes) if wish),
     )

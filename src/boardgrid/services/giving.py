@@ -5,9 +5,11 @@ from dataclasses import replace
 import structlog
 
 from boardgrid.messages import _
+from boardgrid.model.board import Board
 from boardgrid.model.deployment import Deployment, DeploymentState, Phase
 from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.image import Image, ImageState
+from boardgrid.model.kit import BootKit
 from boardgrid.model.planning import Standing, kernel_for
 from boardgrid.model.recipe import FINISH
 from boardgrid.model.reservation import Purpose, Reservation
@@ -17,6 +19,7 @@ from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import drop_order, free_root_name
 from boardgrid.services.finding import board_type
+from boardgrid.services.mounting import mounts_for
 from boardgrid.services.roots import check_aside
 from boardgrid.services.shelf import check_same_site
 from boardgrid.services.showing import as_utc
@@ -28,22 +31,23 @@ FINISH_S = 3600.0  # a small board may take so long to set up the packages of a 
 
 def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
     """
-    Have a board that runs for *reservation* boot what it asks for. One that is still being cleaned after its last user
-    is left alone: this is called again when it is clean.
+    Have a board that runs for *reservation* boot what it asks for, or the root that it had there before. One that is
+    still being cleaned after its last user, or whose root is being made an image, is left alone: this is called again
+    when that is over.
 
     Raises:
         NotFound, Conflict: what it is to boot is not there, or not ready.
         Invalid: the image never runs on this board, as that is declared now.
     """
+    if saved := saving_on(work.tx, reservation, standing.board.name):
+        _resume(work, reservation, standing, saved)
+        return
     if not standing.is_offered:
         return
     board, user = standing.board, work.tx.user(reservation.user)
     if user is None:
         raise ValueError(f"reservation {reservation.number} is nobody's")
     image = image_to_boot(work.tx, reservation)
-    assert image.manifest is not None  # noqa: S101 - it is ready
-    check_same_site(board, image)
-    kernel = kernel_for(board, board_type(work.tx, board.type), image.ref, image.manifest)
     deployment_id = work.new_id()
     kept = root_to_boot(work.tx, reservation)
     if kept is not None:
@@ -68,23 +72,8 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
         state=DeploymentState.PREPARING,
         created_at=work.now,
     )
-    site = work.tx.site(board.site)
-    wish = Deployed(
-        deployment=deployment.id,
-        root=root.id,
-        image=image.id,
-        size_bytes=root.size_bytes,
-        hostname=f"{board.name}.{board.site}.{site.site.domain if site else 'boardgrid'}",
-        keys=keys_of(work.tx, reservation),
-        kernel=kernel,
-        user=user.name,
-        image_ref=image.ref,
-        reservation=reservation.number,
-        init=FINISH if reservation.purpose is Purpose.BUILD else "",
-        boot_s=FINISH_S if reservation.purpose is Purpose.BUILD else 0.0,
-        is_trial=reservation.purpose is not Purpose.USE,
-        is_kept=kept is not None and any(former.opened_at for former in work.tx.deployments(root=kept.id)),
-    )
+    is_kept = kept is not None and any(former.opened_at for former in work.tx.deployments(root=kept.id))
+    wish = replace(_wish(work.tx, reservation, board, image, deployment, size_bytes=root.size_bytes), is_kept=is_kept)
     if standing.order is not None:
         drop_order(work, standing.order.id, _("{board} was given to a user first").format(board=board.name))
     given = standing.deployed(wish)
@@ -96,7 +85,123 @@ def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
     work.save(given)
     told = _("{user} holds it until {until}").format(user=user.name, until=as_utc(reservation.window.end))
     work.note_board(given, "reservation", Phase.BEGAN, told, reservation=reservation.number, owner=reservation.user)
+    _volumes, absent = mounts_for(work.tx, reservation, board.site)
+    for told in absent:
+        work.note_board(given, "volume", Phase.NOTED, told, reservation=reservation.number, owner=reservation.user)
     log.info("board.given", reservation=reservation.number, board=board.name, user=user.name, image=image.ref)
+
+
+def boot_again(
+    work: Work,
+    reservation: Reservation,
+    standing: Standing,
+    over: Deployment,
+    kit: BootKit | None,
+    *,
+    is_once: bool = False,
+) -> Deployment:
+    """
+    Have a board boot the root that it has once more: a deployment of its own, in the same reservation. *over* is the
+    one before, as it is recorded from now on.
+
+    Raises:
+        NotFound, Conflict, Invalid: as :func:`hand_over`.
+    """
+    deployment = following(work, over, DeploymentState.PREPARING, kit)
+    wish = _wish_again(work.tx, reservation, standing.board, deployment)
+    then = last_good(work.tx, over) if is_once else None
+    if standing.order is not None:
+        drop_order(work, standing.order.id, _("{board} is booted anew first").format(board=standing.board.name))
+    work.save(over)
+    work.add(deployment)
+    work.save(standing.again(replace(wish, is_once=is_once, then=then)))
+    log.info("board.booted_again", reservation=reservation.number, board=standing.board.name)
+    return deployment
+
+
+def following(work: Work, over: Deployment, state: DeploymentState, kit: BootKit | None) -> Deployment:
+    """Another deployment of the same root on the same board."""
+    return Deployment(
+        id=work.new_id(),
+        reservation=over.reservation,
+        board=over.board,
+        image=over.image,
+        root=over.root,
+        state=state,
+        created_at=work.now,
+        kit=kit,
+    )
+
+
+def _resume(work: Work, reservation: Reservation, standing: Standing, saved: Deployment) -> None:
+    """The image of its root was made, or could not be: the board goes on with the root where it stopped."""
+    root = work.tx.root(saved.root)
+    if root is None or root.state is not RootState.LIVE or not standing.is_at_rest:
+        return
+    wish = _wish_again(work.tx, reservation, standing.board, saved)
+    if standing.order is not None:
+        drop_order(work, standing.order.id, _("{board} is booted anew first").format(board=standing.board.name))
+    work.save(replace(saved, state=DeploymentState.PREPARING))
+    work.save(standing.again(wish))
+    log.info("board.resumed", reservation=reservation.number, board=standing.board.name, root=root.name)
+
+
+def saving_on(records: Snapshot, reservation: Reservation, board: str) -> Deployment | None:
+    """The deployment that begins there once the image of its root is made."""
+    live = records.deployments(reservations=[reservation.number], live=True)
+    return next((one for one in live if one.board == board and one.state is DeploymentState.SAVING), None)
+
+
+def last_good(records: Snapshot, deployment: Deployment) -> BootKit | None:
+    """What brought its root up last; None: its image's own kernel. The modules of such a kit lie in the root."""
+    made = records.deployments(reservations=[deployment.reservation])
+    good = [one.kit for one in made if one.root == deployment.root and one.is_good]
+    kit = good[-1] if good else None
+    return replace(kit, modules=None, release=kit.release if kit.from_root else "") if kit else None
+
+
+def _wish(
+    records: Snapshot,
+    reservation: Reservation,
+    board: Board,
+    image: Image,
+    deployment: Deployment,
+    *,
+    size_bytes: int,
+) -> Deployed:
+    """
+    Raises:
+        Conflict, Invalid: as :func:`hand_over`.
+    """
+    assert image.manifest is not None  # noqa: S101 - it is ready
+    check_same_site(board, image)
+    user, site = records.user(reservation.user), records.site(board.site)
+    volumes, _absent = mounts_for(records, reservation, board.site)
+    return Deployed(
+        deployment=deployment.id,
+        root=deployment.root,
+        image=image.id,
+        size_bytes=size_bytes,
+        hostname=f"{board.name}.{board.site}.{site.site.domain if site else 'boardgrid'}",
+        keys=keys_of(records, reservation),
+        kernel=kernel_for(board, board_type(records, board.type), image.ref, image.manifest),
+        user=user.name if user else "",
+        image_ref=image.ref,
+        reservation=reservation.number,
+        volumes=volumes,
+        kit=deployment.kit,
+        init=FINISH if reservation.purpose is Purpose.BUILD else "",
+        boot_s=FINISH_S if reservation.purpose is Purpose.BUILD else 0.0,
+        is_trial=reservation.purpose is not Purpose.USE,
+    )
+
+
+def _wish_again(records: Snapshot, reservation: Reservation, board: Board, deployment: Deployment) -> Deployed:
+    root, image = records.root(deployment.root), records.image(deployment.image)
+    if root is None or image is None:
+        raise ValueError(f"the root of deployment {deployment.id} is not there")
+    wish = _wish(records, reservation, board, image, deployment, size_bytes=root.size_bytes)
+    return replace(wish, is_kept=True, is_again=True)
 
 
 def keys_of(records: Snapshot, reservation: Reservation) -> tuple[str, ...]:

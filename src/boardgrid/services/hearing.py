@@ -13,7 +13,7 @@ from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.difference import Difference, PackageChange
 from boardgrid.model.errand import ErrandState
-from boardgrid.model.errors import Blame, Code
+from boardgrid.model.errors import Blame, Code, FarmError
 from boardgrid.model.image import ImageState, RecipeSource
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import (
@@ -29,18 +29,22 @@ from boardgrid.model.report import (
     RootReport,
     SiteReport,
     StepReport,
+    VolumeReport,
 )
 from boardgrid.model.reservation import Purpose, Reservation
 from boardgrid.model.root import RootState
+from boardgrid.model.volume import VolumeState
 from boardgrid.model.wish import Deployed, Gone, Parked
 from boardgrid.ports import EVENTS, Activity, Doing, Health
 from boardgrid.services.building import unpacked
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import Fate, after_capture, end
+from boardgrid.services.ending import Fate, end
 from boardgrid.services.errands import errand_ended, forget_doing
+from boardgrid.services.giving import boot_again, last_good, saving_on
 from boardgrid.services.seating import seat_again
 from boardgrid.services.trying import tried
-from boardgrid.services.unfolding import evict, hand_on, offer
+from boardgrid.services.unfolding import after_capture, evict, hand_on, offer
+from boardgrid.services.volumes import note_volume
 from boardgrid.services.workshop import fail, is_unfinished, root_is_gone, wanted_of
 
 # A board or an image may make the agent tell anything: what is recorded of it is bounded.
@@ -67,6 +71,8 @@ def heard(work: Work, site: str, report: Report) -> bool:
             return _root(work, site, report)
         case ImageReport():
             return _image(work, site, report)
+        case VolumeReport():
+            return _volume(work, site, report)
         case ErrandReport():
             return _errand(work, site, report)
         case ProgressReport():
@@ -143,9 +149,21 @@ def _opened(work: Work, standing: Standing, report: BoardReport) -> None:
         return  # told once more
     host_key = report.host_key.strip()
     is_key = bool(_HOST_KEY.fullmatch(host_key))  # it goes into files that ssh reads line by line
-    opened = replace(deployment, state=DeploymentState.OPEN, opened_at=work.now, host_key=host_key if is_key else "")
+    opened = replace(
+        deployment,
+        state=DeploymentState.OPEN,
+        opened_at=work.now,
+        host_key=host_key if is_key else "",
+        reason=report.reason[:_WORDS_MOST],
+        code=report.code,
+        hint=report.hint[:_WORDS_MOST],
+    )
     work.save(opened)
-    _note_owned(work, standing, opened, _("it is open"), Outcome.OK)
+    if opened.reason:
+        told = _("it is its user's, and does not answer: {reason}").format(reason=opened.reason)
+        _note_owned(work, standing, opened, told, Outcome.FAILED)
+    else:
+        _note_owned(work, standing, opened, _("it is open"), Outcome.OK)
     reservation = work.tx.reservation(opened.reservation)
     if reservation is not None and reservation.purpose is not Purpose.USE:
         _served(work, reservation, opened)
@@ -188,6 +206,8 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
         hint=report.hint[:_WORDS_MOST],
     )
     _note_owned(work, standing, failed, reason, Outcome.FAILED)
+    if _fallen_back(work, reservation, standing, failed):
+        return
     if reservation.purpose is Purpose.TEST:
         tried(work, reservation, failed, reason)
     board = standing.board.name
@@ -203,6 +223,18 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
     offer(work, {board})
 
 
+def _fallen_back(work: Work, reservation: Reservation, standing: Standing, failed: Deployment) -> bool:
+    """What its user brought could not be laid out: their root boots again with what it booted before."""
+    good = last_good(work.tx, failed)
+    if failed.kit is None or (good is not None and good.id == failed.kit.id):
+        return False
+    try:
+        boot_again(work, reservation, standing, replace(failed, ended_at=work.now), good)
+    except FarmError:
+        return False  # nor can that: its board has become another meanwhile
+    return True
+
+
 def _not_parked(work: Work, standing: Standing, report: BoardReport) -> None:
     """It was taken back and does not come to rest: nobody gets it until an admin has looked."""
     reason = report.reason[:_WORDS_MOST] or _("it could not be parked, and nobody knows why")
@@ -210,7 +242,18 @@ def _not_parked(work: Work, standing: Standing, report: BoardReport) -> None:
         work.save(standing.set_aside(reason))
     work.note_board(standing, "board", Phase.NOTED, reason, outcome=Outcome.FAILED)
     if report.blame is not Blame.SITE:
+        _end_saving(work, standing, report, reason)
         evict(work, standing.board.name)
+
+
+def _end_saving(work: Work, standing: Standing, report: BoardReport, reason: str) -> None:
+    """Its holder only waits for an image of their root to be made: that goes on, and the root is kept for them."""
+    board = standing.board.name
+    reservation = work.tx.holder_of(board)
+    saved = saving_on(work.tx, reservation, board) if reservation else None
+    if reservation is not None and saved is not None:
+        failed = replace(saved, state=DeploymentState.FAILED, reason=reason, code=report.code)
+        end(work, reservation, boards={board}, because=_("the board could not be stopped"), failure=failed)
 
 
 def _health(work: Work, site: str, report: HealthReport) -> bool:
@@ -357,6 +400,40 @@ def _bounded(told: Difference) -> Difference:
         for one in told.packages[:_PATHS_MOST]
     )
     return replace(told, paths=paths, packages=packages, packages_by=told.packages_by[:_STEP_MOST])
+
+
+def _volume(work: Work, site: str, report: VolumeReport) -> bool:
+    volume = work.tx.volume(report.volume)
+    if volume is None or volume.site != site:
+        return False
+    is_gone, is_made = report.size_bytes is None, report.code is None and not report.reason
+    told, outcome = "", Outcome.OK
+    match volume.state:
+        case VolumeState.GOING if is_gone:
+            volume, told = replace(volume, state=VolumeState.GONE), _("volume {volume} is gone")
+        case VolumeState.MAKING | VolumeState.ASIDE if is_made and not is_gone:
+            volume = replace(volume, made_bytes=report.size_bytes or 0, reason="")
+            if volume.state is VolumeState.MAKING and volume.made_bytes == volume.size_bytes:
+                volume, told = replace(volume, state=VolumeState.READY), _("volume {volume} is ready")
+        case VolumeState.MAKING if report.size_bytes == volume.size_bytes:
+            reason = report.reason[:_WORDS_MOST] or _("nobody knows why")
+            is_there = volume.made_bytes > 0
+            volume = replace(
+                volume,
+                state=VolumeState.READY if is_there else VolumeState.FAILED,
+                size_bytes=volume.made_bytes if is_there else volume.size_bytes,
+                reason=reason,
+            )
+            told = _("volume {volume} could not be made larger: {reason}")
+            if not is_there:
+                told = _("volume {volume} could not be made: {reason}")
+            outcome = Outcome.FAILED
+        case _:
+            return True  # told once more, or of a size that is not asked for any more
+    work.save(volume)
+    if told:
+        note_volume(work, volume, told.format(volume=volume.name, reason=volume.reason), outcome)
+    return True
 
 
 # --- the site

@@ -12,6 +12,7 @@ from boardgrid.model.project import Project
 from boardgrid.model.reservation import Kind, Reservation
 from boardgrid.model.rules import WEEK, Bound, Limits, Use, check_images
 from boardgrid.model.user import User
+from boardgrid.model.volume import VolumeState
 from boardgrid.model.window import Window
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
@@ -176,6 +177,12 @@ def images_of(records: Snapshot, owner: UUID, limits: Limits) -> list[Image]:
     there = frozenset(ImageState) - {ImageState.GONE, ImageState.FAILED}
     states = there if limits.image_bytes is not None else {ImageState.AWAITED}
     return [one for one in records.images(states=states) if one.owner == owner]
+
+
+def volumes_of(records: Snapshot, *, user: UUID | None = None, project: UUID | None = None) -> int:
+    """How many bytes their volumes may take, those included whose files are kept though they were removed."""
+    there = frozenset(VolumeState) - {VolumeState.GONE}
+    return sum(one.size_bytes for one in records.volumes(user=user, project=project, states=there))
 
 
 def kept_bytes(images: Iterable[Image]) -> int:

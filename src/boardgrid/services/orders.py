@@ -19,6 +19,7 @@ from boardgrid.ports import OrderRecord, Snapshot
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.ending import drop_order
 from boardgrid.services.finding import standing_of, to_decide_on
+from boardgrid.services.giving import saving_on
 from boardgrid.services.idling import used
 from boardgrid.services.views import OrderState, OrderView
 
@@ -112,7 +113,8 @@ def _check_may_switch(records: Snapshot, asker: User, standing: Standing, holder
             hint=_("an admin declares one in the inventory; until then, press its button"),
             board=board.name,
         )
-    if isinstance(standing.wish, Deployed) and not standing.wish.opened:
+    is_saving = holder is not None and saving_on(records, holder, board.name) is not None
+    if is_saving or (isinstance(standing.wish, Deployed) and not standing.wish.opened):
         raise Conflict(
             Code.BOARD_NOT_OPEN,
             _("{board} is being prepared, and the farm switches it itself"),

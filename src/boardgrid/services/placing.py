@@ -108,7 +108,7 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
     if not begins_now or not found.boards:
         bounds.check_waiting()
     if kept is None and begins_now and found.boards:
-        _check_room(work.tx, image.site, wanted.root_bytes * len(found.boards))
+        check_room(work.tx, image.site, wanted.root_bytes * len(found.boards))
     make_room(work, found)
     reservation = Reservation(
         number=work.tx.next_reservation(),
@@ -299,7 +299,7 @@ def _why_not_board(work: Work, name: str, wanted: Wanted) -> Conflict:
     return Conflict(Code.BOARD_TAKEN, _("{board} is not offered then"), hint=_("choose another board"), board=name)
 
 
-def _check_room(records: Snapshot, site: str, size_bytes: int) -> None:
+def check_room(records: Snapshot, site: str, size_bytes: int) -> None:
     """The store promises room itself; this tells early what it told last."""
     state = records.site(site)
     if state is None or not state.store_bytes or state.free_bytes >= size_bytes:

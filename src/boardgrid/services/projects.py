@@ -17,6 +17,7 @@ from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work, check_admin
 from boardgrid.services.finding import image_of, person_named, project_named
 from boardgrid.services.views import ProjectView, UserGroupView
+from boardgrid.services.volumes import HELD, put_aside
 
 log = structlog.get_logger()
 
@@ -208,7 +209,8 @@ class Projects:
 
     def remove(self, asker: User, name: str) -> None:
         """
-        Remove a project, its limits and its links. What counted on it is remembered.
+        Remove a project, its limits, its links and its volumes, whose files are kept for some days. What counted on it
+        is remembered.
 
         Raises:
             NotAllowed: only admins may.
@@ -227,6 +229,8 @@ class Projects:
                     numbers=", ".join(str(one.number) for one in live),
                     first=live[0].number,
                 )
+            for volume in work.tx.volumes(project=project.id, states=HELD):
+                put_aside(work, volume)
             work.save(replace(project, removed=True))
             for link in work.tx.join_links(project.id):
                 work.remove(link)

@@ -17,7 +17,7 @@ from boardgrid.model.window import Window
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, check_admin
 from boardgrid.services.finding import board_type, where_for
-from boardgrid.services.limiting import bound, images_of, kept_bytes, limits_of
+from boardgrid.services.limiting import bound, images_of, kept_bytes, limits_of, volumes_of
 from boardgrid.services.views import AccessView, RulesView, UsageView
 
 log = structlog.get_logger()
@@ -76,11 +76,12 @@ class Ruling:
             # As if bytes counted, for what takes room is worth knowing anyway.
             images = images_of(records, asker.id, replace(limits, image_bytes=0))
             own = bound(records, limits, now, user=asker.id, always=True)
-            bounds = [own]
+            bounds = [(own, volumes_of(records, user=asker.id))]
             for project in records.projects():
                 if asker.id in project.members:
                     theirs = rules.for_project(project.id)
-                    bounds.append(bound(records, theirs, now, project=project, always=True))
+                    kept = volumes_of(records, project=project.id)
+                    bounds.append((bound(records, theirs, now, project=project, always=True), kept))
             moment = Window(now, now + timedelta(microseconds=1))
             return [
                 UsageView(
@@ -91,8 +92,9 @@ class Ruling:
                     one.waiting,
                     sum(image.state is ImageState.AWAITED for image in images) if one is own else 0,
                     kept_bytes(images) if one is own else 0,
+                    volume_bytes,
                 )
-                for one in bounds
+                for one, volume_bytes in bounds
             ]
 
 

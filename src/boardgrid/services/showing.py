@@ -15,6 +15,7 @@ from boardgrid.model.planning import Standing
 from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
+from boardgrid.model.volume import Volume
 from boardgrid.model.wish import Deployed, Gone
 from boardgrid.ports import Health, SiteState, Snapshot
 from boardgrid.services.finding import running_by_board, to_decide_on
@@ -32,6 +33,7 @@ from boardgrid.services.views import (
     ReservationView,
     RootView,
     SiteView,
+    VolumeView,
 )
 
 
@@ -72,7 +74,8 @@ class Showing:
     def _board(self, standing: Standing, facts: Facts, holder: Reservation | None, health: Health | None) -> BoardView:
         state = state_of(standing)
         if state is BoardState.FREE and holder is not None:
-            state = BoardState.HELD
+            # One that is nobody's seat; or its root is being made an image, and it boots that again.
+            state = BoardState.HELD if holder.is_block else BoardState.PREPARING
         board = standing.board
         if not can(self.asker, "administer"):
             board = replace(board, power=tuple(DriverSpec(spec.driver) for spec in board.power))
@@ -129,6 +132,25 @@ class Showing:
         live = self.records.deployments(root=root.id, live=True) if root.state is RootState.LIVE else []
         board = live[0].board if live else None
         return RootView(root, self.user_name(root.owner), self.image_ref(root.image), board)
+
+    def volumes(self, volumes: Sequence[Volume]) -> list[VolumeView]:
+        boards: dict[UUID, list[str]] = {}
+        for standing in self.records.boards() if volumes else ():
+            for one in standing.wish.volumes if isinstance(standing.wish, Deployed) else ():
+                boards.setdefault(one.volume, []).append(standing.board.name)
+        projects = {one.project: self.records.project(one.project) for one in volumes if one.project}
+        return [
+            VolumeView(
+                one,
+                self.user_name(one.user) if one.user else "",
+                project.name if one.project and (project := projects[one.project]) else "",
+                tuple(boards.get(one.id, ())),
+            )
+            for one in volumes
+        ]
+
+    def volume(self, volume: Volume) -> VolumeView:
+        return self.volumes([volume])[0]
 
     def deployment(self, deployment: Deployment) -> DeploymentView:
         root = self.records.root(deployment.root)

@@ -57,10 +57,10 @@ def _notices(tx: Transaction, now: datetime, changes: Iterable[Changed]) -> Iter
                 whose = tx.reservation(deployment.reservation)
                 if whose is None or whose.purpose is not Purpose.USE:
                     continue
-                if deployment.state is DeploymentState.FAILED:
+                if deployment.state is DeploymentState.FAILED and not _goes_on(tx, deployment):
                     made = _notice(tx, now, Occasion.FAILED, whose)
                     yield replace(made, boards=(deployment.board,), detail=deployment.reason), whose
-                elif deployment.state is DeploymentState.OPEN and _is_open(tx, whose):
+                elif deployment.state is DeploymentState.OPEN and _is_open(tx, whose) and _is_first(tx, deployment):
                     yield _notice(tx, now, Occasion.BEGAN, whose), whose
             case _:
                 pass
@@ -69,6 +69,17 @@ def _notices(tx: Transaction, now: datetime, changes: Iterable[Changed]) -> Iter
 def _is_open(tx: Transaction, reservation: Reservation) -> bool:
     live = tx.deployments(reservations=[reservation.number], live=True)
     return set(reservation.boards) <= {one.board for one in live if one.state is DeploymentState.OPEN}
+
+
+def _is_first(tx: Transaction, deployment: Deployment) -> bool:
+    """Not one that its user asked for on a board that they had: they need no mail to know."""
+    made = tx.deployments(reservations=[deployment.reservation])
+    return not any(one.root == deployment.root and one.id != deployment.id for one in made)
+
+
+def _goes_on(tx: Transaction, deployment: Deployment) -> bool:
+    """Whether its root boots in another way in its place."""
+    return bool(tx.deployments(root=deployment.root, live=True))
 
 
 def _notice(

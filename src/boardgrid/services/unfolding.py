@@ -10,15 +10,18 @@ from boardgrid.messages import _
 from boardgrid.model.calendar import Demand, Job, Move, Placement
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import FarmError
+from boardgrid.model.image import Image, RootSource
 from boardgrid.model.reservation import LIVE, Kind, Reservation
+from boardgrid.model.root import RootState
 from boardgrid.model.window import Window
 from boardgrid.services.beginning import begun, foretold, note, planned
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import Fate, end
+from boardgrid.services.ending import Fate, discard, end, put_aside
 from boardgrid.services.giving import hand_over
 from boardgrid.services.seating import open_block, seat_again, seat_next
 from boardgrid.services.showing import as_utc
 from boardgrid.services.timetable import is_shut
+from boardgrid.services.workshop import is_of_the_farm
 
 log = structlog.get_logger()
 
@@ -90,6 +93,23 @@ def hand_on(work: Work, board: str) -> None:
     except FarmError as error:
         end(work, holder, boards={board}, because=str(error))
         offer(work, {board})
+
+
+def after_capture(work: Work, image: Image, *, is_made: bool) -> None:
+    """
+    The root that an image was to be made of: its board boots it again where that waits for it. Else it is given up once
+    the image has all of it, and not a moment before, unless its user wants it aside.
+    """
+    root = work.tx.root(image.source.root) if isinstance(image.source, RootSource) else None
+    if root is None or root.state is not RootState.CAPTURED:
+        return
+    if waiting := work.tx.deployments(root=root.id, live=True):
+        work.save(replace(root, state=RootState.LIVE))
+        hand_on(work, waiting[0].board)
+    elif (is_made and root.expires_at is None) or is_of_the_farm(work.tx, root):
+        discard(work, root)
+    else:
+        put_aside(work, root, root.expires_at)
 
 
 def offer(work: Work, boards: Iterable[str]) -> None:

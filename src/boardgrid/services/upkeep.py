@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from boardgrid.model.question import KEPT_FOR
 from boardgrid.model.root import RootState
+from boardgrid.model.volume import VolumeState
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.ending import discard
@@ -12,9 +13,11 @@ from boardgrid.services.errands import Errands
 from boardgrid.services.idling import Idling
 from boardgrid.services.orders import ORDER_WITHIN, ORDERS_FOR, drop_stale_orders
 from boardgrid.services.questions import forget_old_questions
+from boardgrid.services.restarting import forget_files, next_file_due
 from boardgrid.services.roots import promised_to
 from boardgrid.services.timetable import Plan
 from boardgrid.services.unfolding import carry_out_due, offer
+from boardgrid.services.volumes import discard_volume
 from boardgrid.services.wastebasket import Wastebasket
 
 REPORTS_FOR = timedelta(days=7)  # no agent sends a report again after that
@@ -31,7 +34,8 @@ class Upkeep:
     def carry_out(self) -> datetime | None:
         """
         Do what is due: end and begin reservations, and give up what nobody came for: roots kept aside, images
-        in the wastebasket, uploads that never came, exports, power orders that no agent carried out.
+        in the wastebasket, volumes that were removed, uploads that never came, exports, power orders that no agent
+        carried out.
 
         Returns when the next such thing is due, for whoever calls this to wait; a reservation made meanwhile may be due
         before that, which the topic EVENTS tells.
@@ -47,9 +51,13 @@ class Upkeep:
             for root in work.tx.roots(states={RootState.ASIDE}):
                 if root.expires_at and root.expires_at <= work.now and promised_to(work.tx, root) is None:
                     discard(work, root)
+            for volume in work.tx.volumes(states={VolumeState.ASIDE}):
+                if volume.expires_at and volume.expires_at <= work.now:
+                    discard_volume(work, volume)
             self.wastebasket.carry_out(work)
             self.errands.carry_out(work)
             drop_stale_orders(work)
+            forget_files(work)
             forget_old_questions(work)
             work.tx.forget_reports(work.now - REPORTS_FOR)
             work.tx.forget_orders(work.now - ORDERS_FOR)
@@ -75,7 +83,9 @@ def _next_due(records: Snapshot, plan: Plan, now: datetime) -> datetime | None:
         for one in records.roots(states={RootState.ASIDE})
         if one.expires_at and (one.expires_at > now or promised_to(records, one) is None)
     ]
+    times += [one.expires_at for one in records.volumes(states={VolumeState.ASIDE})]
     times += [one.asked_at + ORDER_WITHIN for one in records.waiting_orders()]
+    times.append(next_file_due(records))
     times += [one.at + KEPT_FOR for one in records.questions()]
     return min((one for one in times if one is not None), default=None)
 

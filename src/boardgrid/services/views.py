@@ -17,6 +17,7 @@ from boardgrid.model.report import Power, Voice
 from boardgrid.model.reservation import Block, Group, Reservation, ReservationState
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Limits
+from boardgrid.model.volume import Volume
 from boardgrid.model.window import Window
 
 
@@ -115,6 +116,14 @@ class RootView:
     owner: str
     image: str  # ref
     board: str | None  # where it is live
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeView:
+    volume: Volume
+    user: str  # empty: it is a project's
+    project: str
+    boards: tuple[str, ...]  # that have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +252,4 @@ class UsageView:
     waiting: int
     awaited: int = 0
     image_bytes: int = 0
+    volume_bytes: int = 0

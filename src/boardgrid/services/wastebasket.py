@@ -17,9 +17,9 @@ from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
 from boardgrid.services.building import cancel
 from boardgrid.services.desk import Desk, Work
-from boardgrid.services.ending import after_capture
 from boardgrid.services.finding import image_versions
 from boardgrid.services.showing import Showing
+from boardgrid.services.unfolding import after_capture
 from boardgrid.services.views import ImageView
 
 log = structlog.get_logger()

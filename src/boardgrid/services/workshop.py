@@ -26,6 +26,12 @@ def is_unfinished(image: Image) -> bool:
     return image.state is ImageState.UNPACKED or (image.state is ImageState.BUILDING and is_recipes)
 
 
+def is_of_the_farm(records: Snapshot, root: Root) -> bool:
+    """Whether it is a root that was to be finished: its user wrote nothing to it."""
+    below = records.image(root.image)
+    return below is not None and is_unfinished(below)
+
+
 def wanted_of(records: Snapshot, unfinished: Image) -> Image | None:
     """The image that is to become of it; None: nobody waits for that any more."""
     finishing = records.images(name=unfinished.name, states={ImageState.FINISHING})

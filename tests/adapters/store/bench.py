@@ -8,11 +8,13 @@ from uuid import UUID, uuid4
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.images import StoredImages
+from boardgrid.adapters.store.kits import StoredKits
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
-from boardgrid.model.image import BlobSource, Manifest, PathSource
+from boardgrid.adapters.store.volumes import StoredVolumes
+from boardgrid.model.image import AS_USUAL, BlobSource, Making, Manifest, PathSource
 from boardgrid.ports import Persona, Shell
-from boardgrid.testing import FakeBlobs, FakeKitchen
+from boardgrid.testing import FakeBlobs, FakeDownloads, FakeKitchen
 from tests.adapters.store.trees import a_tree
 
 MIB = 1 << 20
@@ -32,25 +34,35 @@ class Bench:
     promise: bool = True
     image_limit_bytes: int = 1 << 30
     reserved_share: float = 0.01
+    boot_parts: Path | None = None
 
     def __post_init__(self) -> None:
-        self.blobs, self.kitchen = FakeBlobs(), FakeKitchen()
+        self.blobs, self.downloads, self.kitchen = FakeBlobs(), FakeDownloads(), FakeKitchen()
         self.store = Store(self.folder, self.shell, promise=self.promise)
         self.roots = StoredRoots(self.store)
+        self.volumes = StoredVolumes(self.store)
+        self.kits = StoredKits(self.store, self.roots, self.blobs)
         self.images = StoredImages(
             self.store,
             self.roots,
             self.blobs,
+            self.downloads,
             self.kitchen,
             import_dirs=[self.imports],
             image_limit_bytes=self.image_limit_bytes,
             reserved_share=self.reserved_share,
-            make_s=120,
+            boot_parts=self.boot_parts,
+            make_s=600,
         )
 
     def after(self, **changes: object) -> "Bench":
         """The same store, as an agent finds it that comes next."""
-        settings = {"shell": SubprocessShell(), "promise": self.promise, "reserved_share": self.reserved_share}
+        settings = {
+            "shell": SubprocessShell(),
+            "promise": self.promise,
+            "reserved_share": self.reserved_share,
+            "boot_parts": self.boot_parts,
+        }
         return Bench(self.folder, self.imports, **{**settings, **changes})  # type: ignore[arg-type] # a test's words
 
     async def image(self) -> UUID:
@@ -67,7 +79,7 @@ class Bench:
         files = (self.folder / "images").glob("[!.]*/manifest.json")
         return {UUID(file.parent.name): manifests.read(file.read_text()) for file in files}
 
-    async def blob(self, archive: bytes) -> Manifest:
+    async def blob(self, archive: bytes, making: Making = AS_USUAL) -> Manifest:
         digest = sha256(archive).hexdigest()
         self.blobs.blobs[digest] = archive
-        return await self.images.build(uuid4(), BlobSource(digest, len(archive)))
+        return await self.images.build(uuid4(), BlobSource(digest, len(archive)), making)

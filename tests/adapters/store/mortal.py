@@ -3,9 +3,9 @@ An agent that is killed: a program for the tests, which cannot kill themselves.
 
     python -m tests.adapters.store.mortal STORE IMPORTS LOCK WORK DIE_AT WORDS...
 
-WORK is clone ROOT IMAGE, personalise ROOT, build IMAGE PATH, keep IMAGE ROOT, verify IMAGE ERRAND, export IMAGE ERRAND,
-or remove ROOT. It ends itself by SIGKILL before (``3-``) or after (``3+``) its third program; with ``0`` it lives. Its
-programs inherit a lock on the file LOCK.
+WORK is clone ROOT IMAGE, personalise ROOT, build IMAGE PATH [BOOT_PARTS], keep IMAGE ROOT, verify IMAGE ERRAND, export
+IMAGE ERRAND, or remove ROOT. It ends itself by SIGKILL before (``3-``) or after (``3+``) its third program; with ``0``
+it lives. Its programs inherit a lock on the file LOCK.
 """
 
 import asyncio
@@ -64,7 +64,8 @@ def main() -> None:
     held = os.open(lock, os.O_RDWR | os.O_CREAT)
     fcntl.flock(held, fcntl.LOCK_EX)
     shell = MortalShell(SubprocessShell(inherit=(held,)), die_at)
-    asyncio.run(work(Bench(Path(store), Path(imports), shell), what, words))
+    parts = Path(words[2]) if len(words) > 2 else None
+    asyncio.run(work(Bench(Path(store), Path(imports), shell, boot_parts=parts), what, words))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ REFUSED = {
     "an overlay's whiteout": (Archive().device("gone", 0, 0), "gone.*whiteout"),
     "a kind that nobody knows": (Archive().special("odd", b"Z"), "odd.*kind"),
     "a piece of another volume": (Archive().special("odd", b"M"), "odd.*kind"),
+    "names with and without a dot": (Archive().folder("etc").file("./etc/a"), r"\./etc/a.*spelled otherwise"),
+    "names with and without a doubled slash": (Archive().folder("etc").file("etc//a"), "etc//a.*spelled otherwise"),
     "a tree that is too deep": (Archive().file("a/b/c/d/e/f"), "more than 5 folders deep"),
     "a word that is too long": (Archive().file("n" * 101), "nnn.*too long"),
     "a path that is too long": (Archive().file("/".join(["n" * 60] * 4)), "too long"),

@@ -18,6 +18,7 @@ import pytest
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.model.errand import About, Progress
 from boardgrid.model.image import Manifest, PathSource, RootSource
+from tests.adapters.store import samples
 from tests.adapters.store.bench import MIB, Bench, a_persona
 from tests.adapters.store.own_mounts import loops_below, mounts_below, unmount_below
 
@@ -205,10 +206,23 @@ GATES = ["mkfs.ext4", "mount", "mkfs.erofs", "umount"]
 @pytest.mark.slow
 @pytest.mark.parametrize("program", GATES)
 def test_an_import_that_was_killed_leaves_no_mount_and_no_image(bench: Bench, tmp_path: Path, program: str) -> None:
-    gate, image = Gate(tmp_path / "gate", program).build(), uuid4()
-    tree = bench.imports / "tiny"
-    agent = mortal(bench, "build", "0", image, tree, path=str(gate.folder))
-    wait_until(f"{program} was come to", gate.reached)
+    kill_at(bench, Gate(tmp_path / "gate", program).build(), bench.imports / "tiny")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["mkfs.ext4", "mkfs.erofs"])  # before its layers are read, and once they are joined
+def test_an_import_of_a_container_that_was_killed_leaves_nothing_either(
+    bench: Bench, tmp_path: Path, program: str
+) -> None:
+    given = samples.oci_archive(bench.imports / "tiny", tmp_path / "given")
+    kill_at(bench, Gate(tmp_path / "gate", program).build(), given.rename(bench.imports / f"given-{program}"))
+
+
+def kill_at(bench: Bench, gate: Gate, given: Path) -> None:
+    """Kill an import and its agent when they have come to the gate, and see what is left to the next agent."""
+    image = uuid4()
+    agent = mortal(bench, "build", "0", image, given, path=str(gate.folder))
+    wait_until(f"{gate.program} was come to", gate.reached)
     import_ = children(agent.pid)[0]
     for process in (agent.pid, import_):
         os.kill(process, signal.SIGKILL)

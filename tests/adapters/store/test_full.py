@@ -12,6 +12,7 @@ import pytest
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.model.errors import Code, Fault
 from boardgrid.model.image import BlobSource, PathSource
+from tests.adapters.store import samples
 from tests.adapters.store.bench import MIB, Bench
 from tests.adapters.store.own_mounts import a_small_disk
 from tests.adapters.store.trees import a_tree
@@ -118,6 +119,26 @@ async def test_an_image_that_cannot_be_pressed_into_what_is_left_is_refused(benc
     (tree / "noise").write_bytes(os.urandom(90 * MIB))
     with pytest.raises(Fault) as raised:
         await bench.images.build(uuid4(), PathSource(str(tree)))
+    assert raised.value.code is Code.STORE_FULL
+    assert list((bench.folder / "images").iterdir()) == []
+
+
+async def test_layers_that_have_no_room_are_refused_with_the_figures(bench: Bench) -> None:
+    tree = samples.a_system(bench.imports / "system")
+    (tree / "noise").write_bytes(os.urandom(60 * MIB))
+    given = samples.oci_archive(tree, bench.imports / "given")
+    with pytest.raises(Fault, match=r"\d{9} bytes are wanted") as raised:
+        await bench.images.build(uuid4(), PathSource(str(given)))
+    assert raised.value.code is Code.STORE_FULL
+    assert list((bench.folder / "images").iterdir()) == []
+
+
+async def test_a_packed_disk_image_that_fills_the_disk_is_refused(bench: Bench) -> None:
+    raw = bench.imports / "disk"
+    raw.write_bytes(bytes(510) + b"\x55\xaa" + os.urandom(256 * MIB))
+    given = samples.packed_by("zstd", raw)
+    with pytest.raises(Fault) as raised:
+        await bench.images.build(uuid4(), PathSource(str(given)))
     assert raised.value.code is Code.STORE_FULL
     assert list((bench.folder / "images").iterdir()) == []
 

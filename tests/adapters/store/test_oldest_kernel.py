@@ -15,6 +15,7 @@ from tests.world.exports_guest import Guest
 PROJECT = Path(__file__).parents[3]
 FILES = (
     "tests/contract/test_roots.py",
+    "tests/contract/test_volumes.py",
     *(f"tests/adapters/store/test_{name}.py" for name in ("overlay", "persona", "import")),
 )
 TESTS = (
@@ -28,6 +29,7 @@ TESTS = (
     "test_a_kept_root_has_nothing_of_its_deployment_and_all_of_its_user",
     "test_what_users_attached_to_their_files_is_kept",
     "test_an_upload_is_fetched_and_made",
+    "test_one_grows_with_its_files_and_never_becomes_smaller",
 )
 LIMIT_S = 1800
 pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(LIMIT_S + 600)]

@@ -44,7 +44,7 @@ class GaneshaExports:
         self._turn = asyncio.Lock()
         self._offered = Shared(self._ask)
 
-    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath, *, shared: bool = False) -> None:
         wanted = Export(board, checked(seen_as), checked(tree))
         async with self._turn, ganesha_on(self._bus, self._timeout_s) as server:
             numbers = await server.numbers()
@@ -55,7 +55,7 @@ class GaneshaExports:
                 await self._check_still_mounted(server, wanted)
                 return
             await check_mounted(tree, self._shell)
-            block = await whole(self._block, wanted, numbers.values())
+            block = await whole(self._block, wanted, numbers.values(), shared=shared)
             file = await whole(self._kept.keep, block)
             try:
                 await server.add(block.number, file)
@@ -115,7 +115,7 @@ class GaneshaExports:
             numbers = await server.numbers()
             told = {export for number in numbers.values() if (export := await server.export(number))}
             for block in await whole(self._kept.ending):  # of an agent that was killed, or gave up waiting
-                if await self._at_work(server, block.export.tree):
+                if await self._is_at_work(server, block.export.tree, numbers.values()):
                     told.add(block.export)
                 else:
                     await whole(self._kept.forget_ended, block)
@@ -124,7 +124,8 @@ class GaneshaExports:
     async def _fence(self, server: Ganesha, seen_as: PurePosixPath) -> None:
         ending = _seen(await whole(self._kept.ending, seen_as), seen_as)
         trees = {block.export.tree for block in ending}
-        if number := (await server.numbers()).get(seen_as):
+        numbers = dict(await server.numbers())
+        if number := numbers.pop(seen_as, None):
             if export := await server.export(number):
                 trees.add(export.tree)
             try:
@@ -135,19 +136,22 @@ class GaneshaExports:
                 raise Fault(Code.EXPORTS_FAILED, _("the NFS server still offers {seen_as}"), seen_as=seen_as)
             log.info("export.removed", seen_as=str(seen_as))
         for tree in trees:
-            await self._finished(server, tree)
+            await self._finished(server, tree, numbers.values())
         for block in ending:
             await whole(self._kept.forget_ended, block)
 
-    async def _finished(self, server: Ganesha, tree: Path) -> None:
+    async def _finished(self, server: Ganesha, tree: Path, shown: Collection[int]) -> None:
         """
         Wait until what boards had asked for before is done, which the server lets go on when an export is removed.
+
+        Args:
+            shown: the numbers of what is offered now.
 
         Raises:
             Fault: it takes too long: a disk hangs.
         """
         until = asyncio.get_running_loop().time() + self._timeout_s / 2
-        while await self._at_work(server, tree):
+        while await self._is_at_work(server, tree, shown):
             if asyncio.get_running_loop().time() > until:
                 raise Fault(
                     Code.EXPORTS_FAILED,
@@ -157,22 +161,29 @@ class GaneshaExports:
                 )
             await asyncio.sleep(_PATIENCE_S)
 
-    async def _at_work(self, server: Ganesha, tree: Path) -> bool:
-        """It keeps the top of a tree open as long as an export of it, or a request into that, is there."""
+    async def _is_at_work(self, server: Ganesha, tree: Path, shown: Collection[int]) -> bool:
+        """
+        It keeps the top of a tree open as long as an export of it, or a request into that, is there. Of a tree that
+        others are offered still, that does not tell.
+        """
+        if any(block.number in shown for block in await whole(self._kept.all, tree)):
+            return False
         process = self._proc / str(await server.pid())
         return await asyncio.to_thread(holds_open, process, tree)
 
-    def _block(self, wanted: Export, shown: Collection[int]) -> Block:
+    def _block(self, wanted: Export, shown: Collection[int], *, shared: bool) -> Block:
         """
         Raises:
             Conflict: the tree is offered otherwise already; one root is one board's.
         """
         for block in self._kept.all(wanted.tree, wanted.seen_as):
-            if block.number in shown and block.export.tree == wanted.tree:
+            if block.number in shown and block.export.excludes(wanted, shared=shared):
                 raise taken(block.export.seen_as)
             if block.number not in shown:  # whoever wrote it was killed before the server was told
                 self._kept.forget(block)
-        return Block(number_for(wanted.tree, {*shown, *self._kept.numbers()}), wanted)
+        # Of a tree that several boards are offered, each needs a number of its own.
+        path = wanted.seen_as if shared else wanted.tree
+        return Block(number_for(path, {*shown, *self._kept.numbers()}), wanted)
 
 
 def holds_open(process: Path, tree: Path) -> bool:

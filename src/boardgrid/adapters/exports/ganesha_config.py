@@ -56,13 +56,13 @@ class Block:
         return cls(int(number), export) if 0 < int(number) <= LAST_NUMBER else None
 
 
-def number_for(tree: Path, taken: Collection[int]) -> int:
+def number_for(path: PurePath, taken: Collection[int]) -> int:
     """
-    A free number, and the same one for the same tree where that can be.
+    A free number, and the same one for the same path where that can be.
 
     So a board goes on with its handles when an export that was lost is made again.
     """
-    start = int.from_bytes(hashlib.sha256(str(tree).encode()).digest()[:2], "big")
+    start = int.from_bytes(hashlib.sha256(str(path).encode()).digest()[:2], "big")
     return next(n for n in ((start + i) % LAST_NUMBER + 1 for i in range(LAST_NUMBER)) if n not in taken)
 
 

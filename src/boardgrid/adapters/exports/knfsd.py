@@ -45,7 +45,7 @@ class KernelExports:
         self._turn = asyncio.Lock()
         self._told = Shared(self._ask)
 
-    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath) -> None:
+    async def add(self, tree: Path, board: IPv4Address, seen_as: PurePosixPath, *, shared: bool = False) -> None:
         wanted = Export(board, checked(seen_as), checked(tree))
         if not tree.is_relative_to(self._store):  # it would never be told of again, nor fenced
             raise Invalid(Code.PATH_FORBIDDEN, _("{tree} is not in the store {store}"), tree=tree, store=self._store)
@@ -53,10 +53,10 @@ class KernelExports:
             self._check_server()
             offered = await self._told.answer()
             for export in offered:
-                if export != wanted and (export.seen_as == seen_as or export.tree == tree):
+                if export.excludes(wanted, shared=shared):
                     raise taken(export.seen_as)
             await check_mounted(tree, self._shell)
-            await whole(self._link, wanted)
+            await whole(self._link, wanted, shared=shared)
             if wanted not in offered:
                 await self._shell.run("exportfs", "-o", options(tree), f"{board}:{tree}")
         log.info("export.added", board=str(board), seen_as=str(seen_as), tree=str(tree))
@@ -124,7 +124,7 @@ class KernelExports:
                 versions=" ".join(versions),
             )
 
-    def _link(self, wanted: Export) -> None:
+    def _link(self, wanted: Export, *, shared: bool) -> None:
         """
         Lead from the path that the board mounts to the tree; the mirror comes first, so that each link has an owner.
 
@@ -133,7 +133,7 @@ class KernelExports:
             Fault: the disk refused.
         """
         for stale in self._mirror.all():
-            if stale != wanted and (stale.seen_as == wanted.seen_as or stale.tree == wanted.tree):
+            if stale.excludes(wanted, shared=shared):
                 self._unlink(stale)  # it is not offered: whoever made it was killed before that
         path = self._path(wanted)
         if _target(path) != wanted.tree and (path.is_symlink() or path.exists()):

@@ -48,27 +48,25 @@ class Mirror:
 
     exportfs knows a board's path and a tree as one; the file also tells the path by which the board sees the tree, and
     how many of the folders that the path ends in were made for it. Another farm's files lie here too: what is told is
-    of trees in *store* alone.
+    of trees in *store* alone. A file is known by what it tells, for earlier releases called it by its tree alone.
     """
 
     folder: Path
     store: Path
 
     def all(self) -> list[Export]:
-        told = [one[0] for file in sorted(self.folder.glob("boardgrid-*.exports")) if (one := _told(file))]
-        return [export for export in told if export.tree.is_relative_to(self.store)]
+        return [export for export, _folders in self._kept().values() if export.tree.is_relative_to(self.store)]
+
+    def _kept(self) -> dict[Path, tuple[Export, int]]:
+        return {file: one for file in sorted(self.folder.glob("boardgrid-*.exports")) if (one := _told(file))}
 
     def folders(self, export: Export) -> int:
         """How many were made; of an export that is not kept, none."""
-        told = _told(self._file(export.tree))
-        return told[1] if told and told[0] == export else 0
-
-    def _file(self, tree: Path) -> Path:
-        return self.folder / f"boardgrid-{file_system_id(tree)}.exports"
+        return next((folders for told, folders in self._kept().values() if told == export), 0)
 
     def keep(self, export: Export, folders: int) -> None:
         words = f"{export.tree} {export.board}({options(export.tree)})"
-        file = self._file(export.tree)
+        file = self.folder / f"boardgrid-{file_system_id(export.tree)}-{export.board}.exports"
         beside = file.with_suffix(".new")  # exportfs reads *.exports alone
         try:
             self.folder.mkdir(exist_ok=True)
@@ -79,7 +77,8 @@ class Mirror:
 
     def forget(self, export: Export) -> None:
         try:
-            self._file(export.tree).unlink(missing_ok=True)
+            for file in [file for file, (told, _folders) in self._kept().items() if told == export]:
+                file.unlink(missing_ok=True)
         except OSError as error:
             raise _refused(self.folder, error) from error
 

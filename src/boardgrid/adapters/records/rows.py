@@ -17,6 +17,7 @@ from boardgrid.model.errand import Errand
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image
+from boardgrid.model.kit import KitFile
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
@@ -26,6 +27,7 @@ from boardgrid.model.reservation import Reservation
 from boardgrid.model.root import Root
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Invitation, Password, Token, User
+from boardgrid.model.volume import Volume
 from boardgrid.model.window import Window
 from boardgrid.model.wish import PowerOrder
 from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, SiteState
@@ -177,8 +179,10 @@ ERRANDS = _same(schema.errands, Errand, "id")
 DOINGS = _same(schema.doings, Doing, "thing")
 BOOT_TESTS = _same(schema.boot_tests, BootTest, "id")
 ROOTS = _same(schema.roots, Root, "id")
+VOLUMES = _same(schema.volumes, Volume, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
 DEPLOYMENTS = _same(schema.deployments, Deployment, "id")
+KIT_FILES = _same(schema.kit_files, KitFile, "id")
 ORDERS: Shelf[OrderRecord] = Shelf(schema.orders, "id", _pack_order, _unpack_order, "order.id")
 HEALTH = _same(schema.health, Health, "board")
 ACTIVITY = _same(schema.activity, Activity, "board")
@@ -208,8 +212,10 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Doing: DOINGS,
     BootTest: BOOT_TESTS,
     Root: ROOTS,
+    Volume: VOLUMES,
     Reservation: RESERVATIONS,
     Deployment: DEPLOYMENTS,
+    KitFile: KIT_FILES,
     OrderRecord: ORDERS,
     Health: HEALTH,
     Activity: ACTIVITY,

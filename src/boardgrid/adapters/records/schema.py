@@ -35,6 +35,7 @@ from boardgrid.model.difference import Difference
 from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Making, Manifest, Source, Visibility
+from boardgrid.model.kit import BootKit
 from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part, Place
 from boardgrid.model.question import Asked
@@ -43,6 +44,7 @@ from boardgrid.model.reservation import Block, Group, Kind, Purpose, Reservation
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Role, Scope
+from boardgrid.model.volume import VolumeState
 from boardgrid.model.wish import Wish
 
 metadata = MetaData(
@@ -302,6 +304,7 @@ board_types = Table(
     Column("fdt", Text, nullable=False),
     Column("boot_s", Float, nullable=False),
     Column("properties", Told(Mapping[str, Property]), nullable=False, server_default="{}"),
+    Column("network", Text, nullable=False, server_default=""),
 )
 
 images = Table(
@@ -396,6 +399,31 @@ Index(
     postgresql_where=text("state <> 'gone'"),
 )
 
+volumes = Table(
+    "volumes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("user", Uuid, ForeignKey("users.id"), index=True),
+    Column("project", Uuid, ForeignKey("projects.id"), index=True),
+    Column("site", Text, ForeignKey("sites.name"), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("state", Worded(VolumeState), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("made_bytes", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("reason", Text, nullable=False),
+    Index("ix_volumes_site_state", "site", "state"),
+)
+Index(
+    "uq_volumes_name",
+    volumes.c.name,
+    unique=True,
+    sqlite_where=text("state <> 'gone'"),
+    postgresql_where=text("state <> 'gone'"),
+)
+
 # Boards come and go; what happened on them stays. So nothing below refers to a row of "boards".
 reservations = Table(
     "reservations",
@@ -470,15 +498,26 @@ deployments = Table(
     Column("reason", Text, nullable=False),
     Column("code", Worded(Code)),
     Column("hint", Text, nullable=False),
+    Column("kit", Told(BootKit)),
 )
 for _column in (deployments.c.board, deployments.c.root):
     Index(
         f"uq_deployments_live_{_column.name}",
         _column,
         unique=True,
-        sqlite_where=text("state IN ('preparing', 'open')"),
-        postgresql_where=text("state IN ('preparing', 'open')"),
+        sqlite_where=text("state IN ('preparing', 'saving', 'open')"),
+        postgresql_where=text("state IN ('preparing', 'saving', 'open')"),
     )
+
+kit_files = Table(
+    "kit_files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Uuid, ForeignKey("users.id"), nullable=False, index=True),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("used_at", Moment, nullable=False),
+)
 
 boards = Table(
     "boards",

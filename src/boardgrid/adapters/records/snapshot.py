@@ -20,6 +20,7 @@ from boardgrid.model.errand import Errand, ErrandState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import Image, ImageState
+from boardgrid.model.kit import KitFile
 from boardgrid.model.line import EVER
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Posting, Webhook
@@ -30,12 +31,13 @@ from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Invitation, Password, Token, User
+from boardgrid.model.volume import Volume, VolumeState
 from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, Revisions, SiteState
 
 T = TypeVar("T")
 
 RESERVATIONS, SHELF = "reservations", "shelf"  # what has revisions
-_LIVE = frozenset((DeploymentState.PREPARING, DeploymentState.OPEN))
+_LIVE = frozenset((DeploymentState.PREPARING, DeploymentState.SAVING, DeploymentState.OPEN))
 _OVER = frozenset(DeploymentState) - _LIVE
 _NOTHING: Mapping[str, Any] = {}
 
@@ -180,7 +182,7 @@ class SqlSnapshot:
         # tk1-2 before tk1-10: names of one type differ in their number, which has no leading zero
         return self._all(rows.BOARDS, "type", "length(name)", "name", equal={"site": site, "type": board_type})
 
-    # --- images and roots
+    # --- images, roots and volumes
 
     def image(self, image_id: UUID) -> Image | None:
         return self._one(rows.IMAGES, image_id)
@@ -227,6 +229,21 @@ class SqlSnapshot:
     ) -> list[Root]:
         equal = {"name": name, "owner": owner, "site": site, "image": image}
         return self._all(rows.ROOTS, "name", "id", equal=equal, among={"state": states})
+
+    def volume(self, volume_id: UUID) -> Volume | None:
+        return self._one(rows.VOLUMES, volume_id)
+
+    def volumes(
+        self,
+        *,
+        name: str | None = None,
+        user: UUID | None = None,
+        project: UUID | None = None,
+        site: str | None = None,
+        states: Collection[VolumeState] | None = None,
+    ) -> list[Volume]:
+        equal = {"name": name, "user": user, "project": project, "site": site}
+        return self._all(rows.VOLUMES, "name", "id", equal=equal, among={"state": states})
 
     def question(self, question_id: UUID) -> Question | None:
         return self._one(rows.QUESTIONS, question_id)
@@ -297,6 +314,12 @@ class SqlSnapshot:
         return self._all(
             rows.DEPLOYMENTS, "id", equal={"root": root}, among={"reservation": reservations, "state": states}
         )
+
+    def kit_file(self, file_id: str) -> KitFile | None:
+        return self._one(rows.KIT_FILES, file_id)
+
+    def kit_files(self, owner: UUID | None = None) -> list[KitFile]:
+        return self._all(rows.KIT_FILES, "used_at", "id", equal={} if owner is None else {"owner": owner})
 
     def order(self, order_id: UUID) -> OrderRecord | None:
         return self._one(rows.ORDERS, order_id)

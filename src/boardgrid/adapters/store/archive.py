@@ -30,6 +30,7 @@ class Listing:
     tally: Tally = field(init=False)
     room_bytes: int = 0  # what they take on a file system, at most
     has_acls: bool = False  # as text: tar must be told to read them
+    spelling: bytes | None = None  # what stands before each name, and where slashes are doubled
     links: set[bytes] = field(default_factory=set)
     folders: set[bytes] = field(default_factory=set)
     parents: set[bytes] = field(default_factory=set)  # folders that members lie in
@@ -45,6 +46,7 @@ class Listing:
     def add(self, line: bytes) -> None:
         kind, size, name, target = _parsed(line)
         path = self._checked_path(name, name)
+        self._check_spelling(path, name)
         self._check_kind(kind, line, name)
         self._check_place(path, name)
         match kind:
@@ -75,6 +77,16 @@ class Listing:
         if any(len(word) > self.limits.name_bytes for word in words) or len(name) > self.limits.path_bytes:
             raise _refused(_("its name is too long"), member)
         return b"/".join(words)
+
+    def _check_spelling(self, path: bytes, name: bytes) -> None:
+        # To tar, b and ./b are two folders: it would lose the mode or the time of the one that is both.
+        if not path:
+            return
+        at = name.rstrip(b"/").find(path)
+        spelling = name[:at] if at >= 0 else b"//"
+        if self.spelling not in {None, spelling}:
+            raise _refused(_("its name is spelled otherwise than those before it, with or without ./"), name)
+        self.spelling = spelling
 
     def _check_kind(self, kind: str, line: bytes, name: bytes) -> None:
         if kind not in _KINDS:

@@ -16,6 +16,7 @@ _DTB_BYTES = 4 << 20
 _DTBS = 5000
 
 KERNEL, INITRD, DTBS = "kernel", "initrd", "dtbs"
+FROM_ROOT = "from-root"  # in the folder of a kit: what was copied out of a root
 
 
 class BootCopies:
@@ -31,15 +32,22 @@ class BootCopies:
         self._copied: dict[tuple[int, int], Path] = {}
         self.stored_bytes = 0
 
-    def copy(self, kernel: Kernel, to: Path) -> None:
+    def copy(self, kernel: Kernel, to: Path, farms: bytes | None = None) -> None:
         """
+        Args:
+            farms: the initramfs that the farm made for it, which takes the place of its own.
+
         Raises:
             Invalid: a file is larger than any that boots a board.
             Fault: STORE_FULL.
         """
         to.mkdir(parents=True)
         self._copy(kernel.image, to / KERNEL, _KERNEL_BYTES)
-        if kernel.initrd:
+        if farms is not None:
+            self._disk.want(len(farms))
+            (to / INITRD).write_bytes(farms)
+            self.stored_bytes += len(farms)
+        elif kernel.initrd:
             self._copy(kernel.initrd, to / INITRD, _KERNEL_BYTES)
         if kernel.dtbs:
             for name, below in _device_trees(self._tree, kernel.dtbs)[:_DTBS]:

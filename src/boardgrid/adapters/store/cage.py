@@ -7,6 +7,7 @@ right, and of root's powers only those that it is given.
 
 import os
 import re
+import stat
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from typing import IO
 
 _MEMORY_BYTES = 2 << 30
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT_BYTES = 4096
 _WARNING = re.compile(rb"Warning:|Removing leading|Ignoring unknown extended header|in the future$|old time stamp")
 _LOSS = re.compile(rb"Cannot (set '|acl_)")
@@ -88,13 +91,19 @@ class Cage:
     Needs a mount namespace that is the caller's own: what it mounts is gone with that.
 
     *folder* is where it is put together; *workplace* is what its programs see as ``/work``; *users* and *groups* are
-    the names that they can translate (passwd(5), group(5)).
+    the names that they can translate (passwd(5), group(5)); *given* is an open file or folder that they see as
+    ``/given``, read-only.
+
+    *is_open*: for programs that are trusted, and need a whole system about them: devices, ``/proc``, ``/tmp``, and all
+    that is mounted in the workplace; they may run what lies there.
     """
 
     folder: Path
     workplace: Path
     users: str = ""
     groups: str = ""
+    given: int | None = None
+    is_open: bool = False
 
     def build(self) -> None:
         self.folder.mkdir()
@@ -113,21 +122,60 @@ class Cage:
         (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\n")
         (etc / "passwd").write_text(self.users)
         (etc / "group").write_text(self.groups)
-        self._bind(self.workplace, "work", "nosuid,nodev,noexec")
+        if self.is_open:
+            self._open()
+        else:
+            self._bind(self.workplace, "work", "nosuid,nodev,noexec")
+        if self.given is not None:
+            self._show(self.given)
         _mount("--options", "remount,ro,nosuid,nodev", str(self.folder))
 
-    def run(self, argv: Sequence[str], powers: Sequence[str], stdin: int, file_bytes: int | None = None) -> Run:
-        """Start *argv* inside, with these of root's powers alone; it can make no file larger than *file_bytes*."""
+    def run(
+        self,
+        argv: Sequence[str],
+        powers: Sequence[str],
+        stdin: int,
+        file_bytes: int | None = None,
+        keep: tuple[int, ...] = (),
+    ) -> Run:
+        """
+        Start *argv* inside, with these of root's powers alone.
+
+        It can make no file larger than *file_bytes*, and inherits the descriptors *keep*.
+        """
         words = ["unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
         words += ["--propagation", "private", f"--root={self.folder}", "--wd=/work"]
+        words += ["--mount-proc"] if self.is_open else []
         largest = "unlimited" if file_bytes is None else file_bytes
         words += ["prlimit", f"--as={_MEMORY_BYTES}", "--core=0", f"--fsize={largest}", "--", *bounded(argv, powers)]
         # C: what tar prints is parsed, and must not depend on the machine's language.
-        return Run(words, stdin, {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}, ())
+        return Run(words, stdin, {"PATH": _PATH, "LC_ALL": "C", "TZ": "UTC"}, keep)
 
     def remove(self) -> None:
         subprocess.run(["umount", "--recursive", str(self.folder)], check=True, stdin=subprocess.DEVNULL)
         self.folder.rmdir()
+
+    def _open(self) -> None:
+        _mount("--rbind", str(self.workplace), str(self.folder / "work"))
+        for name in ("dev", "proc", "tmp"):
+            (self.folder / name).mkdir()
+        _mount("--types", "tmpfs", "--options", "mode=1777", "tmpfs", str(self.folder / "tmp"))
+        for name in _DEVICES:
+            at = self.folder / "dev" / name
+            at.touch()
+            _mount("--bind", f"/dev/{name}", str(at))
+
+    def _show(self, given: int) -> None:
+        at = self.folder / "given"
+        if stat.S_ISDIR(os.fstat(given).st_mode):
+            at.mkdir()
+        else:
+            at.touch()
+        # By the descriptor and not by a name, which may lead elsewhere by now.
+        what = f"/proc/self/fd/{given}"
+        mount = ["mount", "--no-canonicalize", "--bind", what, str(at)]
+        subprocess.run(mount, check=True, stdin=subprocess.DEVNULL, pass_fds=(given,))
+        _mount("--options", "remount,bind,ro,nosuid,nodev,noexec", str(at))
 
     def _bind(self, what: Path, where: str, options: str) -> None:
         at = str(self.folder / where)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,14 @@ from boardgrid.model.image import (
     Kernel,
     Making,
     Manifest,
+    NfsBoot,
     PathSource,
     RecipeSource,
     RootSource,
     Source,
     UrlSource,
 )
-from boardgrid.ports import Blobs, BootFiles, Kitchen, Room, Tell, untold
+from boardgrid.ports import Blobs, BootFiles, Downloads, Kitchen, Room, Tell, untold
 
 log = structlog.get_logger()
 
@@ -52,6 +53,8 @@ class StoredImages:
         image_limit_bytes: the most that the files of one image may take, unpacked.
         reserved_share: of the disk, which imports leave to the roots that run.
         make_s: after this long an import is ended.
+        boot_parts: a folder with ``<arch>/base.cpio``, of which initramfs are made, and with the machine that reads
+            disk images; None: no initramfs are made, and disk images are refused.
     """
 
     def __init__(
@@ -59,17 +62,20 @@ class StoredImages:
         store: Store,
         roots: StoredRoots,
         blobs: Blobs,
+        downloads: Downloads,
         kitchen: Kitchen,
         *,
         import_dirs: Sequence[Path] = (),
         image_limit_bytes: int = 32 << 30,
         reserved_share: float = 0.1,
         make_s: float = 3600.0,
+        boot_parts: Path | None = None,
     ) -> None:
         self._store, self._places, self._roots = store, store.places, roots
-        self._blobs, self._kitchen = blobs, kitchen
+        self._blobs, self._downloads, self._kitchen = blobs, downloads, kitchen
         self._import_dirs = [str(folder) for folder in import_dirs]
         self._limit_bytes, self._share, self._make_s = image_limit_bytes, reserved_share, make_s
+        self._parts = boot_parts
         self._sweep = Sweep(store.places, "images")
         self._known: dict[UUID, Manifest] = {}  # manifests never change
 
@@ -79,7 +85,15 @@ class StoredImages:
         room = await self._store.room()
         return room.free_bytes > self._reserved(room)
 
-    async def build(self, image: UUID, source: Source, making: Making = AS_USUAL, tell: Tell = untold) -> Manifest:
+    async def build(
+        self,
+        image: UUID,
+        source: Source,
+        making: Making = AS_USUAL,
+        tell: Tell = untold,
+        *,
+        drivers: Collection[str] = (),
+    ) -> Manifest:
         async with self._store.busy(image):
             if manifest := await asyncio.to_thread(self._manifest, image):
                 return manifest
@@ -89,6 +103,7 @@ class StoredImages:
                 await whole(_prepare, draft)
                 async with self._lent(source, draft) as lent:
                     order = {**await self._order(image, source, making, draft, tell), **lent}
+                    order["drivers"] = sorted(drivers)
                     log.info("image.begun", image=str(image), source=source.kind)
                     await self._run("making", order, tell)
             finally:
@@ -123,13 +138,17 @@ class StoredImages:
             "draft": str(draft),
             "place": str(self._places.image(image).folder),
             "making": asdict(making),
+            "import_dirs": self._import_dirs,
             "limits": {"size_bytes": self._limit_bytes},
+            "boot_parts": str(self._parts) if self._parts else None,
             "reserved_bytes": await self._reserved_bytes(),
         }
         match source:
             case PathSource():
-                return {**order, "path": source.path, "import_dirs": self._import_dirs}
+                return {**order, "path": source.path}
             case RootSource() | CheckpointSource():
+                without = {*making.without, *await self._roots.left_out(source.root)}
+                order["making"]["without"] = sorted(without)
                 return order
             case RecipeSource():
                 archive = draft / "archive"
@@ -142,9 +161,13 @@ class StoredImages:
                 archive = draft / "archive"
                 async with followed(size_of(archive, "receiving", source.size_bytes), tell):
                     await self._blobs.fetch(source, archive)
-                return {**order, "archive": str(archive), "name": _("the uploaded archive")}
+                return {**order, "archive": str(archive), "name": _("the uploaded file")}
             case UrlSource():
-                raise Invalid(Code.PATH_FORBIDDEN, _("this site imports from no URL"))
+                archive = draft / "archive"
+                at_most = min(self._limit_bytes, max(room.free_bytes - reserved, 0))
+                async with followed(size_of(archive, "receiving", 0), tell):
+                    await self._downloads.fetch(source, archive, at_most)
+                return {**order, "archive": str(archive), "name": source.url}
 
     async def _reserved_bytes(self) -> int:
         """What imports leave of the disk: a share of it, and what is free by its count and promised by ours."""
@@ -252,8 +275,10 @@ class StoredImages:
                 Code.IMAGE_UNKNOWN, _("image {image} has no kernel {release}"), image=image, release=kernel.release
             )
         folder = self._places.image(image).kernel(manifest.kernels.index(kernel))
+        # A kernel that mounts its root by itself gets no initramfs that knows only disks.
+        has_initrd = kernel.nfs is NfsBoot.FARM or (kernel.initrd and kernel.nfs is not NfsBoot.BUILTIN)
         return BootFiles(
-            folder / KERNEL, folder / INITRD if kernel.initrd else None, folder / DTBS if kernel.dtbs else None
+            folder / KERNEL, folder / INITRD if has_initrd else None, folder / DTBS if kernel.dtbs else None
         )
 
     async def remove(self, image: UUID) -> None:

@@ -50,6 +50,8 @@ class Findings:
     kernels: tuple[Kernel, ...]
     modules: tuple[str, ...]
     system: str
+    distribution: str = ""
+    release: str = ""
 
 
 def inspected(tree: TreeDir) -> Findings:
@@ -57,8 +59,9 @@ def inspected(tree: TreeDir) -> Findings:
     Raises:
         Invalid: it holds more than can be told.
     """
-    modules = _modules(tree)
-    return Findings(_arch(tree), _kernels(tree, modules), modules, _system(tree))
+    modules, told = _modules(tree), _about_system(tree)
+    name, distribution, release = (told.get(key, "") for key in ("PRETTY_NAME", "ID", "VERSION_ID"))
+    return Findings(_arch(tree), _kernels(tree, modules), modules, name, distribution, release)
 
 
 def _newest_first(releases: list[str]) -> list[str]:
@@ -160,11 +163,14 @@ def _has_dtbs(tree: TreeDir, folder: str) -> bool:
 # --- its name
 
 
-def _system(tree: TreeDir) -> str:
+def _about_system(tree: TreeDir) -> dict[str, str]:
+    """What os-release(5) tells."""
+    told: dict[str, str] = {}
     for path in ("etc/os-release", "usr/lib/os-release"):
         text = (tree.read(path, 65536) or b"").decode("utf-8", "replace")
         for line in text.splitlines():
             key, _equals, value = line.partition("=")
-            if key == "PRETTY_NAME":
-                return "".join(letter for letter in value.strip().strip("\"'") if letter.isprintable())[:100]
-    return ""
+            if key in {"ID", "VERSION_ID", "PRETTY_NAME"}:
+                plain = "".join(letter for letter in value.strip().strip("\"'") if letter.isprintable())
+                told.setdefault(key, plain[:100])
+    return told

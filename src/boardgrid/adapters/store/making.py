@@ -14,37 +14,42 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from boardgrid.adapters.store import manifests, source
+from boardgrid.adapters.store import bsp, disk_image, manifests, source
+from boardgrid.adapters.store.adaptations import adapt
 from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import ANY, Summary, first_difference, summary
-from boardgrid.adapters.store.exported import Exported
+from boardgrid.adapters.store.disk_image import DiskReader
+from boardgrid.adapters.store.exported import exported_in
 from boardgrid.adapters.store.finished import finished
 from boardgrid.adapters.store.inspection import inspected
+from boardgrid.adapters.store.intake import Intake
 from boardgrid.adapters.store.limits import Limits, Tally, shown
+from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.progress import Diary, read_by
-from boardgrid.adapters.store.scrub import scrub
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
-from boardgrid.adapters.store.unpack import unpack
 from boardgrid.adapters.store.workroom import Disk, Workroom, let_go_of_others, mount_private, no_room
 from boardgrid.messages import _
+from boardgrid.model.adaptation import Moment
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
 
 _NEARLY = 1 << 20
-_LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is scrubbed
+_LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is changed in a root that becomes an image
 
 
 def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path`` (with ``import_dirs``), ``root`` (a mounted tree) or ``copy`` (``upper``, the file
-            with what was changed, the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of
-            a ``Making``); ``limits``; ``reserved_bytes``, what imports leave of the disk. How far it is is told in the
-            draft's file ``progress``.
+            its ``name``), ``path``, ``root`` (a mounted tree) or ``copy`` (``upper``, the file with what was changed,
+            the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of a ``Making``);
+            ``import_dirs``, below which paths must lie; ``limits``; ``reserved_bytes``, what imports leave of the disk;
+            ``boot_parts``, a folder with what initramfs are made of and with the disk reader (or null), and
+            ``drivers``, the modules that initramfs hold besides. How far it is is told in the draft's file
+            ``progress``.
 
     Raises:
         FarmError: as ``Images.build``.
@@ -57,28 +62,33 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     os.umask(0o022)
     stated = ""
     if copy:
-        tree = _scrubbed(_joined(copy, draft), draft, disk)
+        tree, moment = _layered(_joined(copy, draft), draft, disk), Moment.CAPTURE
     elif "root" in order:
-        tree = _scrubbed(TreePath(order["root"]), draft, disk)
+        tree, moment = _layered(TreePath(order["root"]), draft, disk), Moment.CAPTURE
     else:
-        if "archive" in order:
-            stream: source.Archive | Exported | source.Folder = source.stored(Path(order["archive"]), order["name"])
-        else:
-            stream = source.below(order["import_dirs"], order["path"])
-        tree = unpack(stream, limits, disk, draft, diary)
-        stated = stream.digest if isinstance(stream, Exported) else ""
+        tree, stated = _taken_in(order, limits, disk, diary)
+        moment = Moment.IMPORT
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
     with _telling_what_is_unfit(), TreeDir(tree) as opened:
-        tally = Tally(limits)
-        with diary.phase("reading", look=lambda: tally.size_bytes):
-            seen = summary(tree, limits, tally)  # first: the rest may rely on the limits
-        _check_stated(seen, stated)
+        without = tuple(order["making"]["without"])
+        if stated:
+            _check_stated(_read(tree, limits, diary), stated)  # as it came, before anything in it is changed
+        dated = finished(opened) if moment is Moment.CAPTURE else None  # what is told goes with what is the board's own
+        with diary.phase("adapting"):
+            adapted = adapt(opened, moment, without)
+        if dated is not None:
+            opened.date_back(dated)
+        seen = _read(tree, limits, diary)  # first: the rest may rely on the limits
         found = inspected(opened)
-        copies = BootCopies(opened, disk)
-        for number, kernel in enumerate(found.kernels):
-            copies.copy(kernel, done.kernel(number))
+        parts = order["boot_parts"]
+        judge = Judge(opened, found.arch, Path(parts) if parts else None, order["drivers"])
+        copies, kernels = BootCopies(opened, disk), []
+        for number, one in enumerate(found.kernels):
+            kernel, farms = judge.judged(one)
+            copies.copy(kernel, done.kernel(number), farms)
+            kernels.append(kernel)
     if not _linked(tree, seen, done, place.folder.parent, diary):
         _press(tree, done.erofs, disk, diary, seen.size_bytes)
         _compare(tree, seen, done, diary)
@@ -89,15 +99,43 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         stored_bytes=done.erofs.stat().st_size + copies.stored_bytes,
         files=seen.entries,
         arch=found.arch,
-        kernels=found.kernels,
+        kernels=tuple(kernels),
         modules=found.modules,
         system=found.system,
+        distribution=found.distribution,
+        release=found.release,
+        adapted=adapted,
+        without=without,
     )
     done.manifest.write_text(manifests.written(manifest))
     _write_down(done.folder)
     done.folder.rename(place.folder)
     _write_down(place.folder.parent, deep=False)
     return {}
+
+
+def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, diary: Diary) -> tuple[TreePath, str]:
+    """The tree that somebody gave, and the digest that it should have, where it says so."""
+    making, parts = order["making"], order["boot_parts"]
+    board_support = source.folder_below(order["import_dirs"], making["bsp"]) if making["bsp"] else None
+    intake = Intake(
+        limits,
+        disk,
+        diary,
+        DiskReader(Path(parts) / disk_image.ARCH if parts else None, making["partition"]),
+        spare_bytes=bsp.spare_bytes(board_support) if board_support else 0,
+    )
+    if "archive" in order:
+        given: source.File | source.Folder = source.stored(Path(order["archive"]), order["name"])
+    else:
+        given = source.below(order["import_dirs"], order["path"])
+    exported = exported_in(given.fd, given.name) if isinstance(given, source.File) else None
+    tree = intake.tree_of(exported or given)
+    if board_support is None:
+        return tree, exported.digest if exported else ""
+    with diary.phase("adapting"):
+        bsp.apply_binaries(board_support, tree, disk)
+    return tree, ""
 
 
 @contextlib.contextmanager
@@ -127,8 +165,8 @@ def _joined(copy: dict[str, Any], draft: Path) -> TreePath:
     return TreePath(str(draft / "joined"))
 
 
-def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
-    """A view of a root without what was its deployment's own; what is taken out is taken out of a layer above it."""
+def _layered(root: TreePath, draft: Path, disk: Disk) -> TreePath:
+    """A view of a root that can be changed: what was its deployment's own is taken out in a layer above it."""
     view = draft / "view"
     view.mkdir()
     # No tmpfs: before Linux 6.6 that keeps no attributes of users.
@@ -141,17 +179,17 @@ def _scrubbed(root: TreePath, draft: Path, disk: Disk) -> TreePath:
     lower = os.path.relpath(root, draft)
     joined = f"nodev,nosuid,noexec,xino=on,lowerdir={lower},upperdir=layer/upper,workdir=layer/work"
     mount_private("overlay", joined, "overlay", str(view), cwd=draft)
-    tree = TreePath(str(view))
-    with _telling_what_is_unfit(), TreeDir(tree) as opened:
-        dated = finished(opened)
-        scrub(opened)
-        if dated is not None:
-            opened.date_back(dated)
-    return tree
+    return TreePath(str(view))
+
+
+def _read(tree: TreePath, limits: Limits, diary: Diary) -> Summary:
+    tally = Tally(limits)
+    with diary.phase("reading", look=lambda: tally.size_bytes):
+        return summary(tree, limits, tally)
 
 
 def _check_stated(seen: Summary, stated: str) -> None:
-    if stated and seen.digest != stated:
+    if seen.digest != stated:
         raise Invalid(
             Code.ARCHIVE_REFUSED,
             _("this export was changed since: its tree has the digest {found}, and its manifest says {stated}"),

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from boardgrid.adapters.store.place import ImagePlace
-from boardgrid.model.image import Kernel, Manifest
+from boardgrid.model.adaptation import Adapted
+from boardgrid.model.image import Kernel, Manifest, NfsBoot
 
-_FORMAT = 1
+_FORMAT = 2
+_READ = {1, 2}  # what came with a later one has its default in an earlier one
 
 
 def written(manifest: Manifest) -> str:
@@ -22,10 +24,10 @@ def read(text: str) -> Manifest:
         ValueError: it is not one of ours.
     """
     facts: dict[str, Any] = json.loads(text)
-    if facts.pop("format", None) != _FORMAT:
+    if facts.pop("format", None) not in _READ:
         raise ValueError("a manifest of another format")
-    facts["kernels"] = tuple(Kernel(**kernel) for kernel in facts["kernels"])
-    facts["modules"] = tuple(facts["modules"])
+    for name, kind in (("kernels", _kernel), ("modules", str), ("adapted", _adapted), ("without", str)):
+        facts[name] = tuple(kind(one) for one in facts.get(name, ()))
     return Manifest(**facts)
 
 
@@ -40,3 +42,11 @@ def with_digest(images: Path, digest: str) -> Iterator[ImagePlace]:
                 yield place
         except (OSError, ValueError, KeyError, TypeError):
             continue  # it goes at this moment, or is damaged
+
+
+def _kernel(facts: dict[str, Any]) -> Kernel:
+    return Kernel(**{**facts, "nfs": NfsBoot(facts.get("nfs", NfsBoot.UNKNOWN))})
+
+
+def _adapted(facts: dict[str, str]) -> Adapted:
+    return Adapted(**facts)

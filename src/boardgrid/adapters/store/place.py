@@ -63,6 +63,22 @@ class RootPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumePlace:
+    """The folder of one volume."""
+
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        """The file system."""
+        return self.folder / "volume.ext4"
+
+    @property
+    def tree(self) -> TreePath:
+        return TreePath(str(self.folder / "tree"))
+
+
+@dataclass(frozen=True, slots=True)
 class Layers:
     """A root's tree in its parts, not joined."""
 
@@ -95,8 +111,35 @@ class Places:
     def root_going(self, root: UUID) -> RootPlace:
         return RootPlace(self.folder / "roots" / f"{_GOING}{root}")
 
+    def volume(self, volume: UUID) -> VolumePlace:
+        return VolumePlace(self.folder / "volumes" / str(volume))
+
+    def volume_draft(self, volume: UUID) -> VolumePlace:
+        return VolumePlace(self.folder / "volumes" / f"{_DRAFT}{volume}")
+
+    def volume_going(self, volume: UUID) -> VolumePlace:
+        return VolumePlace(self.folder / "volumes" / f"{_GOING}{volume}")
+
+    def kit(self, kit: UUID) -> Path:
+        return self.folder / "kits" / str(kit)
+
+    def kit_draft(self, kit: UUID) -> Path:
+        return self.folder / "kits" / f"{_DRAFT}{kit}"
+
+    def kit_going(self, kit: UUID) -> Path:
+        return self.folder / "kits" / f"{_GOING}{kit}"
+
     def roots(self) -> list[UUID]:
-        folder = self.folder / "roots"
+        return self._all("roots")
+
+    def volumes(self) -> list[UUID]:
+        return self._all("volumes")
+
+    def kits(self) -> list[UUID]:
+        return self._all("kits")
+
+    def _all(self, kind: str) -> list[UUID]:
+        folder = self.folder / kind
         if not folder.is_dir():
             return []
         found = []
@@ -107,12 +150,17 @@ class Places:
                 continue  # a draft, or what is being removed
         return sorted(found)
 
-    def root_folders(self) -> list[RootPlace]:
-        """Of all roots, those included that are just being made."""
-        return [*map(self.root, self.roots()), *map(RootPlace, self.leftovers("roots"))]
+    def disks(self) -> list[Path]:
+        """The files of all roots and volumes that room was promised to, those included that are just being made."""
+        roots = [*map(self.root, self.roots()), *map(RootPlace, self.leftovers("roots"))]
+        volumes = [*map(self.volume, self.volumes()), *map(VolumePlace, self.leftovers("volumes"))]
+        return [*(one.upper for one in roots), *(one.file for one in volumes)]
 
     def leftovers(self, kind: str) -> list[Path]:
-        """What was being made or removed, among *kind* (images or roots): now, or by one that was killed in it."""
+        """
+        What was being made or removed, among *kind* (images, roots, volumes, kits): now, or by one that was killed
+        in it.
+        """
         folder = self.folder / kind
         if not folder.is_dir():
             return []

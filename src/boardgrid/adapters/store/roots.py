@@ -7,24 +7,25 @@ Nothing is copied, so a root costs the same whatever its image's size; and no fi
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import differing, root_files
+from boardgrid.adapters.store import differing, manifests, root_files
+from boardgrid.adapters.store.adaptations.identity import Tenant
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
-from boardgrid.adapters.store.place import Layers, RootPlace
+from boardgrid.adapters.store.place import ImagePlace, Layers, RootPlace
 from boardgrid.adapters.store.root_files import Meta
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import finished, whole
@@ -48,11 +49,9 @@ _ALONE = ("unshare", "--mount", "--propagation", "private")
 _EXT4 = ("-E", "nodiscard,assume_storage_prezeroed=1", "-O", "ea_inode")
 _POWERS = ("chown", "dac_override", "fowner")  # to write files of a tree whosever they are; no device, no mount
 _MKFS_S = 300.0
-_SYNC_S = 600.0
 _PERSONALISE_S = 60.0
 _COPY_S = 600.0
 _FROZEN_MOST_S = 10.0  # a board that waits for longer thinks that its server is gone
-_UMOUNT_TRIES, _UMOUNT_PAUSE_S = 50, 0.1
 
 
 class StoredRoots:
@@ -61,7 +60,6 @@ class StoredRoots:
     def __init__(self, store: Store) -> None:
         self._store, self._places = store, store.places
         self._sweep = Sweep(store.places, "roots")
-        self._allotting = asyncio.Lock()
         self._probing, self._options = asyncio.Lock(), tuple[str, ...]()
         self._thawing, self._is_thawed = asyncio.Lock(), False
         self._held: Counter[UUID] = Counter()  # images that a root is being made or mounted on at this moment
@@ -119,29 +117,15 @@ class StoredRoots:
         draft, place, shell = self._places.root_draft(root), self._places.root(root), self._store.shell
         model = draft.folder / "model"
         try:
-            async with self._allotting:  # what was found free is taken before another looks
-                room = await self._store.room()
-                if size_bytes > room.free_bytes:
-                    raise _full(size_bytes, room)
+            async with self._store.allotting(size_bytes):
                 await whole(root_files.prepare, draft, model, self._places.image(image).tree)
-                if self._store.promise:
-                    await self._promise(draft.upper, size_bytes)
-                else:
-                    await whole(os.truncate, draft.upper, size_bytes)
+                await self._store.take(draft.upper, size_bytes)
             mkfs = ("mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", *_EXT4, "-d", str(model))
             await shell.run(*mkfs, str(draft.upper), timeout_s=_MKFS_S)
             meta = Meta(str(image), size_bytes)
             await whole(root_files.finish, draft, model, place, meta)
         finally:
             await whole(shutil.rmtree, draft.folder, ignore_errors=True)
-
-    async def _promise(self, file: Path, size_bytes: int) -> None:
-        try:
-            await self._store.shell.run("fallocate", f"--length={size_bytes}", str(file), timeout_s=_MKFS_S)
-        except Fault as error:
-            if error.code is Code.PROGRAM_FAILED and "No space" in str(error):
-                raise _full(size_bytes, await self._store.room()) from error
-            raise
 
     async def _mount(self, root: UUID) -> None:
         """See that it is mounted. May be ended at any point and called again."""
@@ -205,14 +189,18 @@ class StoredRoots:
             place, key = self._places.root(root), fresh_host_key()
             # Half of one and half of another must never look like either.
             await whole(root_files.write, place, replace(meta, personal="", host_key=""))
-            order = {
-                "tree": str(place.tree),
-                "hostname": persona.hostname,
-                "machine_id": secrets.token_hex(16),
-                "keys": list(persona.keys),
-                "facts": dict(persona.facts),
-                "host_key": {"openssh": key.openssh, "public": key.public, "dropbear": dropbear_text(key)},
-            }
+            tenant = Tenant(
+                hostname=persona.hostname,
+                machine_id=secrets.token_hex(16),
+                keys=list(persona.keys),
+                facts=dict(persona.facts),
+                host_key={"openssh": key.openssh, "public": key.public, "dropbear": dropbear_text(key)},
+                server=str(persona.server or ""),
+                volumes=dict(persona.volumes),
+                now=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+            )
+            without = await self.left_out(root)
+            order = {"tree": str(place.tree), "tenant": asdict(tenant), "without": without}
             program = bounded((sys.executable, "-I", "-m", "boardgrid.adapters.store.persona"), _POWERS)
             heard(await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode()))
             meta = replace(meta, personal=str(persona.deployment), host_key=key.public)
@@ -235,13 +223,10 @@ class StoredRoots:
     async def _unmount(self, root: UUID, *, keep: bool = True) -> None:
         place, store = self._places.root(root), self._store
         mounted = await store.mounted()
-        if keep and str(place.tree) in mounted:
-            # It tells of a disk that fails; umount(8) would not.
-            await store.shell.run("sync", "--file-system", str(place.tree), timeout_s=_SYNC_S)
         if str(place.tree) in mounted:
-            await self._umount(str(place.tree), root)
+            await store.unmount(str(place.tree), keep=keep)
         if str(place.disk) in mounted:  # left by a mount that was ended in its middle
-            await self._umount(str(place.disk), root)
+            await store.unmount(str(place.disk), keep=False)
         try:
             meta = await self._meta(root)
         except (NotFound, Fault):
@@ -249,25 +234,6 @@ class StoredRoots:
             return
         # Also where nothing of the root was mounted: one who was killed may have come no further than its image.
         await self._rest_image(UUID(meta.image))
-
-    async def _umount(self, point: str, root: UUID) -> None:
-        for left in reversed(range(_UMOUNT_TRIES)):
-            try:
-                await self._store.shell.run("umount", point, timeout_s=_SYNC_S)
-            except Fault as error:
-                if point not in await self._store.mounted():
-                    return
-                if not left:
-                    raise Fault(
-                        Code.ROOT_BUSY,
-                        _("root {root} cannot be unmounted: something on the server still uses it"),
-                        hint=_("see what it is with: fuser --mount {point}"),
-                        root=root,
-                        point=point,
-                    ) from error
-                await asyncio.sleep(_UMOUNT_PAUSE_S)  # an NFS server lets go of its files a moment after the fence
-            else:
-                return
 
     async def _rest_image(self, image: UUID) -> None:
         """Unmount an image that no mounted root stands on."""
@@ -372,6 +338,18 @@ class StoredRoots:
                 if not was_mounted:
                     await self._unmount(root)
 
+    async def left_out(self, root: UUID) -> tuple[str, ...]:
+        """The adaptations that its image is made without: it is, too, and so is what is captured of it."""
+        image = self._places.image(UUID((await self._meta(root)).image))
+        return await asyncio.to_thread(_left_out, image)
+
+    async def check_there(self, root: UUID) -> None:
+        """
+        Raises:
+            NotFound: ROOT_UNKNOWN.
+        """
+        await self._meta(root)
+
     async def need_of(self, image: UUID) -> str:
         """Why this image cannot go: which root would be lost without it, or may be. Empty where none would."""
         need = await asyncio.to_thread(self._need_of, image)
@@ -400,19 +378,22 @@ class StoredRoots:
             ) from error
 
 
+def _left_out(image: ImagePlace) -> tuple[str, ...]:
+    try:
+        return manifests.read(image.manifest.read_text()).without
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()  # it was seen when the root was mounted on it; a damaged one is told of where it is read for itself
+
+
 def _check(persona: Persona) -> None:
     """Nothing of a deployment may end a line in a file of the tree and begin one of its own."""
-    for text in (persona.hostname, *persona.keys, *persona.facts, *persona.facts.values()):
+    for text in (
+        persona.hostname,
+        *persona.keys,
+        *persona.facts,
+        *persona.facts.values(),
+        *persona.volumes,
+        *persona.volumes.values(),
+    ):
         if not text.isprintable():
             raise Invalid(Code.REQUEST_INVALID, _("{text!r} has a character that no file may hold"), text=text[:80])
-
-
-def _full(wanted: int, room: Room) -> Fault:
-    return Fault(
-        Code.STORE_FULL,
-        _("a root of {wanted} bytes does not fit into the store: {free} of its {total} bytes are free"),
-        hint=_("discard roots that nobody needs, ask for a smaller one, or give the store a larger disk"),
-        wanted=wanted,
-        free=room.free_bytes,
-        total=room.total_bytes,
-    )

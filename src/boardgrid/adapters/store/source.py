@@ -1,4 +1,4 @@
-"""Where an image's content comes from: an archive or a folder on this machine, opened once and read as a tar stream."""
+"""Where an image's content comes from: a file or a folder on this machine, opened once."""
 
 import contextlib
 import errno
@@ -11,13 +11,9 @@ from typing import Protocol
 
 from boardgrid.adapters.store import resolve
 from boardgrid.adapters.store.cage import Run, run_bounded
-from boardgrid.adapters.store.exported import Exported, exported_in
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError, Invalid, NotFound
 
-_MAGIC = ((b"\x1f\x8b", "--gzip"), (b"\xfd7zXZ\x00", "--xz"), (b"\x28\xb5\x2f\xfd", "--zstd"))
-_HEADER = 512
-_END = bytes(2 * _HEADER)
 _CHANGED = 1  # tar's status when a file changed as it was read
 
 
@@ -36,8 +32,16 @@ class TarStream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """What nobody has looked into: its content tells what it is."""
+
+    fd: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Archive:
-    """A tar archive: plain, gz, xz or zst."""
+    """A tar archive, plain or packed; *words* tell tar how."""
 
     fd: int
     name: str
@@ -86,17 +90,17 @@ class Folder:
             raise Invalid(Code.ARCHIVE_REFUSED, _("{path} could not be read: {said}"), path=self.name, said=said)
 
 
-def stored(file: Path, name: str) -> Archive | Exported:
-    """An archive that the farm itself put down."""
-    return _archive(os.open(file, os.O_RDONLY | os.O_CLOEXEC), name)
+def stored(file: Path, name: str) -> File:
+    """A file that the farm itself put down."""
+    return File(os.open(file, os.O_RDONLY | os.O_CLOEXEC), name)
 
 
-def below(import_dirs: Sequence[str], path: str) -> Archive | Exported | Folder:
+def below(import_dirs: Sequence[str], path: str) -> File | Folder:
     """
     What lies at *path*, if that is in one of the *import_dirs*, seen through all links.
 
     Raises:
-        Invalid: PATH_FORBIDDEN, it is elsewhere or neither file nor folder; ARCHIVE_REFUSED, it is no archive.
+        Invalid: PATH_FORBIDDEN, it is elsewhere or neither file nor folder.
         NotFound: nothing is there.
     """
     wanted = PurePosixPath(path)
@@ -111,8 +115,20 @@ def below(import_dirs: Sequence[str], path: str) -> Archive | Exported | Folder:
     if stat.S_ISDIR(mode):
         return Folder(fd, path)
     if stat.S_ISREG(mode):
-        return _archive(fd, path)
-    raise Invalid(Code.PATH_FORBIDDEN, _("{path} is neither an archive nor a folder"), path=path)
+        return File(fd, path)
+    raise Invalid(Code.PATH_FORBIDDEN, _("{path} is neither a file nor a folder"), path=path)
+
+
+def folder_below(import_dirs: Sequence[str], path: str) -> Folder:
+    """
+    Raises:
+        Invalid: PATH_FORBIDDEN, it is elsewhere or no folder.
+        NotFound: nothing is there.
+    """
+    found = below(import_dirs, path)
+    if isinstance(found, Folder):
+        return found
+    raise Invalid(Code.PATH_FORBIDDEN, _("{path} is no folder"), path=path)
 
 
 def _opened(top: Path, rest: PurePosixPath, path: str, import_dirs: Sequence[str]) -> int:
@@ -139,25 +155,3 @@ def _forbidden(path: str, import_dirs: Sequence[str]) -> Invalid:
     return Invalid(
         Code.PATH_FORBIDDEN, _("{path} is not where this site may import from"), hint=hint, path=path, allowed=allowed
     )
-
-
-def _archive(fd: int, name: str) -> Archive | Exported:
-    if (exported := exported_in(fd, name)) is not None:
-        return exported
-    head = os.pread(fd, _HEADER, 0)
-    for magic, word in _MAGIC:
-        if head.startswith(magic):
-            return Archive(fd, name, (word,))
-    if head[257:262] != b"ustar":
-        raise Invalid(
-            Code.ARCHIVE_REFUSED,
-            _("{name} is no tar archive that the farm can read"),
-            hint=_("give a tar archive, plain or packed with gzip, xz or zstd"),
-            name=name,
-        )
-    # Two blocks of zeros end an archive. Cut off between two members it looks whole to tar; packed ones cannot be.
-    if os.pread(fd, len(_END), max(os.fstat(fd).st_size - len(_END), 0)) != _END:
-        raise Invalid(
-            Code.ARCHIVE_REFUSED, _("{name} is cut off: it has no end mark"), hint=_("copy it anew"), name=name
-        )
-    return Archive(fd, name, ())

@@ -1,4 +1,4 @@
-"""What images and roots share: one folder, its room, and who works on what."""
+"""What images, roots and volumes share: one folder, its room, and who works on what."""
 
 import asyncio
 import fcntl
@@ -7,7 +7,8 @@ import os
 import shutil
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from boardgrid.adapters.store.complaint import heard
-from boardgrid.adapters.store.place import Places, RootPlace
+from boardgrid.adapters.store.place import Places
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
@@ -32,7 +33,9 @@ _GET_FLAGS, _SET_FLAGS, _NO_COPY_ON_WRITE = 0x80086601, 0x40086602, 0x00800000
 _ALONE = ("unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
 _PRIVATE = ("--propagation", "private")
 _MEMORY_BYTES = 4 << 30  # of each program that looks at a whole tree
-
+_TAKE_S = 300.0
+_SYNC_S = 600.0
+_UMOUNT_TRIES, _UMOUNT_PAUSE_S = 50, 0.1
 MOUNT_S = 120.0  # a file system that was not unmounted cleanly replays its journal first
 
 
@@ -40,27 +43,29 @@ class Store:
     """
     The store in *folder*, which must be there; best on ext4 or xfs, where room is promised in no time.
 
-    On btrfs the files of roots are written in place: else each change would want room anew, and the promise be empty.
-    Its own bookkeeping still takes from what is free.
+    On btrfs the files of roots and volumes are written in place: else each change would want room anew, and the promise
+    be empty. Its own bookkeeping still takes from what is free.
 
     Mounts are made where this process runs: exports must be served from the same mount namespace. One process at a time
     may work on a store: whoever starts it holds its lock and hands that down to all that *shell* runs.
 
     Args:
-        promise: take a root's whole size from the disk at once, so that a full disk can never lose a user's data.
-            Without it a root takes what is written to it, and only this store's own figures keep its promise.
+        promise: take the whole size of a root or a volume from the disk at once, so that a full disk can never lose a
+            user's data. Without it they take what is written to them, and only the store's figures keep the promise.
     """
 
     def __init__(self, folder: Path, shell: Shell, *, promise: bool = True) -> None:
         self.places = Places(folder.resolve())
         self.shell, self.promise = shell, promise
-        for kind in ("images", "roots"):
+        for kind in ("images", "roots", "volumes", "kits"):
             (self.places.folder / kind).mkdir(mode=0o700, exist_ok=True)
-        _write_in_place(self.places.folder / "roots")
+        for kind in ("roots", "volumes"):
+            _write_in_place(self.places.folder / kind)
+        self._allotting = asyncio.Lock()
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     def busy(self, thing: UUID) -> asyncio.Lock:
-        """Held by who works on this image or root."""
+        """Held by who works on this image, root or volume."""
         return self._locks.setdefault(thing, asyncio.Lock())
 
     async def room(self) -> Room:
@@ -69,9 +74,40 @@ class Store:
     def _room(self) -> Room:
         disk = os.statvfs(self.places.folder)
         free = disk.f_bavail * disk.f_frsize
-        for root in self.places.root_folders():
-            free -= _owed_bytes(root)
+        for file in self.places.disks():
+            free -= _owed_bytes(file)
         return Room(disk.f_blocks * disk.f_frsize, max(free, 0))
+
+    @asynccontextmanager
+    async def allotting(self, size_bytes: int) -> AsyncIterator[None]:
+        """
+        Inside the block so much is free, and nobody else takes it.
+
+        Raises:
+            Fault: STORE_FULL with the figures.
+        """
+        async with self._allotting:
+            room = await self.room()
+            if size_bytes > room.free_bytes:
+                raise _full(size_bytes, room)
+            yield
+
+    async def take(self, file: Path, size_bytes: int) -> None:
+        """
+        Make the file of a root or a volume this large, which is never less than it is.
+
+        Raises:
+            Fault: STORE_FULL with the figures.
+        """
+        if not self.promise:
+            await whole(os.truncate, file, size_bytes)
+            return
+        try:
+            await self.shell.run("fallocate", f"--length={size_bytes}", str(file), timeout_s=_TAKE_S)
+        except Fault as error:
+            if error.code is Code.PROGRAM_FAILED and "No space" in str(error):
+                raise _full(size_bytes, await self.room()) from error
+            raise
 
     async def mounted(self) -> frozenset[str]:
         return await asyncio.to_thread(mount_points)
@@ -95,6 +131,33 @@ class Store:
                 what=what,
                 said=str(error),
             ) from error
+
+    async def unmount(self, point: str, *, keep: bool = True) -> None:
+        """
+        Args:
+            keep: its files count, so that a disk that fails to take them is told of.
+
+        Raises:
+            Fault: ROOT_BUSY.
+        """
+        if keep:  # umount(8) would not tell
+            await self.shell.run("sync", "--file-system", point, timeout_s=_SYNC_S)
+        for left in reversed(range(_UMOUNT_TRIES)):
+            try:
+                await self.shell.run("umount", point, timeout_s=_SYNC_S)
+            except Fault as error:
+                if point not in await self.mounted():
+                    return
+                if not left:
+                    raise Fault(
+                        Code.ROOT_BUSY,
+                        _("{point} cannot be unmounted: something on the server still uses it"),
+                        hint=_("see what it is with: fuser --mount {point}"),
+                        point=point,
+                    ) from error
+                await asyncio.sleep(_UMOUNT_PAUSE_S)  # an NFS server lets go of its files a moment after the fence
+            else:
+                return
 
     async def run_alone(
         self, program: str, order: dict[str, Any], timeout_s: float, *, before: Sequence[str] = ()
@@ -153,10 +216,21 @@ def _write_in_place(folder: Path) -> None:
         os.close(fd)
 
 
-def _owed_bytes(root: RootPlace) -> int:
+def _full(wanted: int, room: Room) -> Fault:
+    return Fault(
+        Code.STORE_FULL,
+        _("{wanted} bytes more do not fit into the store: {free} of its {total} bytes are free"),
+        hint=_("discard roots and volumes that nobody needs, ask for less, or give the store a larger disk"),
+        wanted=wanted,
+        free=room.free_bytes,
+        total=room.total_bytes,
+    )
+
+
+def _owed_bytes(file: Path) -> int:
     """What the disk has still to give for a promise."""
     try:
-        seen = root.upper.stat()
+        seen = file.stat()
     except FileNotFoundError:
         return 0
     return max(seen.st_size - seen.st_blocks * 512, 0)

@@ -68,6 +68,10 @@ class TreeDir:
                 return None
             raise
 
+    def is_there(self, name: str) -> bool:
+        """Whether there is an entry *name* at all, be it a link that leads nowhere."""
+        return self.look(name) is not None or self.link(name) is not None
+
     def is_file(self, name: str) -> bool:
         seen = self.look(name)
         return seen is not None and stat.S_ISREG(seen.st_mode)
@@ -113,6 +117,20 @@ class TreeDir:
                 content += more
             return content
 
+    def programs_having(self, attribute: str) -> list[str]:
+        """Names of all executable files that have this extended attribute, sorted. No link is followed."""
+        found = []
+        for folder, _folders, names, fd in os.fwalk(".", dir_fd=self._fd):
+            for name in names:
+                mode = os.lstat(name, dir_fd=fd).st_mode
+                if not (stat.S_ISREG(mode) and mode & 0o111):
+                    continue
+                # The kernel knows no lgetxattr below a descriptor; /proc leads to the very folder that is open.
+                with contextlib.suppress(OSError):  # a file system that has no attributes, or none of this name
+                    os.getxattr(f"/proc/self/fd/{fd}/{name}", attribute, follow_symlinks=False)
+                    found.append(f"{folder}/{name}".removeprefix("./"))
+        return sorted(found)
+
     # --- writing
 
     def write(self, name: str, content: bytes, mode: int = 0o644) -> None:
@@ -121,22 +139,52 @@ class TreeDir:
 
         A link of that name is replaced, not followed; the links on the way to it are followed inside.
         """
+        with self._beside(name) as (folder, beside):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(beside, flags, 0o600, dir_fd=folder)
+            with open(fd, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                file.write(content)
+                os.fchown(fd, 0, 0)
+                os.fchmod(fd, mode)
+
+    def make_link(self, name: str, target: str) -> None:
+        """Put a link of root's in the place of *name*, as above."""
+        with self._beside(name) as (folder, beside):
+            os.symlink(target, beside, dir_fd=folder)
+            os.chown(beside, 0, 0, dir_fd=folder, follow_symlinks=False)
+
+    @contextlib.contextmanager
+    def _beside(self, name: str) -> Iterator[tuple[int, str]]:
+        """The folder of *name* and a free name in it; what is made by that in the block takes the place of *name*."""
         with self._parent(name) as (folder, last):
             beside = f".{last[:200]}.boardgrid"
             with contextlib.suppress(FileNotFoundError):
                 _remove(folder, beside)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open(beside, flags, 0o600, dir_fd=folder)
             try:
-                with open(fd, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-                    file.write(content)
-                    os.fchown(fd, 0, 0)
-                    os.fchmod(fd, mode)
+                yield folder, beside
                 os.rename(beside, last, src_dir_fd=folder, dst_dir_fd=folder)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.unlink(beside, dir_fd=folder)
                 raise
+
+    def empty(self, name: str) -> None:
+        """Leave a regular file without content; its owner and its mode stay. A link is not followed."""
+        flags = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+        with self._opened(name, flags) as fd:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, "is no regular file", name)
+
+    def set_mode(self, name: str, mode: int) -> None:
+        """Of a regular file."""
+        with self.file(name) as fd:
+            os.fchmod(fd, mode)
+
+    def drop_attribute(self, name: str, attribute: str) -> None:
+        """Of a regular file, which need not have it."""
+        with self.file(name) as fd:
+            if attribute in os.listxattr(fd):  # not under another of its names
+                os.removexattr(fd, attribute)
 
     def make_folder(self, name: str, mode: int = 0o755, *, claim: bool = False) -> None:
         """
@@ -171,9 +219,27 @@ class TreeDir:
             if error.errno not in _NOTHING:
                 raise
 
+    @contextlib.contextmanager
+    def folder(self, name: str) -> Iterator[int]:
+        """The folder that *name* leads to, open."""
+        with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
+            yield fd
+
+    def put_in_place(self, name: str, of: str) -> None:
+        """*name* takes the place of *of* and of all that is in that. Both lie in one folder."""
+        with self._parent(name) as (folder, last), self._parent(of) as (_same, other):
+            with contextlib.suppress(FileNotFoundError):
+                _remove(folder, other)
+            os.rename(last, other, src_dir_fd=folder, dst_dir_fd=folder)
+
     def set_folder_time(self, name: str, ns: int) -> None:
         with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
             os.utime(fd, ns=(ns, ns))
+
+    def set_time(self, name: str, ns: int) -> None:
+        """Of *name* itself, also of a link."""
+        with self._parent(name) as (folder, last):
+            os.utime(last, ns=(ns, ns), dir_fd=folder, follow_symlinks=False)
 
     def date_back(self, seconds: int) -> None:
         """See that nothing in the tree is younger than that."""

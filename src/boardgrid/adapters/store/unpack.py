@@ -15,19 +15,22 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
 
 # To make files and folders for anyone, device nodes, setuid bits and file capabilities; nothing that reaches further.
-_POWERS = ("chown", "dac_override", "fowner", "fsetid", "mknod", "setfcap")
+POWERS = ("chown", "dac_override", "fowner", "fsetid", "mknod", "setfcap")
 _LINE_BYTES = 32768  # of a listing: four times the longest names that are taken, each byte of them escaped
 _NAMES_BYTES = 1 << 20
 _ATTRIBUTES_BYTES = 8192  # of each file, where they take more than was left
 # The server's own; and labels of a machine's integrity and policy, which only that machine's kernel may write.
 _LEFT_OUT = ("trusted.*", "security.ima", "security.evm", "security.apparmor")
+_BYTES_OF_A_FILE = 16384  # of a whole system, on average
 _FULL = "No space left"
 _TOO_LARGE = "File too large"
 
 
-def unpack(stream: TarStream, limits: Limits, disk: Disk, folder: Path, diary: Diary = NO_DIARY) -> TreePath:
+def unpack(
+    stream: TarStream, limits: Limits, disk: Disk, folder: Path, diary: Diary = NO_DIARY, *, spare_bytes: int = 0
+) -> TreePath:
     """
-    Bring the stream's tree to a file system in *folder*.
+    Bring the stream's tree to a file system in *folder*, with so much to spare.
 
     Raises:
         Invalid: a member is refused, by name; it is too large; or tar cannot read it.
@@ -37,21 +40,24 @@ def unpack(stream: TarStream, limits: Limits, disk: Disk, folder: Path, diary: D
     reading.workplace.mkdir()
     reading.build()
     with diary.phase("listing", *_extent(stream)):
-        listing = _listed(stream, limits, reading)
+        listing = listed(stream, limits, reading)
+    if not listing.tally.entries:
+        raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is empty"), name=stream.name)
     users = groups = ""
     if listing.has_acls:
         users, groups = _names(stream, reading, "passwd"), _names(stream, reading, "group")
     room = Workroom(folder / "unpacked.ext4", folder / "unpacked")
     filling = _Filling(stream, listing, room, Cage(folder / "writing", room.mount, users, groups))
-    inodes = listing.tally.entries + len(listing.implied) + 128
+    inodes = listing.tally.entries + len(listing.implied) + 128 + spare_bytes // _BYTES_OF_A_FILE
+    room_bytes = listing.room_bytes + spare_bytes
     try:
         with diary.phase("unpacking", *_extent(stream)):
-            filling.run(disk, listing.room_bytes, inodes)
+            filling.run(disk, room_bytes, inodes)
     except _NoRoomError:
         # No listing tells of attributes: how large they are is known once they did not fit.
         filling.undo()
         try:
-            filling.run(disk, listing.room_bytes + inodes * _ATTRIBUTES_BYTES, 2 * inodes)
+            filling.run(disk, room_bytes + inodes * _ATTRIBUTES_BYTES, 2 * inodes)
         except _NoRoomError as error:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
@@ -94,7 +100,7 @@ class _Filling:
         if self.listing.has_acls:
             tar.append("--acls")  # only then: with it, tar 1.34 drops ACLs that come as raw attributes
         with self.stream.opened() as fd:
-            run = self.cage.run(tar, _POWERS, fd, self.listing.limits.size_bytes)
+            run = self.cage.run(tar, POWERS, fd, self.listing.limits.size_bytes)
             status, lost = run.ended(), run.complaints.lost()
             if _FULL in lost or (status and _FULL in run.complaints.first()):
                 raise _NoRoomError(lost or run.complaints.first())
@@ -105,8 +111,13 @@ class _Filling:
         self.room.remove()
 
 
-def _listed(stream: TarStream, limits: Limits, cage: Cage) -> Listing:
-    """Read the names of all members; nothing is written anywhere."""
+def listed(stream: TarStream, limits: Limits, cage: Cage) -> Listing:
+    """
+    Read the names of all members; nothing is written anywhere.
+
+    Raises:
+        Invalid: a member is refused, by name; it is too large; or tar cannot read it.
+    """
     listing = Listing(limits)
     with stream.opened() as fd:
         run = cage.run(["tar", *LIST_WORDS, *stream.words, "--file=-"], (), fd)
@@ -117,8 +128,6 @@ def _listed(stream: TarStream, limits: Limits, cage: Cage) -> Listing:
             run.end()
             raise
         _check(run, stream)
-    if not listing.tally.entries:
-        raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is empty"), name=stream.name)
     return listing
 
 

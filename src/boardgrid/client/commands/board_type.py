@@ -20,6 +20,7 @@ SHEET: Sheet[BoardType] = Sheet(
         Column("FDT", lambda kind: kind.fdt),
         Column("BOOT S", lambda kind: f"{kind.boot_s:g}"),
         Column("PROPERTIES", lambda kind: properties_text(kind.properties), most=40),
+        Column("NETWORK", lambda kind: kind.network, is_detail=True),
     ),
 )
 
@@ -36,6 +37,7 @@ def board_type() -> None:
 @click.option("--cmdline", help="Further words for the kernel command line.")
 @click.option("--fdt", help="Device tree file, relative to the image's folder of them.")
 @click.option("--boot-s", type=float, help="A board that is not up after so many seconds is restarted harder.")
+@click.option("--network", metavar="MODULE", help="The kernel module of its network interface, if that is a rare one.")
 @property_option
 @click.option("--replace", is_flag=True, help="Change one that is there to just what is given here.")
 @pass_seat
@@ -48,6 +50,7 @@ def add(
     cmdline: str | None,
     fdt: str | None,
     boot_s: float | None,
+    network: str | None,
     property_: tuple[str, ...],
     replace: bool,
 ) -> None:
@@ -64,6 +67,7 @@ def add(
         "cmdline": cmdline,
         "fdt": fdt,
         "boot_s": boot_s,
+        "network": network,
         "properties": properties(property_) or None,
     }
     facts = {key: value for key, value in given.items() if value is not None}

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from boardgrid.client import sending
-from boardgrid.client.answers import Errand, Image
+from boardgrid.client.answers import Adaptation, Errand, Image
 from boardgrid.client.archive import archive_of, labels_in, opened
 from boardgrid.client.command import IMAGES, Noun
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
@@ -24,6 +24,13 @@ from boardgrid.client.waiting import until
 from boardgrid.messages import _
 
 LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
+_NFS = {
+    "builtin": "yes",
+    "own": "yes, with its initramfs",
+    "farm": "yes, with our initramfs",
+    "no": "no",
+    "unknown": "not known",
+}
 
 
 def _fact(image: Image, key: str) -> object:
@@ -33,6 +40,23 @@ def _fact(image: Image, key: str) -> object:
 def _kernels(image: Image) -> str:
     kernels = _fact(image, "kernels")
     return ", ".join(str(one.get("release")) for one in kernels) if isinstance(kernels, list | tuple) else ""
+
+
+def _over_nfs(image: Image) -> str:
+    """Of each kernel, where the farm could look."""
+    kernels = _fact(image, "kernels")
+    told = [one for one in kernels if one.get("nfs")] if isinstance(kernels, list | tuple) else []
+    return ", ".join(f"{_(_NFS.get(one['nfs'], one['nfs']))} ({one.get('release')}: {one.get('why')})" for one in told)
+
+
+def _adapted(image: Image) -> str:
+    adapted = _fact(image, "adapted")
+    return ", ".join(str(one.get("name")) for one in adapted) if isinstance(adapted, list | tuple) else ""
+
+
+def _without(image: Image) -> str:
+    without = _fact(image, "without")
+    return ", ".join(map(str, without)) if isinstance(without, list | tuple) else ""
 
 
 def _size(image: Image) -> str:
@@ -82,6 +106,9 @@ SHEET: Sheet[Image] = Sheet(
         Column("MADE", lambda image: shown(image.created_at)),
         Column("SYSTEM", lambda image: _fact(image, "system")),
         Column("KERNELS", _kernels, is_detail=True),
+        Column("BOOTS OVER NFS", _over_nfs, is_detail=True),
+        Column("ADAPTED", _adapted, is_detail=True),
+        Column("NOT ADAPTED", _without, is_detail=True),
         Column("FILES", lambda image: _fact(image, "files"), is_detail=True),
         Column("PARENT", lambda image: image.parent, is_detail=True),
         Column("SITE", lambda image: image.site, is_detail=True),
@@ -110,6 +137,17 @@ ERRANDS: Sheet[Errand] = Sheet(
         ),
         Column("SIZE", lambda errand: bytes_text(errand.size_bytes) if errand.size_bytes else ""),
         Column("REASON", lambda errand: errand.reason),
+    ),
+)
+
+
+ADAPTATIONS: Sheet[Adaptation] = Sheet(
+    lambda one: one.name,
+    (
+        Column("ADAPTATION", lambda one: one.name),
+        Column("WHEN", lambda one: ", ".join(one.moments)),
+        Column("CAN BE LEFT OUT", lambda one: one.may_be_left_out),
+        Column("WHAT", lambda one: one.what),
     ),
 )
 
@@ -166,6 +204,12 @@ _fits = click.option(
 @_labels
 @_fits
 @click.option("--site", metavar="NAME", help="Where it is stored; may be left out where the farm has one site.")
+@click.option(
+    "--without",
+    metavar="NAME",
+    multiple=True,
+    help="Leave out an adaptation of `image adaptations`; may be given again.",
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it can be booted.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
 @pass_seat
@@ -185,6 +229,7 @@ def import_(
     labels: dict[str, str],
     types: tuple[str, ...],
     site: str | None,
+    without: tuple[str, ...],
     wait: bool,
     timeout: str | None,
 ) -> None:
@@ -230,6 +275,7 @@ def import_(
                 labels=labels,
                 types=types or None,
                 site=site,
+                without=without,
             )
             if source is not None:
                 with sending.given_up(seat, farm, made):
@@ -262,6 +308,13 @@ def list_(seat: Seat, *, text: str, name: str, owner: str, type_: str, labels: d
     elif not images:
         seat.tell(_("there is no image yet; `boardgrid image import NAME FILE` makes one"))
     SHEET.show_all(images, seat.output)
+
+
+@image.command("adaptations")
+@pass_seat
+def adaptations(seat: Seat) -> None:
+    """List what the farm changes in images and roots so that boards can have them over NFS."""
+    ADAPTATIONS.show_all(seat.farm().adaptations(), seat.output)
 
 
 @image.command("show")
@@ -485,6 +538,11 @@ def _ended(farm: Farm, asked: Errand) -> Errand:
         return until(look, _("the errand {errand}").format(errand=asked.id), timeout_s=LONGEST_S)
 
 
+def versions(farm: Farm, name: str | None) -> tuple[Image, ...]:
+    """All versions of an image, the newest last."""
+    return tuple(sorted((image for image in farm.images() if image.name == name), key=lambda image: image.version))
+
+
 def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Image:
     """
     Wait until an image can be booted.
@@ -531,7 +589,7 @@ def diff(seat: Seat, ref: str, since: str | None, most: int | None, timeout: str
     \b
     Examples:
       boardgrid image diff my-image
-      boardgrid image diff my-image:2 my-image:1
+      boardgrid image diff my-image:2026112802 my-image:2026112801
     """
     from boardgrid.client import differences  # noqa: PLC0415 - the other commands need it not
 

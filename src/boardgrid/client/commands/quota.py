@@ -1,6 +1,5 @@
 """``boardgrid quota``: how much of the farm one may have, and how much of it is used."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -12,13 +11,13 @@ from boardgrid.client.command import GROUPS, PROJECTS, USERS, Noun
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds, span
 from boardgrid.client.seat import Seat, pass_seat
+from boardgrid.client.size import bytes_or_none
 from boardgrid.client.tables import Column, Output, Sheet, as_json, bytes_text
 from boardgrid.messages import _
 
 T = TypeVar("T")
 
 NONE = "none"
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,8 @@ def lines(whose: str, limits: Limits, usage: Usage | None = None) -> Iterator[Li
         yield from line(_("images without content"), limits.awaited_images, awaited)
         used_bytes = usage and bytes_text(usage.image_bytes)
         yield from line(_("bytes of images"), _text(limits.image_bytes, bytes_text), used_bytes)
+    of_volumes = usage and bytes_text(usage.volume_bytes)
+    yield from line(_("bytes of volumes"), _text(limits.volume_bytes, bytes_text), of_volumes)
     yield from line(_("longest reservation"), _text(limits.longest_s, span))
     for type_, longest_s in sorted((limits.longest_of_s or {}).items()):
         yield from line(_("longest with {type}").format(type=type_), span(longest_s))
@@ -110,12 +111,12 @@ def _span_or_none(text: str) -> float | None:
 
 
 def _bytes(text: str) -> int | None:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?B|)", text.upper())
     if text == NONE:
         return None
-    if found is None:
+    size = bytes_or_none(text)
+    if size is None:
         raise _no_limit(text, _("a size like 500MB or 20GB, or none"))
-    return round(float(found[1]) * _UNITS[found[2]])
+    return size
 
 
 def _no_limit(text: str, wanted: str) -> Complaint:
@@ -149,6 +150,7 @@ def _by_type(given: tuple[str, ...]) -> dict[str, float | None]:
 @click.option("--ahead", metavar="SPAN", help="How long before it begins one may reserve: 30d.")
 @click.option("--awaited", metavar="N", help="Images that have a name and no content yet.")
 @click.option("--images", metavar="SIZE", help="What all images that one keeps may take: 20GB.")
+@click.option("--volumes", metavar="SIZE", help="What all volumes that one has may take: 50GB.")
 @click.option("--clear", is_flag=True, help="First forget all that was said for them.")
 @pass_seat
 def set_(
@@ -166,6 +168,7 @@ def set_(
     ahead: str | None,
     awaited: str | None,
     images: str | None,
+    volumes: str | None,
     clear: bool,
 ) -> None:
     """
@@ -186,6 +189,7 @@ def set_(
         "ahead_s": (ahead, _span_or_none),
         "awaited_images": (awaited, _count),
         "image_bytes": (images, _bytes),
+        "volume_bytes": (volumes, _bytes),
     }
     given = {name: parse(text) for name, (text, parse) in parses.items() if text is not None}
     types = _by_type(longest_of)

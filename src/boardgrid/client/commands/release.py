@@ -2,12 +2,11 @@
 
 import click
 
-from boardgrid.client.answers import Image, Reservation
+from boardgrid.client.answers import Reservation
 from boardgrid.client.command import RESERVATIONS, Verb
-from boardgrid.client.commands.image import ready
+from boardgrid.client.commands.image import ready, versions
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds
-from boardgrid.client.farm import Farm
 from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
@@ -79,11 +78,11 @@ def release(
         # A program has said it by --discard; a person may have typed it for another board.
         question = _("Give {board} back and throw away what was changed on it, for ever?")
         seat.must_say(yes or not seat.has_person, question.format(board=boards), "--yes")
-    before = _versions(farm, name) if fate == "keep" else ()
+    before = versions(farm, name) if fate == "keep" else ()
     ended = farm.release(mine.number, fate, name, told.board)
     seat.tell((_("{board} are given back") if "," in boards else _("{board} is given back")).format(board=boards))
     if fate == "keep" and wait:
-        made = [image for image in _versions(farm, name) if image.id not in {one.id for one in before}]
+        made = [image for image in versions(farm, name) if image.id not in {one.id for one in before}]
         if made:
             ready(seat, farm, made[-1], timeout_s)
     elif fate == "aside":
@@ -119,8 +118,3 @@ def _fate(
     if fate == "keep":
         return fate, str(click.prompt(_("Name of the image"), err=True))
     return fate, None
-
-
-def _versions(farm: Farm, name: str | None) -> tuple[Image, ...]:
-    """All versions of an image, the newest last."""
-    return tuple(sorted((image for image in farm.images() if image.name == name), key=lambda image: image.version))

@@ -12,6 +12,7 @@ import structlog
 from boardgrid.adapters.admission import SshAdmission
 from boardgrid.adapters.clock import BootClock
 from boardgrid.adapters.controller import AgentDoor
+from boardgrid.adapters.downloads import HttpDownloads
 from boardgrid.adapters.driverbook import DriverBook
 from boardgrid.adapters.exports.ganesha import GaneshaExports
 from boardgrid.adapters.exports.knfsd import KernelExports
@@ -21,8 +22,10 @@ from boardgrid.adapters.netboot.hosts import DhcpHosts
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.sightings import NetworkSightings
 from boardgrid.adapters.store.images import StoredImages
+from boardgrid.adapters.store.kits import StoredKits
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
+from boardgrid.adapters.store.volumes import StoredVolumes
 from boardgrid.agent.agent import Agent
 from boardgrid.agent.site import Pace, World
 from boardgrid.bootware.kitchen import DebianKitchen
@@ -85,16 +88,27 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
     farm = Farm.of(config)
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
+    parts = config.agent.holding or layout.holding
     kitchen = DebianKitchen(outside(shell), config.agent.packages or layout.packages)
     hosts = DhcpHosts(dnsmasq.hosts, dnsmasq.pid_file)
     return World(
         instance=_instance(layout.store),
         public_key=_public_line(layout.agent_key),
         facts=site,
-        images=StoredImages(store, roots, controller, kitchen, import_dirs=config.agent.import_dirs),
+        images=StoredImages(
+            store,
+            roots,
+            controller,
+            HttpDownloads(config.agent.import_urls, config.agent.import_networks),
+            kitchen,
+            import_dirs=config.agent.import_dirs,
+            boot_parts=parts,
+        ),
         roots=roots,
+        volumes=StoredVolumes(store),
+        kits=StoredKits(store, roots, controller),
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
-        netboot=NetbootFiles(shell, site, layout.tftp, hosts, config.agent.holding or layout.holding),
+        netboot=NetbootFiles(shell, site, layout.tftp, hosts, parts),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
         host_keys=SshHostKeys(),
         admission=SshAdmission(layout.agent_key),

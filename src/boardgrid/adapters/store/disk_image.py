@@ -1,0 +1,223 @@
+"""
+Finds the system on a stranger's disk image and packs its tree; this machine's kernel reads none of its file systems.
+
+A virtual machine that is made for it does: the disk reader (see ``bootware/disk_reader.py``). It has the image's
+bytes, a second disk to write a tar archive to, and a line through which it tells what it found, in words.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.limits import Limits
+from boardgrid.adapters.store.source import Archive, File
+from boardgrid.adapters.store.workroom import Disk, no_room
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault, Invalid
+
+ARCH = "armhf"  # the machine's; Debian's word
+_MEMORY_MIB = 512
+_TOLD_LINES, _LINE_BYTES = 2000, 1000
+_SLACK_BYTES = 64 << 20  # what headers and the ends of files add to their sizes in an archive
+_FULL = "No space left"
+_CMDLINE = "quiet panic=-1 oops=panic"  # a kernel that a stranger's file system brought down ends the machine
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the machine told so far."""
+
+    parts: list[str] = field(default_factory=list)  # each as a person reads it
+    unread: list[str] = field(default_factory=list)
+    systems: list[str] = field(default_factory=list)
+    failed: str = ""
+    end: str = ""
+
+    def add(self, line: str) -> None:
+        word, _space, rest = line.partition(" ")
+        match word:
+            case "part":
+                number, size, kind, label = [*rest.split(), "", "", "", ""][:4]
+                mib = int(size) >> 20 if size.isdigit() else 0
+                name = "" if label in {"", "-"} else f" {label}"
+                self.parts.append(f"{number}: {mib} MiB {'?' if kind == '-' else kind}{name}")
+            case "unread":
+                self.unread.append(rest)
+            case "systems":
+                self.systems, self.end = rest.split(), "systems"
+            case "failed":
+                self.failed, self.end = self.failed or rest, "failed"
+            case "done":
+                self.end = "done"
+            case _:
+                pass  # of which the tree itself tells
+
+
+@dataclass(frozen=True, slots=True)
+class DiskReader:
+    """
+    Args:
+        folder: with its parts, as ``python -m boardgrid.bootware holding`` puts them beside the holding system.
+        partition: the one that holds the system; None: it is found.
+    """
+
+    folder: Path | None
+    partition: int | None = None
+
+    def read(self, image: File, limits: Limits, disk: Disk, draft: Path) -> Archive:
+        """
+        The tree of the system on *image*, as a tar archive in *draft*.
+
+        Raises:
+            Invalid: ARCHIVE_REFUSED, no system is on it, or several and none was chosen, or it is broken;
+                IMAGE_TOO_LARGE.
+            Fault: STORE_FULL; PROGRAM_FAILED, the machine could not be started.
+        """
+        place = draft / "reading-disk"
+        place.mkdir()
+        for part in self._files():
+            shutil.copyfile(part, place / part.name)
+        free = disk.free_bytes
+        most = min(limits.size_bytes + _SLACK_BYTES, free) >> 20 << 20
+        out = place / "tree.tar"
+        with out.open("wb") as file:
+            file.truncate(most)
+        told = _run(image, self.partition, Cage(draft / "reader", place), most)
+        match told.end:
+            case "done":
+                return Archive(os.open(out, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), image.name, ())
+            case "systems":
+                raise _not_one(image.name, self.partition, told)
+            case "failed" if _FULL in told.failed and most == free >> 20 << 20:
+                raise no_room(most + 1, free)
+            case "failed" if _FULL in told.failed:
+                raise Invalid(
+                    Code.IMAGE_TOO_LARGE,
+                    _("the tree in {name} is over the site's limit of {limit} bytes"),
+                    name=image.name,
+                    limit=limits.size_bytes,
+                )
+            case "failed":
+                raise Invalid(
+                    Code.ARCHIVE_REFUSED,
+                    _("a file system in {name} could not be read whole: {said}"),
+                    hint=_("see that the image arrived whole; e2fsck or its like may repair the file system"),
+                    name=image.name,
+                    said=told.failed,
+                )
+            case _:
+                raise Invalid(
+                    Code.ARCHIVE_REFUSED,
+                    _("a file system in {name} is so damaged that the machine that read it broke down"),
+                    hint=_("see that the image arrived whole; e2fsck or its like may repair the file system"),
+                    name=image.name,
+                )
+
+    def _files(self) -> tuple[Path, Path]:
+        """
+        Kernel and initramfs.
+
+        Raises:
+            Fault: they are not there.
+        """
+        if self.folder is not None:
+            files = (self.folder / "vmlinuz", self.folder / "disk-reader")
+            if all(file.is_file() for file in files):
+                return files
+        raise Fault(
+            Code.PROGRAM_FAILED,
+            _("this site cannot read disk images: its disk reader is not in {folder}"),
+            hint=_("have it made with the holding system, by python -m boardgrid.bootware; or import a tar archive"),
+            folder=self.folder,
+        )
+
+
+def _run(image: File, partition: int | None, cage: Cage, most: int) -> _Told:
+    cage.build()
+    ours, its = socket.socketpair()
+    with ours:
+        with its:
+            words = _command(image.fd, its.fileno(), partition)
+            run = cage.run(words, (), subprocess.DEVNULL, most, keep=(image.fd, its.fileno()))
+        told = _Told()
+        for line in _lines(ours):
+            told.add(line)
+            if told.end:
+                # What it wrote is written. It would be ended sooner than its last word came, if it did that itself.
+                run.end()
+                return told
+    if status := run.ended():
+        raise Fault(
+            Code.PROGRAM_FAILED,
+            _("the machine that reads disk images could not run: {said}"),
+            said=run.complaints.first() or f"status {status}",
+        )
+    return told
+
+
+def _command(image: int, told: int, partition: int | None) -> list[str]:
+    wanted = f" partition={partition}" if partition is not None else ""
+    return [
+        "qemu-system-arm",
+        *("-name", "disk-reader", "-M", "virt,highmem=off", "-cpu", "cortex-a15", "-smp", "2"),
+        *("-accel", "tcg,thread=multi,tb-size=128", "-m", str(_MEMORY_MIB)),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-kernel", "/work/vmlinuz", "-initrd", "/work/disk-reader", "-append", _CMDLINE + wanted),
+        # The machine numbers its disks from the last one on.
+        *("-drive", "if=none,id=out,format=raw,file=/work/tree.tar,file.locking=off,cache=unsafe,werror=report"),
+        *("-device", "virtio-blk-device,drive=out"),
+        *("-add-fd", f"fd={image},set=1"),
+        *("-drive", "if=none,id=in,format=raw,readonly=on,file=/dev/fdset/1,file.locking=off,cache=unsafe"),
+        *("-device", "virtio-blk-device,drive=in"),
+        *("-chardev", f"socket,id=told,fd={told}"),
+        *("-device", "virtio-serial-device", "-device", "virtserialport,chardev=told,name=told"),
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+    ]
+
+
+def _lines(told: socket.socket) -> Iterator[str]:
+    """What the machine says until it ends; what goes on for longer than it ever has to say is not listened to."""
+    with told.makefile("rb") as said:
+        for _count in range(_TOLD_LINES):
+            if not (line := said.readline(_LINE_BYTES)):
+                return
+            yield line.decode("ascii", "replace").rstrip("\n")
+
+
+def _not_one(name: str, partition: int | None, told: _Told) -> Invalid:
+    parts = "; ".join(told.parts[:40]) or _("no partition")
+    why = "".join(_("; partition {said}").format(said=said) for said in told.unread[:3])
+    if partition is not None:
+        return Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("partition {number} of {name} holds no system that the farm can read (it has {parts}){why}"),
+            hint=_("choose another one: --partition N"),
+            number=partition,
+            name=name,
+            parts=parts,
+            why=why,
+        )
+    if not told.systems:
+        return Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("there is no system that the farm can read on {name}: it has {parts}{why}"),
+            hint=_(
+                "a system has /etc and an init, in ext4, btrfs, xfs, f2fs, squashfs or erofs; no LVM, not encrypted"
+            ),
+            name=name,
+            parts=parts,
+            why=why,
+        )
+    return Invalid(
+        Code.ARCHIVE_REFUSED,
+        _("{name} has several systems, in the partitions {systems}: it has {parts}"),
+        hint=_("choose one of them: --partition N"),
+        name=name,
+        systems=", ".join(told.systems),
+        parts=parts,
+    )

@@ -1,0 +1,123 @@
+"""Boot kits: a folder for each, with what its user sent and what was copied out of their root."""
+
+import asyncio
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from boardgrid.adapters.store.boot_files import DTBS, FROM_ROOT, INITRD, KERNEL
+from boardgrid.adapters.store.roots import StoredRoots
+from boardgrid.adapters.store.store import Store, Sweep
+from boardgrid.finishing import whole
+from boardgrid.messages import _
+from boardgrid.model.errors import Blame, Code, Fault, NotFound
+from boardgrid.model.kit import BootKit
+from boardgrid.ports import KIT_FDT, Blobs, KitFiles
+
+log = structlog.get_logger()
+
+MODULES = "modules"
+_FIT_S = 300.0
+
+
+class StoredKits:
+    """Answers ``Kits``."""
+
+    def __init__(self, store: Store, roots: StoredRoots, blobs: Blobs) -> None:
+        self._store, self._places, self._roots, self._blobs = store, store.places, roots, blobs
+        self._sweep = Sweep(store.places, "kits")
+
+    async def all(self) -> Collection[UUID]:
+        return await asyncio.to_thread(self._places.kits)
+
+    async def fetch(self, kit: BootKit) -> None:
+        async with self._store.busy(kit.id):
+            await self._sweep.once()
+            folder, draft = self._places.kit(kit.id), self._places.kit_draft(kit.id)
+            if await asyncio.to_thread(folder.is_dir):
+                return
+            room, wanted = await self._store.room(), sum(blob.size_bytes for blob in kit.blobs)
+            if wanted > room.free_bytes:
+                raise Fault(
+                    Code.STORE_FULL,
+                    _("the store has no room for what is to be booted: {wanted} bytes are wanted, {free} are free"),
+                    hint=_("discard roots that nobody needs, or give the store a larger disk"),
+                    wanted=wanted,
+                    free=room.free_bytes,
+                )
+            try:
+                await whole(_prepare, draft)
+                parts = ((KERNEL, kit.kernel), (INITRD, kit.initrd), (f"{DTBS}/{KIT_FDT}", kit.dtb))
+                for name, blob in (*parts, (MODULES, kit.modules)):
+                    if blob is not None:
+                        await self._blobs.fetch(blob, draft / name)
+                await whole(_finish, draft, folder)
+            finally:
+                await whole(shutil.rmtree, draft, ignore_errors=True)
+            log.info("kit.fetched", kit=str(kit.id), bytes=wanted)
+
+    async def fit(self, kit: BootKit, root: UUID) -> None:
+        folder = self._places.kit(kit.id)
+        takes = kit.from_root and not await asyncio.to_thread((folder / FROM_ROOT).is_dir)
+        if kit.modules is None and not takes:
+            await self._roots.check_there(root)
+            return
+        async with self._store.busy(kit.id), self._roots.lent(root):
+            order = {
+                "store": str(self._places.folder),
+                "tree": str(self._places.root(root).tree),
+                "folder": str(folder),
+                "modules": str(folder / MODULES) if kit.modules else None,
+                "takes": takes,
+                "release": kit.release,
+            }
+            try:
+                await self._store.run_alone("fitting", order, _FIT_S)
+            except Fault as error:
+                if error.code is not Code.PROGRAM_TIMEOUT:
+                    raise
+                raise Fault(error.code, error.detail, hint=error.hint, blame=Blame.IMAGE) from error
+
+    async def files(self, kit: BootKit) -> KitFiles:
+        return await asyncio.to_thread(self._files, kit)
+
+    def _files(self, kit: BootKit) -> KitFiles:
+        folder = self._places.kit(kit.id)
+        if kit.from_root:
+            folder /= FROM_ROOT
+        if not folder.is_dir():
+            raise NotFound(Code.FILE_UNKNOWN, _("the files of kit {kit} are not in this store"), kit=kit.id)
+        parts = [folder / name for name in (KERNEL, INITRD, DTBS)]
+        return KitFiles(*(part if part.exists() else None for part in parts))
+
+    async def remove(self, kit: UUID) -> None:
+        async with self._store.busy(kit):
+            await self._sweep.once()
+            await whole(_remove, self._places.kit(kit), self._places.kit_going(kit))
+
+
+# --- files; these run in threads
+
+
+def _prepare(draft: Path) -> None:
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    (draft / DTBS).mkdir()
+
+
+def _finish(draft: Path, folder: Path) -> None:
+    for path in (draft / KERNEL, draft / INITRD, draft / DTBS / KIT_FDT):
+        if path.is_file():
+            path.chmod(0o644)  # boards get it as it lies there
+    if not any((draft / DTBS).iterdir()):
+        (draft / DTBS).rmdir()
+    draft.rename(folder)
+
+
+def _remove(folder: Path, going: Path) -> None:
+    if folder.is_dir():
+        folder.rename(going)  # at once: it is there whole, or not at all
+        shutil.rmtree(going)

@@ -1,0 +1,44 @@
+"""Files to and from a board, over the farm's gateway: by rsync, or by scp where that is not there."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+
+from boardgrid.client.complaint import PROGRAM_MISSING, Complaint
+from boardgrid.client.passage import Passage, attached, dialled
+from boardgrid.client.seat import Seat
+from boardgrid.messages import _
+
+_NOT_ON_BOARD = 127  # how rsync ends where the board's shell does not know it
+
+
+def put(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
+    """Copy ours to the board; the exit status of what did it."""
+    return _copied(seat, way, [_ours(one) for one in sources], f"{way.board}:{dest}")
+
+
+def get(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
+    """Copy the board's to us; the exit status of what did it."""
+    return _copied(seat, way, [f"{way.board}:{one}" for one in sources], _ours(dest))
+
+
+def _ours(path: str) -> str:
+    """A file of this machine, whatever it is called: a colon would make what is before it a machine."""
+    return f"./{path}" if ":" in path and not path.startswith(("/", "./")) else path
+
+
+def _copied(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
+    rsync, scp = shutil.which("rsync"), shutil.which("scp")
+    with dialled(way) as [ssh, *options, _board]:
+        if rsync is not None:
+            # Owners are another machine's; modes, times and links are the files' own.
+            words = [rsync, "-rlpt", "--protect-args", "-e", " ".join([ssh, *options])]
+            words += ["--info=progress2"] if sys.stderr.isatty() else []
+            status = attached([*words, "--", *sources, dest])
+            if status != _NOT_ON_BOARD:
+                return status
+        if scp is None:
+            raise Complaint(PROGRAM_MISSING, _("neither rsync nor scp is on this machine"), hint=_("install rsync"))
+        where = _("this machine") if rsync is None else way.board
+        seat.tell(_("note: there is no rsync on {where}, so that all of it is copied by scp").format(where=where))
+        return attached([scp, "-rp", *options, "--", *sources, dest])

@@ -1,0 +1,295 @@
+"""Restarting: a root boots once more in the reservation that has it, after it was saved or with another kernel."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import structlog
+
+from boardgrid.messages import _
+from boardgrid.model.board import Boot
+from boardgrid.model.deployment import Deployment, DeploymentState, Phase
+from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
+from boardgrid.model.image import BlobSource
+from boardgrid.model.kit import FILES_BYTES, BootKit, KitFile, checked, kit_file_id
+from boardgrid.model.reservation import Reservation, ReservationState
+from boardgrid.model.user import User
+from boardgrid.ports import Snapshot
+from boardgrid.services.booking import changeable, check_has, check_may_decide
+from boardgrid.services.desk import Desk, Work, check_no_guest
+from boardgrid.services.ending import Fate, capture, drop_order, end
+from boardgrid.services.finding import standing_of
+from boardgrid.services.giving import boot_again, following, last_good
+from boardgrid.services.idling import used
+from boardgrid.services.showing import Showing
+from boardgrid.services.unfolding import offer
+from boardgrid.services.views import ReservationView
+
+log = structlog.get_logger()
+
+FILES_FOR = timedelta(days=7)  # so long a file is kept that nobody boots with
+
+
+class After(StrEnum):
+    """What becomes of a board whose root was saved."""
+
+    BOOT = "boot"  # it boots the same root again
+    RELEASE = "release"  # it is given back
+
+
+@dataclass(frozen=True, slots=True)
+class WantedKit:
+    """A kit as it is asked for: files by their SHA-256, of those that the asker sent before."""
+
+    kernel: str | None = None
+    dtb: str | None = None
+    initrd: str | None = None
+    modules: str | None = None
+    release: str = ""
+    append: str = ""
+    without_initrd: bool = False
+    from_root: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing is asked for but the image's own kernel."""
+        return self == WantedKit()
+
+
+@dataclass(frozen=True, slots=True)
+class Restarting:
+    desk: Desk
+
+    def save(
+        self, asker: User, number: int, image: str, board: str | None = None, after: After = After.BOOT
+    ) -> ReservationView:
+        """
+        Make a new version of *image* of the root of a board that runs. The board is stopped for it; then it boots the
+        same root again in a deployment of its own, also where the image could not be made.
+
+        Args:
+            board: may be left out where the reservation has one.
+
+        Raises:
+            NotFound: RESERVATION_UNKNOWN; BOARD_UNKNOWN, it has no such board.
+            NotAllowed: it is another's.
+            Invalid: NAME_INVALID; REQUEST_INVALID, it has several boards and none was named.
+            Conflict: RESERVATION_OVER, RESERVATION_WAITING; BOARD_NOT_OPEN; THING_IN_USE, its root is being made an
+                image already; NAME_TAKEN by another user's image; QUOTA_EXCEEDED.
+        """
+        with self.desk.begin(asker, "reservation.save") as work:
+            mine, running = _running(work.tx, asker, number, board)
+            if running.state is not DeploymentState.OPEN:
+                raise _not_open(running)
+            if after is After.RELEASE:
+                ended = end(work, mine, boards={running.board}, fate=Fate.KEEP, name=image)
+                offer(work, {running.board, *ended.boards})
+                return Showing(work.tx, asker, work.now).reservation(ended)
+            standing, root = standing_of(work.tx, running.board), work.tx.root(running.root)
+            if root is None:
+                raise ValueError(f"the root of deployment {running.id} is not there")
+            made = capture(work, root, image)
+            work.save(replace(running, state=DeploymentState.ENDED, ended_at=work.now))
+            work.add(following(work, running, DeploymentState.SAVING, last_good(work.tx, running)))
+            if standing.order is not None:
+                drop_order(work, standing.order.id, _("its root was saved first"))
+            work.save(standing.parked())
+            told = _("{user} saves its root as {image}; it boots that again afterwards").format(
+                user=asker.name, image=made.ref
+            )
+            work.note_board(standing, "board", Phase.NOTED, told, reservation=number, owner=mine.user)
+            used(work, [running.board])
+            log.info("root.saved", reservation=number, board=running.board, image=made.ref, by=asker.name)
+            return Showing(work.tx, asker, work.now).reservation(mine)
+
+    def boot(
+        self, asker: User, number: int, wanted: WantedKit, board: str | None = None, *, is_once: bool = False
+    ) -> ReservationView:
+        """
+        Restart a board into the same root, with another kernel, or with its image's own where nothing else is wanted.
+
+        Args:
+            board: may be left out where the reservation has one.
+            is_once: the next restart after that boots what brought the root up before.
+
+        Raises:
+            NotFound: RESERVATION_UNKNOWN; BOARD_UNKNOWN, it has no such board; FILE_UNKNOWN, it was not sent.
+            NotAllowed: it is another's.
+            Invalid: REQUEST_INVALID, its parts do not go together, or it has several boards and none was named;
+                KERNEL_FLASHED.
+            Conflict: RESERVATION_OVER, RESERVATION_WAITING; BOARD_NOT_OPEN, it was not open yet; THING_IN_USE, its root
+                is being made an image.
+        """
+        with self.desk.begin(asker, "reservation.boot") as work:
+            mine, running = _running(work.tx, asker, number, board)
+            standing = standing_of(work.tx, running.board)
+            made = work.tx.deployments(reservations=[number])
+            if not any(one.root == running.root and one.is_good for one in made):
+                raise _not_open(running)
+            if not wanted.is_plain and standing.board.boot is Boot.FLASHED:
+                raise Invalid(
+                    Code.KERNEL_FLASHED,
+                    _("{board} boots the kernel that was flashed to it, whatever the farm offers"),
+                    hint=_("flash the kernel, or have an admin move the board to boot by the network: see the how-to"),
+                    board=running.board,
+                )
+            if is_once and wanted.is_plain:
+                raise Invalid(
+                    Code.REQUEST_INVALID,
+                    _("what is booted once is another kernel than the image's own"),
+                    hint=_("name a kernel, or leave out that it is for once"),
+                )
+            kit = None if wanted.is_plain else self._kit(work, asker, wanted)
+            over = replace(running, state=DeploymentState.ENDED, ended_at=work.now)
+            boot_again(work, mine, standing, over, kit, is_once=is_once)
+            told = _("{user} boots its root again").format(user=asker.name)
+            work.note_board(standing, "board", Phase.NOTED, told, reservation=number, owner=mine.user)
+            used(work, [running.board])
+            return Showing(work.tx, asker, work.now).reservation(mine)
+
+    def _kit(self, work: Work, asker: User, wanted: WantedKit) -> BootKit:
+        def blob(sha256: str | None) -> BlobSource | None:
+            if sha256 is None:
+                return None
+            found = _file(work.tx, asker, sha256)
+            work.save(replace(found, used_at=work.now))
+            return found.blob
+
+        return checked(
+            BootKit(
+                id=work.new_id(),
+                kernel=blob(wanted.kernel),
+                dtb=blob(wanted.dtb),
+                initrd=blob(wanted.initrd),
+                modules=blob(wanted.modules),
+                release=wanted.release,
+                append=wanted.append.strip(),
+                without_initrd=wanted.without_initrd,
+                from_root=wanted.from_root,
+            )
+        )
+
+    # --- files that are sent for kits
+
+    def file(self, asker: User, sha256: str) -> KitFile:
+        """
+        One that the asker sent before.
+
+        Raises:
+            NotFound: FILE_UNKNOWN.
+        """
+        with self.desk.records.read() as records:
+            return _file(records, asker, sha256)
+
+    def check_may_send(self, asker: User) -> None:
+        """
+        Raises:
+            NotAllowed: guests send nothing.
+        """
+        check_no_guest(asker)
+
+    def file_arrived(self, asker: User, sha256: str, size_bytes: int) -> KitFile:
+        """
+        It lies whole and checked in the spool. Of all that its user sent, what was used longest ago makes way for it.
+
+        Raises:
+            NotAllowed: guests send nothing.
+        """
+        check_no_guest(asker)
+        with self.desk.begin(asker) as work:
+            arrived = KitFile(kit_file_id(asker.id, sha256), asker.id, sha256, size_bytes, work.now)
+            others = [one for one in work.tx.kit_files(asker.id) if one.id != arrived.id]
+            taken = size_bytes + sum(one.size_bytes for one in others)
+            for oldest in others:
+                if taken <= FILES_BYTES:
+                    break
+                work.remove(oldest)
+                taken -= oldest.size_bytes
+            work.save(arrived)
+            return arrived
+
+    def blobs(self) -> frozenset[str]:
+        """SHA-256 of every file that is still wanted. Ask after it is noted."""
+        with self.desk.records.read() as records:
+            kept = {one.sha256 for one in records.kit_files()}
+            return frozenset(kept | {blob.sha256 for kit in _kits(records) for blob in kit.blobs})
+
+
+def forget_files(work: Work) -> None:
+    """Those that nobody booted with for some days."""
+    for one in work.tx.kit_files():
+        if one.used_at + FILES_FOR <= work.now:
+            work.remove(one)
+
+
+def next_file_due(records: Snapshot) -> datetime | None:
+    files = records.kit_files()
+    return files[0].used_at + FILES_FOR if files else None
+
+
+def _kits(records: Snapshot) -> Iterator[BootKit]:
+    """Of all that runs: one that booted before may have to boot again."""
+    running = [one.number for one in records.reservations(states={ReservationState.RUNNING})]
+    for deployment in records.deployments(reservations=running) if running else ():
+        if deployment.kit is not None:
+            yield deployment.kit
+
+
+def _file(records: Snapshot, asker: User, sha256: str) -> KitFile:
+    found = records.kit_file(kit_file_id(asker.id, sha256))
+    if found is None:
+        raise NotFound(
+            Code.FILE_UNKNOWN,
+            _("you sent no file with the SHA-256 {sha256}, or it was kept long enough"),
+            hint=_("send it first: boardgrid boot does"),
+            sha256=sha256[:80],
+        )
+    return found
+
+
+def _running(records: Snapshot, asker: User, number: int, board: str | None) -> tuple[Reservation, Deployment]:
+    """
+    A reservation of the asker's, and what runs on the board that is meant.
+
+    Raises:
+        NotFound, NotAllowed, Invalid, Conflict: as :meth:`Restarting.boot`.
+    """
+    mine = changeable(records, asker, number)
+    check_may_decide(asker, mine)  # a kernel of one's own reads all that is there, too
+    if mine.is_waiting or mine.is_block:
+        raise Conflict(
+            Code.RESERVATION_WAITING,
+            _("reservation {number} has not begun") if mine.is_waiting else _("{number} is a block, and nobody's seat"),
+            number=number,
+        )
+    if board is None and len(mine.boards) > 1:
+        raise Invalid(
+            Code.REQUEST_INVALID,
+            _("reservation {number} has several boards, and none was named"),
+            hint=_("it has {boards}"),
+            number=number,
+            boards=", ".join(mine.boards),
+        )
+    name = board or mine.boards[0]
+    check_has(mine, [name])
+    live = [one for one in records.deployments(reservations=[number], live=True) if one.board == name]
+    if not live:
+        raise Conflict(Code.BOARD_NOT_OPEN, _("{board} was not given to you yet"), board=name)
+    if live[0].state is DeploymentState.SAVING:
+        raise Conflict(
+            Code.THING_IN_USE,
+            _("the root of {board} is being made an image already"),
+            hint=_("wait until it is open again: boardgrid events --follow shows how far it is"),
+            board=name,
+        )
+    return mine, live[0]
+
+
+def _not_open(deployment: Deployment) -> Conflict:
+    return Conflict(
+        Code.BOARD_NOT_OPEN,
+        _("{board} is not open yet"),
+        hint=_("wait until it is; boardgrid events --follow shows how far it is"),
+        board=deployment.board,
+    )

@@ -1,0 +1,98 @@
+"""``boardgrid put`` and ``get``: files through the gateway, by rsync or by scp."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client.fake_farm import TOKEN, FakeFarm
+from tests.client.ssh_lab import Lab, lab_of
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
+
+Copy = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """What is on the board."""
+    home = tmp_path / "board"
+    home.mkdir()
+    return home
+
+
+@pytest.fixture
+def lab(farm: FakeFarm, key_file: Path, home: Path) -> Iterator[Lab]:
+    with lab_of(farm, key_file) as lab:
+        lab.home = home
+        until = "2031-01-01T12:00:00Z"
+        farm.board("tk1-1", state="open", reservation={"number": 7, "user": "ada", "until": until})
+        yield lab
+
+
+@pytest.fixture
+def copy(farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path) -> Copy:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (tmp_path / "here").mkdir()
+
+    def copy(act: str, *words: str, rsync: str | None = None) -> subprocess.CompletedProcess[str]:
+        for name in ("ssh", "scp", "rsync"):
+            (programs / name).unlink(missing_ok=True)
+            if name != "rsync" or rsync is None:
+                (programs / name).symlink_to(shutil.which(name) or "/nowhere")
+        if rsync:
+            (programs / "rsync").write_text(f"#!/bin/sh\n{rsync}\n")
+            (programs / "rsync").chmod(0o755)
+        told = {"BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN, "SSH_AUTH_SOCK": "", "PATH": str(programs)}
+        return subprocess.run(
+            [sys.executable, "-m", "boardgrid.client", act, "-i", str(key_file), "tk1-1", *words],
+            env={**os.environ, **told},
+            cwd=tmp_path / "here",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return copy
+
+
+def test_files_and_folders_go_to_the_board_and_come_back(copy: Copy, home: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    (here / "a folder").mkdir()
+    (here / "a folder" / "it's $HOME").write_text("mine")
+    (here / "hello").write_text("hello")
+    (here / "hello").chmod(0o755)
+    (here / "12:30").write_text("noon")
+    done = copy("put", "a folder", "hello", "12:30", "to here/")
+    assert done.returncode == 0, done.stderr
+    assert (home / "to here" / "a folder" / "it's $HOME").read_text() == "mine"
+    assert (home / "to here" / "hello").stat().st_mode & 0o777 == 0o755
+    assert (home / "to here" / "12:30").read_text() == "noon"
+    (home / "one.log").write_text("1")
+    (home / "two.log").write_text("2")
+    done = copy("get", "*.log", "to here/hello", "back/")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (here / "back").iterdir()) == ["hello", "one.log", "two.log"]
+
+
+def test_what_is_not_there_is_told_by_the_status(copy: Copy) -> None:
+    done = copy("get", "nothing", ".")
+    assert done.returncode == 23 and "nothing" in done.stderr
+
+
+def test_a_board_without_rsync_is_copied_to_by_scp_and_that_is_said(copy: Copy, lab: Lab) -> None:
+    done = copy("put", "--", "x", "y", rsync="exit 127")
+    assert "there is no rsync on tk1-1, so that all of it is copied by scp" in done.stderr
+    assert lab.asked_for, "and scp has gone there"
+
+
+def test_a_machine_without_rsync_uses_scp_and_says_so(copy: Copy) -> None:
+    done = copy("put", "x", "y", rsync="")
+    assert "there is no rsync on this machine" in done.stderr
