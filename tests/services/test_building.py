@@ -11,7 +11,7 @@ from boardgrid.model.board import BoardType, Boot
 from boardgrid.model.errors import Blame, Code, Conflict, Invalid, NotAllowed
 from boardgrid.model.image import Image, ImageState, RecipeSource, RootSource
 from boardgrid.model.recipe import FINISH, Recipe, System
-from boardgrid.model.report import ImageReport
+from boardgrid.model.report import ImageReport, VolumeReport
 from boardgrid.model.reservation import Purpose, Reservation, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.user import Role
@@ -242,3 +242,11 @@ def test_a_build_takes_no_longer_than_its_user_may_have_a_board(house: House) ->
     house.farm.ruling.put(house.admin, replace(rules, everyone=replace(rules.everyone, longest=timedelta(minutes=20))))
     build = unpack(house, begun(house))
     assert build.window.lasting == timedelta(minutes=20)
+
+
+def test_volumes_of_its_user_are_no_part_of_an_image(house: House) -> None:
+    volume = house.farm.volumes.create(house.ada, "home", 1 << 30).volume
+    house.tell(VolumeReport(uuid4(), volume.id, volume.size_bytes))
+    unpack(house, begun(house))
+    wish = house.wish().wish
+    assert isinstance(wish, Deployed) and wish.volumes == ()
