@@ -293,6 +293,7 @@ class Roots(Protocol):
 
         Raises:
             NotFound: there is no such root.
+            Conflict: THING_IN_USE, it was put away meanwhile.
             Fault: it could not be looked at.
         """
 
@@ -328,7 +329,8 @@ class Volumes(Protocol):
 
         Raises:
             NotFound: VOLUME_UNKNOWN, there is no such volume on this disk; it is not made anew.
-            Fault: STORE_FULL.
+            Fault: STORE_FULL; ROOT_BUSY, a backup reads it, so that it must be asked again; PROGRAM_FAILED, the kernel
+                lets nobody make larger what is mounted.
         """
 
     async def mount(self, volume: UUID) -> None:
