@@ -31,7 +31,7 @@ from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
 from boardgrid.model.image import PathSource
 from boardgrid.ports import Exports
-from boardgrid.testing import FakeBlobs, FakeDownloads
+from boardgrid.testing import FakeBlobs, FakeDownloads, FakeKitchen
 
 SIZES_MB = (50, 200, 800)
 FILES_A_MB = 60
@@ -133,7 +133,7 @@ async def measure(folder: Path, server: GaneshaServer) -> list[Row]:
     (folder / "store").mkdir()
     store = Store(folder / "store", shell)
     roots = StoredRoots(store)
-    images = StoredImages(store, roots, FakeBlobs(), FakeDownloads(), import_dirs=[folder])
+    images = StoredImages(store, roots, FakeBlobs(), FakeDownloads(), FakeKitchen(), import_dirs=[folder])
     rows, clones = [], {}
     for size_mb in SIZES_MB:
         tree = await asyncio.to_thread(a_tree, folder / f"tree-{size_mb}", size_mb)

@@ -28,7 +28,7 @@ from boardgrid.adapters.store.images import StoredImages
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
 from boardgrid.model.image import CheckpointSource, PathSource, RootSource
-from boardgrid.testing import FakeBlobs, FakeDownloads
+from boardgrid.testing import FakeBlobs, FakeDownloads, FakeKitchen
 
 SIZE_MB, FILES = 340, 20_000
 VERSIONS, CHANGED_MB = 10, 10
@@ -47,7 +47,8 @@ class Bench:
         (folder / "store").mkdir()
         self.store = Store(folder / "store", self.shell)
         self.roots = StoredRoots(self.store)
-        self.images = StoredImages(self.store, self.roots, FakeBlobs(), FakeDownloads(), import_dirs=[folder])
+        fakes = (FakeBlobs(), FakeDownloads(), FakeKitchen())
+        self.images = StoredImages(self.store, self.roots, *fakes, import_dirs=[folder])
         self.tree = a_tree(folder / "tree", SIZE_MB)
         self.archive = folder / "tree.tar.zst"
 

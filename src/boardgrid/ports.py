@@ -12,6 +12,7 @@ from uuid import UUID
 
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.difference import Difference
 from boardgrid.model.errand import About, Errand, ErrandState, Progress
@@ -25,6 +26,7 @@ from boardgrid.model.notice import Contact, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Project, UserGroup
 from boardgrid.model.question import Question
+from boardgrid.model.recipe import Recipe
 from boardgrid.model.report import Power, Report, Voice
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
@@ -145,6 +147,21 @@ class BootFiles:
     kernel: Path
     initrd: Path | None = None
     dtbs: Path | None = None  # a folder
+
+
+class Kitchen(Protocol):
+    async def prepare(self, recipe: Recipe, arch: str, archive: Path, limit_bytes: int) -> None:
+        """
+        Write the system of a recipe as a tar archive, as far as that can be done without running anything of it: one
+        that ``is_finished_on_a_board`` is unpacked, and its first program is :data:`~boardgrid.model.recipe.FINISH`.
+
+        The same recipe and the same packages make the same tree.
+
+        Raises:
+            Invalid: RECIPE_INVALID, there is no such package for this architecture; IMAGE_TOO_LARGE, its files would
+                take more than *limit_bytes*.
+            Fault: packages could not be had.
+        """
 
 
 Tell = Callable[[Progress], None]  # how far something is; as often as once a second, and from the caller's own loop
@@ -788,7 +805,7 @@ class Revisions:
 Thing = (
     User | Password | Token | Invitation | ExternalIdentity | PendingLogin | UserGroup | Project | Rules | Maintenance
     | SiteState | BoardType | Standing | Image | Root | Volume | Reservation | Deployment | OrderRecord | Health
-    | Activity | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | Question | KitFile
+    | Activity | Contact | Webhook | Feed | Posting | JoinLink | Errand | Doing | BootTest | Question | KitFile
 )  # fmt: skip
 Removable = (
     Password | Token | Invitation | ExternalIdentity | PendingLogin | BoardType | Standing | Webhook | Feed | Posting
@@ -906,6 +923,11 @@ class Snapshot(Protocol):
         """Oldest first."""
 
     def doing(self, thing: UUID) -> Doing | None: ...
+
+    def boot_test(self, test_id: UUID) -> BootTest | None: ...
+
+    def boot_tests(self, image: UUID) -> list[BootTest]:
+        """Of one image, the newest first."""
 
     def root(self, root_id: UUID) -> Root | None: ...
 

@@ -35,6 +35,7 @@ from boardgrid.model.image import (
 )
 from boardgrid.model.kit import BootKit
 from boardgrid.model.next_step import Tree
+from boardgrid.model.recipe import Recipe
 from boardgrid.model.report import BoardReport, Reached, Report
 from boardgrid.model.wish import BoardWish, Lease, SiteWishes
 from boardgrid.ports import (
@@ -299,6 +300,19 @@ class FakeVolumes:
     def _check_there(self, volume: UUID) -> None:
         if volume not in self.sizes:
             raise NotFound(Code.VOLUME_UNKNOWN, "there is no volume {volume}", volume=volume)
+
+
+@dataclass
+class FakeKitchen:
+    """Writes archives that a test puts here, by the name of the recipe."""
+
+    archives: dict[str, bytes] = field(default_factory=dict)
+    broken: FarmError | None = None  # set it, and no package can be had
+
+    async def prepare(self, recipe: Recipe, arch: str, archive: Path, limit_bytes: int) -> None:
+        if self.broken:
+            raise self.broken
+        await asyncio.to_thread(archive.write_bytes, self.archives[recipe.name])
 
 
 @dataclass

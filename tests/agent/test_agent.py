@@ -14,6 +14,7 @@ from boardgrid.model.errand import About, ErrandKind
 from boardgrid.model.errors import Blame, Code, Fault
 from boardgrid.model.image import CheckpointSource, PathSource, RootSource
 from boardgrid.model.inventory import checked_type
+from boardgrid.model.recipe import FINISH
 from boardgrid.model.report import (
     BoardReport,
     ErrandReport,
@@ -550,13 +551,51 @@ async def test_the_longest_command_line_that_a_type_may_declare_is_one_that_boot
     board = replace(BOARD, name=f"{'t' * 31}-9999", type="t" * 31)
     site = mill.a_site(board)
     async with mill.agent(site):
-        site.wish(replace(mill.wished(board, mill.deployed()), type=longest))
+        site.wish(replace(mill.wished(board, replace(mill.deployed(), init=FINISH)), type=longest))
         await site.until(lambda: site.netboot.offered.get(board.name) is not None)
         entry = site.netboot.offered[board.name]
     assert entry is not None
     shortest_address, longest_address = "10.20.0.1", "255.255.255.255"
     room = 5 * (len(longest_address) - len(shortest_address))
     assert len(checked_cmdline(entry.cmdline)) + room <= 1023
+
+
+@patiently
+async def test_a_root_is_mounted_without_acls_which_not_every_server_has() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        await opened(site)
+        entry = site.netboot.offered[BOARD.name]
+    assert entry is not None
+    [root] = [word for word in entry.cmdline.split() if word.startswith("nfsroot=")]
+    assert "noacl" in root.split(",")
+
+
+@patiently
+async def test_the_first_program_is_another_one_where_that_is_wished() -> None:
+    site = mill.a_site()
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, replace(mill.deployed(), init=FINISH)))
+        await site.until(lambda: site.netboot.offered.get(BOARD.name) is not None)
+        entry = site.netboot.offered[BOARD.name]
+    assert entry is not None and f" init={FINISH}" in entry.cmdline
+
+
+@pytest.mark.parametrize("is_trial", [False, True])
+def test_what_the_console_of_a_board_said_that_came_up_is_told_of_the_farms_own_alone(is_trial: bool) -> None:
+    @patiently
+    async def told() -> None:
+        site = mill.a_site()
+        site.shelf["tk1-1"].printed.append("Linux version 6.1")
+        async with mill.agent(site):
+            wish = replace(mill.deployed(), is_trial=is_trial)
+            site.wish(mill.wished(BOARD, wish))
+            await site.until(lambda: site.controller.site.boards[0].wish == replace(wish, opened=True))
+        consoles.extend(one.console for one in site.controller.of_kind(StepReport) if one.outcome is Outcome.OK)
+
+    consoles: list[tuple[str, ...]] = []
+    told()
+    assert any("Linux version 6.1" in console for console in consoles) is is_trial
 
 
 @patiently

@@ -101,6 +101,8 @@ FOR_MANAGERS = {"guest": 403, "worker": 403}
 NO_MEMBER = {"guest": 403, "operator": 403}
 RESERVED = {"guest": 403, "worker": 201}
 RELEASED = {"operator": 403, "worker": 403}  # who may end it, but not throw away what is not theirs
+BUILT = {"recipe": "tiny", "arch": "armhf", "name": "small"}
+GUESTS = {"guest": 403}
 EXTENDED = {"operator": 200, "worker": 403}
 WORKER = {"worker": 403}
 LONGER, SHARED, BEAT = {"by_s": 60}, {"add": ["bob"]}, {"ttl_s": 60}
@@ -227,6 +229,10 @@ MATRIX = {
     "GET /api/v1/errands/{errand}": to(f"/errands/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/errands/{errand}/content": to(f"/errands/{uuid4()}/content", NOT_THERE, NOT_THERE),
     "DELETE /api/v1/errands/{errand}": to(f"/errands/{uuid4()}", NOT_THERE, NOT_THERE),
+    "GET /api/v1/recipes": to("/recipes", 200, 200),
+    "GET /api/v1/recipes/{name}": to("/recipes/debian-12", 200, 200),
+    "POST /api/v1/images/build": to("/images/build", TOO_LATE, 202, but=GUESTS, json=BUILT),
+    "POST /api/v1/images/{ref}/tests": to("/images/private/tests", NOT_THERE, TOO_LATE, but=GUESTS, json={}),
     "POST /api/v1/diffs": to("/diffs", NOT_THERE, 202, but=LOOKED, json={"root": "of-root"}),
     "GET /api/v1/diffs/{diff}": to(f"/diffs/{uuid4()}", NOT_THERE, NOT_THERE),
     "GET /api/v1/roots": to("/roots", 200, 200),

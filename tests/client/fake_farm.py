@@ -67,6 +67,8 @@ class FakeFarm:
     boards: dict[str, Json] = field(default_factory=dict)
     sites: list[Json] = field(default_factory=list)
     images: dict[str, Json] = field(default_factory=dict)
+    recipes: dict[str, Json] = field(default_factory=dict)
+    boots: bool = True  # what comes of boot tests
     roots: dict[str, Json] = field(default_factory=dict)
     volumes: dict[str, Json] = field(default_factory=dict)
     volume_reason: str = ""  # why one that is made comes to nothing
@@ -151,6 +153,29 @@ class FakeFarm:
             "reason": "", **facts,
         }  # fmt: skip
         return self.images[ref]
+
+    def recipe(self, name: str, **facts: Any) -> Json:
+        text = f'name = "{name}"\n'
+        self.recipes[name] = {
+            "name": name, "summary": "", "system": "debian", "architectures": ["armhf"], "is_finished_on_a_board": True,
+            "text": text, **facts,
+        }  # fmt: skip
+        return self.recipes[name]
+
+    def boot_test(self, kind: str) -> Json:
+        return {
+            "board_type": kind, "board": f"{kind}-1", "at": stamp(datetime.now(UTC)), "is_passed": self.boots,
+            "took_s": 8.2 if self.boots else None, "reason": "" if self.boots else "no SSH", "console": ["login:"],
+        }  # fmt: skip
+
+    def tested(self, test: Json) -> Json:
+        """A reservation for a boot test, which is over."""
+        number = 100 + len(self.reservations)
+        self.reservations[number] = {
+            "number": number, "user": "ada", "board": test["board"], "state": "ended", "ended_because": "",
+            "deployment": None, "boards": [test["board"]], "start": test["at"], "end": test["at"], "purpose": "test",
+        }  # fmt: skip
+        return self.reservations[number]
 
     def root(self, name: str, state: str = "aside", **facts: Any) -> Json:
         self.roots[name] = {
@@ -480,6 +505,19 @@ class FakeFarm:
             case ("DELETE", "errands", errand):
                 del self.errands[errand]
                 return 204, None
+            case ("GET", "recipes"):
+                return 200, list(self.recipes.values())
+            case (_, "recipes", name):
+                return self.thing(method, self.recipes, name, "recipe", body)
+            case ("POST", "images", "build"):
+                name = body["name"] or body["recipe"] or "of-a-file"
+                version = 1 + sum(image["name"] == name for image in self.images.values())
+                return 202, self.image(name, version, self.image_state, reason=self.image_reason, asked=body)
+            case ("POST", "images", ref, "tests"):
+                known = {image["name"]: image for image in self.images.values()} | self.images
+                self.thing("GET", known, ref, "image", None)
+                known[ref]["boot_tests"] = [self.boot_test(kind) for kind in body["types"] or ["tk1"]]
+                return 202, [self.tested(one) for one in known[ref]["boot_tests"]]
             case (_, "images", ref):
                 known = {image["name"]: image for image in self.images.values()} | self.images
                 answer = self.thing(method, known, ref, "image", body)

@@ -47,6 +47,10 @@ CALLS: dict[str, list[str]] = {
     "release": ["release", "7", "--discard"],
     "events": ["events"],
     "image import": ["image", "import", "more", "--on-server", "/srv/more.tar"],
+    "image build": ["image", "build", "tiny", "--arch", "armhf"],
+    "image recipes": ["image", "recipes"],
+    "image test": ["image", "test", "tiny"],
+    "customise": ["customise", "tiny", "--as", "mine", "--", "true"],
     "image list": ["image", "list"],
     "image adaptations": ["image", "adaptations"],
     "image show": ["image", "show", "tiny"],
@@ -134,7 +138,7 @@ CALLS: dict[str, list[str]] = {
 }  # fmt: skip
 ASKS_NO_FARM = {"version", "completion"}
 ASKS_WITHOUT_TOKEN = {"accept"}
-PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "put", "get", "run"}
+PRINTS_WHAT_THE_BOARD_SAYS = {"ssh", "put", "get", "run", "customise"}
 PRINTS_WHAT_A_SHELL_READS = {"completion"}
 
 
@@ -157,6 +161,7 @@ def argv(farm: FakeFarm, tmp_path: Path) -> dict[str, list[str]]:
     farm.board("tk1-2", state="open")
     farm.types["tk1"] = {"name": "tk1", "arch": "armhf"}
     farm.image("tiny")
+    farm.recipe("tiny")
     farm.root("before")
     farm.volume("home")
     farm.groups["vision"] = {"name": "vision", "members": ["ada"]}

@@ -11,6 +11,7 @@ import pytest
 
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Act, Board, BoardType, Boot, DhcpMode, DriverSpec, Property, Site
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.difference import Change, Count, Difference, PackageChange, PathChange
 from boardgrid.model.errand import Errand, ErrandKind, ErrandState
@@ -26,6 +27,7 @@ from boardgrid.model.image import (
     Making,
     Manifest,
     PathSource,
+    RecipeSource,
     RootSource,
     Source,
     UrlSource,
@@ -37,8 +39,9 @@ from boardgrid.model.notice import Contact, Notice, Occasion, Posting, Webhook
 from boardgrid.model.planning import Standing
 from boardgrid.model.project import JoinLink, Part, Place, Project, UserGroup
 from boardgrid.model.question import ImageChanges, Question, RootChanges
+from boardgrid.model.recipe import Recipe, RecipeFile, RecipeScript, System
 from boardgrid.model.report import Power, Voice
-from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
+from boardgrid.model.reservation import LIVE, Group, Kind, Purpose, Reservation, ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.rules import EVERYONE, Access, Limits, Rules
 from boardgrid.model.user import Audience, Invitation, Password, Role, Scope, Token, User
@@ -122,6 +125,7 @@ IMAGE = Image(
 )
 ERRAND = Errand(uuid4(), ErrandKind.EXPORT, IMAGE.id, "lab", ADA.id, AT, ErrandState.DONE, "no reason", 1 << 40, AT)
 DOING = Doing(IMAGE.id, "pressing", 1 << 40, 1 << 41, AT, AT + HOUR)
+BOOT_TEST = BootTest(uuid4(), IMAGE.id, "tk1", "tk1-1", AT, False, 8.5, "no SSH", ("Linux version 6.1", "panic"))
 ROOT = Root(uuid4(), "mine", ADA.id, "lab", IMAGE.id, RootState.LIVE, 4 << 30, AT, AT + HOUR)
 VOLUME = Volume(
     uuid4(), "home", ADA.id, None, "lab", "/home/ada", VolumeState.ASIDE, 4 << 40, AT, 1 << 40, AT + HOUR, "no room"
@@ -143,6 +147,8 @@ RESERVATION = Reservation(
     ROBOTS.id,
     warned_of=AT,
     idle_until=AT + HOUR,
+    purpose=Purpose.TEST,
+    subject=IMAGE.id,
 )
 MAINTENANCE = Maintenance(
     3, (Group(board="tk1-1"), Group(type="tk1", where="ram_mb > 1")), Window(AT, AT + HOUR), "new fans", AT
@@ -164,7 +170,22 @@ DEPLOYMENT = Deployment(
     "hint",
     KIT,
 )
-WISH = Deployed(DEPLOYMENT.id, ROOT.id, IMAGE.id, 4 << 30, "tk1-1.lab", ADA.ssh_keys, KERNEL, True, "ada", "tiny:1", 1)
+WISH = Deployed(
+    DEPLOYMENT.id,
+    ROOT.id,
+    IMAGE.id,
+    4 << 30,
+    "tk1-1.lab",
+    ADA.ssh_keys,
+    KERNEL,
+    True,
+    "ada",
+    "tiny:1",
+    1,
+    "/sbin/finish",
+    9.5,
+    True,
+)
 BOARD = Board(
     "tk1-1",
     "tk1",
@@ -213,7 +234,7 @@ KIT_FILE = KitFile(kit_file_id(ADA.id, "e" * 64), ADA.id, "e" * 64, 1 << 40, AT)
 EVERYTHING: tuple[Thing, ...] = (
     ADA, BOB, VISION, ROBOTS, RULES, MAINTENANCE, LAB, TK1, IMAGE, ROOT, VOLUME, RESERVATION, DEPLOYMENT, STANDING,
     ORDER, HEALTH, TOKEN, PASSWORD, INVITATION, IDENTITY, PENDING, ACTIVITY, CONTACT, WEBHOOK, POSTING, FEED, LINK,
-    ERRAND, DOING, QUESTION, KIT_FILE,
+    ERRAND, DOING, BOOT_TEST, QUESTION, KIT_FILE,
 )  # fmt: skip
 
 
@@ -262,6 +283,7 @@ def _read(records: Records) -> tuple[object, ...]:
             snapshot.join_link(LINK.id),
             snapshot.errand(ERRAND.id),
             snapshot.doing(IMAGE.id),
+            snapshot.boot_test(BOOT_TEST.id),
             snapshot.question(QUESTION.id),
             snapshot.kit_file(KIT_FILE.id),
         )
@@ -323,6 +345,21 @@ def test_every_wish_comes_back_as_its_own_kind(full: Records, wish: Wish) -> Non
     assert standing is not None and standing.wish == wish
 
 
+RECIPE = Recipe(
+    "robot",
+    System.DEBIAN,
+    "what runs",
+    ("armhf",),
+    "bookworm",
+    ("gdb",),
+    {"armhf": "armmp"},
+    ("tk1",),
+    (RecipeFile("/etc/motd", "h\n", 0o600, 1, 2),),
+    (RecipeScript("user", "true"),),
+    {"team": "red"},
+)
+
+
 def test_questions_are_found_by_site_and_by_who_asks_and_forgotten(full: Records) -> None:
     later = replace(QUESTION, id=uuid4(), asker=BOB.id, asked=ImageChanges(IMAGE.id, uuid4()), answer=None, code=None)
     with full.write() as tx:
@@ -345,6 +382,7 @@ def test_questions_are_found_by_site_and_by_who_asks_and_forgotten(full: Records
         UrlSource("https://example.org/tiny.tar", "a" * 64),
         RootSource(ROOT.id),
         CheckpointSource(ROOT.id),
+        RecipeSource(RECIPE, "armhf"),
         None,
     ],
 )

@@ -47,6 +47,7 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         nfs = "knfsd"
         overcommit = true
         holding = "/srv/holding"
+        packages = "/srv/packages"
         [site]
         name = "grenoble"
         domain = "example.org"
@@ -68,7 +69,12 @@ def test_every_key_reaches_the_farm(tmp_path: Path) -> None:
         listen=Listen(IPv4Address("0.0.0.0"), 22), public=Public("gate.example.org", 2222), user="eve"
     )
     assert read.agent == config.AgentConfig(
-        import_dirs=(Path("/srv/images"),), window=7, nfs=NfsServer.KNFSD, overcommit=True, holding=Path("/srv/holding")
+        import_dirs=(Path("/srv/images"),),
+        window=7,
+        nfs=NfsServer.KNFSD,
+        overcommit=True,
+        holding=Path("/srv/holding"),
+        packages=Path("/srv/packages"),
     )
     assert (read.site.name, read.site.domain, read.site.interface) == ("grenoble", "example.org", "eth1")
     assert (read.site.server, read.site.dhcp) == (IPv4Interface("10.1.0.1/16"), DhcpMode.PROXY)

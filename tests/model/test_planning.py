@@ -104,3 +104,9 @@ def test_the_agent_is_not_told_whether_people_may_have_a_board_nor_what_they_cho
 def test_a_new_standing_is_parked_and_clean() -> None:
     standing = Standing(BOARD)
     assert standing.wish == Parked() and standing.is_clean and standing.is_offered
+
+
+def test_a_deployment_that_takes_longer_than_its_type_has_the_time_that_it_takes() -> None:
+    slow = replace(_deployed(), boot_s=3600.0)
+    assert Standing(BOARD).deployed(slow).as_wish(TYPE).type == replace(TYPE, boot_s=3600.0)
+    assert Standing(BOARD).deployed(replace(slow, boot_s=1.0)).as_wish(TYPE).type == TYPE

@@ -295,10 +295,12 @@ class Bench:
             )
         words = [
             "root=/dev/nfs rw",
-            f"nfsroot={server.ip}:{seen_as},vers=3,proto=tcp,rsize=65536,wsize=65536",
+            # Without ACLs, which not every NFS server has: to keep a file's mode, as `cp -p` does, would be an error.
+            f"nfsroot={server.ip}:{seen_as},vers=3,proto=tcp,rsize=65536,wsize=65536,noacl",
             f"ip={wished.board.address}:{server.ip}:{server.ip}:{server.netmask}:{wished.board.name}::off",
             f"console={wished.type.console}" if wished.type.console else "",
             wished.type.cmdline,
+            f"init={init}" if (init := _deployed(wished).init) else "",
         ]
         return " ".join(word for word in words if word)
 

@@ -239,7 +239,8 @@ class Keeper:
             end(Outcome.FAILED, str(bug()))
             raise
         else:
-            end(Outcome.OK, detail)
+            is_trial = isinstance(wished.wish, Deployed) and wished.wish.is_trial
+            end(Outcome.OK, detail, await self._console(step, wished) if is_trial else ())
             self._failing = None
             if step is Step.BOOT:
                 self._bench.memory.is_reached = True

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from boardgrid.model.adaptation import Adaptation, Moment
 from boardgrid.model.audit import AuditEntry
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code
@@ -17,7 +18,8 @@ from boardgrid.model.feed import Feed
 from boardgrid.model.image import ImageState, Manifest, Visibility
 from boardgrid.model.kit import BootKit, KitFile
 from boardgrid.model.notice import Contact, Occasion, Webhook
-from boardgrid.model.reservation import Group, Kind, ReservationState
+from boardgrid.model.recipe import Recipe, System
+from boardgrid.model.reservation import Group, Kind, Purpose, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.ssh_key import fingerprint_of
 from boardgrid.model.user import Asker, Invitation, NewInvitation, NewToken, Role, Scope, Token, User
@@ -247,6 +249,42 @@ class ProgressOut(BaseModel):
         )
 
 
+class RecipeOut(BaseModel):
+    name: str
+    summary: str
+    system: System
+    architectures: tuple[str, ...]
+    is_finished_on_a_board: bool = Field(description="Its programs must run before it boots by itself.")
+    text: str = Field(description="Its TOML file.")
+
+    @classmethod
+    def of(cls, recipe: Recipe, text: str) -> Self:
+        return cls(
+            name=recipe.name,
+            summary=recipe.summary,
+            system=recipe.system,
+            architectures=recipe.architectures,
+            is_finished_on_a_board=recipe.is_finished_on_a_board,
+            text=text,
+        )
+
+
+class BootTestOut(BaseModel):
+    """Whether the farm itself saw an image come up on a board."""
+
+    board_type: str
+    board: str
+    at: datetime
+    is_passed: bool
+    took_s: float | None = Field(description="From the restart to SSH with the host key that its root was given.")
+    reason: str = Field(description="Why it did not pass.")
+    console: tuple[str, ...] = Field(description="The last lines, where the board's console is heard.")
+
+    @classmethod
+    def of(cls, test: BootTest) -> Self:
+        return cls(**{name: getattr(test, name) for name in BootTestOut.model_fields})
+
+
 class ImageOut(BaseModel):
     id: UUID
     name: str
@@ -269,6 +307,7 @@ class ImageOut(BaseModel):
     removed_at: datetime | None = Field(description="Since when it lies in the wastebasket.")
     verified_at: datetime | None = Field(description="When its file was last held against its checksum.")
     damage: str = Field(description="What was found wrong then; such an image boots no more.")
+    boot_tests: tuple[BootTestOut, ...] = Field(description="What the farm itself saw of it, the newest first.")
 
     @classmethod
     def of(cls, view: ImageView) -> Self:
@@ -295,6 +334,7 @@ class ImageOut(BaseModel):
             removed_at=image.removed_at,
             verified_at=image.verified_at,
             damage=image.damage,
+            boot_tests=tuple(BootTestOut.of(one) for one in view.boot_tests),
         )
 
 
@@ -477,6 +517,8 @@ class ReservationOut(BaseModel):
     project: str | None = Field(description="On which it counts.")
     deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first.")
     deployment: DeploymentOut | None = Field(description="The newest.")
+    purpose: Purpose = Field(description="`build`, `test`: the farm works on it, for an image of its user's.")
+    subject: str | None = Field(description="That image. Told to its user and to admins.")
 
     @classmethod
     def of(cls, view: ReservationView) -> Self:
@@ -502,6 +544,8 @@ class ReservationOut(BaseModel):
             project=view.project,
             deployments=deployments,
             deployment=DeploymentOut.of(view.deployment) if view.deployment else None,
+            purpose=one.purpose,
+            subject=view.subject,
         )
 
 

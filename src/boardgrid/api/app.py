@@ -23,6 +23,7 @@ from boardgrid.api import (
     notices,
     people,
     problem,
+    recipes,
     reservations,
     rosters,
     rules,
@@ -74,7 +75,7 @@ def create(farm: Farm, spool: Spool, streams: Streams | None = None) -> FastAPI:
     app.state.farm, app.state.spool, app.state.streams = farm, spool, streams or Streams()
     v1 = APIRouter(prefix="/api/v1")
     # One route after the other is tried, so those that are asked for most come first.
-    often = (reservations, account, sso, people, rosters, notices, audit, shelf, images)
+    often = (reservations, account, sso, people, rosters, notices, audit, shelf, recipes, images)
     for part in (*often, volumes, diffs, kit_files, blocks, rules, events, health):
         v1.include_router(part.router)
     for router in (health.router, agents.router, v1, gateways.router):

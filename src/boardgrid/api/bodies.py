@@ -21,6 +21,7 @@ from boardgrid.model.image import Making, Visibility
 from boardgrid.model.inventory import BoardDeclared
 from boardgrid.model.notice import ALL, Occasion
 from boardgrid.model.project import Part
+from boardgrid.model.recipe import TEXT_MOST
 from boardgrid.model.reservation import Group, Kind
 from boardgrid.model.user import Role, Scope
 from boardgrid.services.blocks import READY
@@ -124,6 +125,21 @@ class KeyIn(Body):
 
 class KeysIn(Body):
     ssh_keys: tuple[Key, ...] = Field(max_length=100)
+
+
+class BuildIn(Body):
+    recipe: Line | None = Field(None, description="The name of one that ships with the farm; or else")
+    text: Annotated[str, StringConstraints(max_length=TEXT_MOST)] | None = Field(
+        None, description="the text of a recipe's TOML file."
+    )
+    arch: Line = Field("", description="May be left out where the recipe is for one alone.")
+    name: Line = Field("", description="Of the image; left out: the recipe's.")
+    shared: bool = False
+    site: Line | None = None
+
+
+class BootTestIn(Body):
+    types: tuple[Line, ...] = Field((), max_length=100, description="Board types; left out: all that it fits.")
 
 
 class BoardTypeIn(Body):

@@ -17,7 +17,7 @@ import click
 
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.bootware import making
-from boardgrid.bootware.packages import DebianPackages
+from boardgrid.bootware.packages import DebianPackages, cache_of_user
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError, Invalid
 
@@ -34,8 +34,8 @@ _KEY = re.compile(r"(?:ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]+=*(?: [\x2
 @click.pass_context
 def main(context: click.Context, arch: str, flavour: str, module: tuple[str, ...], cache: Path | None) -> None:
     os.umask(0o022)  # what boards boot is read by those who serve it
-    where = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boardgrid"
-    context.obj = making.Workshop(DebianPackages(SubprocessShell(), where / "debian", arch), flavour, module)
+    where = cache / "debian" if cache else cache_of_user()
+    context.obj = making.Workshop(DebianPackages(SubprocessShell(), where, arch), flavour, module)
 
 
 @main.command(help=_("Write the tiny image as a tar archive."))

@@ -17,10 +17,10 @@ from boardgrid.bootware.tiny import tiny
 from boardgrid.bootware.userland import Userland
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+from boardgrid.model.recipe import FLAVOURS
 
 log = structlog.get_logger()
 
-_FLAVOURS = {"armhf": "armmp"}  # of Debian's kernels; others are called as their architecture
 # The GRUB that UEFI firmware fetches over the network: its package, and where it lies there.
 _GRUBS = {
     "amd64": ("grub-efi-amd64-signed", "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"),
@@ -81,7 +81,7 @@ class Workshop:
 
     async def _parts(self) -> tuple[Userland, Kernel]:
         userland = await Userland.fetched(self.debian)
-        flavour = self.flavour or _FLAVOURS.get(self.debian.arch, self.debian.arch)
+        flavour = self.flavour or FLAVOURS.get(self.debian.arch, self.debian.arch)
         package = await self.debian.kernel(flavour)
         return userland, Kernel.of((await self.debian.unpacked([package]))[package])
 

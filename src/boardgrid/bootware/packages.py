@@ -8,21 +8,31 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Fault
+from boardgrid.model.errors import Code, Fault, Invalid
+from boardgrid.model.recipe import wrong
 from boardgrid.ports import Shell
 
 log = structlog.get_logger()
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _FRESH_S = 24 * 3600  # Debian's lists change a few times a day at most
-_DOWNLOAD = re.compile(r"^'\S+' (?P<file>\S+) \d+ SHA256:(?P<digest>[0-9a-f]{64})$", re.MULTILINE)
+_DOWNLOAD = re.compile(r"^'\S+' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<digest>[0-9a-f]{64})$", re.MULTILINE)
+_CHOSEN = re.compile(r"^Inst (?P<package>\S+) ", re.MULTILINE)
+_DATE = re.compile(r"^Date: (.+)$", re.MULTILINE)
+_UNKNOWN = re.compile(r"E: (?:Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate)")
 _KERNEL = re.compile(r"^Depends:.*\b(?P<package>linux-image-[0-9][0-9a-z.+-]*)", re.MULTILINE)
+
+
+def cache_of_user() -> Path:
+    """Where packages are kept that were fetched by hand, or for a demo."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boardgrid" / "debian"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class DebianPackages:
     shell: Shell
     cache: Path
     arch: str = "armhf"
+    suite: str = ""  # empty: the machine's own release
     os_release: Path = Path("/etc/os-release")
 
     async def kernel(self, flavour: str) -> str:
@@ -65,6 +76,79 @@ class DebianPackages:
         told = await self._apt("apt-cache", "depends", "--recurse", *(f"--no-{other}" for other in others), package)
         return tuple(line for line in told.splitlines() if line and line[0] not in " |<")
 
+    async def needed(self, packages: Sequence[str]) -> tuple[str, ...]:
+        """
+        Those packages and all that they need, as apt would bring them to an empty system.
+
+        Raises:
+            Invalid: RECIPE_INVALID, there is no such package.
+            Fault: they cannot all be had.
+        """
+        await self._refresh(_FRESH_S)
+        try:
+            told = await self._apt("apt-get", "install", "--simulate", "--no-install-recommends", *packages)
+        except Fault as fault:
+            if match := _UNKNOWN.search(fault.detail):
+                name = match[1] or match[2]
+                why = _("Debian {suite} has no package {name} for {arch}")
+                release = await self.release()
+                raise wrong("packages", why.format(suite=release, name=name, arch=self.arch)) from fault
+            raise
+        return tuple(match["package"] for match in _CHOSEN.finditer(told))
+
+    async def archives(self, packages: Sequence[str], limit_bytes: int | None = None) -> Mapping[str, Path]:
+        """
+        Packages as they were fetched, each digest checked, by the name that apt gives the file.
+
+        Raises:
+            Invalid: IMAGE_TOO_LARGE, they are larger than *limit_bytes*; then none was fetched.
+            Fault: one could not be fetched, or is not what Debian signed.
+        """
+        await self._refresh(_FRESH_S)
+        if limit_bytes is not None:
+            told = await self._apt("apt-get", "download", "--print-uris", *packages)
+            if (size := sum(int(match["size"]) for match in _DOWNLOAD.finditer(told))) > limit_bytes:
+                raise too_large(size, limit_bytes)
+        try:
+            return await self._fetched(packages)
+        except Fault:
+            # A point release moved the packages that yesterday's lists name.
+            await self._refresh(0)
+        try:
+            return await self._fetched(packages)
+        except Fault as fault:
+            raise self._unreachable(fault) from fault
+
+    def _unreachable(self, fault: Fault) -> Fault:
+        return Fault(
+            Code.NETBOOT_FAILED,
+            _("Debian's {arch} packages cannot be fetched: {reason}"),
+            hint=_("check that this machine reaches the Debian mirror that its apt is configured with"),
+            arch=self.arch,
+            reason=_last_line(fault.detail),
+        )
+
+    async def release(self) -> str:
+        return self.suite or (await self._mirror())[1]
+
+    async def source(self) -> str:
+        """Where packages are from, as a line of sources.list(5)."""
+        url, release = await self._mirror()
+        return f"deb [signed-by={_KEYRING}] {url} {self.suite or release} main"
+
+    @property
+    def lists(self) -> Path:
+        """What apt knows of the archive; there once anything was asked of it."""
+        return self._own / "lists"
+
+    def dated(self) -> int:
+        """When the archive was last published, in seconds since 1970: of two builds of the same packages the same."""
+        told = next(iter(sorted(self.lists.glob("*_InRelease"))), None)
+        match = _DATE.search(told.read_text("utf-8", "replace")) if told else None
+        if match is None:
+            raise Fault(Code.NETBOOT_FAILED, _("Debian's lists do not tell when they were made"))
+        return int(parsedate_to_datetime(match[1]).timestamp())
+
     async def unpacked(self, packages: Sequence[str]) -> Mapping[str, Path]:
         """
         By package: a folder with its files, as they lie in it. Nobody may write there.
@@ -72,14 +156,8 @@ class DebianPackages:
         Raises:
             Fault: a package could not be fetched, or is not what Debian signed.
         """
-        await self._refresh(_FRESH_S)
-        try:
-            archives = await self._fetched(packages)
-        except Fault:
-            # A point release moved the packages that yesterday's lists name.
-            await self._refresh(0)
-            archives = await self._fetched(packages)
-        return {package: await self._tree(archive) for package, archive in archives.items()}
+        archives = await self.archives(packages)
+        return {_package_of(name): await self._tree(archive) for name, archive in archives.items()}
 
     async def _fetched(self, packages: Sequence[str]) -> Mapping[str, Path]:
         kept = self.cache / "debs"
@@ -101,7 +179,7 @@ class DebianPackages:
                     hint=_("try again; a proxy between this machine and its Debian mirror may hold an old copy"),
                     name=unquote(name),
                 )
-        return {_package_of(name): path for name, path in wanted.items()}
+        return wanted
 
     async def _tree(self, archive: Path) -> Path:
         tree = self.cache / "unpacked" / archive.stem
@@ -115,7 +193,7 @@ class DebianPackages:
 
     async def _refresh(self, older_than_s: float) -> None:
         """Fetch the lists, unless they are young enough. Old lists are better than none when there is no network."""
-        lists = self.cache / f"apt-{self.arch}" / "lists"
+        lists = self.lists
         there = any(lists.glob("*_Packages*"))
         # The file's time is the archive's, not ours: the folder's is when apt was here last.
         if there and time.time() - lists.stat().st_mtime < older_than_s:
@@ -129,21 +207,15 @@ class DebianPackages:
             os.utime(lists)
         except Fault as fault:
             if not there:
-                raise Fault(
-                    Code.NETBOOT_FAILED,
-                    _("Debian's {arch} packages cannot be fetched: {reason}"),
-                    hint=_("check that this machine reaches the Debian mirror that its apt is configured with"),
-                    arch=self.arch,
-                    reason=_last_line(fault.detail),
-                ) from fault
+                raise self._unreachable(fault) from fault
             log.warning("packages.lists_are_old", arch=self.arch, reason=_last_line(fault.detail))
 
     async def _write_sources(self) -> None:
         url, release = await self._mirror()
-        parts = self.cache / f"apt-{self.arch}" / "sources"
+        parts = self._own / "sources"
         for folder in (parts, parts.parent / "lists" / "partial"):
             folder.mkdir(parents=True, exist_ok=True)
-        text = f"Types: deb\nURIs: {url}\nSuites: {release}\nComponents: main\nSigned-By: {_KEYRING}\n"
+        text = f"Types: deb\nURIs: {url}\nSuites: {self.suite or release}\nComponents: main\nSigned-By: {_KEYRING}\n"
         beside = parts / f".new-{os.getpid()}"
         beside.write_text(text)
         beside.rename(parts / "debian.sources")
@@ -168,8 +240,13 @@ class DebianPackages:
         chdir = ("env", f"--chdir={inside}") if inside else ()  # apt-get download knows no other way to say where to
         return await self.shell.run(*chdir, program, *self._options(), verb, *words, timeout_s=900)
 
+    @property
+    def _own(self) -> Path:
+        """A folder of one suite and architecture, beside those of others."""
+        return self.cache / "-".join(word for word in ("apt", self.suite, self.arch) if word)
+
     def _options(self) -> tuple[str, ...]:
-        own = self.cache / f"apt-{self.arch}"
+        own = self._own
         settings = {
             "APT::Architecture": self.arch,
             "APT::Architectures": self.arch,
@@ -183,6 +260,16 @@ class DebianPackages:
             "Dir::Etc::SourceParts": str(own / "sources"),
         }
         return tuple(f"--option={name}={value}" for name, value in settings.items())
+
+
+def too_large(wants: int, limit: int) -> Invalid:
+    return Invalid(
+        Code.IMAGE_TOO_LARGE,
+        _("the recipe's packages take {wants} bytes, and {limit} may be used"),
+        hint=_("leave out packages, or ask for a higher limit"),
+        wants=wants,
+        limit=limit,
+    )
 
 
 def _field(stanza: str, name: str, sign: str = ":") -> str:

@@ -4,6 +4,7 @@ import io
 import stat
 import tarfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import BinaryIO
 
 from boardgrid.bootware.tree import MTIME, Entry
@@ -13,12 +14,26 @@ _TYPES = {stat.S_IFDIR: tarfile.DIRTYPE, stat.S_IFLNK: tarfile.SYMTYPE, stat.S_I
 
 def write(entries: Iterable[Entry], out: BinaryIO) -> None:
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for entry in entries:
-            member = tarfile.TarInfo(entry.path)
-            member.type = _TYPES.get(stat.S_IFMT(entry.mode), tarfile.REGTYPE)
-            member.mode, member.mtime = stat.S_IMODE(entry.mode), MTIME
+        _put(entries, archive)
+
+
+def append(entries: Iterable[Entry], path: Path) -> None:
+    """Put more into an archive that is there; what it has under the same name is of no account any more."""
+    with tarfile.open(path, mode="a", format=tarfile.PAX_FORMAT) as archive:
+        names = {name.removeprefix("./") for name in archive.getnames()}
+        # Folders that are there keep the mode that they have.
+        _put((one for one in entries if not (stat.S_ISDIR(one.mode) and one.path in names)), archive)
+
+
+def _put(entries: Iterable[Entry], archive: tarfile.TarFile) -> None:
+    for entry in entries:
+        member = tarfile.TarInfo(entry.path)
+        member.type = _TYPES.get(stat.S_IFMT(entry.mode), tarfile.REGTYPE)
+        member.mode, member.mtime = stat.S_IMODE(entry.mode), MTIME
+        member.uid, member.gid = entry.owner
+        if not any(entry.owner):
             member.uname = member.gname = "root"
-            member.linkname, (member.devmajor, member.devminor) = entry.target, entry.device
-            data = entry.read() if stat.S_ISREG(entry.mode) else b""
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+        member.linkname, (member.devmajor, member.devminor) = entry.target, entry.device
+        data = entry.read() if stat.S_ISREG(entry.mode) else b""
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))

@@ -13,13 +13,14 @@ MTIME = 1_704_067_200  # 2024-01-01
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file, folder, link or device. All belong to root."""
+    """One file, folder, link or device. All belong to root where nothing else is said."""
 
     path: str  # without a slash in front
     mode: int  # type and permissions, as st_mode has them
     content: bytes | Path = b""  # of a file; a path is read when it is written out
     target: str = ""  # of a symbolic link
     device: tuple[int, int] = (0, 0)  # major and minor
+    owner: tuple[int, int] = (0, 0)  # user and group
 
     def read(self) -> bytes:
         return self.content.read_bytes() if isinstance(self.content, Path) else self.content
@@ -41,8 +42,9 @@ class Tree:
     def folder(self, path: str, mode: int = 0o755) -> None:
         self._put(Entry(path, stat.S_IFDIR | mode))
 
-    def file(self, path: str, content: bytes | str | Path, mode: int = 0o644) -> None:
-        self._put(Entry(path, stat.S_IFREG | mode, content.encode() if isinstance(content, str) else content))
+    def file(self, path: str, content: bytes | str | Path, mode: int = 0o644, owner: tuple[int, int] = (0, 0)) -> None:
+        text = content.encode() if isinstance(content, str) else content
+        self._put(Entry(path, stat.S_IFREG | mode, text, owner=owner))
 
     def link(self, path: str, target: str) -> None:
         self._put(Entry(path, stat.S_IFLNK | 0o777, target=target))

@@ -348,6 +348,29 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str
+    summary: str = ""
+    system: str = ""
+    architectures: tuple[str, ...] = ()
+    is_finished_on_a_board: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BootTest:
+    """Whether the farm itself saw an image come up on a board."""
+
+    board_type: str
+    board: str
+    at: datetime
+    is_passed: bool
+    took_s: float | None = None  # from the restart to SSH
+    reason: str = ""
+    console: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     id: UUID
     name: str
@@ -370,6 +393,7 @@ class Image:
     removed_at: datetime | None = None
     verified_at: datetime | None = None
     damage: str = ""
+    boot_tests: tuple[BootTest, ...] = ()  # the newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,6 +515,8 @@ class Reservation:
     alive_until: datetime | None = None  # it ends then, unless its job is heard again
     block: int | None = None  # of a seat: the block that it is in
     gives_way_at: datetime | None = None  # of a seat: when its turn is over, for somebody waits
+    purpose: str = "use"  # "build", "test": the farm works on it
+    subject: str | None = None  # for this image
 
     @property
     def is_running(self) -> bool:

@@ -8,7 +8,7 @@ The Python client: a farm, over its REST API alone.
 Every call raises Complaint: what the farm answered, or that it did not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -602,6 +602,37 @@ class Farm:
 
     def remove_alias(self, name: str, alias: str) -> None:
         self._call("DELETE", "images", name, "aliases", alias)
+
+    def recipes(self) -> tuple[answers.Recipe, ...]:
+        return self._list(answers.Recipe, "recipes")
+
+    def recipe(self, name: str) -> answers.Recipe:
+        return self._get(answers.Recipe, "recipes", name)
+
+    def build_image(
+        self,
+        recipe: str | None = None,
+        *,
+        text: str | None = None,
+        arch: str = "",
+        name: str = "",
+        shared: bool = False,
+        site: str | None = None,
+    ) -> answers.Image:
+        """
+        Build an image.
+
+        Args:
+            recipe: the name of one that ships; or else
+            text: of the file of a recipe.
+        """
+        body = {"recipe": recipe, "text": text, "arch": arch, "name": name, "shared": shared, "site": site}
+        return self._post(answers.Image, body, "images", "build")
+
+    def test_image(self, ref: str, types: Sequence[str] = ()) -> tuple[answers.Reservation, ...]:
+        """Have the farm see whether it boots on a board of each type, or of these."""
+        answer = self._call("POST", "images", ref, "tests", json={"types": list(types)})
+        return self._decoded_all(answers.Reservation, answer)
 
     def remove_image(self, ref: str) -> None:
         """Into the wastebasket, or for good where it is being made."""

@@ -43,7 +43,10 @@ LEAVES = {
     "diff": Leaf(f"{_COMMANDS}.diff:diff", "Show what was changed on a root since it was made from its image."),
     "release": Leaf(f"{_COMMANDS}.release:release", "Give boards back before their time."),
     "events": Leaf(f"{_COMMANDS}.events:events", "Show the history of boards."),
-    "image": Leaf(f"{_COMMANDS}.image:image", "Import, show, describe, verify, export and remove images."),
+    "image": Leaf(f"{_COMMANDS}.image:image", "Import, build, test, show, describe, verify, export and remove images."),
+    "customise": Leaf(
+        f"{_COMMANDS}.customise:customise", "Change a writable copy of an image, and keep it as an image of your own."
+    ),
     "root": Leaf(f"{_COMMANDS}.root:root", "Show, keep and discard the roots of your deployments."),
     "volume": Leaf(f"{_COMMANDS}.volume:volume", "File systems of yours that each board you hold mounts."),
     "board": Leaf(f"{_COMMANDS}.board:board", "Add, describe, show and remove boards."),

@@ -56,6 +56,10 @@ class OpenBoard:
             done.check_returncode()
         return done
 
+    def shell(self) -> int:
+        """Have a person log in at this terminal; the status of the last that they did."""
+        return subprocess.run([*self.ssh_command], check=False).returncode
+
     def put(self, source: str | Path) -> None:
         """Copy a file, or what is in a folder, to the work folder, with its modes and links."""
         source = Path(source)

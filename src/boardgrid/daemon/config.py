@@ -265,6 +265,7 @@ class AgentConfig(_Strict):
     nfs: NfsServer = NfsServer.AUTO
     overcommit: bool = False  # promise roots more room than the disk has
     holding: PathKey | None = None  # folder with the holding kernel of each architecture
+    packages: PathKey | None = None  # folder where Debian packages that recipes need are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from boardgrid.daemon import outside
 from boardgrid.daemon.process import Process
 from boardgrid.daemon.sockets import handed_on
 from boardgrid.daemon.state import Condition
@@ -129,16 +130,17 @@ class Keeper:
         view = process.view()
         inside = self.holder.pid if self.holder else None
         self._set("starting")
-        running = await asyncio.create_subprocess_exec(
-            *process.command(inside, view),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=[door.socket.fileno() for door in process.doors],
-            env={**_ENVIRONMENT, **process.env, **handed_on(process.doors)},
-            cwd="/",
-            start_new_session=True,  # a Ctrl-C on the supervisor's terminal is the supervisor's
-        )
+        with outside.handed_on(process.has_way_out) as (descriptors, words):
+            running = await asyncio.create_subprocess_exec(
+                *process.command(inside, view),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=[*(door.socket.fileno() for door in process.doors), *descriptors],
+                env={**_ENVIRONMENT, **process.env, **handed_on(process.doors), **words},
+                cwd="/",
+                start_new_session=True,  # a Ctrl-C on the supervisor's terminal is the supervisor's
+            )
         log.info("process.started", process=process.name, pid=running.pid)
         return running
 

@@ -42,6 +42,11 @@ class Layout:
         return self.agent / "store"
 
     @property
+    def packages(self) -> Path:
+        """Debian packages that recipes needed."""
+        return self.agent / "packages"
+
+    @property
     def lab(self) -> Path:
         """Virtual boards: what they are, what they boot, what they print."""
         return self.state / "lab"

@@ -39,6 +39,7 @@ class Process:
     becomes: Identity | None = None  # who a program makes of itself that has to start as root
     doors: tuple[Door, ...] = ()
     namespaces: tuple[str, ...] = ()  # made for it, or where it lives *inside* another: that one's
+    has_way_out: bool = False  # it may have programs run on the supervisor's own network
     inside: str = ""  # the process in whose namespaces it lives, and with which it falls
     after: tuple[str, ...] = ()  # those that must be ready before it starts
     bound_to: tuple[str, ...] = ()  # such of these that it cannot outlive

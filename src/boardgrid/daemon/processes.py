@@ -115,7 +115,12 @@ class Farm:
         return [
             *servers,
             self._controller(api, local, prepared),
-            self._ours("agent", after=(*(each.name for each in servers), "controller"), by_servers=True, stop_s=15.0),
+            replace(
+                self._ours(
+                    "agent", after=(*(each.name for each in servers), "controller"), by_servers=True, stop_s=15.0
+                ),
+                has_way_out=self.config.lab.virtual,
+            ),
             self._gateway(ssh),
         ]
 

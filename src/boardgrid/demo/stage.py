@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from boardgrid.bootware.packages import cache_of_user
 from boardgrid.daemon import config as configs
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
@@ -27,6 +28,9 @@ root_mib = 1024
 
 [gateway]
 listen = "127.0.0.1:2270+"
+
+[agent]
+packages = "{packages}"
 
 [lab]
 virtual = true
@@ -160,7 +164,7 @@ class Stage:
             self.strike()
         self.folder.chmod(0o755)  # as a farm's has to be; nothing in it is anybody else's
         if not self.file.exists():
-            self._begun.write_text(MARK + _CONFIG)
+            self._begun.write_text(MARK + _CONFIG.format(packages=cache_of_user()))
             self._begun.replace(self.file)
         self.config()
         self.props.mkdir(exist_ok=True)

@@ -35,6 +35,8 @@ class Code(StrEnum):
     PASSWORD_INVALID = "password.invalid"  # noqa: S105 - a code, not a secret
     RULES_INVALID = "rules.invalid"
     ROSTER_INVALID = "roster.invalid"
+    RECIPE_INVALID = "recipe.invalid"
+    BUILD_FAILED = "build.failed"
 
     # NotAllowed: the asker is known and may not do this
     TOKEN_REFUSED = "token.refused"  # noqa: S105 - a code, not a secret
@@ -65,6 +67,7 @@ class Code(StrEnum):
     IMAGE_UNKNOWN = "image.unknown"
     ERRAND_UNKNOWN = "errand.unknown"
     ROOT_UNKNOWN = "root.unknown"
+    RECIPE_UNKNOWN = "recipe.unknown"
     VOLUME_UNKNOWN = "volume.unknown"
     RESERVATION_UNKNOWN = "reservation.unknown"
     DEPLOYMENT_UNKNOWN = "deployment.unknown"

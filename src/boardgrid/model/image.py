@@ -12,6 +12,7 @@ from boardgrid.messages import _
 from boardgrid.model.adaptation import Adapted
 from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.name import checked
+from boardgrid.model.recipe import Recipe
 
 _LABELS_MOST = 50
 _ALIASES_MOST = 20
@@ -22,6 +23,8 @@ _URL_MOST = 2000
 class ImageState(StrEnum):
     AWAITED = "awaited"  # named; its content has not arrived whole
     BUILDING = "building"  # the agent makes it
+    UNPACKED = "unpacked"  # lies in the store, and is to be finished on a board before anybody may boot it
+    FINISHING = "finishing"  # is what will become of one that is unpacked
     READY = "ready"  # may be deployed
     FAILED = "failed"  # could not be made; the reason says why
     REMOVED = "removed"  # lies in the wastebasket, from where it may be restored
@@ -123,7 +126,16 @@ class CheckpointSource:
     kind: Literal["checkpoint"] = "checkpoint"
 
 
-Source = BlobSource | PathSource | UrlSource | RootSource | CheckpointSource
+@dataclass(frozen=True, slots=True)
+class RecipeSource:
+    """A recipe, for one of its architectures."""
+
+    recipe: Recipe
+    arch: str
+    kind: Literal["recipe"] = "recipe"
+
+
+Source = BlobSource | PathSource | UrlSource | RootSource | CheckpointSource | RecipeSource
 
 
 def checked_url(url: str) -> str:

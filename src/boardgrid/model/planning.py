@@ -132,6 +132,8 @@ class Standing:
 
     def as_wish(self, type_: BoardType) -> BoardWish:
         """Args: type_: plain, as the agent knows it."""
+        if isinstance(self.wish, Deployed) and self.wish.boot_s > type_.boot_s:
+            type_ = replace(type_, boot_s=self.wish.boot_s)
         return BoardWish(self.board.plain, type_, self.generation, self.wish, self.order, self.is_reached)
 
     def _wished(self, wish: Wish) -> "Standing":

@@ -25,6 +25,14 @@ class Kind(StrEnum):
     SEAT = "seat"  # one board of a block, when it is its user's turn
 
 
+class Purpose(StrEnum):
+    """What a reservation is for."""
+
+    USE = "use"  # its user's to work on
+    BUILD = "build"  # the farm finishes an image of theirs on it
+    TEST = "test"  # the farm sees whether an image of theirs boots on it
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """So many boards of one kind: this one by its name, or any of a type, of those that an expression fits, or both."""
@@ -76,6 +84,8 @@ class Reservation:
     block: Block | None = None  # of a block
     within: int | None = None  # of a seat: the block
     gives_way_at: datetime | None = None  # of a seat: when its turn is over, for somebody waits for theirs
+    purpose: Purpose = Purpose.USE
+    subject: UUID | None = None  # the image that it is built or tested for
 
     @property
     def until(self) -> datetime:

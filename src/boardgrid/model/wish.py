@@ -34,6 +34,9 @@ class Deployed:
     user: str = ""  # what follows is for people who look at the board
     image_ref: str = ""
     reservation: int = 0
+    init: str = ""  # the first program; empty: the image's own
+    boot_s: float = 0.0  # it may take so long, where that is longer than is usual for its type
+    is_trial: bool = False  # the farm itself boots it to see whether it comes up: what the console said is told then
     is_kept: bool = False  # the root was kept aside: it is there, and never made anew
     volumes: tuple[VolumeMount, ...] = ()  # of its user, and of the project that it is reserved for
     is_again: bool = False  # its user had it open on this board before: it is theirs whether it comes up or not

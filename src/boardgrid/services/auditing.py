@@ -5,6 +5,7 @@ from typing import Any
 
 from boardgrid.model.audit import Facts, difference, facts_of
 from boardgrid.model.board import BoardType
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.errand import Errand
 from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.feed import Feed
@@ -44,6 +45,7 @@ _NAMES: Mapping[type, Callable[[Any], str]] = {
     Standing: lambda one: f"board:{one.board.name}",
     OrderRecord: lambda one: f"board:{one.board}",
     Image: lambda one: f"image:{one.ref}",
+    BootTest: lambda one: f"image:{one.image}",
     Errand: lambda one: f"errand:{one.id}",
     Root: lambda one: f"root:{one.id}",
     Volume: lambda one: f"volume:{one.name}",

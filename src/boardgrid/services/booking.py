@@ -12,7 +12,7 @@ from boardgrid.model.access import Owned, Verb, can
 from boardgrid.model.calendar import Placement
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.reservation import LIVE, Group, Kind, Reservation, ReservationState
+from boardgrid.model.reservation import LIVE, Group, Kind, Purpose, Reservation, ReservationState
 from boardgrid.model.rules import SHORTEST, exactly
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
@@ -160,6 +160,8 @@ class Booking:
             mine = changeable(work.tx, asker, number)
             if fate in {Fate.KEEP, Fate.DISCARD}:
                 check_may_decide(asker, mine)
+            if mine.purpose is not Purpose.USE and (name or fate in {Fate.KEEP, Fate.ASIDE}):
+                raise _of_the_farm(mine)
             if mine.is_block and board is not None:
                 raise _of_a_block(mine)
             given = mine.boards if board is None else (board,)
@@ -397,6 +399,15 @@ def _of_a_block(mine: Reservation) -> Conflict:
         hint=_("boardgrid block show {block} tells when that is"),
         number=mine.number,
         block=mine.number if mine.is_block else mine.within,
+    )
+
+
+def _of_the_farm(mine: Reservation) -> Conflict:
+    return Conflict(
+        Code.BOARD_NOT_OPEN,
+        _("the farm itself works in reservation {number}: there is nothing of yours to keep"),
+        hint=_("boardgrid release {number} ends that"),
+        number=mine.number,
     )
 
 

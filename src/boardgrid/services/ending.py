@@ -13,13 +13,14 @@ from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outco
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.image import Image, ImageState, RootSource, version_after
 from boardgrid.model.name import checked
-from boardgrid.model.reservation import LIVE, Reservation
+from boardgrid.model.reservation import LIVE, Purpose, Reservation
 from boardgrid.model.root import ASIDE_FOR, Root, RootState
 from boardgrid.model.window import Window
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Work
 from boardgrid.services.finding import check_image_name
 from boardgrid.services.limiting import check_kept
+from boardgrid.services.workshop import give_up, hold
 
 log = structlog.get_logger()
 
@@ -82,6 +83,8 @@ def end(
         return rest
     ended = reservation.ended(work.now, because)
     work.save(ended)
+    if ended.purpose is Purpose.BUILD:
+        give_up(work, ended, failure.reason if failure else told)
     if reservation.is_seat and reservation.is_running:
         _give_back(work, reservation)
     if not reservation.is_running:
@@ -140,6 +143,12 @@ def _kept_until(work: Work, reservation: Reservation) -> datetime:
 def _meet(work: Work, reservation: Reservation, deployment: Deployment, fate: Fate | None, name: str) -> None:
     root = work.tx.root(deployment.root)
     if root is None:
+        return
+    if reservation.purpose is not Purpose.USE:
+        if fate is Fate.KEEP:
+            hold(work, reservation, root)
+        else:
+            discard(work, root)
         return
     if root.state is RootState.CAPTURED:
         _meet_captured(work, reservation, root, fate, name)

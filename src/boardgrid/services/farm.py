@@ -13,6 +13,7 @@ from boardgrid.services.attempts import Attempts
 from boardgrid.services.audit import Audit
 from boardgrid.services.blocks import Blocks
 from boardgrid.services.booking import Booking
+from boardgrid.services.building import Building
 from boardgrid.services.catalog import Catalog
 from boardgrid.services.checkpoints import Checkpoints
 from boardgrid.services.curating import Curating
@@ -40,6 +41,7 @@ from boardgrid.services.ruling import Ruling
 from boardgrid.services.sso import SingleSignOn
 from boardgrid.services.timetable import Timetable
 from boardgrid.services.tokens import Tokens, Uses
+from boardgrid.services.trying import Trying
 from boardgrid.services.upkeep import Upkeep
 from boardgrid.services.volumes import Volumes
 from boardgrid.services.wastebasket import KEPT_FOR, Wastebasket
@@ -58,6 +60,8 @@ class Farm:
     curating: Curating
     wastebasket: Wastebasket
     errands: Errands
+    building: Building
+    trying: Trying
     roots: Roots
     volumes: Volumes
     questions: Questions
@@ -114,6 +118,8 @@ class Farm:
             Curating(desk),
             wastebasket,
             errands,
+            Building(desk),
+            Trying(desk),
             Roots(desk),
             Volumes(desk),
             Questions(desk),

@@ -11,7 +11,8 @@ from boardgrid.model.errors import Code, Conflict, NotFound
 from boardgrid.model.image import Image, ImageState
 from boardgrid.model.kit import BootKit
 from boardgrid.model.planning import Standing, kernel_for
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.recipe import FINISH
+from boardgrid.model.reservation import Purpose, Reservation
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.wish import Deployed
 from boardgrid.ports import Snapshot
@@ -24,6 +25,8 @@ from boardgrid.services.shelf import check_same_site
 from boardgrid.services.showing import as_utc
 
 log = structlog.get_logger()
+
+FINISH_S = 3600.0  # a small board may take so long to set up the packages of a system
 
 
 def hand_over(work: Work, reservation: Reservation, standing: Standing) -> None:
@@ -187,6 +190,9 @@ def _wish(
         reservation=reservation.number,
         volumes=volumes,
         kit=deployment.kit,
+        init=FINISH if reservation.purpose is Purpose.BUILD else "",
+        boot_s=FINISH_S if reservation.purpose is Purpose.BUILD else 0.0,
+        is_trial=reservation.purpose is not Purpose.USE,
     )
 
 
@@ -213,11 +219,11 @@ def image_to_boot(records: Snapshot, reservation: Reservation) -> Image:
     image = records.image(reservation.image)
     if image is None:
         raise NotFound(Code.IMAGE_UNKNOWN, _("the image of reservation {n} is not there"), n=reservation.number)
-    check_ready(image)
+    check_ready(image, reservation.purpose)
     return image
 
 
-def check_ready(image: Image) -> None:
+def check_ready(image: Image, purpose: Purpose = Purpose.USE) -> None:
     """
     Raises:
         Conflict: IMAGE_NOT_READY, IMAGE_DAMAGED.
@@ -230,7 +236,8 @@ def check_ready(image: Image) -> None:
             image=image.ref,
             damage=image.damage,
         )
-    if image.state is ImageState.READY and image.manifest is not None:
+    wanted = ImageState.UNPACKED if purpose is Purpose.BUILD else ImageState.READY
+    if image.state is wanted and image.manifest is not None:
         return
     why, hint = _("{image} is not ready yet"), _("boardgrid image show {image} tells its state")
     match image.state:

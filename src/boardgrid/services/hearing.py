@@ -14,7 +14,7 @@ from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outco
 from boardgrid.model.difference import Difference, PackageChange
 from boardgrid.model.errand import ErrandState
 from boardgrid.model.errors import Blame, Code, FarmError
-from boardgrid.model.image import ImageState
+from boardgrid.model.image import ImageState, RecipeSource
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import (
     AnswerReport,
@@ -31,18 +31,21 @@ from boardgrid.model.report import (
     StepReport,
     VolumeReport,
 )
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import Purpose, Reservation
 from boardgrid.model.root import RootState
 from boardgrid.model.volume import VolumeState
 from boardgrid.model.wish import Deployed, Gone, Parked
 from boardgrid.ports import EVENTS, Activity, Doing, Health
+from boardgrid.services.building import unpacked
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import end
+from boardgrid.services.ending import Fate, end
 from boardgrid.services.errands import errand_ended, forget_doing
 from boardgrid.services.giving import boot_again, last_good, saving_on
 from boardgrid.services.seating import seat_again
+from boardgrid.services.trying import tried
 from boardgrid.services.unfolding import after_capture, evict, hand_on, offer
 from boardgrid.services.volumes import note_volume
+from boardgrid.services.workshop import fail, is_unfinished, root_is_gone, wanted_of
 
 # A board or an image may make the agent tell anything: what is recorded of it is bounded.
 _WORDS_MOST = 2000
@@ -161,6 +164,19 @@ def _opened(work: Work, standing: Standing, report: BoardReport) -> None:
         _note_owned(work, standing, opened, told, Outcome.FAILED)
     else:
         _note_owned(work, standing, opened, _("it is open"), Outcome.OK)
+    reservation = work.tx.reservation(opened.reservation)
+    if reservation is not None and reservation.purpose is not Purpose.USE:
+        _served(work, reservation, opened)
+
+
+def _served(work: Work, reservation: Reservation, opened: Deployment) -> None:
+    """What the farm itself wanted of a board is reached: it is given back at once."""
+    if reservation.purpose is Purpose.TEST:
+        tried(work, reservation, opened)
+        end(work, reservation, because=_("it came up, and that was all"))
+    else:
+        end(work, reservation, because=_("the image is finished"), fate=Fate.KEEP)
+    offer(work, reservation.boards)
 
 
 def _parked(work: Work, standing: Standing) -> None:
@@ -192,6 +208,8 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
     _note_owned(work, standing, failed, reason, Outcome.FAILED)
     if _fallen_back(work, reservation, standing, failed):
         return
+    if reservation.purpose is Purpose.TEST:
+        tried(work, reservation, failed, reason)
     board = standing.board.name
     if report.blame is Blame.BOARD:
         standing = standing.set_aside(reason)
@@ -291,6 +309,7 @@ def _root(work: Work, site: str, report: RootReport) -> bool:
     if root.state is RootState.GOING:
         work.save(replace(root, state=RootState.GONE))
         work.note_thing("root", _("root {root} is gone").format(root=root.name), root.owner)
+        root_is_gone(work, root)
     return True
 
 
@@ -301,6 +320,16 @@ def _image(work: Work, site: str, report: ImageReport) -> bool:
     is_gone = report.manifest is None and report.code is None and not report.reason
     forget_doing(work, image.id)
     match image.state:
+        case ImageState.BUILDING if report.manifest is not None and is_unfinished(image):
+            source = image.source
+            assert isinstance(source, RecipeSource)  # noqa: S101 - it is unfinished
+            work.save(replace(image, state=ImageState.UNPACKED, manifest=report.manifest, source=None))
+            unpacked(work, image, source)
+        case ImageState.BUILDING if not is_gone and is_unfinished(image):
+            # It goes without a trace: who asked for an image is told of that one.
+            work.save(replace(image, state=ImageState.GONE, source=None))
+            if wanted := wanted_of(work.tx, image):
+                fail(work, wanted, report.reason[:_WORDS_MOST] or _("nobody knows why"))
         case ImageState.BUILDING if report.manifest is not None:
             ready = replace(image, state=ImageState.READY, manifest=report.manifest, source=None)
             work.save(ready)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -12,7 +13,7 @@ from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
 from boardgrid.model.image import Image
 from boardgrid.model.project import Project
-from boardgrid.model.reservation import Block, Group, Kind, Reservation, ReservationState
+from boardgrid.model.reservation import Block, Group, Kind, Purpose, Reservation, ReservationState
 from boardgrid.model.root import Root
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
@@ -22,7 +23,7 @@ from boardgrid.services.beginning import begun, foretold, note
 from boardgrid.services.desk import Work
 from boardgrid.services.finding import image_of, root_of
 from boardgrid.services.giving import check_at_rest, check_ready
-from boardgrid.services.limiting import Bounds
+from boardgrid.services.limiting import Bounds, project_for
 from boardgrid.services.roots import check_unpromised
 from boardgrid.services.seating import open_block
 from boardgrid.services.showing import as_utc
@@ -45,10 +46,48 @@ class Wanted:
     root_bytes: int  # for a new root
     project: Project | None = None
     block: Block | None = None
+    purpose: Purpose = Purpose.USE
+    subject: UUID | None = None
 
     def lasting(self, now: datetime) -> timedelta:
         """As people count it: that boards boot before a lesson is nothing that they asked for."""
         return self.for_ if self.block is None else (self.at or now) + self.for_ - self.block.begins_at
+
+
+def for_the_farm(
+    work: Work,
+    user: User,
+    purpose: Purpose,
+    subject: Image,
+    *,
+    boots: Image,
+    on: Group,
+    for_: timedelta,
+    root_bytes: int,
+) -> Wanted:
+    """
+    A board on which the farm works for an image of *user*'s: theirs as any other, for as long as they may have one.
+
+    Raises:
+        Invalid: REQUEST_INVALID, each reservation counts on a project, and they are not in just one.
+    """
+    shelf = work.plan.shelf
+    longest = shelf.limits_of(user.id).longest
+    project = project_for(work.tx, user, None, is_needed=shelf.rules.needs_project)
+    lasting = for_ if longest is None else min(for_, longest)
+    return Wanted(
+        user,
+        (on,),
+        boots.ref,
+        None,
+        lasting,
+        None,
+        Kind.QUEUED,
+        root_bytes,
+        project,
+        purpose=purpose,
+        subject=subject.id,
+    )
 
 
 def accept(work: Work, wanted: Wanted) -> Reservation:
@@ -85,6 +124,8 @@ def accept(work: Work, wanted: Wanted) -> Reservation:
         size_bytes=wanted.root_bytes,
         project=wanted.project.id if wanted.project else None,
         block=wanted.block,
+        purpose=wanted.purpose,
+        subject=wanted.subject,
     )
     log.info(
         "reservation.made",
@@ -121,7 +162,7 @@ def _image(records: Snapshot, wanted: Wanted, kept: Root | None) -> Image:
                 Code.IMAGE_UNKNOWN, _("the image that root {root} was made from is not there"), root=kept.name
             )
         image = found
-    check_ready(image)
+    check_ready(image, wanted.purpose)
     return image
 
 

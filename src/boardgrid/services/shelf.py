@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from boardgrid.messages import _
-from boardgrid.model.board import Board, BoardType
+from boardgrid.model.board import Board, BoardType, Boot
 from boardgrid.model.errors import Code, Invalid, NotAllowed, NotFound
 from boardgrid.model.facts import Facts, facts_of
-from boardgrid.model.image import Image
+from boardgrid.model.image import Image, ImageState
 from boardgrid.model.planning import Standing, kernel_for
 from boardgrid.model.project import UserGroup
 from boardgrid.model.reservation import Group
@@ -163,6 +163,13 @@ class Shelf:
         board = self.boards[name]
         check_same_site(board, image)
         check_meant_for(board, image)
+        if image.state is ImageState.UNPACKED and board.boot is Boot.FLASHED:
+            raise Invalid(
+                Code.IMAGE_MISFIT,
+                _("{image} is to be finished, and {board} always boots as it was flashed"),
+                image=image.ref,
+                board=name,
+            )
         if image.manifest is not None:
             kernel_for(board, self.types[board.type], image.ref, image.manifest)
 

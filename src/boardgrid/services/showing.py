@@ -113,7 +113,8 @@ class Showing:
         parent = self.image_ref(image.parent) if image.parent else None
         project = self.records.project(image.project) if image.project else None
         doing = self.progress(image.id) if image.state is ImageState.BUILDING else None
-        return ImageView(image, self.user_name(image.owner), parent, project.name if project else "", doing)
+        tests = tuple(self.records.boot_tests(image.id))
+        return ImageView(image, self.user_name(image.owner), parent, project.name if project else "", doing, tests)
 
     def errand(self, errand: Errand) -> ErrandView:
         return ErrandView(errand, self.image_ref(errand.image), self.progress(errand.id))
@@ -172,7 +173,9 @@ class Showing:
         project = self.records.project(reservation.project) if is_theirs and reservation.project else None
         shown = tuple(self.deployment(one) for one in deployments)
         user = self.user_name(reservation.user)
-        return ReservationView(reservation, user, members, image, shown, project.name if project else None)
+        subject = self.image_ref(reservation.subject) if is_theirs and reservation.subject else None
+        named = project.name if project else None
+        return ReservationView(reservation, user, members, image, shown, named, subject)
 
     def _is_in(self, reservation: Reservation) -> bool:
         """What it boots is seen by who changes it, and by who is let in to its boards."""

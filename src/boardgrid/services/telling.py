@@ -13,7 +13,7 @@ import structlog
 
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.notice import Notice, Occasion, Posting, occasion_of
-from boardgrid.model.reservation import Reservation
+from boardgrid.model.reservation import Purpose, Reservation
 from boardgrid.model.uuid7 import uuid7
 from boardgrid.ports import Transaction
 
@@ -48,12 +48,14 @@ def tell(tx: Transaction, now: datetime, changes: Iterable[Changed], by: UUID | 
 def _notices(tx: Transaction, now: datetime, changes: Iterable[Changed]) -> Iterator[tuple[Notice, Reservation]]:
     for change in changes:
         match change.before, change.after:
+            case _, Reservation(purpose=Purpose.BUILD | Purpose.TEST):
+                pass  # nobody waits to work on its boards: what came of it is told of the image
             case Reservation() as before, Reservation() as after:
                 if occasion := occasion_of(before, after):
                     yield _notice(tx, now, occasion, after, before), after
             case Deployment(state=DeploymentState.PREPARING), Deployment() as deployment:
                 whose = tx.reservation(deployment.reservation)
-                if whose is None:
+                if whose is None or whose.purpose is not Purpose.USE:
                     continue
                 if deployment.state is DeploymentState.FAILED and not _goes_on(tx, deployment):
                     made = _notice(tx, now, Occasion.FAILED, whose)

@@ -21,6 +21,7 @@ from boardgrid.services.giving import hand_over
 from boardgrid.services.seating import open_block, seat_again, seat_next
 from boardgrid.services.showing import as_utc
 from boardgrid.services.timetable import is_shut
+from boardgrid.services.workshop import is_of_the_farm
 
 log = structlog.get_logger()
 
@@ -105,7 +106,7 @@ def after_capture(work: Work, image: Image, *, is_made: bool) -> None:
     if waiting := work.tx.deployments(root=root.id, live=True):
         work.save(replace(root, state=RootState.LIVE))
         hand_on(work, waiting[0].board)
-    elif is_made and root.expires_at is None:
+    elif (is_made and root.expires_at is None) or is_of_the_farm(work.tx, root):
         discard(work, root)
     else:
         put_aside(work, root, root.expires_at)

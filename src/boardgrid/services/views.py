@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from boardgrid.model.board import Board, Site
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment
 from boardgrid.model.errand import Errand, Progress
 from boardgrid.model.facts import Facts
@@ -99,6 +100,7 @@ class ImageView:
     parent: str | None  # ref
     project: str  # whose members see it; empty: no project's
     progress: ProgressView | None  # of one that is being made
+    boot_tests: tuple[BootTest, ...] = ()  # the newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class ReservationView:
     image: str | None  # ref
     deployments: tuple[DeploymentView, ...]  # oldest first
     project: str | None = None  # told as the image is
+    subject: str | None = None  # ref; of a build or a test: the image that it is for, told likewise
 
     @property
     def deployment(self) -> DeploymentView | None:

@@ -15,6 +15,7 @@ from boardgrid.model.reservation import LIVE
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
+from boardgrid.services.building import cancel
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.finding import image_versions
 from boardgrid.services.showing import Showing
@@ -60,6 +61,8 @@ class Wastebasket:
                     refs=", ".join(one.ref for one in versions),
                 )
             for image in versions:
+                if image.state is ImageState.FINISHING:
+                    cancel(work, image)
                 _check_unused(work.tx, asker, image)
                 told = _("{user} removes {image}").format(user=asker.name, image=image.ref)
                 work.note_thing("image", told, image.owner)
@@ -150,8 +153,8 @@ def _waste(records: Snapshot, asker: User, *, of_all: bool) -> list[Image]:
 def _let_go(work: Work, image: Image) -> None:
     """For ever. The agent hears of it, and stops making it."""
     after_capture(work, image, is_made=False)
-    # An upload that never came has left nothing with the agent.
-    is_nowhere = image.state is ImageState.AWAITED
+    # An upload that never came has left nothing with the agent, nor has what was to be finished on a board.
+    is_nowhere = image.state in {ImageState.AWAITED, ImageState.FINISHING}
     work.save(replace(image, state=ImageState.GONE if is_nowhere else ImageState.GOING, source=None, aliases=()))
     for errand in work.tx.errands(image=image.id, states={ErrandState.WAITING}):
         reason = _("{image} was removed").format(image=image.ref)

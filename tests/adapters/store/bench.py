@@ -14,7 +14,7 @@ from boardgrid.adapters.store.store import Store
 from boardgrid.adapters.store.volumes import StoredVolumes
 from boardgrid.model.image import AS_USUAL, BlobSource, Making, Manifest, PathSource
 from boardgrid.ports import Persona, Shell
-from boardgrid.testing import FakeBlobs, FakeDownloads
+from boardgrid.testing import FakeBlobs, FakeDownloads, FakeKitchen
 from tests.adapters.store.trees import a_tree
 
 MIB = 1 << 20
@@ -37,7 +37,7 @@ class Bench:
     boot_parts: Path | None = None
 
     def __post_init__(self) -> None:
-        self.blobs, self.downloads = FakeBlobs(), FakeDownloads()
+        self.blobs, self.downloads, self.kitchen = FakeBlobs(), FakeDownloads(), FakeKitchen()
         self.store = Store(self.folder, self.shell, promise=self.promise)
         self.roots = StoredRoots(self.store)
         self.volumes = StoredVolumes(self.store)
@@ -47,6 +47,7 @@ class Bench:
             self.roots,
             self.blobs,
             self.downloads,
+            self.kitchen,
             import_dirs=[self.imports],
             image_limit_bytes=self.image_limit_bytes,
             reserved_share=self.reserved_share,

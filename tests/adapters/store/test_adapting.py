@@ -123,6 +123,7 @@ def with_parts(bench: Bench) -> StoredImages:
         bench.roots,
         bench.blobs,
         bench.downloads,
+        bench.kitchen,
         import_dirs=[bench.imports],
         reserved_share=0.01,
         boot_parts=parts,

@@ -17,7 +17,7 @@ from boardgrid.agent.site import Pace
 from boardgrid.model.errors import Code, Conflict
 from boardgrid.model.report import ImageReport, SiteReport
 from boardgrid.model.wish import ImageWish, RootWish
-from boardgrid.testing import FakeBlobs, FakeDownloads, FakeSite
+from boardgrid.testing import FakeBlobs, FakeDownloads, FakeKitchen, FakeSite
 from tests.agent import mill
 
 HASTE = Pace(pause_s=0.01, pause_most_s=0.05)
@@ -29,7 +29,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         store = Store(folder, SubprocessShell())
         self.roots = StoredRoots(store)
-        self.images = StoredImages(store, self.roots, FakeBlobs(), FakeDownloads())
+        self.images = StoredImages(store, self.roots, FakeBlobs(), FakeDownloads(), FakeKitchen())
         self.image, self.root = uuid4(), uuid4()
         self.folder = store.places.image(self.image).folder
         (self.folder / "tree").mkdir(parents=True)

@@ -475,7 +475,7 @@ async def test_a_pipe_is_no_archive_and_holds_nobody_up(bench: Bench) -> None:
 
 
 async def test_a_site_without_import_dirs_imports_no_path(bench: Bench) -> None:
-    images = StoredImages(bench.store, bench.roots, bench.blobs, bench.downloads)
+    images = StoredImages(bench.store, bench.roots, bench.blobs, bench.downloads, bench.kitchen)
     with pytest.raises(Invalid) as raised:
         await images.build(uuid4(), PathSource(str(bench.imports)))
     assert "import_dirs" in raised.value.hint

@@ -167,3 +167,24 @@ def test_nothing_names_an_entry_by_dots(tree: Path) -> None:
 
 def test_a_tree_path_cannot_be_joined_with_a_name() -> None:
     assert not hasattr(TreePath, "__truediv__")
+
+
+def test_nothing_in_a_tree_is_younger_than_it_is_dated_back_to(tree: Path, outside: Path) -> None:
+    os.utime(tree / "etc" / "hostname", ns=(5, 5))
+    before = (outside / "secret").stat().st_mtime_ns
+    with opened(tree) as inside:
+        inside.date_back(1_000_000_000)
+    times = {path.name: path.lstat().st_mtime_ns for path in (tree, *tree.rglob("*"))}
+    assert times.pop("hostname") == 5, "what is older stays so"
+    assert set(times.values()) == {10**18}
+    assert (outside / "secret").stat().st_mtime_ns == before
+
+
+def test_a_tree_of_any_depth_is_dated_back(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    a_deep_folder(tmp_path / "tree" / "deep", 1500)
+    with opened(tmp_path / "tree") as inside:
+        inside.date_back(1)
+        seen = (tmp_path / "tree" / "deep").stat().st_mtime_ns
+        inside.remove("deep")  # what a test's own cleaning cannot
+    assert seen == 10**9

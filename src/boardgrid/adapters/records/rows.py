@@ -11,6 +11,7 @@ from boardgrid.adapters.records import schema
 from boardgrid.adapters.records.prepared import Known, Prepared, Row, Values
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import Board, BoardType, Site
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, Event
 from boardgrid.model.errand import Errand
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
@@ -176,6 +177,7 @@ BOARDS: Shelf[Standing] = Shelf(schema.boards, "name", _pack_standing, _unpack_s
 IMAGES = _same(schema.images, Image, "id")
 ERRANDS = _same(schema.errands, Errand, "id")
 DOINGS = _same(schema.doings, Doing, "thing")
+BOOT_TESTS = _same(schema.boot_tests, BootTest, "id")
 ROOTS = _same(schema.roots, Root, "id")
 VOLUMES = _same(schema.volumes, Volume, "id")
 RESERVATIONS: Shelf[Reservation] = Shelf(schema.reservations, "number", _pack_windowed, _unpack_reservation)
@@ -208,6 +210,7 @@ SHELVES: dict[type[Any], Shelf[Any]] = {
     Image: IMAGES,
     Errand: ERRANDS,
     Doing: DOINGS,
+    BootTest: BOOT_TESTS,
     Root: ROOTS,
     Volume: VOLUMES,
     Reservation: RESERVATIONS,

@@ -40,7 +40,7 @@ from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part, Place
 from boardgrid.model.question import Asked
 from boardgrid.model.report import Power, Voice
-from boardgrid.model.reservation import Block, Group, Kind, ReservationState
+from boardgrid.model.reservation import Block, Group, Kind, Purpose, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import Rules
 from boardgrid.model.user import Audience, Role, Scope
@@ -362,6 +362,20 @@ doings = Table(
     Column("at", Moment, nullable=False),
 )
 
+boot_tests = Table(
+    "boot_tests",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("image", Uuid, ForeignKey("images.id"), nullable=False, index=True),
+    Column("board_type", Text, nullable=False),
+    Column("board", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("is_passed", Boolean, nullable=False),
+    Column("took_s", Float),
+    Column("reason", Text, nullable=False),
+    Column("console", Told(tuple[str, ...]), nullable=False),
+)
+
 roots = Table(
     "roots",
     metadata,
@@ -435,6 +449,8 @@ reservations = Table(
     Column("block", Told(Block)),
     Column("within", Number, ForeignKey("reservations.number"), index=True),
     Column("gives_way_at", Moment),
+    Column("purpose", Worded(Purpose), nullable=False, server_default=Purpose.USE),
+    Column("subject", Uuid, ForeignKey("images.id"), index=True),
     Column("revision", BigInteger, nullable=False, index=True),  # which change of the calendar it last took part in
     sqlite_autoincrement=True,
 )

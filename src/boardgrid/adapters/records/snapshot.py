@@ -14,6 +14,7 @@ from boardgrid.adapters.records.prepared import Prepared
 from boardgrid.adapters.records.rows import Shelf
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
+from boardgrid.model.boot_test import BootTest
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.errand import Errand, ErrandState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
@@ -207,6 +208,12 @@ class SqlSnapshot:
 
     def doing(self, thing: UUID) -> Doing | None:
         return self._one(rows.DOINGS, thing)
+
+    def boot_test(self, test_id: UUID) -> BootTest | None:
+        return self._one(rows.BOOT_TESTS, test_id)
+
+    def boot_tests(self, image: UUID) -> list[BootTest]:
+        return self._all(rows.BOOT_TESTS, "at desc", "id desc", equal={"image": image})
 
     def root(self, root_id: UUID) -> Root | None:
         return self._one(rows.ROOTS, root_id)

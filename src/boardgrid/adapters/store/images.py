@@ -32,11 +32,12 @@ from boardgrid.model.image import (
     Manifest,
     NfsBoot,
     PathSource,
+    RecipeSource,
     RootSource,
     Source,
     UrlSource,
 )
-from boardgrid.ports import Blobs, BootFiles, Downloads, Room, Tell, untold
+from boardgrid.ports import Blobs, BootFiles, Downloads, Kitchen, Room, Tell, untold
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class StoredImages:
         roots: StoredRoots,
         blobs: Blobs,
         downloads: Downloads,
+        kitchen: Kitchen,
         *,
         import_dirs: Sequence[Path] = (),
         image_limit_bytes: int = 32 << 30,
@@ -70,7 +72,7 @@ class StoredImages:
         boot_parts: Path | None = None,
     ) -> None:
         self._store, self._places, self._roots = store, store.places, roots
-        self._blobs, self._downloads = blobs, downloads
+        self._blobs, self._downloads, self._kitchen = blobs, downloads, kitchen
         self._import_dirs = [str(folder) for folder in import_dirs]
         self._limit_bytes, self._share, self._make_s = image_limit_bytes, reserved_share, make_s
         self._parts = boot_parts
@@ -148,6 +150,12 @@ class StoredImages:
                 without = {*making.without, *await self._roots.left_out(source.root)}
                 order["making"]["without"] = sorted(without)
                 return order
+            case RecipeSource():
+                archive = draft / "archive"
+                # Unpacked and packed again, it lies there twice for a while.
+                limit = min(self._limit_bytes, max(room.free_bytes - reserved, 0) // 2)
+                await self._kitchen.prepare(source.recipe, source.arch, archive, limit)
+                return {**order, "archive": str(archive), "name": source.recipe.name}
             case BlobSource():
                 self._check_size(source, room.free_bytes - reserved)
                 archive = draft / "archive"

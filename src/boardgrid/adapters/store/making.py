@@ -22,6 +22,7 @@ from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import ANY, Summary, first_difference, summary
 from boardgrid.adapters.store.disk_image import DiskReader
 from boardgrid.adapters.store.exported import exported_in
+from boardgrid.adapters.store.finished import finished
 from boardgrid.adapters.store.inspection import inspected
 from boardgrid.adapters.store.intake import Intake
 from boardgrid.adapters.store.limits import Limits, Tally, shown
@@ -74,8 +75,11 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         without = tuple(order["making"]["without"])
         if stated:
             _check_stated(_read(tree, limits, diary), stated)  # as it came, before anything in it is changed
+        dated = finished(opened) if moment is Moment.CAPTURE else None  # what is told goes with what is the board's own
         with diary.phase("adapting"):
             adapted = adapt(opened, moment, without)
+        if dated is not None:
+            opened.date_back(dated)
         seen = _read(tree, limits, diary)  # first: the rest may rely on the limits
         found = inspected(opened)
         parts = order["boot_parts"]

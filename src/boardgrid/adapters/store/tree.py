@@ -241,6 +241,19 @@ class TreeDir:
         with self._parent(name) as (folder, last):
             os.utime(last, ns=(ns, ns), dir_fd=folder, follow_symlinks=False)
 
+    def date_back(self, seconds: int) -> None:
+        """See that nothing in the tree is younger than that."""
+        ns, folders = seconds * 10**9, [""]
+        while folders:
+            path = folders.pop()
+            with self._opened(path, os.O_RDONLY | os.O_DIRECTORY) as folder:
+                for name in (*([] if path else ["."]), *os.listdir(folder)):  # noqa: PTH208 - a descriptor
+                    seen = os.lstat(name, dir_fd=folder)
+                    if seen.st_mtime_ns > ns:
+                        os.utime(name, ns=(ns, ns), dir_fd=folder, follow_symlinks=False)
+                    if name != "." and stat.S_ISDIR(seen.st_mode):
+                        folders.append(f"{path}/{name}")
+
     def sync(self) -> None:
         """Write down what was written, and nothing of other file systems."""
         resolve.sync_file_system(self._fd)

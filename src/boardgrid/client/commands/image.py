@@ -78,6 +78,21 @@ def _progress(image: Image) -> str:
     return rate_text(image.progress) if image.progress else ""
 
 
+def _badge(image: Image) -> str:
+    """The newest word on each board type."""
+    newest = {one.board_type: one for one in reversed(image.boot_tests)}
+    return "; ".join(
+        (
+            _("on {type} ({board}) {date}, {seconds:.0f} s")
+            if one.is_passed and one.took_s is not None
+            else _("on {type} ({board}) {date}")
+            if one.is_passed
+            else _("FAILED on {type} ({board}) {date}")
+        ).format(type=name, board=one.board, date=f"{one.at:%Y-%m-%d}", seconds=one.took_s or 0)
+        for name, one in sorted(newest.items())
+    )
+
+
 SHEET: Sheet[Image] = Sheet(
     lambda image: image.ref,
     (
@@ -102,6 +117,7 @@ SHEET: Sheet[Image] = Sheet(
         Column("FITS", lambda image: ", ".join(image.types), is_detail=True),
         Column("PROGRESS", _progress, is_detail=True),
         Column("REASON", lambda image: image.reason, is_detail=True),
+        Column("BOOT-TESTED", _badge, is_detail=True),
         Column("REMOVED", lambda image: image.removed_at and shown(image.removed_at), is_detail=True),
         Column("VERIFIED", lambda image: image.verified_at and shown(image.verified_at), is_detail=True),
         Column("DAMAGE", lambda image: image.damage, is_detail=True),
@@ -138,7 +154,7 @@ ADAPTATIONS: Sheet[Adaptation] = Sheet(
 
 @click.group(cls=Noun)
 def image() -> None:
-    """Import, show, describe, verify, export and remove images."""
+    """Import, build, test, show, describe, verify, export and remove images."""
 
 
 def _as_visibility(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str | None, str | None]:
@@ -580,3 +596,14 @@ def diff(seat: Seat, ref: str, since: str | None, most: int | None, timeout: str
     timeout_s = None if timeout is None else seconds(timeout)
     found = differences.difference(seat.farm(), ref, timeout_s, image=ref, since=since)
     differences.show(seat, found, differences.SHOWN if most is None else most)
+
+
+def _grow() -> None:
+    """The verbs that have a module of their own."""
+    from boardgrid.client.commands import workshop  # noqa: PLC0415 - it uses what is above
+
+    for verb in (workshop.build, workshop.recipes, workshop.test):
+        image.add_command(verb)
+
+
+_grow()

@@ -40,6 +40,16 @@ def _deployment(held: Held, key: str) -> object:
     return getattr(newest, key) if newest else None
 
 
+def _runs(held: Held) -> object:
+    match held.purpose:
+        case "build":
+            return _("builds {image}").format(image=held.subject)
+        case "test":
+            return _("tests {image}").format(image=held.subject)
+        case _:
+            return _deployment(held, "image") or held.image
+
+
 def _boards(held: Held) -> str:
     """Those of one that waits for its turn may still change: what counts is what was asked for."""
     is_promised = held.boards and not (held.is_waiting and held.kind != "fixed")
@@ -94,7 +104,7 @@ SHEET: Sheet[Held] = Sheet(
         Column("KIND", lambda held: held.kind, is_detail=True),
         Column("BLOCK", lambda held: held.block, is_detail=True),
         Column("STATE", _state, is_state=True),
-        Column("RUNS", lambda held: _deployment(held, "image") or held.image),
+        Column("RUNS", _runs),
         Column("ROOT", lambda held: _deployment(held, "root"), is_detail=True),
         Column("FROM", _from),
         Column("UNTIL", _until),

@@ -28,9 +28,11 @@ from boardgrid.adapters.store.store import Store
 from boardgrid.adapters.store.volumes import StoredVolumes
 from boardgrid.agent.agent import Agent
 from boardgrid.agent.site import Pace, World
+from boardgrid.bootware.kitchen import DebianKitchen
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
+from boardgrid.daemon.outside import outside
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.wiring.door import http_to_controller
 from boardgrid.ports import Shell
@@ -87,6 +89,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
     parts = config.agent.holding or layout.holding
+    kitchen = DebianKitchen(outside(shell), config.agent.packages or layout.packages)
     hosts = DhcpHosts(dnsmasq.hosts, dnsmasq.pid_file)
     return World(
         instance=_instance(layout.store),
@@ -97,6 +100,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
             roots,
             controller,
             HttpDownloads(config.agent.import_urls, config.agent.import_networks),
+            kitchen,
             import_dirs=config.agent.import_dirs,
             boot_parts=parts,
         ),
