@@ -132,11 +132,11 @@ class Errands:
 
     def carry_out(self, work: Work) -> None:
         for one in work.tx.errands():
-            if _due(one) <= work.now or not _may_go_on(work.tx, one):
+            if _due(work.tx, one) <= work.now:
                 _forget(work, one)
 
     def next_due(self, records: Snapshot) -> datetime | None:
-        return min((_due(one) for one in records.errands()), default=None)
+        return min((_due(records, one) for one in records.errands()), default=None)
 
 
 def errand_wishes(records: Snapshot, site: str) -> tuple[ErrandWish, ...]:
@@ -230,7 +230,9 @@ def _forget(work: Work, errand: Errand) -> None:
     work.topics.add(EVENTS)
 
 
-def _due(errand: Errand) -> datetime:
+def _due(records: Snapshot, errand: Errand) -> datetime:
+    if not _may_go_on(records, errand):
+        return errand.asked_at
     return (errand.ended_at or errand.asked_at) + KEPT_FOR
 
 
