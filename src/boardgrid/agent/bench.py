@@ -218,9 +218,10 @@ class Bench:
 
     async def _personalise(self, wished: BoardWish) -> str:
         wish, board = _deployed(wished), wished.board
+        drivers = {wished.type.network} - {""}
         for kit in (wish.then, wish.kit):
             if kit is not None:
-                await self._world.kits.fit(kit, wish.root)
+                await self._world.kits.fit(kit, wish.root, drivers=drivers)
         facts = {
             "DEPLOYMENT": str(wish.deployment),
             "BOARD": board.name,
