@@ -782,14 +782,14 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """How far an agent is with an image or an errand."""
+    """How far an agent is with an image or an errand, or an upload has come."""
 
     thing: UUID
     phase: str
     done_bytes: int
     total_bytes: int  # 0: nobody knows
     since: datetime  # when its phase began
-    at: datetime  # when the agent told this
+    at: datetime  # when this was told
 
 
 @dataclass(frozen=True, slots=True)

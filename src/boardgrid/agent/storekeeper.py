@@ -45,6 +45,7 @@ class Storekeeper:
         self._builds: dict[UUID, asyncio.Task[None]] = {}
         self._errands: dict[UUID, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(world.pace.builds)
+        self._captures = asyncio.Semaphore(world.pace.builds)  # their own: who saves a root waits for no import
         self._leisure = asyncio.Semaphore(1)  # errands one after the other: nobody's board waits for them
         self._told: set[tuple[UUID, bool]] = set()  # images, roots and errands whose end was reported already
         self._told_volumes: set[VolumeWish] = set()  # those of the wishes that were reported already
@@ -266,7 +267,7 @@ class Storekeeper:
 
     async def _build(self, image: UUID, source: Source, making: Making) -> None:
         try:
-            async with self._places:
+            async with self._captures if isinstance(source, RootSource | CheckpointSource) else self._places:
                 if isinstance(source, CheckpointSource):
                     await self._write_down(source.root)
                 async with asyncio.timeout(self._world.pace.build_s):

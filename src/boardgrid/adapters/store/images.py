@@ -36,6 +36,7 @@ from boardgrid.model.image import (
     RootSource,
     Source,
     UrlSource,
+    shown_url,
 )
 from boardgrid.ports import Blobs, BootFiles, Downloads, Kitchen, Room, Tell, untold
 
@@ -167,7 +168,7 @@ class StoredImages:
                 at_most = min(self._limit_bytes, max(room.free_bytes - reserved, 0))
                 async with followed(size_of(archive, "receiving", 0), tell):
                     await self._downloads.fetch(source, archive, at_most)
-                return {**order, "archive": str(archive), "name": source.url}
+                return {**order, "archive": str(archive), "name": shown_url(source.url)}
 
     async def _reserved_bytes(self) -> int:
         """What imports leave of the disk: a share of it, and what is free by its count and promised by ours."""
