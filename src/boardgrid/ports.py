@@ -373,10 +373,16 @@ class Kits(Protocol):
             Fault: UPLOAD_BROKEN, they did not arrive; STORE_FULL.
         """
 
-    async def fit(self, kit: BootKit, root: UUID) -> None:
+    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
         """
         Put its modules into a root, in the place of those of the same release; take out of the root what boots it,
         where it is to boot with what it has itself. No board may have the root mounted.
+
+        A kernel that comes with modules and without an initrd has one made of them, where it does not mount NFS roots
+        by itself and they are enough for it.
+
+        Args:
+            drivers: modules of network interfaces that an initrd holds beside those that the farm knows.
 
         Raises:
             NotFound: there is no such root; KERNEL_MISSING, it has no such kernel.

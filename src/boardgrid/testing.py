@@ -409,7 +409,7 @@ class FakeKits:
                 raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
         self.fetched[kit.id] = kit
 
-    async def fit(self, kit: BootKit, root: UUID) -> None:
+    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
         if root not in self.roots.trees:
             raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
         files = self.roots.trees[root].files

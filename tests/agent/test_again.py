@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.errors import Blame, Code, Fault, Invalid
 from boardgrid.model.image import BlobSource, RootSource
 from boardgrid.model.kit import BootKit
 from boardgrid.model.report import BoardReport, ImageReport, Reached, StepReport
@@ -211,6 +211,16 @@ async def test_a_kit_that_does_not_arrive_leaves_the_board_untouched() -> None:
         await site.until(mill.reached(site, Reached.FAILED))
     assert (last_report(site).code, last_report(site).blame) == (Code.UPLOAD_BROKEN, Blame.IMAGE)
     assert site.offers(BOARD.address, mill.ROOT) and site.shelf[BOARD.name].runs == mill.ROOT
+
+
+@patiently
+async def test_words_of_its_user_that_cannot_be_handed_on_blame_no_board() -> None:
+    site = await an_open_board()
+    site.netboot.broken = Invalid(Code.REQUEST_INVALID, "GRUB cannot hand it on")
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, again(kit=KIT)))
+        await site.until(mill.reached(site, Reached.FAILED))
+    assert (last_report(site).code, last_report(site).blame) == (Code.REQUEST_INVALID, Blame.IMAGE)
 
 
 @patiently

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from boardgrid.adapters.netboot.checks import checked_cmdline
 from boardgrid.agent.site import Pace
+from boardgrid.model import cmdline
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errand import About, ErrandKind
@@ -557,7 +557,9 @@ async def test_the_longest_command_line_that_a_type_may_declare_is_one_that_boot
     assert entry is not None
     shortest_address, longest_address = "10.20.0.1", "255.255.255.255"
     room = 5 * (len(longest_address) - len(shortest_address))
-    assert len(checked_cmdline(entry.cmdline)) + room <= 1023
+    # What users may add to it at any time is told from this.
+    assert len(entry.cmdline) - len(longest.console) - len(longest.cmdline) - 1 + room <= cmdline.FARMS_MOST
+    assert len(cmdline.checked(entry.cmdline, board.boot)) + room <= cmdline.MOST
 
 
 @patiently
@@ -655,6 +657,23 @@ async def test_a_checkpoint_leaves_the_board_to_its_user_and_has_it_write_down_f
     assert (board.written_down, board.quiesced, board.restarts) == (1, 0, 1)
     assert board.runs == mill.ROOT
     assert site.offers(BOARD.address, mill.ROOT)
+
+
+@patiently
+async def test_a_root_stays_as_long_as_a_checkpoint_of_it_waits_its_turn() -> None:
+    site, image = mill.a_site(), uuid4()
+    site.roots.trees[mill.ROOT] = FakeTree(mill.IMAGE, 1, {})
+    site.images.phase_s = 100
+    others = tuple(ImageWish(uuid4(), PathSource(f"/srv/{number}")) for number in range(Pace().builds))
+    async with mill.agent(site):
+        site.wish(images=others)
+        await asyncio.sleep(5)
+        checkpoint = ImageWish(image, CheckpointSource(mill.ROOT))
+        site.wish(images=(*others, checkpoint), discard=(RootWish(mill.ROOT),))
+        await site.until(lambda: image in site.images.built)
+        assert mill.ROOT in site.roots.trees
+        site.wish(images=(), discard=(RootWish(mill.ROOT),))
+        await site.until(lambda: mill.ROOT not in site.roots.trees)
 
 
 @patiently

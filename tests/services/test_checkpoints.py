@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
-from boardgrid.model.image import CheckpointSource, ImageState
+from boardgrid.model.image import CheckpointSource, Image, ImageState
 from boardgrid.model.report import ImageReport
 from boardgrid.model.reservation import Group
 from boardgrid.model.root import Root, RootState
@@ -103,3 +103,84 @@ def test_a_root_that_is_given_back_meanwhile_is_treated_as_its_user_said(house: 
     house.pass_to(house.now + timedelta(minutes=1))
     house.tell(ImageReport(uuid4(), made.id, a_manifest()))
     assert _of_ada(house).state is RootState.ASIDE
+
+
+def test_a_root_that_is_discarded_goes_only_when_its_checkpoint_is_made(house: House, root: Root) -> None:
+    made = house.farm.checkpoints.checkpoint(house.ada, 1, "mine").image
+    house.farm.booking.release(house.ada, 1, Fate.DISCARD)
+    assert not house.wishes.discard
+    assert _of_ada(house).state is RootState.CAPTURED
+    house.tell(ImageReport(uuid4(), made.id, a_manifest()))
+    assert [one.root for one in house.wishes.discard] == [root.id]
+    assert _newest(house).state is ImageState.READY
+
+
+def test_a_root_that_was_to_go_is_kept_aside_where_nothing_came_of_its_checkpoint(house: House, root: Root) -> None:
+    made = house.farm.checkpoints.checkpoint(house.ada, 1, "mine").image
+    house.farm.booking.release(house.ada, 1, Fate.DISCARD)
+    house.tell(ImageReport(uuid4(), made.id, None, Code.PROGRAM_TIMEOUT, "too much"))
+    assert _of_ada(house).state is RootState.ASIDE and not house.wishes.discard
+    house.farm.roots.discard(house.ada, root.name)
+    assert [one.root for one in house.wishes.discard] == [root.id]
+
+
+def test_who_removes_the_image_that_is_being_made_decides_on_the_root_anew(house: House, root: Root) -> None:
+    house.farm.checkpoints.checkpoint(house.ada, 1, "mine")
+    house.farm.booking.release(house.ada, 1, Fate.DISCARD)
+    house.farm.wastebasket.remove(house.ada, "mine")
+    assert _of_ada(house).state is RootState.ASIDE and not house.wishes.discard
+
+
+@pytest.mark.parametrize("order", ["kept mine", "mine kept"])
+def test_a_root_of_which_two_images_are_made_goes_when_both_have_it(house: House, root: Root, order: str) -> None:
+    house.farm.checkpoints.checkpoint(house.ada, 1, "mine")
+    house.farm.booking.release(house.ada, 1, Fate.KEEP, "kept")
+    for name in order.split():
+        assert not house.wishes.discard
+        house.tell(ImageReport(uuid4(), _newest(house, name).id, a_manifest()))
+    assert [one.root for one in house.wishes.discard] == [root.id]
+
+
+@pytest.mark.parametrize("order", ["kept mine", "mine kept"])
+def test_what_became_of_a_checkpoint_does_not_make_up_for_an_image_of_all(house: House, root: Root, order: str) -> None:
+    house.farm.checkpoints.checkpoint(house.ada, 1, "mine")
+    house.farm.booking.release(house.ada, 1, Fate.KEEP, "kept")
+    for name in order.split():
+        image = _newest(house, name).id
+        failed = ImageReport(uuid4(), image, None, Code.STORE_FULL, "the disk is full")
+        house.tell(failed if name == "kept" else ImageReport(uuid4(), image, a_manifest()))
+    assert _of_ada(house).state is RootState.ASIDE and not house.wishes.discard
+
+
+def test_a_checkpoint_that_ends_while_its_root_is_saved_leaves_it_to_its_board(house: House, root: Root) -> None:
+    made = house.farm.checkpoints.checkpoint(house.ada, 1, "mine").image
+    house.now += timedelta(seconds=1)
+    house.farm.restarting.save(house.ada, 1, "saved")
+    house.tell(ImageReport(uuid4(), made.id, a_manifest()))
+    assert _of_ada(house).state is RootState.CAPTURED and not house.wishes.discard
+    house.tell(ImageReport(uuid4(), _newest(house, "saved").id, a_manifest()))
+    assert _of_ada(house).state is RootState.LIVE
+
+
+def test_a_root_that_is_given_up_later_waits_for_its_checkpoint_too(house: House, root: Root) -> None:
+    made = house.farm.checkpoints.checkpoint(house.ada, 1, "mine").image
+    house.farm.booking.release(house.ada, 1, Fate.ASIDE)
+    assert house.farm.roots.discard(house.ada, root.name).root.state is RootState.CAPTURED
+    assert not house.wishes.discard
+    house.tell(ImageReport(uuid4(), made.id, a_manifest()))
+    assert [one.root for one in house.wishes.discard] == [root.id]
+
+
+def test_a_root_whose_time_is_over_waits_for_its_checkpoint_too(house: House, root: Root) -> None:
+    made = house.farm.checkpoints.checkpoint(house.ada, 1, "mine").image
+    house.farm.booking.release(house.ada, 1, Fate.ASIDE)
+    expires_at = _of_ada(house).expires_at
+    assert expires_at is not None
+    house.pass_to(expires_at)
+    assert not house.wishes.discard
+    house.tell(ImageReport(uuid4(), made.id, a_manifest()))
+    assert [one.root for one in house.wishes.discard] == [root.id]
+
+
+def _newest(house: House, name: str = "mine") -> Image:
+    return house.farm.catalog.image(house.ada, name).image

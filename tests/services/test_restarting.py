@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from boardgrid.model.board import Act, Boot
+from boardgrid.model.board import Act, BoardType, Boot
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import Image, ImageState, RootSource
@@ -419,6 +419,20 @@ def test_what_does_not_go_together_is_refused(house: House, number: int, wanted:
     error = refused(boot, house, number, **wanted)
     assert error.code is code and isinstance(error, Invalid | NotFound)
     assert house.wish() == wish
+
+
+@pytest.mark.parametrize("append", ["a='b'", "a\\b", 'a="b', "x" * 500])
+def test_words_that_the_boot_method_cannot_hand_on_are_refused_at_once(house: House, append: str) -> None:
+    house.image()
+    house.farm.inventory.put_type(house.admin, BoardType("tk1", "armhf", console="ttyS0", cmdline="y" * 400))
+    house.farm.inventory.put_board(house.admin, a_board(4, boot=Boot.GRUB))
+    number = house.opened(board="tk1-4").reservation.number
+    wish = house.wish("tk1-4")
+    error = refused(boot, house, number, append=append)
+    assert isinstance(error, Invalid) and error.code is Code.REQUEST_INVALID
+    assert house.wish("tk1-4") == wish
+    kit = boot(house, number, append='dyndbg="file a.c +p"').kit
+    assert kit is not None and kit.append == 'dyndbg="file a.c +p"'
 
 
 def test_who_holds_a_board_and_nobody_else_boots_it(house: House, number: int) -> None:

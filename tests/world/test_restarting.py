@@ -1,13 +1,11 @@
 """Boards that boot their root again, on virtual boards: saved, and with kernels that come up or do not."""
 
-import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from boardgrid.demo import props
 from boardgrid.model.errors import Fault
 from tests.world.farm import WholeFarm, wait_until, whole_farm
 
@@ -32,7 +30,7 @@ def farm(the_farm: WholeFarm) -> Iterator[WholeFarm]:
 @pytest.fixture
 def kernel(the_farm: WholeFarm, tmp_path: Path) -> Path:
     """Debian's own, as the tiny image has it."""
-    [image] = (path for path in the_farm.stage.props.glob("tiny-*.tar") if props.is_made(the_farm.stage))
+    image = next(the_farm.stage.props.glob("tiny-armhf-*.tar"))
     with tarfile.open(image) as archive:
         name = next(name for name in archive.getnames() if "boot/vmlinuz-" in name)
         content = archive.extractfile(name)
@@ -60,8 +58,10 @@ def test_a_board_is_saved_and_goes_on_and_its_image_boots_elsewhere(farm: WholeF
     assert len(farm.on_board("tk1-2", "cat /root/.ssh/authorized_keys").splitlines()) == 2
     theirs = [farm.on_board(board, "cat /etc/ssh/ssh_host_ed25519_key") for board in ("tk1-1", "tk1-2")]
     assert theirs[0] != theirs[1]
+    first = farm.told("image", "show", "saved")["version"]
     farm.ada("save", "tk1-1", "--as", "saved", "--release")
-    wait_until(lambda: farm.told("image", "show", "saved")["version"] == 2, 120, "the second version is ready")
+    # The name means the newest version that is ready.
+    wait_until(lambda: farm.told("image", "show", "saved")["version"] > first, 120, "the second version is ready")
 
 
 def test_a_kernel_of_ones_own_is_at_its_prompt_in_seconds(farm: WholeFarm, kernel: Path) -> None:
@@ -122,8 +122,7 @@ def test_modules_and_the_roots_own_kernel(farm: WholeFarm, kernel: Path, tmp_pat
     )
     farm.ada("boot", "tk1-1", "--from-root", "--append", "boardgrid.root=1")
     assert "boardgrid.root=1" in cmdline(farm)
-    [kit] = [one["kit"] for one in [farm.deployment(farm.told("status")[0]["number"])]]
-    assert kit["from_root"] is True
+    assert farm.deployment(farm.told("status")[0]["number"])["kit"]["from_root"] is True
 
 
 def test_a_flashed_board_is_refused_with_the_way_out_and_boots_its_own_again(farm: WholeFarm, kernel: Path) -> None:
@@ -158,6 +157,6 @@ def test_an_agent_killed_while_a_root_is_saved_is_taken_over(farm: WholeFarm) ->
         farm.back("agent", former)
         wait_until(lambda: farm.deployment(number)["state"] == "open", 240, "it is open again")
         assert farm.on_board("tk1-1", "cat /root/notes") == "mine\n"
-    images = [one for one in farm.told("image", "list") if one["name"] == "saved"]
-    assert [one["state"] for one in images] == ["ready", "ready"]
-    assert re.fullmatch(r"saved:\d", images[0]["ref"])
+    # Those of another test may lie in the wastebasket.
+    states = [one["state"] for one in farm.told("image", "list") if one["name"] == "saved"]
+    assert [state for state in states if state != "removed"] == ["ready", "ready"]

@@ -14,7 +14,7 @@ from boardgrid.agent.site import World
 from boardgrid.agent.window import Window
 from boardgrid.messages import _
 from boardgrid.model.board import Boot
-from boardgrid.model.errors import Blame, Code, FarmError, Fault, NotFound
+from boardgrid.model.errors import Blame, Code, FarmError, Fault, Invalid, NotFound
 from boardgrid.model.image import Kernel
 from boardgrid.model.next_step import Life, Seen, Step, Tree
 from boardgrid.model.wish import BoardWish, Deployed
@@ -218,9 +218,10 @@ class Bench:
 
     async def _personalise(self, wished: BoardWish) -> str:
         wish, board = _deployed(wished), wished.board
+        drivers = {wished.type.network} - {""}
         for kit in (wish.then, wish.kit):
             if kit is not None:
-                await self._world.kits.fit(kit, wish.root)
+                await self._world.kits.fit(kit, wish.root, drivers=drivers)
         facts = {
             "DEPLOYMENT": str(wish.deployment),
             "BOARD": board.name,
@@ -270,7 +271,14 @@ class Bench:
         seen_as = board.nfs_path or PurePosixPath("/r") / str(wish.deployment)
         await world.exports.add(world.roots.path(wish.root), board.address, seen_as)
         if board.boot is not Boot.FLASHED and wish.kernel is not None:
-            await world.netboot.offer(board, await self._entry(wished, wish, wish.kernel, seen_as))
+            entry = await self._entry(wished, wish, wish.kernel, seen_as)
+            try:
+                await world.netboot.offer(board, entry)
+            except Invalid as error:
+                if wish.boots is None:
+                    raise
+                # Without what its user brought this board has booted this root: its record is not to blame.
+                raise Fault(error.code, error.detail, hint=error.hint, blame=Blame.IMAGE) from error
         return str(seen_as)
 
     async def _entry(self, wished: BoardWish, wish: Deployed, kernel: Kernel, seen_as: PurePosixPath) -> BootEntry:

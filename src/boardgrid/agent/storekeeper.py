@@ -148,7 +148,11 @@ class Storekeeper:
         if (root, False) in self._told:
             return True
         for act in (self._world.roots.unmount, self._world.roots.remove):
-            if not await self._is_fenced(root) or root not in {one.root for one in self._wishes.discard}:
+            if (
+                not await self._is_fenced(root)
+                or root in self._captured()
+                or root not in {one.root for one in self._wishes.discard}
+            ):
                 return False
             await act(root)
         self._told.add((root, False))
@@ -175,7 +179,9 @@ class Storekeeper:
         return True
 
     def _captured(self) -> set[UUID]:
-        return {one.source.root for one in self._wishes.images if isinstance(one.source, RootSource)}
+        """Those of which an image is to be made."""
+        sources = (one.source for one in self._wishes.images)
+        return {source.root for source in sources if isinstance(source, RootSource | CheckpointSource)}
 
     # --- volumes
 

@@ -11,7 +11,7 @@ import structlog
 from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid
-from boardgrid.model.image import Image, ImageState, RootSource, version_after
+from boardgrid.model.image import CheckpointSource, Image, ImageState, RootSource, version_after
 from boardgrid.model.name import checked
 from boardgrid.model.reservation import LIVE, Purpose, Reservation
 from boardgrid.model.root import ASIDE_FOR, Root, RootState
@@ -234,10 +234,23 @@ def put_aside(work: Work, root: Root, until: datetime | None = None) -> None:
 
 
 def discard(work: Work, root: Root) -> Root:
+    """Where a checkpoint is being made of it, it waits for that, as one of which an image was to be made."""
+    if any(isinstance(one.source, CheckpointSource) for one in being_made(work.tx, root)):
+        waiting = replace(root, state=RootState.CAPTURED, expires_at=None)
+        work.save(waiting)
+        told = _("root {root} is discarded as soon as the image that is being made of it is ready")
+        work.note_thing("root", told.format(root=root.name), root.owner)
+        return waiting
     going = replace(root, state=RootState.GOING, expires_at=None)
     work.save(going)
     work.note_thing("root", _("root {root} is discarded").format(root=root.name), root.owner)
     return going
+
+
+def being_made(records: Snapshot, root: Root) -> list[Image]:
+    """The images that are being made of a root: a capture's, a checkpoint's, or both."""
+    building = records.images(site=root.site, states={ImageState.BUILDING})
+    return [one for one in building if one.source in {RootSource(root.id), CheckpointSource(root.id)}]
 
 
 def drop_order(work: Work, order: UUID, why: str) -> None:

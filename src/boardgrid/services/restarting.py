@@ -9,19 +9,20 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.board import Boot
-from boardgrid.model.deployment import Deployment, DeploymentState, Phase
-from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
+from boardgrid.model.cmdline import checked_append
+from boardgrid.model.deployment import DeploymentState, Phase
+from boardgrid.model.errors import Code, Invalid, NotFound
 from boardgrid.model.image import BlobSource
 from boardgrid.model.kit import FILES_BYTES, FILES_MOST, BootKit, KitFile, checked, kit_file_id
-from boardgrid.model.reservation import Reservation, ReservationState
+from boardgrid.model.reservation import ReservationState
 from boardgrid.model.user import User
 from boardgrid.ports import EVENTS, Snapshot
-from boardgrid.services.booking import changeable, check_has, check_may_decide
 from boardgrid.services.desk import Desk, Work, check_no_guest
 from boardgrid.services.ending import Fate, capture, drop_order, end
-from boardgrid.services.finding import standing_of
+from boardgrid.services.finding import board_type, standing_of
 from boardgrid.services.giving import boot_again, following, last_good
 from boardgrid.services.idling import used
+from boardgrid.services.running import not_open, open_on, running_on
 from boardgrid.services.showing import Showing
 from boardgrid.services.unfolding import offer
 from boardgrid.services.views import ReservationView
@@ -79,9 +80,7 @@ class Restarting:
                 image already; NAME_TAKEN by another user's image; QUOTA_EXCEEDED.
         """
         with self.desk.begin(asker, "reservation.save") as work:
-            mine, running = _running(work.tx, asker, number, board)
-            if running.state is not DeploymentState.OPEN:
-                raise _not_open(running)
+            mine, running = open_on(work.tx, asker, number, board)
             if after is After.RELEASE:
                 ended = end(work, mine, boards={running.board}, fate=Fate.KEEP, name=image)
                 offer(work, {running.board, *ended.boards})
@@ -116,17 +115,17 @@ class Restarting:
         Raises:
             NotFound: RESERVATION_UNKNOWN; BOARD_UNKNOWN, it has no such board; FILE_UNKNOWN, it was not sent.
             NotAllowed: it is another's.
-            Invalid: REQUEST_INVALID, its parts do not go together, or it has several boards and none was named;
-                KERNEL_FLASHED.
+            Invalid: REQUEST_INVALID, its parts do not go together, the board's boot method cannot hand its words on, or
+                the reservation has several boards and none was named; KERNEL_FLASHED.
             Conflict: RESERVATION_OVER, RESERVATION_WAITING; BOARD_NOT_OPEN, it was not open yet; THING_IN_USE, its root
                 is being made an image.
         """
         with self.desk.begin(asker, "reservation.boot") as work:
-            mine, running = _running(work.tx, asker, number, board)
+            mine, running = running_on(work.tx, asker, number, board)
             standing = standing_of(work.tx, running.board)
             made = work.tx.deployments(reservations=[number])
             if not any(one.root == running.root and one.is_good for one in made):
-                raise _not_open(running)
+                raise not_open(running)
             if not wanted.is_plain and standing.board.boot is Boot.FLASHED:
                 raise Invalid(
                     Code.KERNEL_FLASHED,
@@ -141,6 +140,8 @@ class Restarting:
                     hint=_("name a kernel, or leave out that it is for once"),
                 )
             kit = None if wanted.is_plain else self._kit(work, asker, wanted)
+            if kit is not None:
+                checked_append(kit.append, standing.board, board_type(work.tx, standing.board.type))
             over = replace(running, state=DeploymentState.ENDED, ended_at=work.now)
             boot_again(work, mine, standing, over, kit, is_once=is_once)
             told = _("{user} boots its root again").format(user=asker.name)
@@ -247,50 +248,3 @@ def _file(records: Snapshot, asker: User, sha256: str) -> KitFile:
             sha256=sha256[:80],
         )
     return found
-
-
-def _running(records: Snapshot, asker: User, number: int, board: str | None) -> tuple[Reservation, Deployment]:
-    """
-    A reservation of the asker's, and what runs on the board that is meant.
-
-    Raises:
-        NotFound, NotAllowed, Invalid, Conflict: as :meth:`Restarting.boot`.
-    """
-    mine = changeable(records, asker, number)
-    check_may_decide(asker, mine)  # a kernel of one's own reads all that is there, too
-    if mine.is_waiting or mine.is_block:
-        raise Conflict(
-            Code.RESERVATION_WAITING,
-            _("reservation {number} has not begun") if mine.is_waiting else _("{number} is a block, and nobody's seat"),
-            number=number,
-        )
-    if board is None and len(mine.boards) > 1:
-        raise Invalid(
-            Code.REQUEST_INVALID,
-            _("reservation {number} has several boards, and none was named"),
-            hint=_("it has {boards}"),
-            number=number,
-            boards=", ".join(mine.boards),
-        )
-    name = board or mine.boards[0]
-    check_has(mine, [name])
-    live = [one for one in records.deployments(reservations=[number], live=True) if one.board == name]
-    if not live:
-        raise Conflict(Code.BOARD_NOT_OPEN, _("{board} was not given to you yet"), board=name)
-    if live[0].state is DeploymentState.SAVING:
-        raise Conflict(
-            Code.THING_IN_USE,
-            _("the root of {board} is being made an image already"),
-            hint=_("wait until it is open again: boardgrid events --follow shows how far it is"),
-            board=name,
-        )
-    return mine, live[0]
-
-
-def _not_open(deployment: Deployment) -> Conflict:
-    return Conflict(
-        Code.BOARD_NOT_OPEN,
-        _("{board} is not open yet"),
-        hint=_("wait until it is; boardgrid events --follow shows how far it is"),
-        board=deployment.board,
-    )

@@ -66,7 +66,7 @@ class Roots:
 
     def discard(self, asker: User, name: str) -> RootView:
         """
-        Give a root up, for ever.
+        Give a root up, for ever. Where a checkpoint is being made of it, it goes when that is ready.
 
         Raises:
             NotFound: ROOT_UNKNOWN.

@@ -10,13 +10,13 @@ from boardgrid.messages import _
 from boardgrid.model.calendar import Demand, Job, Move, Placement
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import FarmError
-from boardgrid.model.image import Image, RootSource
+from boardgrid.model.image import CheckpointSource, Image, RootSource
 from boardgrid.model.reservation import LIVE, Kind, Reservation
 from boardgrid.model.root import RootState
 from boardgrid.model.window import Window
 from boardgrid.services.beginning import begun, foretold, note, planned
 from boardgrid.services.desk import Work
-from boardgrid.services.ending import Fate, discard, end, put_aside
+from boardgrid.services.ending import Fate, being_made, discard, end, put_aside
 from boardgrid.services.giving import hand_over
 from boardgrid.services.seating import open_block, seat_again, seat_next
 from boardgrid.services.showing import as_utc
@@ -99,10 +99,14 @@ def after_capture(work: Work, image: Image, *, is_made: bool) -> None:
     """
     The root that an image was to be made of: its board boots it again where that waits for it. Else it is given up once
     the image has all of it, and not a moment before, unless its user wants it aside.
+
+    *image* is recorded as what became of it.
     """
-    root = work.tx.root(image.source.root) if isinstance(image.source, RootSource) else None
+    root = work.tx.root(image.source.root) if isinstance(image.source, RootSource | CheckpointSource) else None
     if root is None or root.state is not RootState.CAPTURED:
         return
+    if any(isinstance(one.source, RootSource) for one in being_made(work.tx, root)):
+        return  # this was a checkpoint: what becomes of the root is told by the image that has all of it
     if waiting := work.tx.deployments(root=root.id, live=True):
         work.save(replace(root, state=RootState.LIVE))
         hand_on(work, waiting[0].board)

@@ -161,11 +161,11 @@ def _is_quiet(records: Snapshot, awaited: Image, now: datetime) -> bool:
 
 def _let_go(work: Work, image: Image) -> None:
     """For ever. The agent hears of it, and stops making it."""
-    after_capture(work, image, is_made=False)
     forget_doing(work, image.id)
     # An upload that never came has left nothing with the agent, nor has what was to be finished on a board.
     is_nowhere = image.state in {ImageState.AWAITED, ImageState.FINISHING}
     work.save(replace(image, state=ImageState.GONE if is_nowhere else ImageState.GOING, source=None, aliases=()))
+    after_capture(work, image, is_made=False)
     for errand in work.tx.errands(image=image.id, states={ErrandState.WAITING}):
         reason = _("{image} was removed").format(image=image.ref)
         work.save(replace(errand, state=ErrandState.FAILED, reason=reason, ended_at=work.now))

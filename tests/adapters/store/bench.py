@@ -41,7 +41,7 @@ class Bench:
         self.store = Store(self.folder, self.shell, promise=self.promise)
         self.roots = StoredRoots(self.store)
         self.volumes = StoredVolumes(self.store)
-        self.kits = StoredKits(self.store, self.roots, self.blobs)
+        self.kits = StoredKits(self.store, self.roots, self.blobs, self.boot_parts)
         self.images = StoredImages(
             self.store,
             self.roots,

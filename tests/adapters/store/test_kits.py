@@ -1,7 +1,9 @@
 """What users bring to boot with: into their root and out of it, and nowhere else."""
 
+import gzip
 import io
 import os
+import stat
 import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
@@ -10,10 +12,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from boardgrid.adapters.store.initramfs import content_of
 from boardgrid.model.errors import Code, FarmError, Invalid, NotFound
 from boardgrid.model.image import BlobSource
 from boardgrid.model.kit import BootKit
 from tests.adapters.store.bench import MIB, Bench
+from tests.adapters.store.boot_parts import a_module, an_archive, with_config
+from tests.adapters.store.boot_parts import put as put_file
 from tests.adapters.store.own_mounts import own_mounts, unmount_below
 from tests.contract.test_kits import RELEASE, modules_of
 
@@ -65,9 +70,51 @@ async def test_modules_are_replaced_whole_and_become_roots(bench: Bench) -> None
     assert [path.name for path in of(bench, root).parent.iterdir() if path.name.startswith(".")] == []
 
 
-async def test_packed_modules_are_taken_too(bench: Bench) -> None:
-    import gzip  # noqa: PLC0415 - here alone
+async def a_kernel(bench: Bench, kernel: bytes = b"a kernel", **files: bytes) -> Path | None:
+    """Brought with these modules: the initramfs that it has then."""
+    root = await a_root(bench)
+    archive = modules_of(**files)
+    kit = BootKit(uuid4(), kernel=sent(bench, kernel), modules=sent(bench, archive), release=RELEASE)
+    await bench.kits.fetch(kit)
+    for _time in range(2):
+        await bench.kits.fit(kit, root, drivers={"mine-net"})
+    return (await bench.kits.files(kit)).initrd
 
+
+NFS = {"kernel__nfs.ko": a_module("sunrpc"), "kernel__sunrpc.ko": a_module(), "kernel__mine_net.ko": a_module()}
+
+
+async def test_a_kernel_without_nfs_root_has_an_initramfs_of_its_modules(bench: Bench, tmp_path: Path) -> None:
+    put_file(tmp_path, "parts/armhf/base.cpio", an_archive(["init", "etc/dhcp-answer"]))
+    bench = bench.after(boot_parts=tmp_path / "parts")
+    initrd = await a_kernel(bench, **NFS)
+    assert initrd is not None and stat.S_IMODE(initrd.stat().st_mode) == 0o644, "boards get it as it lies there"
+    with initrd.open("rb") as file:
+        seen = content_of(file.fileno())
+    assert (seen.maker, seen.has_nfs) == ("boardgrid", True)
+    assert b"mine_net.ko\n" in gzip.decompress(initrd.read_bytes())
+    assert await a_kernel(bench, with_config("ROOT_NFS", "IP_PNP"), **NFS) is None, "it mounts its root by itself"
+    assert await a_kernel(bench, modules__dep=b"") is None, "nothing to make one of"
+
+
+async def test_a_kernel_that_comes_with_an_initramfs_or_is_to_have_none_is_made_none(
+    bench: Bench, tmp_path: Path
+) -> None:
+    put_file(tmp_path, "parts/armhf/base.cpio", an_archive(["init", "etc/dhcp-answer"]))
+    bench = bench.after(boot_parts=tmp_path / "parts")
+    root, initrd = await a_root(bench), sent(bench, b"its own")
+    kernel, modules = sent(bench, b"a kernel"), sent(bench, modules_of(**NFS))
+    own = BootKit(uuid4(), kernel=kernel, modules=modules, release=RELEASE, initrd=initrd)
+    none = BootKit(uuid4(), kernel=kernel, modules=modules, release=RELEASE, without_initrd=True)
+    for kit in (own, none):
+        await bench.kits.fetch(kit)
+        await bench.kits.fit(kit, root, drivers={"mine-net"})
+    there = (await bench.kits.files(own)).initrd
+    assert there is not None and there.read_bytes() == b"its own"
+    assert (await bench.kits.files(none)).initrd is None
+
+
+async def test_packed_modules_are_taken_too(bench: Bench) -> None:
     root = await a_root(bench)
     await put(bench, root, gzip.compress(modules_of(kernel__new=b"3")))
     assert (of(bench, root) / "kernel/new").is_file()

@@ -9,9 +9,7 @@ from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.name import checked
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_LINE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?|")
 _FDT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+,-]*(?:/[A-Za-z0-9][A-Za-z0-9._+,-]*){0,3}")
-_CMDLINE_BYTES = 1023  # what a 32-bit ARM kernel keeps of it; more would be cut without a word
 
 
 def checked_site(site: Site) -> IPv4Interface:
@@ -63,17 +61,6 @@ def checked_mac(mac: str) -> str:
             example="52:54:00:12:34:56",
         )
     return mac
-
-
-def checked_cmdline(cmdline: str) -> str:
-    if not _LINE.fullmatch(cmdline) or len(cmdline) > _CMDLINE_BYTES:
-        raise Invalid(
-            Code.REQUEST_INVALID,
-            _("the kernel command line {cmdline!r} is not one line of at most {limit} plain characters"),
-            cmdline=cmdline[:80],
-            limit=_CMDLINE_BYTES,
-        )
-    return cmdline
 
 
 def checked_fdt(fdt: str) -> str:

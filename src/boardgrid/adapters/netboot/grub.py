@@ -8,10 +8,10 @@ this one last. A board sees its own TFTP folder alone, so one name is enough.
 import re
 from collections.abc import Sequence
 
-from boardgrid.adapters.netboot.checks import checked_cmdline, checked_fdt, checked_mac
+from boardgrid.adapters.netboot.checks import checked_fdt, checked_mac
 from boardgrid.adapters.netboot.entry import Entry, Method
-from boardgrid.messages import _
-from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.board import Boot
+from boardgrid.model.cmdline import checked
 
 # By Debian's word for the architecture: what its packages grub-efi-*-signed call GRUB, and what firmware calls itself
 # when it asks for it (RFC 4578, option 93).
@@ -33,20 +33,8 @@ def _lines(entry: Entry) -> Sequence[str]:
 
 
 def _words(cmdline: str) -> Sequence[str]:
-    """
-    The words of a kernel command line, as the kernel parts them: GRUB puts quotes around those with a space by itself.
-
-    Raises:
-        Invalid: GRUB would put a backslash before one of its letters.
-    """
-    if set(checked_cmdline(cmdline)) & {"'", "\\"} or cmdline.count('"') % 2:
-        raise Invalid(
-            Code.REQUEST_INVALID,
-            _("GRUB cannot hand the kernel command line {cmdline!r} on to a kernel as it is"),
-            hint=_("leave single quotes and backslashes out, and have double quotes in pairs"),
-            cmdline=cmdline[:80],
-        )
-    return [word.replace('"', "") for word in _WORD.findall(cmdline)]
+    """The words of a kernel command line, as the kernel parts them: GRUB puts quotes around those with a space."""
+    return [word.replace('"', "") for word in _WORD.findall(checked(cmdline, Boot.GRUB))]
 
 
 def _quoted(*words: str) -> str:

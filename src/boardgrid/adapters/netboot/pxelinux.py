@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from boardgrid.adapters.netboot.checks import checked_cmdline, checked_fdt, checked_mac
+from boardgrid.adapters.netboot.checks import checked_fdt, checked_mac
 from boardgrid.adapters.netboot.entry import Entry, Method
+from boardgrid.model.board import Boot
+from boardgrid.model.cmdline import checked
 
 
 def _lines(entry: Entry) -> Sequence[str]:
@@ -18,7 +20,7 @@ def _lines(entry: Entry) -> Sequence[str]:
         lines.append(f"  initrd {entry.label}/initrd")
     if entry.fdt:
         lines.append(f"  fdt {entry.label}/dtbs/{checked_fdt(entry.fdt)}")
-    lines.append(f"  append {checked_cmdline(entry.cmdline)}".rstrip())
+    lines.append(f"  append {checked(entry.cmdline, Boot.PXELINUX)}".rstrip())
     return lines
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from boardgrid.adapters.store import source
-from boardgrid.adapters.store.boot_files import FROM_ROOT, BootCopies
+from boardgrid.adapters.store.boot_files import FROM_ROOT, INITRD, KERNEL, BootCopies
 from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.formats import HEAD_BYTES, packer_of
 from boardgrid.adapters.store.inspection import inspected
+from boardgrid.adapters.store.kernel_config import config_of
 from boardgrid.adapters.store.limits import shown
+from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.adapters.store.workroom import Disk
 from boardgrid.messages import _
@@ -29,7 +31,8 @@ def fit(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``tree``, where the root is mounted; ``folder`` of the kit; ``modules``, a tar archive or
-            null; ``takes``, whether the root's own kernel is to be copied; ``release``.
+            null; ``takes``, whether the root's own kernel is to be copied; ``release``; ``initrd``, whether a kernel is
+            to have one made where it needs one; ``boot_parts`` and ``drivers``, of which that is made.
 
     Raises:
         FarmError: as ``Kits.fit``.
@@ -40,6 +43,10 @@ def fit(order: dict[str, Any]) -> dict[str, Any]:
         with TreeDir(TreePath(order["tree"])) as tree:
             if order["modules"]:
                 _put_modules(tree, Path(order["modules"]), order["release"], folder / "cage")
+            if order["initrd"]:
+                parts = order["boot_parts"]
+                judge = Judge(tree, inspected(tree).arch, Path(parts) if parts else None, order["drivers"])
+                _make_initrd(judge, order["release"], folder)
             if order["takes"]:
                 _take_kernel(tree, order["release"], folder)
     except OSError as error:
@@ -81,6 +88,17 @@ def _put_modules(tree: TreeDir, archive: Path, release: str, cage_folder: Path) 
         )
     tree.put_in_place(_BESIDE, f"lib/modules/{release}")
     tree.sync()
+
+
+def _make_initrd(judge: Judge, release: str, folder: Path) -> None:
+    with TreeDir(TreePath(str(folder))) as brought:
+        made = judge.for_brought(release, config_of(brought, release, KERNEL))
+    if made is None:
+        return
+    Disk(folder, 0).want(len(made))
+    beside = folder / f".{INITRD}"
+    beside.write_bytes(made)
+    beside.rename(folder / INITRD)  # a board may still have the one before under another name
 
 
 def _take_kernel(tree: TreeDir, release: str, folder: Path) -> None:

@@ -25,11 +25,16 @@ _FIT_S = 300.0
 
 
 class StoredKits:
-    """Answers ``Kits``."""
+    """
+    Answers ``Kits``.
 
-    def __init__(self, store: Store, roots: StoredRoots, blobs: Blobs) -> None:
+    Args:
+        boot_parts: a folder with ``<arch>/base.cpio``, of which initramfs are made; None: none are.
+    """
+
+    def __init__(self, store: Store, roots: StoredRoots, blobs: Blobs, boot_parts: Path | None = None) -> None:
         self._store, self._places, self._roots, self._blobs = store, store.places, roots, blobs
-        self._sweep = Sweep(store.places, "kits")
+        self._parts, self._sweep = boot_parts, Sweep(store.places, "kits")
 
     async def all(self) -> Collection[UUID]:
         return await asyncio.to_thread(self._places.kits)
@@ -52,7 +57,7 @@ class StoredKits:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
             log.info("kit.fetched", kit=str(kit.id), bytes=sum(blob.size_bytes for blob in kit.blobs))
 
-    async def fit(self, kit: BootKit, root: UUID) -> None:
+    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
         folder = self._places.kit(kit.id)
         takes = kit.from_root and not await asyncio.to_thread((folder / FROM_ROOT).is_dir)
         if kit.modules is None and not takes:
@@ -65,6 +70,9 @@ class StoredKits:
                 "modules": str(folder / MODULES) if kit.modules else None,
                 "takes": takes,
                 "release": kit.release,
+                "initrd": bool(kit.kernel and kit.modules) and not (kit.initrd or kit.without_initrd),
+                "boot_parts": str(self._parts) if self._parts else None,
+                "drivers": sorted(drivers),
             }
             try:
                 await self._store.run_alone("fitting", order, _FIT_S, keeps=[order["tree"]])

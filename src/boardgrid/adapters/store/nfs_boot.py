@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,7 +35,8 @@ class Judge:
         """The kernel with its answer, and the initramfs that the farm made for it, if it had to."""
         modules = Modules.of(self.tree, kernel.release)
         drivers = tuple(map(plain, self.drivers))
-        is_built_in, why_not_built_in = self._built_in(kernel, modules, drivers)
+        config = config_of(self.tree, kernel.release, kernel.image)
+        is_built_in, why_not_built_in = self._built_in(config, modules, drivers)
         can_own, told = self._own(kernel, modules, drivers)
         if can_own:
             return replace(kernel, nfs=NfsBoot.OWN, why=told), None
@@ -53,8 +54,21 @@ class Judge:
         nfs = NfsBoot.NO if is_sure else NfsBoot.UNKNOWN
         return replace(kernel, nfs=nfs, why="; ".join(reason for reason in reasons if reason)), None
 
-    def _built_in(self, kernel: Kernel, modules: Modules, drivers: tuple[str, ...]) -> tuple[bool | None, str]:
-        config = config_of(self.tree, kernel.release, kernel.image)
+    def for_brought(self, release: str, config: Set[str] | None) -> bytes | None:
+        """
+        An initramfs for a kernel that lies elsewhere and whose modules are in the tree.
+
+        None: NFS root is built into it, or there can be none.
+
+        Args:
+            config: what is built into it; None: nothing tells.
+        """
+        modules, drivers = Modules.of(self.tree, release), tuple(map(plain, self.drivers))
+        is_built_in, _why = self._built_in(config, modules, drivers)
+        made = None if is_built_in else self._made(modules, drivers)
+        return made if isinstance(made, bytes) else None
+
+    def _built_in(self, config: Set[str] | None, modules: Modules, drivers: tuple[str, ...]) -> tuple[bool | None, str]:
         if config is None:
             is_module = "nfs" in modules.there or (modules.built_in is not None and not modules.has_built_in("nfs"))
             if is_module:

@@ -106,7 +106,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
         ),
         roots=roots,
         volumes=StoredVolumes(store),
-        kits=StoredKits(store, roots, controller),
+        kits=StoredKits(store, roots, controller, parts),
         exports=GaneshaExports(farm.ganesha, shell) if farm.uses_ganesha else KernelExports(shell, layout.store),
         netboot=NetbootFiles(shell, site, layout.tftp, hosts, parts),
         sightings=NetworkSightings(clock, dnsmasq.log, layout.tftp, hosts.address_of),
