@@ -93,9 +93,9 @@ from boardgrid.client.commands import board, image, site, status
 from boardgrid.client.tables import Column, Output, Sheet
 for sheet in (board.SHEET, image.SHEET, site.SHEET, status.SHEET):
     assert all(c.heading == f"<{c.title}>" for c in sheet.columns), sheet
-Sheet(str, (Column("NAME", str), Column("SHARED", bool))).show_all(["", "x"], Output.TABLE)
+Sheet(str, (Column("NAME", str), Column("STATE", bool))).show_all(["", "x"], Output.TABLE)
 """
-    assert told(elsewhere, "-c", code).split() == ["<NAME>", "<SHARED>", "<no>", "x", "<yes>"]
+    assert told(elsewhere, "-c", code).split() == ["<NAME>", "<STATE>", "<no>", "x", "<yes>"]
 
 
 def test_another_language_is_english() -> None:

@@ -293,6 +293,7 @@ class Roots(Protocol):
 
         Raises:
             NotFound: there is no such root.
+            Conflict: THING_IN_USE, it was put away meanwhile.
             Fault: it could not be looked at.
         """
 
@@ -328,7 +329,8 @@ class Volumes(Protocol):
 
         Raises:
             NotFound: VOLUME_UNKNOWN, there is no such volume on this disk; it is not made anew.
-            Fault: STORE_FULL.
+            Fault: STORE_FULL; ROOT_BUSY, a backup reads it, so that it must be asked again; PROGRAM_FAILED, the kernel
+                lets nobody make larger what is mounted.
         """
 
     async def mount(self, volume: UUID) -> None:
@@ -776,14 +778,14 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """How far an agent is with an image or an errand."""
+    """How far an agent is with an image or an errand, or an upload has come."""
 
     thing: UUID
     phase: str
     done_bytes: int
     total_bytes: int  # 0: nobody knows
     since: datetime  # when its phase began
-    at: datetime  # when the agent told this
+    at: datetime  # when this was told
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from boardgrid.adapters import controller
 from boardgrid.adapters.controller import AgentDoor, GatewayDoor
-from boardgrid.model.errors import Code, Conflict, FarmError, Fault
+from boardgrid.model.errors import Code, Conflict, FarmError, Fault, NotFound
 from boardgrid.model.image import BlobSource
 from boardgrid.model.user import Secret
 from tests.api.door import served
@@ -184,3 +184,22 @@ async def test_a_token_that_stays_refused_is_not_shown_again_at_once(tmp_path: P
             await door.user_of("ssh-ed25519 AAAA")
     assert error.value.code is Code.TOKEN_REFUSED
     assert doorman.shown == ["Bearer bg_other"]
+
+
+async def test_an_export_is_sent_once_more_where_the_controller_was_not_there(tmp_path: Path) -> None:
+    (tmp_path / "export.tar").write_bytes(CONTENT)
+    answers, came = [httpx.Response(503), None, httpx.Response(204)], list[bytes]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        came.append(request.content)
+        if (one := answers.pop(0)) is None:
+            raise httpx.ConnectError("refused")
+        return one
+
+    async with http(answer) as client:
+        await AgentDoor(client, pauses_s=(0, 0)).send(uuid4(), tmp_path / "export.tar")
+        assert came == [CONTENT] * 3
+        answers[:] = [problem(404, "errand.unknown")]
+        with pytest.raises(NotFound):
+            await AgentDoor(client, pauses_s=(0, 0)).send(uuid4(), tmp_path / "export.tar")
+        assert len(came) == 4, "nobody wants it: that is no reason to send it again"

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -12,7 +12,7 @@ from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errand import About, ErrandKind
 from boardgrid.model.errors import Blame, Code, Fault
-from boardgrid.model.image import CheckpointSource, PathSource, RootSource
+from boardgrid.model.image import CheckpointSource, PathSource, RootSource, UrlSource
 from boardgrid.model.inventory import checked_type
 from boardgrid.model.recipe import FINISH
 from boardgrid.model.report import (
@@ -30,7 +30,7 @@ from boardgrid.model.report import (
 )
 from boardgrid.model.wish import BoardWish, ErrandWish, Gone, ImageWish, Lease, PowerOrder, RootWish
 from boardgrid.ports import Sign
-from boardgrid.testing import TYPE, FakeSite, a_board, patiently
+from boardgrid.testing import TYPE, FakeSite, FakeTree, a_board, patiently
 from tests.agent import mill
 
 BOARD = a_board()
@@ -665,3 +665,19 @@ async def test_a_checkpoint_of_a_board_that_does_not_answer_is_made_all_the_same
         site.shelf["tk1-1"].outlet_hangs = True
         site.wish(images=(ImageWish(image, CheckpointSource(mill.ROOT)),))
         await site.until(lambda: image in site.images.built)
+
+
+@patiently
+@pytest.mark.parametrize("kind", [RootSource, CheckpointSource])
+async def test_what_is_kept_of_a_root_waits_for_no_import(kind: type[RootSource | CheckpointSource]) -> None:
+    site, root, image = mill.a_site(), uuid4(), uuid4()
+    site.roots.trees[root] = FakeTree(uuid4(), 1, {}, is_mounted=False)
+    site.images.phase_s = 1000
+    imports = tuple(ImageWish(uuid4(), UrlSource("https://images.example.org/a.tar")) for _ in range(10))
+    async with mill.agent(site):
+        site.wish(images=imports)
+        await asyncio.sleep(60)
+        site.wish(images=(*imports, ImageWish(image, kind(root))))
+        await asyncio.sleep(2100)
+        assert image in site.images.built
+        assert sum(one.image in site.images.built for one in imports) == 2, "the others wait"

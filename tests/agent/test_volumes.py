@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from boardgrid.model.deployment import Outcome, Phase
-from boardgrid.model.errors import Code
+from boardgrid.model.errors import Code, Fault
+from boardgrid.model.image import PathSource
 from boardgrid.model.report import StepReport, VolumeReport
-from boardgrid.model.wish import Deployed, VolumeMount, VolumeWish
+from boardgrid.model.wish import Deployed, ImageWish, RootWish, VolumeMount, VolumeWish
 from boardgrid.ports import Export
-from boardgrid.testing import FakeClock, FakeSite, a_board, patiently
+from boardgrid.testing import FakeClock, FakeSite, FakeTree, FakeVolumes, a_board, patiently
 from tests.agent import mill
 
 HOME, DATA = UUID(int=500), UUID(int=501)
@@ -174,3 +175,55 @@ async def test_only_what_is_wished_away_goes_and_not_while_a_board_has_it() -> N
     [told] = site.controller.of_kind(VolumeReport)
     assert (told.volume, told.size_bytes, told.reason) == (HOME, None, "")
     assert site.volumes.sizes == {DATA: GB}
+
+
+class SlowVolumes(FakeVolumes):
+    async def make(self, volume: UUID, size_bytes: int) -> None:
+        await FakeClock().sleep(600)
+        await super().make(volume, size_bytes)
+
+
+@patiently
+async def test_a_large_volume_that_is_made_keeps_nothing_else_waiting() -> None:
+    site, image, root = a_site(), UUID(int=600), UUID(int=601)
+    site.volumes = SlowVolumes()
+    site.roots.trees[root] = FakeTree(image, 1, {}, is_mounted=False)
+    images, discard = (ImageWish(image, PathSource("/srv/tree")),), (RootWish(root),)
+    async with mill.agent(site):
+        site.wish(volumes=(VolumeWish(HOME, GB),))
+        await FakeClock().sleep(5)
+        site.wish(images=images, discard=discard)
+        await FakeClock().sleep(300)
+        assert image in site.images.built and root not in site.roots.trees
+        assert not site.controller.of_kind(VolumeReport)
+        await site.until(lambda: HOME in site.volumes.sizes)
+        # What is wished of it while it is made larger follows.
+        site.wish(volumes=(VolumeWish(HOME, 2 * GB, is_there=True),))
+        await FakeClock().sleep(5)
+        site.wish(volumes=(VolumeWish(HOME, None),))
+        await site.until(lambda: not site.volumes.sizes)
+
+
+class BackedUpVolumes(FakeVolumes):
+    """A backup reads them for a quarter of an hour."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.until_s = FakeClock().now_s() + 900
+
+    async def grow(self, volume: UUID, size_bytes: int) -> None:
+        if FakeClock().now_s() < self.until_s:
+            raise Fault(Code.ROOT_BUSY, "it cannot be made larger while a backup reads it")
+        await super().grow(volume, size_bytes)
+
+
+@patiently
+async def test_a_volume_that_a_backup_reads_is_made_larger_once_that_has_ended() -> None:
+    site = a_site()
+    site.volumes = BackedUpVolumes(sizes={HOME: GB})
+    async with mill.agent(site):
+        site.wish(volumes=(VolumeWish(HOME, 2 * GB, is_there=True),))
+        await site.until(lambda: bool(site.controller.of_kind(VolumeReport)))
+    [told] = site.controller.of_kind(VolumeReport)
+    assert (told.code, told.reason) == (None, "")
+    assert site.volumes.sizes == {HOME: 2 * GB}

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import pytest
 from boardgrid.api.spool import Arrived, Come, Spool
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault
 from boardgrid.model.image import BlobSource
+from boardgrid.model.rules import Limits
 from tests.api.door import Door, served
 
 TAR = bytes(range(256)) * 20_000
@@ -356,7 +358,69 @@ async def test_what_has_come_of_an_upload_goes_with_its_image(door: Door) -> Non
     assert files(door.spool.folder) == []
 
 
+async def test_an_upload_that_begins_while_the_spool_is_swept_stays(spool: Spool) -> None:
+    image, asked, go_on = uuid4(), threading.Event(), threading.Event()
+
+    def wanted() -> frozenset[str]:
+        asked.set()
+        go_on.wait(30)
+        return frozenset()  # as it was read before the image was opened
+
+    sweeping = asyncio.create_task(asyncio.to_thread(spool.sweep, wanted))
+    await asyncio.to_thread(asked.wait, 30)
+    await spool.append(image, 0, pieces(TAR[:1000]), len(TAR))
+    go_on.set()
+    await sweeping
+    assert files(spool.folder) == [str(image)]
+
+
+async def test_an_upload_under_way_is_not_swept_and_says_how_much_has_come_without_reading_it(spool: Spool) -> None:
+    image = uuid4()
+    appending = asyncio.create_task(spool.append(image, 0, _hanging(TAR[:3_000_000]), len(TAR)))
+    async with asyncio.timeout(30):
+        while (come := await spool.come(image)).size_bytes < 2_000_000:  # noqa: ASYNC110 - as it says
+            await asyncio.sleep(0.01)
+    assert come.sha256 == hashlib.sha256(TAR[: come.size_bytes]).hexdigest()
+    (spool.folder / str(image)).write_bytes(b"")  # it is not read: this would be seen
+    assert await spool.come(image) == come
+    spool.sweep(frozenset)
+    assert files(spool.folder) == [str(image)]
+    appending.cancel()
+    await asyncio.gather(appending, return_exceptions=True)
+
+
+async def test_what_came_before_a_restart_is_read_once(spool: Spool) -> None:
+    image = uuid4()
+    (spool.folder / str(image)).write_bytes(TAR)
+    assert {*await asyncio.gather(*(spool.come(image) for _head in range(5)))} == {Come(len(TAR), SHA256)}
+    (spool.folder / str(image)).write_bytes(bytes(len(TAR)))  # it is not read again: this would be seen
+    assert await spool.come(image) == Come(len(TAR), SHA256)
+
+
+async def test_an_upload_counts_as_large_as_it_was_announced_and_one_that_may_not_be_is_refused(door: Door) -> None:
+    farm = door.house.farm
+    rules = farm.ruling.rules(door.house.admin)
+    farm.ruling.put(door.house.admin, replace(rules, users={"ada": Limits(image_bytes=len(TAR) + 10)}))
+    path, other = await awaited(door), await awaited(door, "other")
+    assert (await patched(door, path, 0, TAR[:1000])).status_code == 204
+    for answer in (await patched(door, other, 0, TAR[:1000]), await door.ask("user", "PUT", other, content=TAR)):
+        assert (answer.status_code, answer.json()["code"]) == (409, "quota.exceeded")
+    assert (await patched(door, path, 1000, TAR[1000:])).status_code == 204
+
+
 # --- exports
+
+
+async def test_an_export_that_was_cancelled_while_it_came_leaves_nothing(door: Door) -> None:
+    errand = await exported(door)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield TAR
+        await door.ask("user", "DELETE", f"/api/v1/errands/{errand}")
+
+    answer = await door.ask("agent", "PUT", f"/api/agent/v1/errands/{errand}/content", content=slowly())
+    assert (answer.status_code, answer.json()["code"]) == (404, "errand.unknown")
+    assert files(door.spool.folder) == []
 
 
 async def exported(door: Door) -> str:

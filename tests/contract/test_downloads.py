@@ -12,7 +12,7 @@ import pytest
 
 from boardgrid.adapters.downloads import HttpDownloads
 from boardgrid.model.errors import Code, FarmError, Fault, Invalid, NotFound
-from boardgrid.model.image import UrlSource, checked_url
+from boardgrid.model.image import UrlSource, checked_url, shown_url
 from boardgrid.ports import Downloads
 from boardgrid.reach import IPAddress
 from boardgrid.testing import FakeDownloads
@@ -193,3 +193,28 @@ def test_what_is_no_plain_address_names_no_image(url: str) -> None:
     with pytest.raises(Invalid) as raised:
         checked_url(url)
     assert raised.value.code is Code.PATH_FORBIDDEN
+
+
+async def test_a_sentence_never_tells_what_may_be_secret_in_an_address(tmp_path: Path) -> None:
+    async with serving(Shelf()) as shelf:
+        for url in (f"{at(shelf, '/boards/nothing')}?s3cret", f"{at(shelf, '/elsewhere')}?s3cret"):
+            with pytest.raises(FarmError) as raised:
+                await of(shelf).fetch(UrlSource(url), tmp_path / "a", 1 << 30)
+            assert "s3cret" not in str(raised.value) and shown_url(url) in str(raised.value)
+        shelf.moved = "http://ada:s3cret@elsewhere.example.org/a?s3cret"
+        with pytest.raises(FarmError) as raised:
+            await of(shelf).fetch(UrlSource(at(shelf)), tmp_path / "a", 1 << 30)
+        assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h/a.tar", "https://h/a.tar"),
+        ("https://ada:pw@h:1/a@b?c#d", "https://h:1/a@b"),
+        ("ada:pw@h/a?b@c/", "h/a"),
+        ("http://[?x", "http://["),
+    ],
+)
+def test_an_address_is_shown_without_who_asks_and_what_for(url: str, shown: str) -> None:
+    assert shown_url(url) == shown

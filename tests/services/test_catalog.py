@@ -189,3 +189,14 @@ def test_nobody_keeps_names_from_others_by_the_hundred(house: House) -> None:
     house.farm.catalog.open(house.ada, "hers")
     house.farm.wastebasket.remove(house.bob, "n0")
     house.farm.catalog.open(house.bob, "one-more")
+
+
+def test_what_may_be_secret_in_an_address_is_told_to_nobody(house: House) -> None:
+    url = "https://images.example.org/a.tar?signature=s3cret"
+    image = house.farm.catalog.open(house.ada, "mine", url=url, shared=True).image
+    house.tell(ImageReport(uuid4(), image.id, None, Code.DOWNLOAD_FAILED, f"{url} could not be fetched"))
+    assert house.farm.catalog.image(house.bob, "mine").image.reason == (
+        "https://images.example.org/a.tar could not be fetched"
+    )
+    assert not any("s3cret" in one.detail for one in house.farm.history.after(house.ada))
+    assert "s3cret" not in str(house.farm.audit.after(house.admin))

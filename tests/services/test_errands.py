@@ -8,9 +8,11 @@ import pytest
 
 from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
+from boardgrid.model.image import Image, Visibility
 from boardgrid.model.report import ErrandReport, ProgressReport
 from boardgrid.model.user import Role
 from boardgrid.services.booking import Fate
+from boardgrid.services.catalog import Described
 from boardgrid.services.errands import KEPT_FOR
 from tests.services.house import House
 
@@ -151,3 +153,53 @@ def test_how_far_it_is_is_told_with_its_rate_until_it_is_over(house: House) -> N
     house.settle()
     assert house.farm.catalog.image(house.admin, "tiny").progress is None
     assert house.tell(ProgressReport(uuid4(), image.id, "late")).dropped
+
+
+def test_what_is_wrong_with_a_file_is_wrong_with_every_image_that_has_it(house: House) -> None:
+    sound = house.image("other", checksum="sha256:" + "3" * 64)
+    house.image("twin", house.ada)
+    house.image()
+    errand = house.farm.errands.verify(house.admin, "tiny").errand
+    house.tell(ErrandReport(uuid4(), errand.id, Code.IMAGE_DAMAGED, "its file has changed"))
+    assert house.farm.catalog.image(house.ada, "twin").image.damage == "its file has changed"
+    assert house.farm.catalog.image(house.ada, sound.ref).image.damage == ""
+    assert any("twin:2026030101 is damaged" in one.detail for one in house.farm.history.after(house.ada))
+
+
+@pytest.fixture
+def descendant(house: House) -> Image:
+    """A public image of ada's, made of one that is hers alone, which was made of a public one."""
+    house.image()
+    for parent, name in (("tiny", "secret"), ("secret", "open")):
+        number = house.opened(image=parent).reservation.number
+        house.farm.booking.release(house.ada, number, Fate.KEEP, name)
+        house.settle()
+    return house.farm.curating.describe(house.ada, "open", Described(visibility=Visibility.PUBLIC)).image
+
+
+def test_an_ancestor_that_one_may_not_see_is_named_nowhere(house: House, descendant: Image) -> None:
+    assert house.farm.catalog.image(house.ada, descendant.ref).parent == "secret:2026030101"
+    assert house.farm.catalog.image(house.bob, descendant.ref).parent is None
+    for who, lineage in ((house.bob, ()), (house.ada, ("secret:2026030101", "tiny:2026030101"))):
+        errand = house.farm.errands.export(who, descendant.ref).errand
+        [about] = [one.about for one in house.wishes.errands if one.errand == errand.id]
+        assert about is not None and about.lineage == lineage
+
+
+def test_an_image_that_one_may_not_use_any_more_is_neither_packed_nor_taken_away(house: House) -> None:
+    house.image()
+    packed, waiting = (house.farm.errands.export(house.ada, "tiny").errand.id for _export in range(2))
+    house.farm.errands.packed("lab", packed, 77)
+    assert house.farm.errands.to_fetch(house.ada, packed).errand.size_bytes == 77
+    house.farm.curating.describe(house.admin, "tiny", Described(visibility=Visibility.PRIVATE))
+    assert not house.wishes.errands
+    for ask in (
+        lambda: house.farm.errands.to_fetch(house.ada, packed),
+        lambda: house.farm.errands.wished("lab", waiting),
+        lambda: house.farm.errands.packed("lab", waiting, 1),
+    ):
+        with pytest.raises(NotFound) as error:
+            ask()
+        assert error.value.code is Code.ERRAND_UNKNOWN
+    house.farm.upkeep.carry_out()
+    assert house.farm.catalog.spooled() == frozenset(), "what is packed goes, too"

@@ -7,11 +7,14 @@ import pytest
 
 from boardgrid.model.difference import Change, Count, Difference, PathChange
 from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
+from boardgrid.model.image import Visibility
+from boardgrid.model.project import Part
 from boardgrid.model.question import ImageChanges, RootChanges
 from boardgrid.model.report import AnswerReport
 from boardgrid.model.root import Root
 from boardgrid.ports import ANSWERS, wishes_of
 from boardgrid.services.booking import Fate
+from boardgrid.services.catalog import Described
 from tests.services.house import House
 
 FOUND = Difference(added=Count(1, 4), paths=(PathChange("srv/notes", Change.ADDED, 4),))
@@ -141,3 +144,19 @@ def test_an_agent_that_knows_no_end_is_cut_short(house: House, root: Root) -> No
     seen = house.farm.questions.question(house.ada, asked.id).answer
     assert seen is not None
     assert (len(seen.paths), len(seen.paths[0].path)) == (2000, 400)
+
+
+def test_a_parent_that_ones_project_shares_is_compared_with(house: House, root: Root) -> None:
+    house.image("base", house.ada)
+    number = house.farm.booking.reservations(house.ada)[0].reservation.number
+    house.farm.booking.release(house.ada, number)
+    house.settle()
+    number = house.opened(image="base").reservation.number
+    house.farm.booking.release(house.ada, number, Fate.KEEP, "child")
+    house.settle()
+    house.farm.projects.add(house.admin, "robots", members={"ada": Part.MEMBER, "bob": Part.MEMBER})
+    for name in ("base", "child"):
+        described = Described(visibility=Visibility.PROJECT, project="robots")
+        house.farm.curating.describe(house.ada, name, described)
+    asked = house.farm.questions.image_changes(house.bob, "child").asked
+    assert asked == house.farm.questions.image_changes(house.bob, "child", "base").asked

@@ -11,13 +11,14 @@ from boardgrid.model.board import Act, Boot
 from boardgrid.model.deployment import Deployment, DeploymentState
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import Image, ImageState, RootSource
-from boardgrid.model.kit import FILES_BYTES
+from boardgrid.model.kit import FILES_BYTES, FILES_MOST
 from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.report import BoardReport, ImageReport, Reached
 from boardgrid.model.reservation import ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
 from boardgrid.model.wish import Deployed, Parked
+from boardgrid.ports import EVENTS
 from boardgrid.services.booking import Fate
 from boardgrid.services.restarting import FILES_FOR, After, WantedKit
 from boardgrid.services.views import BoardState
@@ -473,6 +474,19 @@ def test_what_was_used_longest_ago_makes_way_for_what_comes(house: House) -> Non
     assert house.farm.restarting.file(house.ada, OTHER).size_bytes == FILES_BYTES // 2
     assert refused(house.farm.restarting.file, house.bob, OTHER).code is Code.FILE_UNKNOWN
     assert house.farm.restarting.blobs() == {OTHER, MODULES}
+
+
+def test_of_one_user_a_number_of_files_is_kept_and_who_keeps_the_spool_is_told(house: House) -> None:
+    def send(number: int) -> None:
+        house.now += SECOND
+        house.farm.restarting.file_arrived(house.ada, f"{number:064x}", 1)
+
+    for number in range(FILES_MOST):
+        send(number)
+    mark = house.changes.mark(EVENTS)
+    send(FILES_MOST)
+    assert house.farm.restarting.blobs() == {f"{number + 1:064x}" for number in range(FILES_MOST)}
+    assert house.changes.mark(EVENTS) > mark
 
 
 def test_a_file_that_nobody_boots_with_goes_after_a_week(house: House, number: int) -> None:

@@ -6,18 +6,20 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from boardgrid.model.errors import Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
+from boardgrid.model.image import ImageState
 from boardgrid.model.project import Part
+from boardgrid.model.report import ImageReport
 from boardgrid.model.reservation import Group, Kind, Reservation
 from boardgrid.model.rules import EVERYONE, Limits, Use, boards_at_once
 from boardgrid.model.window import Window
 from boardgrid.services.booking import Fate
 from boardgrid.services.views import AccessView, BoardState, RulesView
-from tests.services.house import HOUR, START, House, records_with
+from tests.services.house import HOUR, START, House, a_manifest, records_with
 
 BOARDS = ("tk1-1", "tk1-2", "tk1-3", "tk1-4")
 
@@ -391,3 +393,47 @@ def _one_of_all(house: House, chance: random.Random) -> None:
                 reason="new fan",
                 force=chance.random() < 0.5,
             )
+
+
+def test_images_that_are_being_made_of_what_comes_in_are_bounded_and_saves_are_not(house: House) -> None:
+    house.image()
+    number = house.opened().reservation.number
+    limit(house, awaited=2)
+    for name in ("one", "two"):
+        house.farm.catalog.open(house.ada, name, url="https://images.example.org/a.tar")
+    for url in (None, "https://images.example.org/a.tar"):
+        with pytest.raises(Conflict) as error:
+            house.farm.catalog.open(house.ada, "three", url=url)
+        assert error.value.code is Code.REQUESTS_TOO_MANY
+    assert house.farm.ruling.usage(house.ada)[0].awaited == 2
+    house.farm.booking.release(house.ada, number, Fate.KEEP, "mine")
+    house.settle()
+    house.farm.catalog.open(house.ada, "three")
+
+
+def test_an_image_that_turns_out_larger_than_its_owner_may_have_fails_and_is_removed(house: House) -> None:
+    limit(house, image_bytes=4_000_000)
+    image = house.farm.catalog.open(house.ada, "mine", url="https://images.example.org/a.tar").image
+    house.tell(ImageReport(uuid4(), image.id, a_manifest(stored_bytes=4_000_001)))
+    failed = house.farm.catalog.image(house.ada, "mine").image
+    assert failed.state is ImageState.FAILED and "images may take 0.0 GB" in failed.reason
+    assert [(one.image, one.source) for one in house.wishes.images] == [(image.id, None)]
+    house.tell(ImageReport(uuid4(), image.id))
+    assert not house.wishes.images and house.farm.catalog.image(house.ada, "mine").image.state is ImageState.FAILED
+    again = house.farm.catalog.open(house.ada, "mine", url="https://images.example.org/a.tar").image
+    house.tell(ImageReport(uuid4(), again.id, a_manifest(stored_bytes=4_000_000)))
+    assert house.farm.catalog.image(house.ada, "mine").image.state is ImageState.READY
+
+
+def test_what_is_to_come_of_an_upload_counts_before_it_is_there(house: House) -> None:
+    limit(house, image_bytes=4_000_000)
+    first, second = (house.farm.catalog.open(house.ada, name).image for name in ("one", "two"))
+    house.farm.catalog.coming(house.ada, first.id, 0, 3_000_000)
+    house.farm.catalog.coming(house.ada, first.id, 2_000_000, 3_000_000)
+    with pytest.raises(Conflict) as error:
+        house.farm.catalog.coming(house.ada, second.id, 0, 1_000_001)
+    assert error.value.code is Code.QUOTA_EXCEEDED
+    house.farm.catalog.coming(house.ada, second.id, 0, 1_000_000)
+    house.farm.catalog.content_arrived(house.ada, first.id, "c" * 64, 3_000_000)
+    assert house.farm.ruling.usage(house.ada)[0].image_bytes == 4_000_000
+    assert house.farm.catalog.image(house.ada, "one").progress is None

@@ -12,7 +12,7 @@ from boardgrid.model.report import ImageReport
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import Limits
 from boardgrid.services.booking import Fate
-from boardgrid.services.wastebasket import KEPT_FOR, UPLOAD_WITHIN
+from boardgrid.services.wastebasket import KEPT_FOR, QUIET_FOR, UPLOAD_WITHIN
 from tests.services.house import House, a_manifest
 
 
@@ -74,6 +74,7 @@ def test_the_wastebasket_is_emptied_of_ones_own_and_by_an_admin_of_all(house: Ho
     house.farm.catalog.content_arrived(house.ada, failed.id, "c" * 64, 1)
     house.tell(ImageReport(uuid4(), failed.id, None, Code.ARCHIVE_REFUSED, "../etc"))
     house.farm.catalog.open(house.ada, "never")
+    house.pass_to(house.now + QUIET_FOR)
     house.farm.wastebasket.remove(house.ada, "hers")
     house.farm.wastebasket.remove(house.admin, "tiny")
     hers = ["failed", "hers", "never"]
@@ -173,3 +174,19 @@ def test_an_upload_that_was_removed_before_it_came_is_gone_at_once(house: House)
     with pytest.raises(Conflict) as error:
         house.farm.catalog.content_arrived(house.ada, image.id, "c" * 64, 1)
     assert error.value.code is Code.UPLOAD_BROKEN
+
+
+def test_what_is_on_its_way_is_no_waste_until_nothing_more_has_come_for_a_while(house: House) -> None:
+    image = house.farm.catalog.open(house.ada, "big").image
+    assert house.farm.wastebasket.empty(house.admin, of_all=True) == []
+    house.pass_to(house.now + QUIET_FOR)
+    house.farm.catalog.coming(house.ada, image.id, 1000, 2000)
+    assert house.farm.wastebasket.empty(house.admin, of_all=True) == []
+    assert house.farm.catalog.awaited(house.ada, "big").image == image
+    house.pass_to(house.now + QUIET_FOR)
+    assert [one.image.id for one in house.farm.wastebasket.empty(house.admin, of_all=True)] == [image.id]
+    with pytest.raises(Conflict) as error:
+        house.farm.catalog.coming(house.ada, image.id, 2000, 2000)
+    assert error.value.code is Code.UPLOAD_BROKEN
+    with house.records.read() as records:
+        assert records.doing(image.id) is None

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
+import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from boardgrid.finishing import whole
@@ -28,6 +29,8 @@ from boardgrid.model.user import Secret
 from boardgrid.model.wish import Lease, SiteWishes
 from boardgrid.ports import PROTOCOL, Holdings, Route, Tell, Use, untold
 
+log = structlog.get_logger()
+
 T = TypeVar("T")
 
 _ANSWER_S = 15.0  # beyond what an answer may be held back
@@ -37,6 +40,7 @@ _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepal
 _CHUNK_BYTES = 1 << 20
 _SENT_ANSWER_S = 120.0  # until it is on the controller's disk
 _TOLD_EVERY_S = 1.0
+_PASSING = frozenset({Code.CONTROLLER_SILENT, Code.UPLOAD_BROKEN})
 _Kinds = Mapping[int, type[FarmError]]
 _KINDS: _Kinds = {404: NotFound, 409: Conflict, 426: Conflict}
 _KINDS_OF_REPORTS: _Kinds = {**_KINDS, 400: Invalid, 413: Invalid, 422: Invalid}  # one of them will never be taken
@@ -113,9 +117,15 @@ def client(where: str, token: Callable[[], Secret]) -> httpx.AsyncClient:
 
 @dataclass(frozen=True, slots=True)
 class AgentDoor:
-    """Answers the ports ``Controller`` and ``Blobs``."""
+    """
+    Answers the ports ``Controller`` and ``Blobs``.
+
+    Args:
+        pauses_s: before an export is sent once more, for packing it anew takes longer.
+    """
 
     http: httpx.AsyncClient
+    pauses_s: Sequence[float] = (1.0, 5.0, 15.0, 60.0)
 
     async def lease(self, instance: UUID) -> Lease:
         body = {"instance": str(instance), "protocol": PROTOCOL}
@@ -160,6 +170,19 @@ class AgentDoor:
             raise
 
     async def send(self, errand: UUID, file: Path, tell: Tell = untold) -> None:
+        for pause_s in self.pauses_s:
+            try:
+                await self._send(errand, file, tell)
+            except Fault as error:
+                if error.code not in _PASSING:
+                    raise
+                log.warning("export.delayed", why=str(error))
+                await asyncio.sleep(pause_s)
+            else:
+                return
+        await self._send(errand, file, tell)
+
+    async def _send(self, errand: UUID, file: Path, tell: Tell) -> None:
         size_bytes = (await asyncio.to_thread(file.stat)).st_size
 
         async def pieces() -> AsyncIterator[bytes]:

@@ -21,7 +21,7 @@ import httpx
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault, Invalid, NotFound
-from boardgrid.model.image import UrlSource, checked_url
+from boardgrid.model.image import UrlSource, checked_url, shown_url
 from boardgrid.reach import PORTS, IPAddress, IPNetwork, LookUp, look_up, may_reach
 
 _HOPS = 5
@@ -57,7 +57,7 @@ class HttpDownloads:
         except BaseException as error:
             await whole(to.unlink, missing_ok=True)
             if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise Fault(Code.STORE_FULL, _("the disk has no room for {url}"), url=source.url) from error
+                raise Fault(Code.STORE_FULL, _("the disk has no room for {url}"), url=shown_url(source.url)) from error
             raise
 
     async def _fetch(self, source: UrlSource, arriving: "_Arriving") -> None:
@@ -107,7 +107,7 @@ class HttpDownloads:
             Code.PATH_FORBIDDEN,
             _("{url} is not where this site may import from"),
             hint=_("it must lie below {allowed}") if allowed else _("set import_urls on the site"),
-            url=url,
+            url=shown_url(url),
             allowed=allowed,
         )
 
@@ -122,7 +122,7 @@ class HttpDownloads:
                     Code.PATH_FORBIDDEN,
                     _("{url} leads to {address}, which is no address of the open internet"),
                     hint=_("an admin allows its network in agent.import_networks"),
-                    url=url,
+                    url=shown_url(str(url)),
                     address=address,
                 )
         if not found:
@@ -146,7 +146,7 @@ class _Arriving:
 
     async def take(self, answer: httpx.Response) -> None:
         if answer.status_code in _GONE:
-            raise NotFound(Code.PATH_UNKNOWN, _("there is nothing at {url}"), url=self.url)
+            raise NotFound(Code.PATH_UNKNOWN, _("there is nothing at {url}"), url=shown_url(self.url))
         is_rest = answer.headers.get("Content-Range", "").startswith(f"bytes {self.size}-")
         if answer.status_code == httpx.codes.PARTIAL_CONTENT and is_rest:
             pass
@@ -159,7 +159,7 @@ class _Arriving:
                 raise Invalid(
                     Code.IMAGE_TOO_LARGE,
                     _("{url} is over {limit} bytes, as much as this site takes in now"),
-                    url=self.url,
+                    url=shown_url(self.url),
                     limit=self.at_most,
                 )
             await asyncio.to_thread(self.file.write, chunk)
@@ -184,11 +184,11 @@ def _check(file: BufferedRandom, source: UrlSource) -> None:
             Code.ARCHIVE_REFUSED,
             _("what lies at {url} has the SHA-256 {arrived}, not {wanted}"),
             hint=_("see whether the file was changed, or the sum is of another one"),
-            url=source.url,
+            url=shown_url(source.url),
             arrived=arrived,
             wanted=source.sha256,
         )
 
 
 def _failed(url: str, why: str) -> Fault:
-    return Fault(Code.DOWNLOAD_FAILED, _("{url} could not be fetched: {why}"), url=url, why=why[:300])
+    return Fault(Code.DOWNLOAD_FAILED, _("{url} could not be fetched: {why}"), url=shown_url(url), why=why[:300])

@@ -16,7 +16,7 @@ from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
 from boardgrid.model.errand import ErrandKind, Progress
-from boardgrid.model.errors import Code, FarmError, Fault, Invalid, NotFound
+from boardgrid.model.errors import Code, FarmError, Fault, Invalid
 from boardgrid.model.image import CheckpointSource, Making, Manifest, RootSource, Source
 from boardgrid.model.report import ErrandReport, ImageReport, ProgressReport, RootReport, SiteReport, VolumeReport
 from boardgrid.model.wish import Deployed, ErrandWish, ImageWish, SiteWishes, VolumeWish
@@ -44,7 +44,9 @@ class Storekeeper:
         self._changed = asyncio.Event()
         self._builds: dict[UUID, asyncio.Task[None]] = {}
         self._errands: dict[UUID, asyncio.Task[None]] = {}
+        self._sizing: dict[UUID, asyncio.Task[None]] = {}  # volumes that are being made, or made larger
         self._places = asyncio.Semaphore(world.pace.builds)
+        self._captures = asyncio.Semaphore(world.pace.builds)  # their own: who saves a root waits for no import
         self._leisure = asyncio.Semaphore(1)  # errands one after the other: nobody's board waits for them
         self._told: set[tuple[UUID, bool]] = set()  # images, roots and errands whose end was reported already
         self._told_volumes: set[VolumeWish] = set()  # those of the wishes that were reported already
@@ -73,7 +75,7 @@ class Storekeeper:
                 else:
                     await self._wait(pauses.next_s())
         finally:
-            under_way = [*self._builds.values(), *self._errands.values()]
+            under_way = [*self._builds.values(), *self._errands.values(), *self._sizing.values()]
             for one in under_way:
                 one.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
@@ -178,33 +180,67 @@ class Storekeeper:
     # --- volumes
 
     async def _tend_volume(self, wished: VolumeWish) -> bool:
-        if wished in self._told_volumes:
+        if wished in self._told_volumes or wished.volume in self._sizing:
             return True
-        volumes, report = self._world.volumes, VolumeReport(NO_ID, wished.volume, wished.size_bytes)
         if wished.size_bytes is None:
-            for act in (volumes.unmount, volumes.remove):
-                if not await self._is_free(wished.volume, volumes.path(wished.volume)) or not self._is_wished(wished):
-                    return False
-                await act(wished.volume)
-        else:
-            await self._lease.held()
-            if not self._is_wished(wished):
+            return await self._remove_volume(wished)
+        self._sizing[wished.volume] = asyncio.ensure_future(self._size(wished, wished.size_bytes))
+        return True
+
+    async def _remove_volume(self, wished: VolumeWish) -> bool:
+        volumes = self._world.volumes
+        for act in (volumes.unmount, volumes.remove):
+            if not await self._is_free(wished.volume, volumes.path(wished.volume)) or not self._is_wished(wished):
                 return False
+            await act(wished.volume)
+        self._tell_volume(wished, VolumeReport(NO_ID, wished.volume, None))
+        return True
+
+    async def _size(self, wished: VolumeWish, size_bytes: int) -> None:
+        """Have it made, or made larger: a task of its own, for a large one takes long."""
+        report = VolumeReport(NO_ID, wished.volume, size_bytes)
+        try:
+            is_done = await self._sized(wished, size_bytes)
+        except FarmError as error:
+            log.warning("volume.failed", volume=str(wished.volume), why=str(error))
+            is_done, report = True, replace(report, code=error.code, reason=str(error))
+        except Exception:
+            log.exception("volume.bug", volume=str(wished.volume))
+            why = _("the agent has a bug: its log has the whole of it")
+            is_done, report = True, replace(report, code=Code.BUG, reason=why)
+        if is_done:
+            self._tell_volume(wished, report)
+        self._sizing.pop(wished.volume, None)
+        self.look_again()  # something else may be wished of it by now
+
+    async def _sized(self, wished: VolumeWish, size_bytes: int) -> bool:
+        """Whether it is; False: that is not wished any more."""
+        volumes = self._world.volumes
+        pauses = Patience(self._world.pace.pause_s, self._world.pace.pause_most_s)
+        while self._is_wished(wished):
+            await self._lease.held()
             try:
-                await (volumes.grow if wished.is_there else volumes.make)(wished.volume, wished.size_bytes)
-            except (NotFound, Fault) as error:
-                log.warning("volume.failed", volume=str(wished.volume), why=str(error))
-                report = replace(report, code=error.code, reason=str(error))
+                await (volumes.grow if wished.is_there else volumes.make)(wished.volume, size_bytes)
+            except Fault as error:
+                if error.code is not Code.ROOT_BUSY:  # by a backup or the like, which has an end
+                    raise
+                log.warning("volume.delayed", volume=str(wished.volume), why=str(error))
+            else:
+                return True
+            await self._world.clock.sleep(pauses.next_s())
+        return False
+
+    def _tell_volume(self, wished: VolumeWish, report: VolumeReport) -> None:
         self._told_volumes.add(wished)
         self._outbox.put(report)
-        return True
 
     def _is_wished(self, wished: VolumeWish) -> bool:
         return wished in self._wishes.volumes
 
     async def _rest_volume(self, volume: UUID) -> bool:
         """A volume that no board has is not mounted; its files stay."""
-        if await self._is_free(volume, self._world.volumes.path(volume)):
+        is_free = await self._is_free(volume, self._world.volumes.path(volume))
+        if is_free and volume not in self._sizing:
             await self._world.volumes.unmount(volume)
         return True
 
@@ -260,7 +296,7 @@ class Storekeeper:
 
     async def _build(self, image: UUID, source: Source, making: Making) -> None:
         try:
-            async with self._places:
+            async with self._captures if isinstance(source, RootSource | CheckpointSource) else self._places:
                 if isinstance(source, CheckpointSource):
                     await self._write_down(source.root)
                 async with asyncio.timeout(self._world.pace.build_s):

@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.responses import FileResponse
 
 from boardgrid.api.asking import AgentSite, Epoch, TheFarm, TheSpool, WaitS, declared_bytes
-from boardgrid.api.images import ARCHIVE
 from boardgrid.messages import _
 from boardgrid.model.errand import ErrandState
-from boardgrid.model.errors import Code, Fault
+from boardgrid.model.errors import Code, Fault, NotFound
 from boardgrid.model.report import Report
 from boardgrid.model.wish import SiteWishes
 from boardgrid.ports import wishes_of
@@ -22,6 +21,15 @@ router = APIRouter(prefix="/api/agent/v1", tags=["agent door"])
 
 _WISHES = TypeAdapter(SiteWishes)
 Version = Annotated[int, Query(ge=-1, le=2**53, description="Which version the agent has; -1: none.")]
+
+
+_PACKED = {
+    "requestBody": {
+        "required": True,
+        "description": "A tar archive.",
+        "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 class FromMachine(BaseModel):
@@ -80,13 +88,17 @@ def take_reports(body: ReportsIn, farm: TheFarm, site: AgentSite) -> TakenOut:
     return TakenOut(taken=told.taken, dropped=told.dropped)
 
 
-@router.put("/errands/{errand}/content", status_code=204, openapi_extra=ARCHIVE)
+@router.put("/errands/{errand}/content", status_code=204, openapi_extra=_PACKED)
 async def take_export(errand: UUID, request: Request, farm: TheFarm, spool: TheSpool, site: AgentSite) -> None:
     """Bring what was packed, whole. What is brought twice counts once."""
     wished = await run_in_threadpool(farm.errands.wished, site, errand)
     if wished.state is ErrandState.WAITING:
         size_bytes = await spool.keep(errand, request.stream(), declared_bytes(request))
-        await run_in_threadpool(farm.errands.packed, site, errand, size_bytes)
+        try:
+            await run_in_threadpool(farm.errands.packed, site, errand, size_bytes)
+        except NotFound:
+            await run_in_threadpool(spool.throw_away, errand)
+            raise
 
 
 @router.get("/blobs/{sha256}", response_class=FileResponse, responses={200: {"content": {"application/x-tar": {}}}})

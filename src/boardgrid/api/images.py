@@ -1,5 +1,7 @@
 """Images to boot, what is done with them, and roots that were kept aside."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
@@ -14,14 +16,19 @@ from boardgrid.messages import _
 from boardgrid.model.adaptation import adaptations
 from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code, Conflict, Invalid
+from boardgrid.model.user import User
 from boardgrid.services.catalog import Wanted
+from boardgrid.services.farm import Farm
 
 router = APIRouter(tags=["images"])
 
 ARCHIVE = {
     "requestBody": {
         "required": True,
-        "description": "A tar archive, plain or packed by gzip, xz or zstd.",
+        "description": (
+            "A tar archive, a disk image, an Android sparse image, a container image or an export of another farm; "
+            "plain or packed by gzip, xz, zstd or bzip2."
+        ),
         "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -34,6 +41,7 @@ _PIECE = {
         "content": {"application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+_NOTED_EVERY_S = 60.0
 _Offset = Annotated[int, Header(ge=0, le=2**53, description="How much of it has come.")]
 _Length = Annotated[int, Header(ge=0, le=2**53, description="How much there is of it.")]
 _Name = Annotated[str, Query(max_length=100)]
@@ -54,7 +62,7 @@ def list_images(
     gone: Annotated[bool, Query(description="Those that are gone too: others descend from them.")] = False,
 ) -> list[ImageOut]:
     """The images that one may see, by name and version."""
-    labels = dict(_label(one) for one in label)
+    labels = frozenset(_label(one) for one in label)
     wanted = Wanted(name, owner, type, labels, text)
     return [ImageOut.of(view) for view in farm.catalog.images(asker, wanted, gone=gone)]
 
@@ -105,7 +113,9 @@ async def upload_image(ref: str, request: Request, farm: TheFarm, spool: TheSpoo
     """Bring the content of an image that awaits it, as the body itself: one upload of it at a time."""
     image = (await run_in_threadpool(farm.catalog.awaited, asker, ref)).image
     with spool.turn(image):
-        arrived = await spool.receive(request.stream(), declared_bytes(request))
+        size_bytes = declared_bytes(request)
+        chunks = _noted(request.stream(), farm, asker, image.id, come_bytes=0, whole_bytes=size_bytes or 0)
+        arrived = await spool.receive(chunks, size_bytes)
         view = await run_in_threadpool(
             spool.settle,
             arrived,
@@ -136,7 +146,8 @@ async def resume_upload(
     """Bring the next of an upload. What came stays when it breaks off; once all of it is there, the image is made."""
     image = (await run_in_threadpool(farm.catalog.awaited, asker, ref)).image
     with spool.turn(image):
-        come = await spool.append(image.id, upload_offset, request.stream(), upload_length)
+        chunks = _noted(request.stream(), farm, asker, image.id, come_bytes=upload_offset, whole_bytes=upload_length)
+        come = await spool.append(image.id, upload_offset, chunks, upload_length)
         if come.size_bytes == upload_length:
             arrived = spool.arrived(image.id, come)
             await run_in_threadpool(
@@ -197,7 +208,7 @@ def show_errand(errand: UUID, farm: TheFarm, asker: Asker) -> ErrandOut:
 )
 def fetch_export(errand: UUID, farm: TheFarm, spool: TheSpool, asker: Asker) -> FileResponse:
     """What was packed: a tar archive. A download that broke off is resumed with `Range`."""
-    view = farm.errands.errand(asker, errand)
+    view = farm.errands.to_fetch(asker, errand)
     path = spool.path(str(errand))
     if view.errand.kind is not ErrandKind.EXPORT or view.errand.state is not ErrandState.DONE or not path.is_file():
         raise Conflict(
@@ -240,6 +251,19 @@ def keep_root(name: str, body: KeepIn, farm: TheFarm, asker: Asker) -> ImageOut:
 def discard_root(name: str, farm: TheFarm, asker: Asker) -> RootOut:
     """Give a root up, for ever."""
     return RootOut.of(farm.roots.discard(asker, name))
+
+
+async def _noted(
+    chunks: AsyncIterator[bytes], farm: Farm, asker: User, image: UUID, *, come_bytes: int, whole_bytes: int
+) -> AsyncIterator[bytes]:
+    """The same chunks; before the first, and now and then from there on, it is noted how much has come."""
+    loop, noted_s = asyncio.get_running_loop(), -_NOTED_EVERY_S
+    async for chunk in chunks:
+        if loop.time() - noted_s >= _NOTED_EVERY_S:
+            await run_in_threadpool(farm.catalog.coming, asker, image, come_bytes, whole_bytes)
+            noted_s = loop.time()
+        yield chunk
+        come_bytes += len(chunk)
 
 
 def _label(text: str) -> tuple[str, str]:

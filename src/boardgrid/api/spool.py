@@ -65,7 +65,9 @@ class Spool:
         self._reserve_bytes, self._reserved_share = reserve_bytes, reserved_share
         self._lock = Lock()
         self._coming: set[UUID] = set()  # images, and users, whose upload is under way
-        self._sums: dict[UUID, _Sum] = {}  # of uploads that broke off: else all of it would be read again
+        self._sums: dict[UUID, _Sum] = {}  # of uploads that may be resumed: else all of it would be read again
+        self._growing: set[UUID] = set()  # those of them that are written to: their sum is known without a look
+        self._reading: dict[UUID, asyncio.Task[_Sum]] = {}  # those that are read again: by one at a time
 
     def path(self, sha256: str) -> Path:
         return self.folder / sha256
@@ -137,7 +139,7 @@ class Spool:
 
     async def come(self, image: UUID) -> "Come":
         """How much of an upload that may be resumed has come so far."""
-        return (await asyncio.to_thread(self._sum_of, image)).come
+        return (await self._known(image)).come
 
     async def append(self, image: UUID, at_bytes: int, chunks: AsyncIterator[bytes], whole_bytes: int) -> "Come":
         """
@@ -149,7 +151,7 @@ class Spool:
             Fault: STORE_FULL; UPLOAD_BROKEN, the disk refused.
         """
         _check_size(whole_bytes, self._upload_bytes)
-        known = await asyncio.to_thread(self._sum_of, image)
+        known = await self._known(image)
         if known.size_bytes != at_bytes:
             raise Conflict(
                 Code.UPLOAD_BROKEN,
@@ -158,18 +160,24 @@ class Spool:
                 come=known.size_bytes,
                 at=at_bytes,
             )
-        writing = await asyncio.to_thread(self._go_on, image, known, whole_bytes)
+        self._sums[image] = known
+        self._growing.add(image)
         try:
-            async with asyncio.timeout(self._whole_s):
-                async for batch in _batches(chunks):
-                    if writing.size_bytes + len(batch) > whole_bytes:
-                        raise _unlike(writing.size_bytes + len(batch), whole_bytes)
-                    await asyncio.to_thread(writing.write, batch)
+            writing = await asyncio.to_thread(self._go_on, image, known, whole_bytes)
+            try:
+                async with asyncio.timeout(self._whole_s):
+                    async for batch in _batches(chunks):
+                        if writing.size_bytes + len(batch) > whole_bytes:
+                            raise _unlike(writing.size_bytes + len(batch), whole_bytes)
+                        await asyncio.to_thread(writing.write, batch)
+                        self._sums[image] = writing.so_far()
+            finally:
+                self._sums[image] = come = await whole(writing.leave)
         except TimeoutError as error:
             raise self._late() from error
         finally:
-            self._sums[image] = await whole(writing.leave)
-        return self._sums[image].come
+            self._growing.discard(image)
+        return come.come
 
     def arrived(self, image: UUID, come: "Come") -> Arrived:
         """An upload that was resumed and is whole now."""
@@ -181,6 +189,10 @@ class Spool:
         arrived = await self.receive(chunks, declared_bytes)
         await asyncio.to_thread(arrived.part.rename, self.path(str(errand)))
         return arrived.size_bytes
+
+    def throw_away(self, errand: UUID) -> None:
+        """Blocks: an export that nobody wants any more."""
+        self.path(str(errand)).unlink(missing_ok=True)
 
     def settle(self, arrived: Arrived, note: Callable[[], T]) -> T:
         """Blocks: give an upload its name and have it noted; between the two nobody sweeps."""
@@ -194,13 +206,15 @@ class Spool:
             return note()
 
     def sweep(self, wanted: Callable[[], frozenset[str]]) -> None:
-        """Blocks: remove every upload that is not *wanted* any more."""
+        """Blocks: remove every upload that is not *wanted* any more, and that nobody sends at this moment."""
         with self._lock:
-            keep = wanted()
-            for image in [image for image in self._sums if str(image) not in keep]:
+            # Looked for first: one that is begun from here on is not in what was read of the records.
+            there = [file for file in self.folder.iterdir() if file.suffix != _PART]
+            keep = wanted() | {str(one) for one in (self._coming | self._growing)}
+            for image in [image for image in list(self._sums) if str(image) not in keep]:
                 self._sums.pop(image, None)
-            for file in self.folder.iterdir():
-                if file.suffix != _PART and file.name not in keep:
+            for file in there:
+                if file.name not in keep:
                     file.unlink(missing_ok=True)
                     log.info("upload.removed", sha256=file.name)
 
@@ -218,6 +232,15 @@ class Spool:
             hours=self._whole_s / 3600,
         )
 
+    async def _known(self, image: UUID) -> "_Sum":
+        if image in self._growing:
+            return self._sums[image]
+        reading = self._reading.get(image)
+        if reading is None:
+            reading = self._reading[image] = asyncio.create_task(asyncio.to_thread(self._sum_of, image))
+            reading.add_done_callback(lambda _task: self._reading.pop(image, None))
+        return await asyncio.shield(reading)  # others may wait for it, too
+
     def _sum_of(self, image: UUID) -> "_Sum":
         file, known = self.path(str(image)), self._sums.get(image)
         try:
@@ -226,7 +249,9 @@ class Spool:
                 return known
             # It was begun by an earlier process.
             with file.open("rb") as opened:
-                return _Sum(size_bytes, hashlib.file_digest(opened, "sha256"))
+                digest = hashlib.file_digest(opened, "sha256")
+                self._sums[image] = found = _Sum(opened.tell(), digest)
+                return found
         except FileNotFoundError:
             return _Sum(0, hashlib.sha256())
         except OSError as error:
@@ -299,6 +324,9 @@ class _Writing:
         except OSError as error:
             raise _refused(error) from error
         return Arrived(self._part, self._sum.hexdigest(), self.size_bytes)
+
+    def so_far(self) -> _Sum:
+        return _Sum(self.size_bytes, self._sum.copy())
 
     def leave(self) -> _Sum:
         """So that it may be resumed."""

@@ -11,7 +11,7 @@ from boardgrid.bootware.tree import Tree
 from boardgrid.bootware.userland import Userland
 
 ARCH = "armhf"
-_ALWAYS = ("virtio_mmio", "virtio_blk", "virtio_console")
+_ALWAYS = ("virtio_mmio", "virtio_blk")
 _CHECKSUMS = ("crc32c_generic",)  # asked for by name when one of these is mounted, where nobody loads modules by name
 # What each kind of file system needs; it is loaded when one is met, for some take long.
 FILE_SYSTEMS = {

@@ -99,13 +99,23 @@ def _pack(store: Path, volume: UUID, folder: Path) -> None:
     from boardgrid.adapters.store.place import Places  # noqa: PLC0415 - as above
     from boardgrid.adapters.store.volume_archive import ALONE, PROGRAM  # noqa: PLC0415
 
-    size = Places(store).volume(volume).file.stat().st_size
+    file = Places(store).volume(volume).file
+    size = file.stat().st_size
     agent = _agent(store / "lock")
     # Its mounts are seen in its namespace alone, where virtual boards have one of their own.
     inside = ("nsenter", f"--target={agent}", "--mount", "--root", "--") if agent else ()
-    with (folder / f"{volume}-{size}.tar.zst").open("xb") as archive:
-        words = (*inside, *ALONE, *PROGRAM, "pack", str(store.resolve()), str(volume))
-        ended = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, stdout=archive, stderr=subprocess.PIPE)
+    with (folder / f"{volume}-{size}.tar.zst").open("xb") as archive, file.open("rb") as lock:
+        # Before the program has mounts of its own: what is seen there must not be unmounted and made larger here.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        words = (*inside, *ALONE, *PROGRAM, "pack", str(store.resolve()), str(volume), str(lock.fileno()))
+        ended = subprocess.run(
+            words,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=archive,
+            stderr=subprocess.PIPE,
+            pass_fds=(lock.fileno(),),
+        )
         os.fsync(archive.fileno())
     if ended.returncode:
         said = ended.stderr.decode("utf-8", "replace").strip()

@@ -120,8 +120,11 @@ def adaptations() -> tuple[Adaptation, ...]:
         ),
         Adaptation(
             "nfs-identity",
-            deploying,
-            _("for what a board mounts itself, its NFS client has an id of its own and takes owners by number"),
+            (*deploying, *capturing),
+            _(
+                "for what a board mounts itself, its NFS client has an id of its own and takes owners by number; a "
+                "capture takes that id out"
+            ),
         ),
         Adaptation(
             "time-from-server",

@@ -1,5 +1,6 @@
 """Images: trees to boot, never written to."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -138,6 +139,12 @@ class RecipeSource:
 Source = BlobSource | PathSource | UrlSource | RootSource | CheckpointSource | RecipeSource
 
 
+def shown_url(url: str) -> str:
+    """Without what may be a secret: signed addresses have one in their query, others a password before the name."""
+    place = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r"^((?:[^/\\@]*:)?[/\\]+)?[^/\\]*@", r"\1", place)
+
+
 def checked_url(url: str) -> str:
     """
     An address that an image may be named by; whether a site imports from there is its own to say.
@@ -158,7 +165,7 @@ def checked_url(url: str) -> str:
         Code.PATH_FORBIDDEN,
         _("{url!r} is no address to import from"),
         hint=_("give one like https://images.example.org/debian.tar.zst, without user, password or .."),
-        url=url[:200],
+        url=shown_url(url)[:200],
     )
 
 

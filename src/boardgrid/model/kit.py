@@ -11,6 +11,7 @@ from boardgrid.model.image import BlobSource
 
 FILE_BYTES = 1 << 30  # the most that one file of a kit may have
 FILES_BYTES = 4 << 30  # so much is kept of one user's, those that were used last
+FILES_MOST = 64  # and so many of them
 APPEND_MOST = 500  # characters; what a 32-bit kernel keeps of a whole command line is twice that
 
 RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]{0,100}")

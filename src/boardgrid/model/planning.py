@@ -156,6 +156,8 @@ def image_wish(image: Image) -> ImageWish | None:
             return ImageWish(image.id, image.source, image.making)
         case ImageState.GOING:
             return ImageWish(image.id, None)
+        case ImageState.FAILED if image.manifest is not None:
+            return ImageWish(image.id, None)  # it was made, and is not to be
         case _:
             return None
 

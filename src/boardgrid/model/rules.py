@@ -33,7 +33,7 @@ class Limits:
     longest: timedelta | None = None  # of one reservation, its extensions included
     longest_of: Mapping[str, timedelta] = field(default_factory=dict)  # the same, of boards of one type
     ahead: timedelta | None = None  # until a reservation begins
-    awaited: int | None = None  # images that have a name and no content yet; each keeps that name from all others
+    awaited: int | None = None  # images that have a name and no content yet: it is to come, or is being unpacked
     image_bytes: int | None = None  # of all images that one keeps, as they are stored
     volume_bytes: int | None = None  # of all volumes that one has, as large as they may grow
 
@@ -317,7 +317,7 @@ def check_images(limits: Limits, *, kept_bytes: int, more_bytes: int = 0, awaite
         raise Conflict(
             Code.REQUESTS_TOO_MANY,
             _("{count} images of yours await their content already, and no more may"),
-            hint=_("upload it, or remove one: boardgrid image remove {image}") if awaited else "",
+            hint=_("wait until one is made, or remove one: boardgrid image remove {image}") if awaited else "",
             count=len(awaited),
             image=awaited[0] if awaited else "",
         )

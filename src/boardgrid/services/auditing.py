@@ -1,6 +1,7 @@
 """What the audit log tells of a change: which thing, and which of its fields."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from boardgrid.model.audit import Facts, difference, facts_of
@@ -9,7 +10,7 @@ from boardgrid.model.boot_test import BootTest
 from boardgrid.model.errand import Errand
 from boardgrid.model.federation import ExternalIdentity
 from boardgrid.model.feed import Feed
-from boardgrid.model.image import Image
+from boardgrid.model.image import Image, UrlSource, shown_url
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.notice import Contact, Webhook
 from boardgrid.model.planning import Standing
@@ -68,6 +69,8 @@ def _facts(thing: Thing) -> Facts:
             # Its wish follows from its reservation; options of drivers may be outlets' passwords.
             return {**facts_of(thing.board), "power": [spec.driver for spec in thing.board.power]}
         case Image():
+            if isinstance(thing.source, UrlSource):
+                thing = replace(thing, source=replace(thing.source, url=shown_url(thing.source.url)))
             return {key: fact for key, fact in facts_of(thing).items() if key != "manifest"}  # the agent's, and long
         case Reservation():
             # That a job lives is no news; each heartbeat would be an entry.

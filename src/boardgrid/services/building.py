@@ -59,7 +59,8 @@ class Building:
             Invalid: RECIPE_INVALID, REQUEST_INVALID, NAME_INVALID.
             NotAllowed: guests build nothing.
             NotFound: SITE_UNKNOWN.
-            Conflict: NAME_TAKEN by another user's image; QUOTA_EXCEEDED; BOARDS_TOO_FEW, no board could finish it.
+            Conflict: NAME_TAKEN by another user's image; QUOTA_EXCEEDED; REQUESTS_TOO_MANY;
+                BOARDS_TOO_FEW, no board could finish it.
         """
         recipe = recipe.checked()
         arch = _arch_of(recipe, arch)
@@ -67,7 +68,7 @@ class Building:
         check_no_guest(asker)
         with self.desk.begin(asker, "image.build") as work:
             check_image_name(work.tx, asker.id, name)
-            check_kept(work.tx, asker.id)
+            check_kept(work.tx, asker.id, is_new=True)
             where = site_for(work.tx, site or "").site.name
             image = Image(
                 id=work.new_id(),

@@ -27,8 +27,9 @@ from boardgrid.model.image import (
 )
 from boardgrid.model.name import checked
 from boardgrid.model.user import User
-from boardgrid.ports import Snapshot
+from boardgrid.ports import Doing, Snapshot
 from boardgrid.services.desk import Desk, check_no_guest
+from boardgrid.services.errands import forget_doing
 from boardgrid.services.finding import (
     board_type,
     check_image_name,
@@ -45,6 +46,7 @@ from boardgrid.services.views import ImageView
 log = structlog.get_logger()
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMING = "uploading"  # a phase, as those that agents tell
 _PARTITIONS_MOST = 128  # as many as a GPT has
 
 
@@ -88,7 +90,7 @@ class Wanted:
     name: str = ""
     owner: str = ""
     type: str = ""  # of boards that it runs on
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: frozenset[tuple[str, str]] = frozenset()  # all of them
     text: str = ""  # anywhere in its ref, its system or its labels
 
     def fits(self, view: ImageView, arch: str) -> bool:
@@ -100,7 +102,7 @@ class Wanted:
         return (
             self.name in {"", image.name}
             and self.owner in {"", view.owner}
-            and self.labels.items() <= image.labels.items()
+            and self.labels <= image.labels.items()
             and self.text.casefold() in " ".join(words).casefold()
         )
 
@@ -141,10 +143,9 @@ class Catalog:
             sha256: of what lies there; empty: nobody knows.
             shared: public, where *described* does not say who sees it.
             site: where it is stored; may be left out while the farm has one site.
-            without: names of adaptations that are left out.
+            making: how it is made of what lies there or is uploaded.
 
         Raises:
-            Invalid: NAME_INVALID, PATH_FORBIDDEN, REQUEST_INVALID.
             Invalid: NAME_INVALID, PATH_FORBIDDEN, or REQUEST_INVALID, an adaptation that cannot be left out.
             NotAllowed: a path is for admins, and guests import nothing.
             NotFound: SITE_UNKNOWN, PROJECT_UNKNOWN, TYPE_UNKNOWN.
@@ -157,7 +158,7 @@ class Catalog:
         check_no_guest(asker)
         with self.desk.begin(asker, "image.add") as work:
             check_image_name(work.tx, asker.id, name)
-            check_kept(work.tx, asker.id, is_new=source is None)
+            check_kept(work.tx, asker.id, is_new=True)
             image = Image(
                 id=work.new_id(),
                 name=name,
@@ -192,6 +193,24 @@ class Catalog:
                 raise _not_awaited(ref)
             return Showing(records, asker, self.desk.now()).image(awaited[-1])
 
+    def coming(self, asker: User, image: UUID, come_bytes: int, whole_bytes: int) -> None:
+        """
+        Some of an upload is there. As large as it was announced it counts as its owner's from now on.
+
+        Args:
+            whole_bytes: 0: nobody knows.
+
+        Raises:
+            NotFound: IMAGE_UNKNOWN.
+            Conflict: UPLOAD_BROKEN, the image was removed meanwhile; QUOTA_EXCEEDED.
+        """
+        with self.desk.begin(asker) as work:
+            found = _awaited(work.tx, asker, image)
+            check_kept(work.tx, found.owner, more_bytes=max(come_bytes, whole_bytes), but=found.id)
+            before = work.tx.doing(found.id)
+            since = before.since if before else work.now
+            work.save(Doing(found.id, _COMING, come_bytes, whole_bytes, since, work.now))
+
     def content_arrived(self, asker: User, image: UUID, sha256: str, size_bytes: int) -> ImageView:
         """
         The archive lies whole and checked in the spool: have the agent make the image.
@@ -205,12 +224,9 @@ class Catalog:
         if not _SHA256.fullmatch(sha256) or size_bytes < 0:
             raise Invalid(Code.REQUEST_INVALID, _("{sha256!r} is no SHA-256 in hex"), sha256=sha256[:80])
         with self.desk.begin(asker, "image.upload") as work:
-            found = work.tx.image(image)
-            if found is None or not can(asker, "change", found):
-                raise NotFound(Code.IMAGE_UNKNOWN, _("there is no image {image}"), image=image)
-            if found.state is not ImageState.AWAITED:
-                raise _not_awaited(found.ref)
-            check_kept(work.tx, found.owner, more_bytes=size_bytes)
+            found = _awaited(work.tx, asker, image)
+            check_kept(work.tx, found.owner, more_bytes=size_bytes, but=found.id)
+            forget_doing(work, found.id)
             made = replace(found, state=ImageState.BUILDING, source=BlobSource(sha256, size_bytes))
             work.save(made)
             work.note_thing("image", _("the content of {image} has arrived").format(image=made.ref), made.owner)
@@ -254,6 +270,15 @@ class Catalog:
         """
         with self.desk.records.read() as records:
             return Showing(records, asker, self.desk.now()).image(image_of(records, asker, ref))
+
+
+def _awaited(records: Snapshot, asker: User, image: UUID) -> Image:
+    found = records.image(image)
+    if found is None or not can(asker, "change", found):
+        raise NotFound(Code.IMAGE_UNKNOWN, _("there is no image {image}"), image=image)
+    if found.state is not ImageState.AWAITED:
+        raise _not_awaited(found.ref)
+    return found
 
 
 def _source(asker: User, path: str | None, url: str | None, sha256: str) -> Source | None:

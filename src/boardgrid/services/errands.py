@@ -12,12 +12,12 @@ from boardgrid.model.access import can
 from boardgrid.model.deployment import Outcome
 from boardgrid.model.errand import About, Errand, ErrandKind, ErrandState
 from boardgrid.model.errors import Code, Conflict, NotFound
-from boardgrid.model.image import Image
+from boardgrid.model.image import Image, ImageState
 from boardgrid.model.user import User
 from boardgrid.model.wish import ErrandWish
 from boardgrid.ports import EVENTS, Snapshot
 from boardgrid.services.desk import Desk, Work, check_no_guest
-from boardgrid.services.finding import image_of
+from boardgrid.services.finding import image_of, image_to_decide_on
 from boardgrid.services.giving import check_ready
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import ErrandView
@@ -91,6 +91,19 @@ class Errands:
         with self.desk.begin(asker, "image.cancel") as work:
             _forget(work, _found(work.tx, asker, errand))
 
+    def to_fetch(self, asker: User, errand: UUID) -> ErrandView:
+        """
+        The same of one whose content is to be taken away.
+
+        Raises:
+            NotFound: ERRAND_UNKNOWN, also where who asked for it may not use the image any more.
+        """
+        with self.desk.records.read() as records:
+            found = _found(records, asker, errand)
+            if not _may_go_on(records, found):
+                raise _unknown(errand)
+            return Showing(records, asker, self.desk.now()).errand(found)
+
     # --- the agent's
 
     def wished(self, site: str, errand: UUID) -> Errand:
@@ -119,17 +132,17 @@ class Errands:
 
     def carry_out(self, work: Work) -> None:
         for one in work.tx.errands():
-            if _due(one) <= work.now:
+            if _due(work.tx, one) <= work.now:
                 _forget(work, one)
 
     def next_due(self, records: Snapshot) -> datetime | None:
-        return min((_due(one) for one in records.errands()), default=None)
+        return min((_due(records, one) for one in records.errands()), default=None)
 
 
 def errand_wishes(records: Snapshot, site: str) -> tuple[ErrandWish, ...]:
     """What the agent of a site is to do, in the order in which it was asked for."""
     waiting = records.errands(site=site, states={ErrandState.WAITING})
-    return tuple(_wish(records, one) for one in waiting)
+    return tuple(_wish(records, one) for one in waiting if _may_go_on(records, one))
 
 
 def errand_ended(work: Work, errand: Errand, code: Code | None, reason: str) -> None:
@@ -148,9 +161,21 @@ def errand_ended(work: Work, errand: Errand, code: Code | None, reason: str) -> 
         if damage:
             told = _("{image} is damaged in the store: {damage}").format(image=image.ref, damage=damage)
             work.note_thing("image", told, image.owner, Outcome.FAILED)
+        if code is Code.IMAGE_DAMAGED:
+            _mark_twins(work, image, damage)
         _end(work, replace(errand, state=ErrandState.DONE, reason=damage))
     elif code is not None:
         _end(work, replace(errand, state=ErrandState.FAILED, reason=reason))
+
+
+def _mark_twins(work: Work, damaged: Image, damage: str) -> None:
+    """Images of the same content have one file in a store: what is wrong with it is wrong with them all."""
+    for one in work.tx.images(states={ImageState.READY, ImageState.REMOVED}):
+        is_twin = damaged.manifest and one.manifest and one.manifest.checksum == damaged.manifest.checksum
+        if one.id != damaged.id and one.site == damaged.site and is_twin:
+            work.save(replace(one, damage=damage))
+            told = _("{image} is damaged in the store: {damage}").format(image=one.ref, damage=damage)
+            work.note_thing("image", told, one.owner, Outcome.FAILED)
 
 
 def forget_doing(work: Work, thing: UUID) -> None:
@@ -169,13 +194,26 @@ def _begin(work: Work, asker: User, kind: ErrandKind, image: Image) -> ErrandVie
 def _found(records: Snapshot, asker: User, errand: UUID) -> Errand:
     found = records.errand(errand)
     if found is None or not (found.owner == asker.id or can(asker, "administer")):
-        raise NotFound(Code.ERRAND_UNKNOWN, _("there is no errand {errand}"), errand=errand)
+        raise _unknown(errand)
     return found
+
+
+def _unknown(errand: UUID) -> NotFound:
+    return NotFound(Code.ERRAND_UNKNOWN, _("there is no errand {errand}"), errand=errand)
+
+
+def _may_go_on(records: Snapshot, errand: Errand) -> bool:
+    """Access that was taken back meanwhile is taken back from an export, too."""
+    if errand.kind is not ErrandKind.EXPORT:
+        return True
+    owner, image = records.user(errand.owner), records.image(errand.image)
+    return owner is not None and image is not None and can(owner, "use", image_to_decide_on(records, image))
 
 
 def _wished(records: Snapshot, site: str, errand: UUID) -> Errand:
     found = records.errand(errand)
-    if found is None or found.site != site or found.kind is not ErrandKind.EXPORT or found.state is ErrandState.FAILED:
+    is_one = found is not None and found.site == site and found.kind is ErrandKind.EXPORT
+    if found is None or not is_one or found.state is ErrandState.FAILED or not _may_go_on(records, found):
         raise NotFound(Code.ERRAND_UNKNOWN, _("nobody wants the export {errand} any more"), errand=errand)
     return found
 
@@ -192,22 +230,25 @@ def _forget(work: Work, errand: Errand) -> None:
     work.topics.add(EVENTS)
 
 
-def _due(errand: Errand) -> datetime:
+def _due(records: Snapshot, errand: Errand) -> datetime:
+    if not _may_go_on(records, errand):
+        return errand.asked_at
     return (errand.ended_at or errand.asked_at) + KEPT_FOR
 
 
 def _wish(records: Snapshot, errand: Errand) -> ErrandWish:
-    image = records.image(errand.image)
-    if errand.kind is ErrandKind.VERIFY or image is None:
+    image, owner = records.image(errand.image), records.user(errand.owner)
+    if errand.kind is ErrandKind.VERIFY or image is None or owner is None:
         return ErrandWish(errand.id, errand.kind, errand.image)
-    about = About(image.name, image.version, image.labels, image.types, tuple(_lineage(records, image)))
+    about = About(image.name, image.version, image.labels, image.types, tuple(_lineage(records, owner, image)))
     return ErrandWish(errand.id, errand.kind, image.id, about)
 
 
-def _lineage(records: Snapshot, image: Image) -> Iterator[str]:
+def _lineage(records: Snapshot, asker: User, image: Image) -> Iterator[str]:
+    """As far back as *asker* may see it."""
     for _generation in range(_LINEAGE_MOST):
         parent = records.image(image.parent) if image.parent else None
-        if parent is None:
+        if parent is None or not can(asker, "see", image_to_decide_on(records, parent)):
             return
         yield parent.ref
         image = parent

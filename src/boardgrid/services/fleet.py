@@ -163,7 +163,7 @@ def _wishes(records: Snapshot, state: SiteState) -> SiteWishes:
     site = state.site.name
     types = {one.name: one.plain for one in records.board_types()}
     going = records.roots(site=site, states={RootState.GOING})
-    images = records.images(site=site, states={ImageState.BUILDING, ImageState.GOING})
+    images = records.images(site=site, states={ImageState.BUILDING, ImageState.GOING, ImageState.FAILED})
     volumes = records.volumes(site=site, states={VolumeState.MAKING, VolumeState.GOING})
     return SiteWishes(
         state.version,

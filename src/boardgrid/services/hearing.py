@@ -13,8 +13,8 @@ from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.difference import Difference, PackageChange
 from boardgrid.model.errand import ErrandState
-from boardgrid.model.errors import Blame, Code, FarmError
-from boardgrid.model.image import ImageState, RecipeSource
+from boardgrid.model.errors import Blame, Code, Conflict, FarmError
+from boardgrid.model.image import Image, ImageState, Manifest, RecipeSource, UrlSource, shown_url
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import (
     AnswerReport,
@@ -41,6 +41,7 @@ from boardgrid.services.desk import Work
 from boardgrid.services.ending import Fate, end
 from boardgrid.services.errands import errand_ended, forget_doing
 from boardgrid.services.giving import boot_again, last_good, saving_on
+from boardgrid.services.limiting import check_kept
 from boardgrid.services.seating import seat_again
 from boardgrid.services.trying import tried
 from boardgrid.services.unfolding import after_capture, evict, hand_on, offer
@@ -329,18 +330,13 @@ def _image(work: Work, site: str, report: ImageReport) -> bool:
             # It goes without a trace: who asked for an image is told of that one.
             work.save(replace(image, state=ImageState.GONE, source=None))
             if wanted := wanted_of(work.tx, image):
-                fail(work, wanted, report.reason[:_WORDS_MOST] or _("nobody knows why"))
+                fail(work, wanted, _reason(image, report) or _("nobody knows why"))
         case ImageState.BUILDING if report.manifest is not None:
-            ready = replace(image, state=ImageState.READY, manifest=report.manifest, source=None)
-            work.save(ready)
-            work.note_thing("image", _("{image} is ready").format(image=image.ref), image.owner)
-            after_capture(work, image, is_made=True)
+            _made(work, image, report.manifest)
         case ImageState.BUILDING if not is_gone:
-            reason = report.reason[:_WORDS_MOST] or _("nobody knows why")
-            work.save(replace(image, state=ImageState.FAILED, reason=reason, source=None))
-            told = _("{image} could not be made: {reason}").format(image=image.ref, reason=reason)
-            work.note_thing("image", told, image.owner, Outcome.FAILED)
-            after_capture(work, image, is_made=False)
+            _not_made(work, image, _reason(image, report) or _("nobody knows why"))
+        case ImageState.FAILED if is_gone and image.manifest is not None:
+            work.save(replace(image, manifest=None))
         case ImageState.GOING if is_gone:
             work.save(replace(image, state=ImageState.GONE))
             work.note_thing("image", _("{image} is gone").format(image=image.ref), image.owner)
@@ -349,6 +345,33 @@ def _image(work: Work, site: str, report: ImageReport) -> bool:
         case _:
             pass  # told once more, or made while it was being removed
     return True
+
+
+def _made(work: Work, image: Image, manifest: Manifest) -> None:
+    try:
+        check_kept(work.tx, image.owner, more_bytes=manifest.stored_bytes, but=image.id)
+    except Conflict as over:
+        # How large it is only shows now. Its manifest stays until the agent has removed it.
+        _not_made(work, replace(image, manifest=manifest), str(over))
+        return
+    work.save(replace(image, state=ImageState.READY, manifest=manifest, source=None))
+    work.note_thing("image", _("{image} is ready").format(image=image.ref), image.owner)
+    after_capture(work, image, is_made=True)
+
+
+def _not_made(work: Work, image: Image, reason: str) -> None:
+    work.save(replace(image, state=ImageState.FAILED, reason=reason, source=None))
+    told = _("{image} could not be made: {reason}").format(image=image.ref, reason=reason)
+    work.note_thing("image", told, image.owner, Outcome.FAILED)
+    after_capture(work, image, is_made=False)
+
+
+def _reason(image: Image, report: ImageReport) -> str:
+    """Others read it, who are not to see what may be secret in an address."""
+    reason = report.reason
+    if isinstance(image.source, UrlSource):
+        reason = reason.replace(image.source.url, shown_url(image.source.url))
+    return reason[:_WORDS_MOST]
 
 
 def _errand(work: Work, site: str, report: ErrandReport) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid, NotFound
-from boardgrid.model.image import BlobSource, Image, ImageState
+from boardgrid.model.image import BlobSource, CheckpointSource, Image, ImageState, RootSource
 from boardgrid.model.project import Project
 from boardgrid.model.reservation import Kind, Reservation
 from boardgrid.model.rules import WEEK, Bound, Limits, Use, check_images
@@ -150,21 +150,24 @@ def project_for(records: Snapshot, asker: User, name: str | None, *, is_needed: 
     )
 
 
-def check_kept(records: Snapshot, owner: UUID, *, more_bytes: int = 0, is_new: bool = False) -> None:
+def check_kept(
+    records: Snapshot, owner: UUID, *, more_bytes: int = 0, is_new: bool = False, but: UUID | None = None
+) -> None:
     """
     Whether *owner* may have one more image.
 
     Args:
         more_bytes: as far as its size is known.
         is_new: it is a name without content, for now.
+        but: an image that is not counted, for it is the one that is looked at.
 
     Raises:
         Conflict: QUOTA_EXCEEDED; REQUESTS_TOO_MANY, too many of theirs await their content.
     """
     limits = limits_of(records, owner)
-    mine = images_of(records, owner, limits)
-    awaited = [one.name for one in mine if one.state is ImageState.AWAITED] if is_new else None
-    check_images(limits, kept_bytes=kept_bytes(mine), more_bytes=more_bytes, awaited=awaited)
+    mine = [one for one in images_of(records, owner, limits) if one.id != but]
+    awaited = [one.name for one in mine if is_without_content(one)] if is_new else None
+    check_images(limits, kept_bytes=kept_bytes(records, mine), more_bytes=more_bytes, awaited=awaited)
 
 
 def limits_of(records: Snapshot, user: UUID) -> Limits:
@@ -173,10 +176,16 @@ def limits_of(records: Snapshot, user: UUID) -> Limits:
 
 
 def images_of(records: Snapshot, owner: UUID, limits: Limits) -> list[Image]:
-    """Those of *owner* that count; where their bytes do not, only those that await their content are looked for."""
+    """Those of *owner* that count; where their bytes do not, only those that have no content yet are looked for."""
     there = frozenset(ImageState) - {ImageState.GONE, ImageState.FAILED}
-    states = there if limits.image_bytes is not None else {ImageState.AWAITED}
+    states = there if limits.image_bytes is not None else {ImageState.AWAITED, ImageState.BUILDING}
     return [one for one in records.images(states=states) if one.owner == owner]
+
+
+def is_without_content(image: Image) -> bool:
+    """It is awaited, or made of what comes in. What is kept of a root is there already."""
+    comes_in = not isinstance(image.source, RootSource | CheckpointSource)
+    return image.state is ImageState.AWAITED or (image.state is ImageState.BUILDING and comes_in)
 
 
 def volumes_of(records: Snapshot, *, user: UUID | None = None, project: UUID | None = None) -> int:
@@ -185,13 +194,15 @@ def volumes_of(records: Snapshot, *, user: UUID | None = None, project: UUID | N
     return sum(one.size_bytes for one in records.volumes(user=user, project=project, states=there))
 
 
-def kept_bytes(images: Iterable[Image]) -> int:
-    """As they are stored; of one that is being made, as much as was uploaded."""
-    return sum(
-        one.manifest.stored_bytes
-        if one.manifest is not None
-        else one.source.size_bytes
-        if isinstance(one.source, BlobSource)
-        else 0
-        for one in images
-    )
+def kept_bytes(records: Snapshot, images: Iterable[Image]) -> int:
+    """As they are stored; of one that is being made, as much as was uploaded; of an upload, as much as is to come."""
+    return sum(_bytes_of(records, one) for one in images)
+
+
+def _bytes_of(records: Snapshot, image: Image) -> int:
+    if image.manifest is not None:
+        return image.manifest.stored_bytes
+    if isinstance(image.source, BlobSource):
+        return image.source.size_bytes
+    doing = records.doing(image.id) if image.state is ImageState.AWAITED else None
+    return max(doing.done_bytes, doing.total_bytes) if doing else 0

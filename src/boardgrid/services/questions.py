@@ -14,7 +14,7 @@ from boardgrid.model.root import Root
 from boardgrid.model.user import Scope, User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
-from boardgrid.services.finding import image_of, root_of, root_on
+from boardgrid.services.finding import image_of, image_to_decide_on, root_of, root_on
 from boardgrid.services.giving import check_ready
 
 log = structlog.get_logger()
@@ -140,7 +140,8 @@ def _parent_of(records: Snapshot, asker: User, image: Image) -> Image:
             image=image.ref,
         )
     parent = records.image(image.parent)
-    if parent is None or parent.state in {ImageState.GONE, ImageState.GOING} or not can(asker, "see", parent):
+    is_there = parent is not None and parent.state not in {ImageState.GONE, ImageState.GOING}
+    if parent is None or not is_there or not can(asker, "see", image_to_decide_on(records, parent)):
         raise NotFound(
             Code.IMAGE_UNKNOWN,
             _("the image that {image} was made of is not there"),

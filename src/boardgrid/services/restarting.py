@@ -12,10 +12,10 @@ from boardgrid.model.board import Boot
 from boardgrid.model.deployment import Deployment, DeploymentState, Phase
 from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
 from boardgrid.model.image import BlobSource
-from boardgrid.model.kit import FILES_BYTES, BootKit, KitFile, checked, kit_file_id
+from boardgrid.model.kit import FILES_BYTES, FILES_MOST, BootKit, KitFile, checked, kit_file_id
 from boardgrid.model.reservation import Reservation, ReservationState
 from boardgrid.model.user import User
-from boardgrid.ports import Snapshot
+from boardgrid.ports import EVENTS, Snapshot
 from boardgrid.services.booking import changeable, check_has, check_may_decide
 from boardgrid.services.desk import Desk, Work, check_no_guest
 from boardgrid.services.ending import Fate, capture, drop_order, end
@@ -201,10 +201,11 @@ class Restarting:
             arrived = KitFile(kit_file_id(asker.id, sha256), asker.id, sha256, size_bytes, work.now)
             others = [one for one in work.tx.kit_files(asker.id) if one.id != arrived.id]
             taken = size_bytes + sum(one.size_bytes for one in others)
-            for oldest in others:
-                if taken <= FILES_BYTES:
+            for number, oldest in enumerate(others):
+                if taken <= FILES_BYTES and len(others) - number < FILES_MOST:
                     break
                 work.remove(oldest)
+                work.topics.add(EVENTS)  # who keeps the spool
                 taken -= oldest.size_bytes
             work.save(arrived)
             return arrived

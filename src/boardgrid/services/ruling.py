@@ -10,14 +10,13 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, Invalid, NotFound
-from boardgrid.model.image import ImageState
 from boardgrid.model.rules import Access, Limits, Rules, boards_at_once, hours_in_a_week
 from boardgrid.model.user import User
 from boardgrid.model.window import Window
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, check_admin
 from boardgrid.services.finding import board_type, where_for
-from boardgrid.services.limiting import bound, images_of, kept_bytes, limits_of, volumes_of
+from boardgrid.services.limiting import bound, images_of, is_without_content, kept_bytes, limits_of, volumes_of
 from boardgrid.services.views import AccessView, RulesView, UsageView
 
 log = structlog.get_logger()
@@ -90,8 +89,8 @@ class Ruling:
                     boards_at_once(one.uses, moment),
                     hours_in_a_week(one.uses, moment),
                     one.waiting,
-                    sum(image.state is ImageState.AWAITED for image in images) if one is own else 0,
-                    kept_bytes(images) if one is own else 0,
+                    sum(map(is_without_content, images)) if one is own else 0,
+                    kept_bytes(records, images) if one is own else 0,
                     volume_bytes,
                 )
                 for one, volume_bytes in bounds

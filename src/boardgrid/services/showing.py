@@ -18,7 +18,7 @@ from boardgrid.model.user import User
 from boardgrid.model.volume import Volume
 from boardgrid.model.wish import Deployed, Gone
 from boardgrid.ports import Health, SiteState, Snapshot
-from boardgrid.services.finding import running_by_board, to_decide_on
+from boardgrid.services.finding import image_to_decide_on, running_by_board, to_decide_on
 from boardgrid.services.views import (
     BoardState,
     BoardView,
@@ -110,11 +110,16 @@ class Showing:
         ]
 
     def image(self, image: Image) -> ImageView:
-        parent = self.image_ref(image.parent) if image.parent else None
+        parent = self._parent_ref(image)
         project = self.records.project(image.project) if image.project else None
         doing = self.progress(image.id) if image.state is ImageState.BUILDING else None
         tests = tuple(self.records.boot_tests(image.id))
         return ImageView(image, self.user_name(image.owner), parent, project.name if project else "", doing, tests)
+
+    def _parent_ref(self, image: Image) -> str | None:
+        parent = self.records.image(image.parent) if image.parent else None
+        is_seen = parent is not None and can(self.asker, "see", image_to_decide_on(self.records, parent))
+        return parent.ref if parent is not None and is_seen else None
 
     def errand(self, errand: Errand) -> ErrandView:
         return ErrandView(errand, self.image_ref(errand.image), self.progress(errand.id))

@@ -17,6 +17,7 @@ from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
 from boardgrid.services.building import cancel
 from boardgrid.services.desk import Desk, Work
+from boardgrid.services.errands import forget_doing
 from boardgrid.services.finding import image_versions
 from boardgrid.services.showing import Showing
 from boardgrid.services.unfolding import after_capture
@@ -25,6 +26,7 @@ from boardgrid.services.views import ImageView
 log = structlog.get_logger()
 
 UPLOAD_WITHIN = timedelta(days=1)  # a name without content is given up then
+QUIET_FOR = timedelta(hours=1)  # until then the content of one may be on its way, and it is no waste
 KEPT_FOR = timedelta(days=7)
 _GOES = frozenset({ImageState.REMOVED, ImageState.FAILED, ImageState.AWAITED})
 
@@ -110,12 +112,12 @@ class Wastebasket:
         """
         with self.desk.records.read() as records:
             showing = Showing(records, asker, self.desk.now())
-            return [showing.image(one) for one in _waste(records, asker, of_all=of_all)]
+            return [showing.image(one) for one in _waste(records, asker, self.desk.now(), of_all=of_all)]
 
     def empty(self, asker: User, *, of_all: bool = False) -> list[ImageView]:
         """Have all of it go, now and for ever; what it was."""
         with self.desk.begin(asker, "image.gc") as work:
-            waste = _waste(work.tx, asker, of_all=of_all)
+            waste = _waste(work.tx, asker, work.now, of_all=of_all)
             showing = Showing(work.tx, asker, work.now)
             views = [showing.image(one) for one in waste]
             for one in waste:
@@ -145,14 +147,22 @@ class Wastebasket:
         return image.created_at + UPLOAD_WITHIN
 
 
-def _waste(records: Snapshot, asker: User, *, of_all: bool) -> list[Image]:
+def _waste(records: Snapshot, asker: User, now: datetime, *, of_all: bool) -> list[Image]:
     found = records.images(states=_GOES)
-    return [one for one in found if can(asker, "change", one) and (of_all or one.owner == asker.id)]
+    theirs = [one for one in found if can(asker, "change", one) and (of_all or one.owner == asker.id)]
+    return [one for one in theirs if one.state is not ImageState.AWAITED or _is_quiet(records, one, now)]
+
+
+def _is_quiet(records: Snapshot, awaited: Image, now: datetime) -> bool:
+    """Nothing of its content has come for a while."""
+    doing = records.doing(awaited.id)
+    return (doing.at if doing else awaited.created_at) + QUIET_FOR <= now
 
 
 def _let_go(work: Work, image: Image) -> None:
     """For ever. The agent hears of it, and stops making it."""
     after_capture(work, image, is_made=False)
+    forget_doing(work, image.id)
     # An upload that never came has left nothing with the agent, nor has what was to be finished on a board.
     is_nowhere = image.state in {ImageState.AWAITED, ImageState.FINISHING}
     work.save(replace(image, state=ImageState.GONE if is_nowhere else ImageState.GOING, source=None, aliases=()))

@@ -224,6 +224,12 @@ CASES = (
         for moment in IN_IMAGES
     ),
     Case(
+        "nfs-identity",
+        Moment.CAPTURE,
+        lambda tree: files(tree, {"etc/modprobe.d/boardgrid-nfs.conf": "", "etc/tmpfiles.d/boardgrid-nfs.conf": ""}),
+        _gone("etc/modprobe.d/boardgrid-nfs.conf", "etc/tmpfiles.d/boardgrid-nfs.conf"),
+    ),
+    Case(
         "volumes",
         Moment.CAPTURE,
         lambda tree: files(
@@ -400,6 +406,15 @@ def test_a_deployed_root_has_it_unless_it_is_left_out(tmp_path: Path, name: str)
     assert text in (with_it / path).read_text()
     personal(without, TENANT, name)
     assert not (without / path).exists() or text not in (without / path).read_text()
+
+
+def test_no_machine_id_of_who_had_a_root_is_in_an_image_that_is_made_of_it(tmp_path: Path) -> None:
+    tree = a_tree(tmp_path / "tree")
+    files(tree, {"etc/modprobe.d/x.conf": "", "lib/systemd/systemd": ""})
+    personal(tree)
+    adapted(tree, Moment.CAPTURE)
+    holders = [path for path in tree.rglob("*") if path.is_file() and TENANT.machine_id in path.read_text()]
+    assert holders == []
 
 
 def test_a_board_without_a_clock_begins_at_the_time_of_its_deployment(tmp_path: Path) -> None:

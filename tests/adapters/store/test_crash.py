@@ -177,12 +177,12 @@ class Gate:
 
 @dataclass
 class Through:
-    """A shell whose programs find the gate in the place of the real one."""
+    """A shell whose programs find those of a folder in the place of the real ones."""
 
-    gate: Gate
+    folder: Path
 
     async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
-        path = f"PATH={self.gate.folder}:{os.environ['PATH']}"
+        path = f"PATH={self.folder}:{os.environ['PATH']}"
         return await SubprocessShell().run("env", path, *argv, timeout_s=timeout_s, stdin=stdin)
 
 
@@ -269,7 +269,7 @@ def test_an_import_that_is_cancelled_leaves_nothing_at_once(bench: Bench, tmp_pa
     tree = bench.imports / "tiny"
 
     async def cancel() -> None:
-        through = bench.after(shell=Through(gate))
+        through = bench.after(shell=Through(gate.folder))
         work = asyncio.ensure_future(through.images.build(image, PathSource(str(tree))))
         await asyncio.to_thread(wait_until, f"{program} was come to", gate.reached)
         work.cancel()
@@ -308,7 +308,7 @@ def test_how_far_an_import_is_is_told_while_it_is_made(bench: Bench, tmp_path: P
 
     async def watch() -> Manifest:
         source = PathSource(str(bench.imports / "tiny"))
-        through = bench.after(shell=Through(gate))
+        through = bench.after(shell=Through(gate.folder))
         work = asyncio.ensure_future(through.images.build(uuid4(), source, tell=told.append))
         async with asyncio.timeout(LONG_S):
             while "pressing" not in [one.phase for one in told]:  # noqa: ASYNC110 - it is told by nothing else

@@ -13,12 +13,13 @@ from uuid import uuid4
 
 import pytest
 
+from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.store.difference import found
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.model.difference import Change, Count, Difference, PackageChange
-from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.image import RootSource
-from tests.adapters.store.bench import MIB, Bench
+from tests.adapters.store.bench import MIB, Bench, a_persona
 from tests.adapters.store.own_mounts import loops_below, mounts_below
 from tests.adapters.store.test_crash import Gate, Through, wait_until
 from tests.adapters.store.trees import a_deep_folder, a_tree
@@ -258,7 +259,7 @@ async def test_a_look_that_is_killed_in_its_midst_leaves_nothing_and_another_fin
     await bench.images.build(kept, RootSource(root))
     await bench.roots.remove(root)
     gate = Gate(tmp_path / "gate", "mount").build()
-    through = bench.after(shell=Through(gate))
+    through = bench.after(shell=Through(gate.folder))
     work = asyncio.ensure_future(through.images.changes(kept, parent))
     await asyncio.to_thread(wait_until, "it mounts an image", gate.reached)
     work.cancel()
@@ -267,3 +268,71 @@ async def test_a_look_that_is_killed_in_its_midst_leaves_nothing_and_another_fin
     assert mounts_below(bench.folder) == []
     await asyncio.to_thread(wait_until, "no loop device is left", lambda: not loops_below(bench.folder))
     assert (await bench.images.changes(kept, parent)).added == Count(1, 4)
+
+
+# --- while a root is wanted
+
+
+class Waiting:
+    """A shell whose looks at trees wait until they may go on."""
+
+    def __init__(self) -> None:
+        self.began, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def run(self, *argv: str, timeout_s: float = 30, stdin: bytes = b"") -> str:
+        if argv[-1].endswith(".difference"):
+            self.began.set()
+            await self.may_go_on.wait()
+        return await SubprocessShell().run(*argv, timeout_s=timeout_s, stdin=stdin)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_mounted", [False, True])
+async def test_a_root_that_is_looked_at_is_given_to_a_board_that_wants_it(bench: Bench, *, is_mounted: bool) -> None:
+    image, root, shell = await bench.image(), uuid4(), Waiting()
+    roots = bench.after(shell=shell).roots
+    await roots.clone(root, image, 64 * MIB)
+    (roots.path(root) / "notes").write_text("mine")
+    if not is_mounted:
+        await roots.unmount(root)
+    look = asyncio.ensure_future(roots.changes(root))
+    await shell.began.wait()
+    assert (await roots.all())[root].is_mounted is is_mounted
+    await roots.clone(root, image, 64 * MIB)
+    persona = a_persona()
+    await roots.personalise(root, persona)
+    shell.may_go_on.set()
+    assert "notes" in told(await look)
+    seen = (await roots.all())[root]
+    assert (seen.is_mounted, seen.personal) == (True, persona.deployment)
+
+
+@pytest.mark.slow
+async def test_two_looks_at_a_root_that_nobody_has_leave_it_as_it_was(bench: Bench) -> None:
+    image, root, shell = await bench.image(), uuid4(), Waiting()
+    roots = bench.after(shell=shell).roots
+    await roots.clone(root, image, 64 * MIB)
+    await roots.unmount(root)
+    looks = [asyncio.ensure_future(roots.changes(root)) for _look in range(2)]
+    await shell.began.wait()
+    looks.pop().cancel()
+    shell.may_go_on.set()
+    assert await looks[0] == Difference()
+    await asyncio.to_thread(wait_until, "it is put away", lambda: mounts_below(bench.folder) == [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_mounted", [False, True])
+async def test_a_root_that_is_put_away_is_looked_at_no_longer(bench: Bench, *, is_mounted: bool) -> None:
+    image, root, shell = await bench.image(), uuid4(), Waiting()
+    roots = bench.after(shell=shell).roots
+    await roots.clone(root, image, 64 * MIB)
+    if not is_mounted:
+        await roots.unmount(root)
+    look = asyncio.ensure_future(roots.changes(root))
+    await shell.began.wait()
+    await roots.remove(root)
+    with pytest.raises(Conflict, match="was put away while it was looked at") as raised:
+        await look
+    assert raised.value.code is Code.THING_IN_USE
+    assert mounts_below(bench.folder) == []

@@ -1,9 +1,12 @@
 """Images that are verified, exported, imported again, and stored once however often they come."""
 
 import asyncio
+import contextlib
 import io
 import json
+import os
 import tarfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -12,6 +15,7 @@ import pytest
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Fault, Invalid, NotFound
 from tests.adapters.store.bench import Bench
+from tests.adapters.store.own_mounts import loops_below
 from tests.adapters.store.trees import a_tree, packed
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
@@ -33,6 +37,35 @@ async def exported(bench: Bench, image: UUID) -> bytes:
     errand = uuid4()
     await bench.images.export(image, errand, ABOUT)
     return bench.blobs.sent[errand]
+
+
+@contextlib.asynccontextmanager
+async def verifying(bench: Bench) -> AsyncIterator[None]:
+    """Inside the block an image is being verified, by a program that waits for the disk."""
+    image, errand = await bench.image(), uuid4()
+    erofs(bench, image).unlink()
+    os.mkfifo(erofs(bench, image))
+    work = asyncio.ensure_future(bench.images.verify(image, errand))
+    pipe = await asyncio.to_thread(erofs(bench, image).open, "wb")
+    try:
+        yield
+        assert not work.done()
+    finally:
+        pipe.close()
+        with contextlib.suppress(Fault):
+            await work
+
+
+async def test_a_root_that_was_put_away_while_an_image_is_verified_is_mounted_again(bench: Bench) -> None:
+    image, root, other = await bench.image(), uuid4(), uuid4()
+    for one in (root, other):
+        await bench.roots.clone(one, image, 64 << 20)
+    async with verifying(bench):
+        await bench.roots.unmount(root)
+        await bench.roots.clone(root, image, 64 << 20)
+        assert (await bench.roots.all())[root].is_mounted
+        await bench.roots.remove(other)
+        assert not any(str(other) in line for line in loops_below(bench.folder))
 
 
 async def test_a_bit_that_turned_over_is_found(bench: Bench) -> None:

@@ -44,7 +44,7 @@ class Listing:
         return sorted((self.parents | {b""}) - self.folders)
 
     def add(self, line: bytes) -> None:
-        kind, size, name, target = _parsed(line)
+        kind, size, name, target = parsed(line)
         path = self._checked_path(name, name)
         self._check_spelling(path, name)
         self._check_kind(kind, line, name)
@@ -147,7 +147,7 @@ def _refused(why: str, member: bytes, **facts: object) -> Invalid:
     )
 
 
-def _parsed(line: bytes) -> tuple[str, int, bytes, bytes]:
+def parsed(line: bytes) -> tuple[str, int, bytes, bytes]:
     """Kind, size, name and link target of one line of the listing."""
     quoted = _QUOTED.search(line)
     words = line[: quoted.start()].split() if quoted else []

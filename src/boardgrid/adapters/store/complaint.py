@@ -5,7 +5,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from boardgrid.adapters.store.workroom import let_go_of_others
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotFound
+
+MOUNTS = "mounts"  # in an order: what a program in a mount namespace of its own keeps of those that are in the store
 
 _KINDS: dict[str, type[FarmError]] = {kind.__name__: kind for kind in (Invalid, NotFound, Conflict, Fault)}
 
@@ -13,6 +16,8 @@ _KINDS: dict[str, type[FarmError]] = {kind.__name__: kind for kind in (Invalid, 
 def answer(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Read an order, do the work, write down what came of it. Anything but a FarmError ends in a traceback."""
     order = json.load(sys.stdin)
+    if mounts := order.pop(MOUNTS, None):
+        let_go_of_others(**mounts)  # here, so that no program can forget it
     try:
         said = {"done": work(order)}
     except FarmError as error:

@@ -12,12 +12,13 @@ import re
 import stat
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from boardgrid.adapters.store.archive import LIST_WORDS, parsed
 from boardgrid.adapters.store.cage import Cage
-from boardgrid.adapters.store.limits import Limits
+from boardgrid.adapters.store.limits import Limits, Tally
 from boardgrid.adapters.store.source import Archive, Folder
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.adapters.store.unpack import POWERS, listed
@@ -29,6 +30,9 @@ from boardgrid.model.errors import Code, Invalid
 _TOP = re.compile(
     rb"(\./)?(|blobs(/.*)?|oci-layout|index\.json|manifest\.json|repositories|[0-9a-f]{64}(\.json|\.tar|/.*)?)"
 )
+_TELLING = frozenset({b"oci-layout", b"index.json", b"manifest.json"})
+_MEMBERS_MOST = 10_000  # an image has some for each of its layers, and those are at most 127 where it comes from docker
+_LINE_BYTES = 4096  # of a listing
 _TEXT_BYTES = 4 << 20  # of an index or a manifest
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _GROWTH = 4  # a layer that comes packed by zstd is packed anew by gzip, and the archive is unpacked before
@@ -43,18 +47,27 @@ def is_layout(folder: Folder) -> bool:
     return False
 
 
-def kind_of(archive: Archive, cage: Cage) -> str:
-    """What skopeo calls it; empty: it is a tree like others. A tree shows that in its first names."""
-    seen: set[bytes] = set()
+def kind_of(archive: Archive, limits: Limits, cage: Cage) -> str:
+    """
+    What skopeo calls it; empty: it is a tree like others. A tree shows that in its first names.
+
+    What is far more than an image is called a tree too: where its members are judged, they are refused by name.
+    """
+    seen, tally = set[bytes](), Tally(replace(limits, entries=_MEMBERS_MOST))
     with archive.opened() as fd:
-        run = cage.run(["tar", "--list", *archive.words, "--file=-"], (), fd)
-        for line in iter(lambda: run.out.readline(4096), b""):
-            name = line.rstrip(b"/\n")
-            if not _TOP.fullmatch(name):
-                run.end()
-                return ""
-            seen.add(name.removeprefix(b"./"))
-        run.ended()
+        run = cage.run(["tar", *LIST_WORDS, *archive.words, "--file=-"], (), fd)
+        try:
+            for line in iter(lambda: run.out.readline(_LINE_BYTES), b""):
+                _kind, size_bytes, member, _target = parsed(line)
+                tally.count(member, size_bytes)
+                name = member.rstrip(b"/")
+                if not _TOP.fullmatch(name):
+                    return ""
+                seen |= {name.removeprefix(b"./")} & _TELLING
+        except Invalid:
+            return ""
+        finally:
+            run.end()
     if {b"oci-layout", b"index.json"} <= seen:
         return "oci-archive"
     return "docker-archive" if b"manifest.json" in seen else ""

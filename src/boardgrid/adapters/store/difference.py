@@ -21,7 +21,7 @@ from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.packages import DPKG, installed
 from boardgrid.adapters.store.tree import TreeDir, TreePath
-from boardgrid.adapters.store.workroom import let_go_of_others, mount_private
+from boardgrid.adapters.store.workroom import mount_private
 from boardgrid.messages import _
 from boardgrid.model.difference import Change, Count, Difference, PackageChange, PathChange
 from boardgrid.model.errors import Code, Invalid
@@ -39,14 +39,13 @@ T = TypeVar("T", PathChange, PackageChange)
 def difference(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
-        order: ``store``; ``was`` and ``now``, the two trees, by where they are mounted; ``images``, the EROFS files of
+        order: ``was`` and ``now``, the two trees, by where they are mounted; ``images``, the EROFS files of
             those that may not be, by the same places.
 
     Raises:
         Invalid: ARCHIVE_REFUSED, something lies too deep.
     """
     trees = order["was"], order["now"]
-    let_go_of_others(order["store"], trees)
     for tree, file in order["images"].items():
         if tree not in mount_points():
             mount_private("erofs", "loop,ro,nodev,nosuid,noexec", file, tree)

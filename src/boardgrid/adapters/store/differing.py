@@ -22,9 +22,9 @@ async def changes(store: Store, was: ImagePlace, now: TreePath, images: Sequence
         Fault: it took too long, or an image was removed meanwhile.
     """
     order = {
-        "store": str(store.places.folder),
         "was": str(was.tree),
         "now": str(now),
         "images": {str(one.tree): str(one.erofs) for one in images},
     }
-    return _DIFFERENCE.validate_python(await store.run_alone("difference", order, _MOST_S))
+    told = await store.run_alone("difference", order, _MOST_S, keeps=(str(was.tree), str(now)))
+    return _DIFFERENCE.validate_python(told)

@@ -25,7 +25,7 @@ _MEMORY_MIB = 512
 _TOLD_LINES, _LINE_BYTES = 2000, 1000
 _SLACK_BYTES = 64 << 20  # what headers and the ends of files add to their sizes in an archive
 _FULL = "No space left"
-_CMDLINE = "quiet panic=-1 oops=panic"  # a kernel that a stranger's file system brought down ends the machine
+_CMDLINE = "console=null panic=-1 oops=panic"  # a kernel that a stranger's file system brought down ends the machine
 
 
 @dataclass(slots=True)
@@ -174,8 +174,7 @@ def _command(image: int, told: int, partition: int | None) -> list[str]:
         *("-add-fd", f"fd={image},set=1"),
         *("-drive", "if=none,id=in,format=raw,readonly=on,file=/dev/fdset/1,file.locking=off,cache=unsafe"),
         *("-device", "virtio-blk-device,drive=in"),
-        *("-chardev", f"socket,id=told,fd={told}"),
-        *("-device", "virtio-serial-device", "-device", "virtserialport,chardev=told,name=told"),
+        *("-chardev", f"socket,id=told,fd={told}", "-serial", "chardev:told"),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
     ]
 
@@ -186,7 +185,7 @@ def _lines(told: socket.socket) -> Iterator[str]:
         for _count in range(_TOLD_LINES):
             if not (line := said.readline(_LINE_BYTES)):
                 return
-            yield line.decode("ascii", "replace").rstrip("\n")
+            yield line.decode("ascii", "replace").rstrip()
 
 
 def _not_one(name: str, partition: int | None, told: _Told) -> Invalid:

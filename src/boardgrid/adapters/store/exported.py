@@ -48,7 +48,7 @@ def exported_in(fd: int, name: str) -> Exported | None:
     Raises:
         Invalid: ARCHIVE_REFUSED, it is cut off, or another release's.
     """
-    if (first := _member(fd, 0)) is None or first.name != MANIFEST or first.size > _MANIFEST_MOST:
+    if (first := _member(fd, 0)) is None or first.name != MANIFEST or not 0 <= first.size <= _MANIFEST_MOST:
         return None
     second_at = _BLOCK + first.size + -first.size % _BLOCK
     second = _member(fd, second_at)
@@ -64,7 +64,7 @@ def exported_in(fd: int, name: str) -> Exported | None:
             tree=TREE,
         )
     begins = second_at + _BLOCK
-    if os.fstat(fd).st_size < begins + second.size:
+    if not 0 <= second.size <= os.fstat(fd).st_size - begins:  # base-256 numbers may be below zero
         raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is cut off"), hint=_("export or copy it anew"), name=name)
     return Exported(fd, name, digest, begins, second.size)
 

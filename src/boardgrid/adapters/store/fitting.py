@@ -17,7 +17,7 @@ from boardgrid.adapters.store.formats import HEAD_BYTES, packer_of
 from boardgrid.adapters.store.inspection import inspected
 from boardgrid.adapters.store.limits import shown
 from boardgrid.adapters.store.tree import TreeDir, TreePath
-from boardgrid.adapters.store.workroom import Disk, let_go_of_others
+from boardgrid.adapters.store.workroom import Disk
 from boardgrid.messages import _
 from boardgrid.model.errors import Blame, Code, Fault, Invalid, NotFound
 
@@ -28,13 +28,12 @@ _BESIDE = "lib/modules/.boardgrid"
 def fit(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
-        order: ``store``; ``tree``, where the root is mounted; ``folder`` of the kit; ``modules``, a tar archive or
+        order: ``tree``, where the root is mounted; ``folder`` of the kit; ``modules``, a tar archive or
             null; ``takes``, whether the root's own kernel is to be copied; ``release``.
 
     Raises:
         FarmError: as ``Kits.fit``.
     """
-    let_go_of_others(order["store"], {order["tree"]})
     os.umask(0o022)
     folder = Path(order["folder"])
     try:

@@ -36,6 +36,7 @@ from boardgrid.model.image import (
     RootSource,
     Source,
     UrlSource,
+    shown_url,
 )
 from boardgrid.ports import Blobs, BootFiles, Downloads, Kitchen, Room, Tell, untold
 
@@ -101,11 +102,11 @@ class StoredImages:
             draft = self._places.image_draft(image)
             try:
                 await whole(_prepare, draft)
-                async with self._lent(source, draft) as lent:
+                async with self._lent(source, draft) as (lent, keeps):
                     order = {**await self._order(image, source, making, draft, tell), **lent}
                     order["drivers"] = sorted(drivers)
                     log.info("image.begun", image=str(image), source=source.kind)
-                    await self._run("making", order, tell)
+                    await self._run("making", order, tell, keeps=keeps)
             finally:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
             made = await asyncio.to_thread(self._manifest, image)
@@ -118,23 +119,25 @@ class StoredImages:
         return int(room.total_bytes * self._share)
 
     @contextlib.asynccontextmanager
-    async def _lent(self, source: Source, draft: Path) -> AsyncIterator[dict[str, Any]]:
-        """Inside the block the root that it is made of, if any, is there as the order tells."""
+    async def _lent(self, source: Source, draft: Path) -> AsyncIterator[tuple[dict[str, Any], Collection[str]]]:
+        """Inside the block the root that it is made of, if any, is there as the order tells, and mounted there."""
         match source:
             case RootSource():
                 async with self._roots.lent(source.root):
-                    yield {"root": str(self._places.root(source.root).tree)}
+                    tree = str(self._places.root(source.root).tree)
+                    yield {"root": tree}, [tree]
             case CheckpointSource():
                 async with self._roots.copied(source.root, draft / "upper.ext4", await self._reserved_bytes()) as copy:
-                    yield {"copy": {"upper": str(copy.upper), "below": str(copy.below), "options": list(copy.options)}}
+                    below = str(copy.below)
+                    parts = {"upper": str(copy.upper), "below": below, "options": list(copy.options)}
+                    yield {"copy": parts}, [below]
             case _:
-                yield {}
+                yield {}, ()
 
     async def _order(self, image: UUID, source: Source, making: Making, draft: Path, tell: Tell) -> dict[str, Any]:
         room = await self._store.room()
         reserved = self._reserved(room)
         order: dict[str, Any] = {
-            "store": str(self._places.folder),
             "draft": str(draft),
             "place": str(self._places.image(image).folder),
             "making": asdict(making),
@@ -157,9 +160,12 @@ class StoredImages:
                 await self._kitchen.prepare(source.recipe, source.arch, archive, limit)
                 return {**order, "archive": str(archive), "name": source.recipe.name}
             case BlobSource():
-                self._check_size(source, room.free_bytes - reserved)
+                self._check_size(source)
                 archive = draft / "archive"
-                async with followed(size_of(archive, "receiving", source.size_bytes), tell):
+                async with (
+                    self._store.arriving({archive: source.size_bytes}, reserved),
+                    followed(size_of(archive, "receiving", source.size_bytes), tell),
+                ):
                     await self._blobs.fetch(source, archive)
                 return {**order, "archive": str(archive), "name": _("the uploaded file")}
             case UrlSource():
@@ -167,7 +173,7 @@ class StoredImages:
                 at_most = min(self._limit_bytes, max(room.free_bytes - reserved, 0))
                 async with followed(size_of(archive, "receiving", 0), tell):
                     await self._downloads.fetch(source, archive, at_most)
-                return {**order, "archive": str(archive), "name": source.url}
+                return {**order, "archive": str(archive), "name": shown_url(source.url)}
 
     async def _reserved_bytes(self) -> int:
         """What imports leave of the disk: a share of it, and what is free by its count and promised by ours."""
@@ -175,7 +181,7 @@ class StoredImages:
         disk = await asyncio.to_thread(os.statvfs, self._places.folder)
         return self._reserved(room) + max(disk.f_bavail * disk.f_frsize - room.free_bytes, 0)
 
-    def _check_size(self, source: BlobSource, available_bytes: int) -> None:
+    def _check_size(self, source: BlobSource) -> None:
         if source.size_bytes > self._limit_bytes:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
@@ -184,19 +190,19 @@ class StoredImages:
                 size=source.size_bytes,
                 limit=self._limit_bytes,
             )
-        if source.size_bytes > available_bytes:
-            raise Fault(
-                Code.STORE_FULL,
-                _("the store has no room: {wanted} bytes are wanted, {free} may be used for imports"),
-                hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
-                wanted=source.size_bytes,
-                free=max(available_bytes, 0),
-            )
 
-    async def _run(self, program: str, order: dict[str, Any], tell: Tell, *, before: Sequence[str] = ()) -> None:
+    async def _run(
+        self,
+        program: str,
+        order: dict[str, Any],
+        tell: Tell,
+        *,
+        keeps: Collection[str] = (),
+        before: Sequence[str] = (),
+    ) -> None:
         """Run one of the store's programs, and tell what it writes down in its draft of how far it is."""
         async with followed(diary_of(Path(order["draft"]) / "progress"), tell):
-            await self._store.run_alone(program, order, self._make_s, before=before)
+            await self._store.run_alone(program, order, self._make_s, keeps=keeps, before=before)
 
     # --- errands
 

@@ -63,7 +63,7 @@ class Intake:
         match format_of(head):
             case Format.TAR:
                 archive = Archive(given.fd, given.name, words)
-                if kind := container.kind_of(archive, cage):
+                if kind := container.kind_of(archive, self.limits, cage):
                     return self._container(archive, kind)
                 if not words:
                     _check_end(given)

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -39,25 +40,17 @@ class StoredKits:
             folder, draft = self._places.kit(kit.id), self._places.kit_draft(kit.id)
             if await asyncio.to_thread(folder.is_dir):
                 return
-            room, wanted = await self._store.room(), sum(blob.size_bytes for blob in kit.blobs)
-            if wanted > room.free_bytes:
-                raise Fault(
-                    Code.STORE_FULL,
-                    _("the store has no room for what is to be booted: {wanted} bytes are wanted, {free} are free"),
-                    hint=_("discard roots that nobody needs, or give the store a larger disk"),
-                    wanted=wanted,
-                    free=room.free_bytes,
-                )
+            parts = ((KERNEL, kit.kernel), (INITRD, kit.initrd), (f"{DTBS}/{KIT_FDT}", kit.dtb), (MODULES, kit.modules))
+            blobs = {draft / name: blob for name, blob in parts if blob is not None}
             try:
-                await whole(_prepare, draft)
-                parts = ((KERNEL, kit.kernel), (INITRD, kit.initrd), (f"{DTBS}/{KIT_FDT}", kit.dtb))
-                for name, blob in (*parts, (MODULES, kit.modules)):
-                    if blob is not None:
-                        await self._blobs.fetch(blob, draft / name)
+                async with self._store.arriving({file: blob.size_bytes for file, blob in blobs.items()}):
+                    await whole(_prepare, draft)
+                    for file, blob in blobs.items():
+                        await self._blobs.fetch(blob, file)
                 await whole(_finish, draft, folder)
             finally:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
-            log.info("kit.fetched", kit=str(kit.id), bytes=wanted)
+            log.info("kit.fetched", kit=str(kit.id), bytes=sum(blob.size_bytes for blob in kit.blobs))
 
     async def fit(self, kit: BootKit, root: UUID) -> None:
         folder = self._places.kit(kit.id)
@@ -66,8 +59,7 @@ class StoredKits:
             await self._roots.check_there(root)
             return
         async with self._store.busy(kit.id), self._roots.lent(root):
-            order = {
-                "store": str(self._places.folder),
+            order: dict[str, Any] = {
                 "tree": str(self._places.root(root).tree),
                 "folder": str(folder),
                 "modules": str(folder / MODULES) if kit.modules else None,
@@ -75,7 +67,7 @@ class StoredKits:
                 "release": kit.release,
             }
             try:
-                await self._store.run_alone("fitting", order, _FIT_S)
+                await self._store.run_alone("fitting", order, _FIT_S, keeps=[order["tree"]])
             except Fault as error:
                 if error.code is not Code.PROGRAM_TIMEOUT:
                     raise

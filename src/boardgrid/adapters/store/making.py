@@ -30,7 +30,7 @@ from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.progress import Diary, read_by
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
-from boardgrid.adapters.store.workroom import Disk, Workroom, let_go_of_others, mount_private, no_room
+from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
 from boardgrid.messages import _
 from boardgrid.model.adaptation import Moment
 from boardgrid.model.errors import Code, Fault, Invalid
@@ -43,7 +43,7 @@ _LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is changed in a root t
 def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
-        order: ``store``, ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
+        order: ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
             its ``name``), ``path``, ``root`` (a mounted tree) or ``copy`` (``upper``, the file with what was changed,
             the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of a ``Making``);
             ``import_dirs``, below which paths must lie; ``limits``; ``reserved_bytes``, what imports leave of the disk;
@@ -56,7 +56,6 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     draft, place = Path(order["draft"]), ImagePlace(Path(order["place"]))
     copy = order.get("copy", {})
-    let_go_of_others(order["store"], {order.get("root"), copy.get("below")})
     limits = Limits(**order["limits"])
     disk, diary = Disk(draft, order["reserved_bytes"]), Diary(draft / "progress")
     os.umask(0o022)

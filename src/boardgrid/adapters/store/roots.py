@@ -28,7 +28,7 @@ from boardgrid.adapters.store.host_key import dropbear_text, fresh_host_key
 from boardgrid.adapters.store.place import ImagePlace, Layers, RootPlace
 from boardgrid.adapters.store.root_files import Meta
 from boardgrid.adapters.store.store import Store, Sweep
-from boardgrid.finishing import finished, whole
+from boardgrid.finishing import ended, finished, whole
 from boardgrid.messages import _
 from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
@@ -62,6 +62,8 @@ class StoredRoots:
         self._sweep = Sweep(store.places, "roots")
         self._probing, self._options = asyncio.Lock(), tuple[str, ...]()
         self._thawing, self._is_thawed = asyncio.Lock(), False
+        self._looks: dict[asyncio.Future[Difference], UUID] = {}  # at which root each is
+        self._borrowed: set[UUID] = set()  # roots that are mounted to be looked at alone
         self._held: Counter[UUID] = Counter()  # images that a root is being made or mounted on at this moment
 
     async def all(self) -> Mapping[UUID, Tree]:
@@ -83,7 +85,8 @@ class StoredRoots:
         except ValueError as error:
             log.error("root.damaged", root=str(root), why=str(error))
             return None
-        return Tree(str(place.tree) in mounted, UUID(meta.personal) if meta.personal else None, meta.host_key)
+        is_mounted = str(place.tree) in mounted and root not in self._borrowed
+        return Tree(is_mounted, UUID(meta.personal) if meta.personal else None, meta.host_key)
 
     def path(self, root: UUID) -> Path:
         return Path(self._places.root(root).tree)
@@ -96,6 +99,7 @@ class StoredRoots:
     async def clone(self, root: UUID, image: UUID, size_bytes: int) -> None:
         async with self._store.busy(root):
             await self._sweep.once()
+            self._borrowed.discard(root)
             place = self._places.root(root)
             if is_new := not await asyncio.to_thread(place.folder.is_dir):
                 async with self._holding(image):
@@ -182,6 +186,7 @@ class StoredRoots:
     async def personalise(self, root: UUID, persona: Persona) -> str:
         _check(persona)
         async with self._store.busy(root):
+            self._borrowed.discard(root)
             meta = await self._meta(root)
             if meta.personal == str(persona.deployment):
                 return meta.host_key
@@ -210,9 +215,36 @@ class StoredRoots:
     # --- looked at
 
     async def changes(self, root: UUID) -> Difference:
-        async with self.lent(root):
-            image = self._places.image(UUID((await self._meta(root)).image))
-            return await differing.changes(self._store, image, self._places.root(root).tree)
+        # It may take minutes. A root that is wanted meanwhile is given, and whoever puts it away ends the look.
+        look: asyncio.Future[Difference] | None = None
+        try:
+            async with self._store.busy(root):
+                image, tree = self._places.image(UUID((await self._meta(root)).image)), self._places.root(root).tree
+                if str(tree) not in await self._store.mounted():
+                    self._borrowed.add(root)
+                await self._mount(root)
+                look = asyncio.ensure_future(differing.changes(self._store, image, tree))
+                self._looks[look] = root
+            await asyncio.wait([look])
+        finally:
+            await finished(self._give_back(root, look))
+        if look.cancelled():
+            raise Conflict(
+                Code.THING_IN_USE,
+                _("root {root} was put away while it was looked at"),
+                hint=_("ask once more, if it is still there"),
+                root=root,
+            )
+        return look.result()
+
+    async def _give_back(self, root: UUID, look: asyncio.Future[Difference] | None) -> None:
+        if look is not None:
+            await ended(look)
+            self._looks.pop(look, None)
+        if root in self._borrowed:
+            async with self._store.busy(root):
+                if root in self._borrowed and root not in self._looks.values():
+                    await self._unmount(root)
 
     # --- put away
 
@@ -222,6 +254,8 @@ class StoredRoots:
 
     async def _unmount(self, root: UUID, *, keep: bool = True) -> None:
         place, store = self._places.root(root), self._store
+        await ended(*(look for look, at in self._looks.items() if at == root))
+        self._borrowed.discard(root)
         mounted = await store.mounted()
         if str(place.tree) in mounted:
             await store.unmount(str(place.tree), keep=keep)
@@ -317,7 +351,8 @@ class StoredRoots:
     async def _freezing(self, order: dict[str, Any]) -> dict[str, Any]:
         # In no pid namespace of its own: its watchdog must outlive it.
         program = (*_ALONE, sys.executable, "-I", "-m", "boardgrid.adapters.store.freezing")
-        said = await self._store.shell.run(*program, timeout_s=_COPY_S, stdin=json.dumps(order).encode())
+        whole_order = json.dumps({**order, **self._store.alone()}).encode()
+        said = await self._store.shell.run(*program, timeout_s=_COPY_S, stdin=whole_order)
         return heard(said)
 
     @contextlib.asynccontextmanager

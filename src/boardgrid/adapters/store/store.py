@@ -7,7 +7,7 @@ import os
 import shutil
 import struct
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,9 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from boardgrid.adapters.store.complaint import heard
+from boardgrid.adapters.store.complaint import MOUNTS, heard
 from boardgrid.adapters.store.place import Places
+from boardgrid.adapters.store.workroom import no_room
 from boardgrid.finishing import whole
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
@@ -62,6 +63,7 @@ class Store:
         for kind in ("roots", "volumes"):
             _write_in_place(self.places.folder / kind)
         self._allotting = asyncio.Lock()
+        self._arriving: dict[Path, int] = {}  # files that are being received, and how large each becomes
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     def busy(self, thing: UUID) -> asyncio.Lock:
@@ -76,21 +78,43 @@ class Store:
         free = disk.f_bavail * disk.f_frsize
         for file in self.places.disks():
             free -= _owed_bytes(file)
+        for file, size_bytes in list(self._arriving.items()):
+            free -= _owed_bytes(file, size_bytes)
         return Room(disk.f_blocks * disk.f_frsize, max(free, 0))
 
     @asynccontextmanager
-    async def allotting(self, size_bytes: int) -> AsyncIterator[None]:
+    async def allotting(self, size_bytes: int, reserved_bytes: int = 0) -> AsyncIterator[None]:
         """
         Inside the block so much is free, and nobody else takes it.
+
+        Args:
+            reserved_bytes: what imports leave of the disk.
 
         Raises:
             Fault: STORE_FULL with the figures.
         """
         async with self._allotting:
             room = await self.room()
-            if size_bytes > room.free_bytes:
-                raise _full(size_bytes, room)
+            if size_bytes > room.free_bytes - reserved_bytes:
+                free = max(room.free_bytes - reserved_bytes, 0)
+                raise no_room(size_bytes, free) if reserved_bytes else _full(size_bytes, room)
             yield
+
+    @asynccontextmanager
+    async def arriving(self, files: Mapping[Path, int], reserved_bytes: int = 0) -> AsyncIterator[None]:
+        """
+        Inside the block there is room for these files to become as large as that, and nobody else is given it.
+
+        Raises:
+            Fault: STORE_FULL with the figures.
+        """
+        async with self.allotting(sum(files.values()), reserved_bytes):
+            self._arriving.update(files)
+        try:
+            yield
+        finally:
+            for file in files:
+                del self._arriving[file]
 
     async def take(self, file: Path, size_bytes: int) -> None:
         """
@@ -112,7 +136,7 @@ class Store:
     async def mounted(self) -> frozenset[str]:
         return await asyncio.to_thread(mount_points)
 
-    async def mount(self, kind: str, options: str, what: str, where: Path) -> None:
+    async def mount(self, kind: str, options: str, what: str, where: Path, *, before: Sequence[str] = ()) -> None:
         """
         Mount *what*, with the paths in its options seen from the store's folder.
 
@@ -120,7 +144,7 @@ class Store:
             Fault: STORE_DAMAGED, with what mount(8) said.
         """
         # From the folder, by relative paths: a comma or a colon in the store's own path would end an option.
-        mount = ("env", "-C", str(self.places.folder), "mount", "--types", kind)
+        mount = (*before, "env", "-C", str(self.places.folder), "mount", "--types", kind)
         try:
             await self.shell.run(*mount, "--options", options, what, str(where), timeout_s=MOUNT_S)
         except Fault as error:
@@ -160,12 +184,19 @@ class Store:
                 return
 
     async def run_alone(
-        self, program: str, order: dict[str, Any], timeout_s: float, *, before: Sequence[str] = ()
+        self,
+        program: str,
+        order: dict[str, Any],
+        timeout_s: float,
+        *,
+        keeps: Collection[str] = (),
+        before: Sequence[str] = (),
     ) -> dict[str, Any]:
         """
         Have a program of this folder carry out an order in namespaces of its own, and return what it answered.
 
         Args:
+            keeps: what is mounted in the store and it is to see; of the rest it lets go.
             before: words that it is started by: nice(1) and the like.
 
         Raises:
@@ -173,7 +204,12 @@ class Store:
         """
         python = (sys.executable, "-I", "-m", f"boardgrid.adapters.store.{program}")
         words = (*_ALONE, *_PRIVATE, *before, "prlimit", f"--as={_MEMORY_BYTES}", "--", *python)
-        return heard(await self.shell.run(*words, timeout_s=timeout_s, stdin=json.dumps(order).encode()))
+        whole_order = json.dumps({**order, **self.alone(keeps)}).encode()
+        return heard(await self.shell.run(*words, timeout_s=timeout_s, stdin=whole_order))
+
+    def alone(self, keeps: Collection[str] = ()) -> Mapping[str, Any]:
+        """What goes with the order to a program in a mount namespace of its own: which mounts it keeps."""
+        return {MOUNTS: {"store": str(self.places.folder), "kept": list(keeps)}}
 
     def relative(self, path: os.PathLike[str]) -> str:
         return os.path.relpath(path, self.places.folder)
@@ -227,10 +263,10 @@ def _full(wanted: int, room: Room) -> Fault:
     )
 
 
-def _owed_bytes(file: Path) -> int:
-    """What the disk has still to give for a promise."""
+def _owed_bytes(file: Path, size_bytes: int = 0) -> int:
+    """What the disk has still to give for a promise: that of its size, or of the one that it is to have."""
     try:
         seen = file.stat()
     except FileNotFoundError:
-        return 0
-    return max(seen.st_size - seen.st_blocks * 512, 0)
+        return size_bytes
+    return max(max(seen.st_size, size_bytes) - seen.st_blocks * 512, 0)

@@ -1,11 +1,12 @@
 """
 A volume as a tar archive, for backups: a program in a mount namespace of its own, which goes with all that it mounts.
 
-``pack STORE VOLUME`` writes the archive to standard output. It is started where the agent's mounts are seen: of a
+``pack STORE VOLUME LOCK`` writes the archive to standard output. It is started where the agent's mounts are seen: of a
 volume that boards use the files are read as they are at that moment, each by itself. Without arguments it unpacks: the
 order comes as JSON on standard input; see :func:`unpack`.
 """
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -27,7 +28,8 @@ from boardgrid.mounts import mount_points
 ALONE = ("unshare", "--mount", "--propagation", "private")
 PROGRAM = (sys.executable, "-I", "-m", "boardgrid.adapters.store.volume_archive")
 
-_SAFE = "loop,nodev,nosuid,noexec"
+# The server runs nothing of it, and opens no device of it. After an error of the disk no more is written over it.
+OPTIONS = "loop,nodev,nosuid,noexec,errors=remount-ro"
 _TO_READ = ("dac_read_search",)
 _TO_WRITE = ("chown", "dac_override", "fowner", "fsetid", "mknod", "setfcap")
 _KEEP = ("--numeric-owner", "--sparse", "--selinux", "--acls", "--xattrs", "--xattrs-include=*")
@@ -35,8 +37,12 @@ _LEFT_OUT = ("--xattrs-exclude=trusted.*", "--exclude=./lost+found")
 _CHANGED = 1  # tar's status where a file changed or went while it was read
 
 
-def pack(store: Path, volume: UUID, to: int) -> None:
+def pack(store: Path, volume: UUID, to: int, lock: int) -> None:
     """
+    Args:
+        lock: the volume's file, open, with a lock on it that was taken before this program's namespace was made. Nobody
+            mounts it before it is mounted here, and nobody makes it larger at rest before this program has ended.
+
     Raises:
         Fault: it could not be read.
     """
@@ -47,12 +53,13 @@ def pack(store: Path, volume: UUID, to: int) -> None:
         if str(tree) not in mount_points():
             tree = folder / "tree"
             tree.mkdir()
-            # Nothing is written to it, not even its journal: the agent may mount it meanwhile.
-            mount_private("ext4", f"{_SAFE},ro,noload", str(place.file), str(tree))
+            # As the agent does, who may mount it meanwhile: then it is one file system in two places.
+            mount_private("ext4", OPTIONS, str(place.file), str(tree))
+        fcntl.flock(lock, fcntl.LOCK_SH)
         with _caged(folder / "cage", tree) as cage:
             words = ["tar", "--create", "--format=posix", "--one-file-system", *_KEEP, *_LEFT_OUT, "--file=-", "."]
-            tar = cage.run(words, _TO_READ, subprocess.DEVNULL)
-            zstd = subprocess.run(["zstd", "-q", "-c"], check=False, stdin=tar.out, stdout=to)
+            tar = cage.run(words, _TO_READ, subprocess.DEVNULL, keep=(lock,))
+            zstd = subprocess.run(["zstd", "-q", "-c"], check=False, stdin=tar.out, stdout=to, pass_fds=(lock,))
             status = tar.ended()
         if tree != Path(place.tree):
             subprocess.run(["umount", str(tree)], check=True, stdin=subprocess.DEVNULL)
@@ -72,7 +79,7 @@ def unpack(order: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as made, Path(order["archive"]).open("rb") as archive:
         folder, tree = Path(made), Path(made, "tree")
         tree.mkdir()
-        mount_private("ext4", _SAFE, order["file"], str(tree))
+        mount_private("ext4", OPTIONS, order["file"], str(tree))
         with _caged(folder / "cage", tree) as cage:
             zstd = subprocess.Popen(["zstd", "-q", "-d", "-c"], stdin=archive, stdout=subprocess.PIPE)
             words = ["tar", "--extract", "--preserve-permissions", "--same-owner", *_KEEP, *_LEFT_OUT, "--file=-"]
@@ -103,9 +110,9 @@ def main(words: list[str]) -> None:
     if not words:
         answer(unpack)
         return
-    _pack, store, volume = words
+    _pack, store, volume, lock = words
     try:
-        pack(Path(store), UUID(volume), sys.stdout.fileno())
+        pack(Path(store), UUID(volume), sys.stdout.fileno(), int(lock))
     except Fault as error:
         sys.exit(str(error))
 

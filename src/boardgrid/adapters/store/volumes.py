@@ -16,18 +16,17 @@ import structlog
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.place import VolumePlace
 from boardgrid.adapters.store.store import Store, Sweep
-from boardgrid.adapters.store.volume_archive import ALONE, PROGRAM
+from boardgrid.adapters.store.volume_archive import ALONE, OPTIONS, PROGRAM
 from boardgrid.finishing import whole
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, Fault, NotFound
+from boardgrid.model.errors import Code, NotFound
 
 log = structlog.get_logger()
 
-# The server runs nothing of it, and opens no device of it. After an error of the disk no more is written over it.
-_OPTIONS = "loop,nodev,nosuid,noexec,errors=remount-ro"
 # nodiscard: mkfs would give the promised room back. The file is new and reads as zeros, so nothing is left to zero.
 _MKFS = ("mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", "nodiscard,assume_storage_prezeroed=1")
-_MKFS_S, _GROW_S, _UNPACK_S = 300.0, 600.0, 24 * 3600.0
+_MKFS_S, _GROW_S, _UNPACK_S = 300.0, 1800.0, 24 * 3600.0
+_LOCK_S = 120  # a backup that begins mounts it within a second
 
 
 class StoredVolumes:
@@ -75,7 +74,7 @@ class StoredVolumes:
                 await store.take(draft.file, size_bytes)
             await store.shell.run(*_MKFS, str(draft.file), timeout_s=_MKFS_S)
             if archive is not None:
-                order = json.dumps({"file": str(draft.file), "archive": str(archive)}).encode()
+                order = json.dumps({"file": str(draft.file), "archive": str(archive), **store.alone()}).encode()
                 heard(await store.shell.run(*ALONE, *PROGRAM, timeout_s=_UNPACK_S, stdin=order))
             await whole(draft.folder.rename, place.folder)
         finally:
@@ -94,33 +93,10 @@ class StoredVolumes:
             async with store.allotting(size_bytes - has_bytes):
                 await store.take(place.file, size_bytes)
         # Also where the file is as large: one who was killed may have come no further.
-        if str(place.tree) in await store.mounted():
-            await self._grow_in_use(place)
-        else:
-            await self._check(place)
-            await store.shell.run("resize2fs", str(place.file), timeout_s=_GROW_S)
+        tree = str(place.tree)
+        order = {"file": str(place.file), "tree": tree, "size_bytes": size_bytes, "had_bytes": has_bytes}
+        await store.run_alone("growing", order, _GROW_S, keeps=[tree])
         log.info("volume.grown", volume=str(volume), size_bytes=size_bytes)
-
-    async def _grow_in_use(self, place: VolumePlace) -> None:
-        shell, tree = self._store.shell, str(place.tree)
-        device = (await shell.run("findmnt", "--noheadings", "--output=SOURCE", "--mountpoint", tree)).strip()
-        await shell.run("losetup", "--set-capacity", device)
-        try:
-            await shell.run("resize2fs", device, timeout_s=_GROW_S)
-        except Fault as error:  # in a container the kernel may not let even root
-            raise Fault(
-                Code.PROGRAM_FAILED,
-                _("it cannot be made larger while boards have it; give them back and try again ({said})"),
-                said=error,
-            ) from error
-
-    async def _check(self, place: VolumePlace) -> None:
-        """What resize2fs wants done before; e2fsck fails, too, where it mended something."""
-        check = ("e2fsck", "-f", "-p", str(place.file))
-        try:
-            await self._store.shell.run(*check, timeout_s=_GROW_S)
-        except Fault:
-            await self._store.shell.run(*check, timeout_s=_GROW_S)
 
     async def mount(self, volume: UUID) -> None:
         async with self._store.busy(volume):
@@ -130,7 +106,9 @@ class StoredVolumes:
     async def _mount(self, volume: UUID) -> None:
         place, store = self._places.volume(volume), self._store
         if str(place.tree) not in await store.mounted():
-            await store.mount("ext4", _OPTIONS, store.relative(place.file), Path(place.tree))
+            # Never at one moment with a backup: each would find the file on no loop device, and take one of its own.
+            turn = ("flock", "--shared", "--timeout", str(_LOCK_S), str(place.file))
+            await store.mount("ext4", OPTIONS, store.relative(place.file), Path(place.tree), before=turn)
 
     async def unmount(self, volume: UUID) -> None:
         async with self._store.busy(volume):

@@ -89,11 +89,12 @@ def mount_private(kind: str, options: str, what: str, where: str, *, cwd: Path |
     subprocess.run(mount, check=True, stdin=subprocess.DEVNULL, cwd=cwd)
 
 
-def let_go_of_others(store: str, kept: Collection[str | None]) -> None:
+def let_go_of_others(store: str, kept: Collection[str]) -> None:
     """
     Unmount, for this program alone, what is mounted in the store, but for *kept*.
 
-    The namespace began as a copy of its caller's: a root that is removed meanwhile would live on in here.
+    The namespace began as a copy of its caller's: a root or a volume that is unmounted meanwhile would live on in here,
+    its room with it, and could be neither mounted again nor made larger.
     """
     inside = [point for point in mount_points() if point.startswith(f"{store}/") and point not in kept]
     if inside:

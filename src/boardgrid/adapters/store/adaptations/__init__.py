@@ -39,6 +39,7 @@ DEPLOY: Mapping[str, Callable[[Hand, Tenant], None]] = {
 }
 CAPTURE: Mapping[str, Callable[[Hand], None]] = {
     "room-for-containers": programs.no_room_for_containers,
+    "nfs-identity": network.no_nfs_identity,
     "volumes": volumes.no_volumes,
     "fresh-machine-id": identity.no_machine_id,
     "fresh-host-keys": identity.no_host_keys,

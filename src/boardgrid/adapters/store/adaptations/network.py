@@ -10,6 +10,7 @@ _BOOT_INTERFACES = ("eth0", "en*")
 _IFUPDOWN = re.compile(
     r"^([ \t]*iface[ \t]+(?:eth0|en\w+)[ \t]+inet6?[ \t]+)(?:dhcp|static|auto)([ \t\r]*)$", re.MULTILINE
 )
+_NFS_MODULE, _NFS_PARAMETERS = "etc/modprobe.d/boardgrid-nfs.conf", "etc/tmpfiles.d/boardgrid-nfs.conf"
 _POOL = "0.debian.pool.ntp.org 1.debian.pool.ntp.org"  # where the farm's server gives no time
 
 
@@ -33,11 +34,17 @@ def nfs_identity(hand: Hand, tenant: Tenant) -> None:
     settings = {"nfs4_disable_idmapping": "1", "nfs4_unique_id": tenant.machine_id}
     if hand.tree.is_folder("etc/modprobe.d"):
         words = " ".join(f"{name}={value}" for name, value in settings.items())
-        hand.put("etc/modprobe.d/boardgrid-nfs.conf", f"options nfs {words}\n")
+        hand.put(_NFS_MODULE, f"options nfs {words}\n")
     if hand.has_systemd():
         # Where an initramfs has loaded the module already.
         lines = (f"w /sys/module/nfs/parameters/{name} - - - - {value}\n" for name, value in settings.items())
-        hand.put("etc/tmpfiles.d/boardgrid-nfs.conf", "".join(lines))
+        hand.put(_NFS_PARAMETERS, "".join(lines))
+
+
+def no_nfs_identity(hand: Hand) -> None:
+    """The machine-id of who had the root is in both."""
+    hand.remove(_NFS_MODULE)
+    hand.remove(_NFS_PARAMETERS)
 
 
 def time_from_server(hand: Hand, tenant: Tenant) -> None:
