@@ -20,14 +20,20 @@ def write(entries: Iterable[Entry], out: BinaryIO) -> None:
 def append(entries: Iterable[Entry], path: Path) -> None:
     """Put more into an archive that is there; what it has under the same name is of no account any more."""
     with tarfile.open(path, mode="a", format=tarfile.PAX_FORMAT) as archive:
-        names = {name.removeprefix("./") for name in archive.getnames()}
-        # Folders that are there keep the mode that they have.
-        _put((one for one in entries if not (stat.S_ISDIR(one.mode) and one.path in names)), archive)
+        there = {member.name.removeprefix("./"): member for member in archive.getmembers()}
+        # All names are spelled as those that are there.
+        dot = "./" if any(name.startswith("./") for name in archive.getnames()) else ""
+        entries = list(entries)
+        folders = [there[one.path] for one in entries if stat.S_ISDIR(one.mode) and one.path in there]
+        _put((one for one in entries if not (stat.S_ISDIR(one.mode) and one.path in there)), archive, dot)
+        # Once more, so that they have the mode and the time that they had, whatever was put into them since.
+        for folder in folders:
+            archive.addfile(folder)
 
 
-def _put(entries: Iterable[Entry], archive: tarfile.TarFile) -> None:
+def _put(entries: Iterable[Entry], archive: tarfile.TarFile, prefix: str = "") -> None:
     for entry in entries:
-        member = tarfile.TarInfo(entry.path)
+        member = tarfile.TarInfo(f"{prefix}{entry.path}")
         member.type = _TYPES.get(stat.S_IFMT(entry.mode), tarfile.REGTYPE)
         member.mode, member.mtime = stat.S_IMODE(entry.mode), MTIME
         member.uid, member.gid = entry.owner

@@ -5,11 +5,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.adapters.store.finished import finished
+from boardgrid.adapters.store.images import StoredImages
 from boardgrid.adapters.store.tree import TreeDir, TreePath
+from boardgrid.bootware.kitchen import DebianKitchen
+from boardgrid.bootware.packages import cache_of_user
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import RecipeSource, RootSource
-from boardgrid.model.recipe import Recipe, System
+from boardgrid.model.recipe import Recipe, RecipeFile, System
 from tests.adapters.store.bench import MIB, Bench
 from tests.adapters.store.trees import a_tree, packed
 
@@ -74,6 +78,24 @@ async def test_an_image_of_a_recipe_is_what_was_prepared(bench: Bench, tmp_path:
     bench.kitchen.archives["robot"] = archive.read_bytes()
     made = await bench.images.build(uuid4(), RECIPE)
     assert made.digest == (await bench.blob(archive.read_bytes())).digest
+
+
+@pytest.mark.world
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_debian_system_as_the_kitchen_prepares_it_is_an_image_twice_the_same(bench: Bench) -> None:
+    small = Recipe("small", System.DEBIAN, files=(RecipeFile("/etc/motd", "small\n"),))
+    images = StoredImages(
+        bench.store,
+        bench.roots,
+        bench.blobs,
+        bench.downloads,
+        DebianKitchen(SubprocessShell(), cache_of_user()),
+        reserved_share=0.01,
+    )
+    one, two = [await images.build(uuid4(), RecipeSource(small, "armhf")) for _time in range(2)]
+    assert one.digest == two.digest
+    assert (one.arch, one.distribution) == ("armhf", "debian") and len(one.kernels) == 1
 
 
 @pytest.mark.world
