@@ -52,7 +52,8 @@ test: need-root setup
 	@packaging/need-packages farm arm64 test
 	@$(MAKE) quick
 	$(BIN)/pytest -n 2 -m "slow and not world"
-	$(BIN)/pytest -m world
+	$(BIN)/pytest -n 2 --dist loadfile -m world --ignore=tests/world
+	$(BIN)/pytest -m world tests/world
 
 lint: setup
 	$(BIN)/ruff format --check

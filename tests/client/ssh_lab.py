@@ -32,6 +32,7 @@ class Lab:
     logged_in: list[str] = field(default_factory=list)
     servers: list[asyncssh.SSHAcceptor] = field(default_factory=list)
     home: Path | None = None  # where the board really runs what it is told; None: it only says so
+    path: str | None = None  # where the board's shell looks for programs; None: where this machine's does
     cut_after_s: float | None = None  # the connection to the board is lost so long after a command began
 
     async def open(self) -> None:
@@ -100,7 +101,7 @@ class Lab:
         running = await asyncio.create_subprocess_shell(
             command,
             cwd=self.home,
-            env={**os.environ, "HOME": str(self.home)},
+            env={**os.environ, "HOME": str(self.home), **({} if self.path is None else {"PATH": self.path})},
             start_new_session=True,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

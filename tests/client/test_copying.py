@@ -88,7 +88,8 @@ def test_what_is_not_there_is_told_by_the_status(copy: Copy) -> None:
 
 
 def test_a_board_without_rsync_is_copied_to_by_scp_and_that_is_said(copy: Copy, lab: Lab) -> None:
-    done = copy("put", "--", "x", "y", rsync="exit 127")
+    lab.path = "/nowhere"
+    done = copy("put", "--", "x", "y")
     assert "there is no rsync on tk1-1, so that all of it is copied by scp" in done.stderr
     assert lab.asked_for, "and scp has gone there"
 

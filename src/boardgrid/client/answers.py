@@ -469,6 +469,7 @@ class Deployment:
     reason: str = ""
     code: str | None = None
     hint: str = ""
+    kit: Mapping[str, Any] | None = None  # what it booted with that its user brought; None: its image's own kernel
 
 
 @dataclass(frozen=True, slots=True)

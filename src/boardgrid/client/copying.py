@@ -1,6 +1,7 @@
 """Files to and from a board, over the farm's gateway: by rsync, or by scp where that is not there."""
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -9,7 +10,9 @@ from boardgrid.client.passage import Passage, attached, dialled
 from boardgrid.client.seat import Seat
 from boardgrid.messages import _
 
-_NOT_ON_BOARD = 127  # how rsync ends where the board's shell does not know it
+# How rsync ends where the board's shell does not know it: by that shell's own status, or by a stream that broke off.
+_MAY_LACK = {127, 12}
+_ASK_S = 60.0
 
 
 def put(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
@@ -20,6 +23,16 @@ def put(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
 def get(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
     """Copy the board's to us; the exit status of what did it."""
     return _copied(seat, way, [f"{way.board}:{one}" for one in sources], _ours(dest))
+
+
+def _lacks_rsync(ssh: Sequence[str]) -> bool:
+    """Asked when it failed alone: a login more is not to be paid each time."""
+    words = [*ssh, "command -v rsync"]
+    try:
+        asked = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_ASK_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return asked.returncode in {1, 127}
 
 
 def _ours(path: str) -> str:
@@ -35,7 +48,7 @@ def _copied(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
             words = [rsync, "-rlpt", "--protect-args", "-e", " ".join([ssh, *options])]
             words += ["--info=progress2"] if sys.stderr.isatty() else []
             status = attached([*words, "--", *sources, dest])
-            if status != _NOT_ON_BOARD:
+            if status not in _MAY_LACK or not _lacks_rsync([ssh, *options, way.board]):
                 return status
         if scp is None:
             raise Complaint(PROGRAM_MISSING, _("neither rsync nor scp is on this machine"), hint=_("install rsync"))
