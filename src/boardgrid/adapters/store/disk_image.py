@@ -25,6 +25,8 @@ _MEMORY_MIB = 512
 _TOLD_LINES, _LINE_BYTES = 2000, 1000
 _SLACK_BYTES = 64 << 20  # what headers and the ends of files add to their sizes in an archive
 _FULL = "No space left"
+_TREE = "tree.tar"  # the machine's second disk
+_SILENT_S = 120.0  # the slowest file of a disk is read in less
 _CMDLINE = "console=null panic=-1 oops=panic"  # a kernel that a stranger's file system brought down ends the machine
 
 
@@ -84,7 +86,7 @@ class DiskReader:
             shutil.copyfile(part, place / part.name)
         free = disk.free_bytes
         most = min(limits.size_bytes + _SLACK_BYTES, free) >> 20 << 20
-        out = place / "tree.tar"
+        out = place / _TREE
         with out.open("wb") as file:
             file.truncate(most)
         told = _run(image, self.partition, Cage(draft / "reader", place), most)
@@ -145,12 +147,16 @@ def _run(image: File, partition: int | None, cage: Cage, most: int) -> _Told:
             words = _command(image.fd, its.fileno(), partition)
             run = cage.run(words, (), subprocess.DEVNULL, most, keep=(image.fd, its.fileno()))
         told = _Told()
-        for line in _lines(ours):
-            told.add(line)
-            if told.end:
-                # What it wrote is written. It would be ended sooner than its last word came, if it did that itself.
-                run.end()
-                return told
+        try:
+            for line in lines(ours, cage.workplace / _TREE):
+                told.add(line)
+                if told.end:
+                    # What it wrote is written. It would be ended sooner than its last word came, if it did that itself.
+                    run.end()
+                    return told
+        except Fault:
+            run.end()
+            raise
     if status := run.ended():
         raise Fault(
             Code.PROGRAM_FAILED,
@@ -169,7 +175,7 @@ def _command(image: int, told: int, partition: int | None) -> list[str]:
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-kernel", "/work/vmlinuz", "-initrd", "/work/disk-reader", "-append", _CMDLINE + wanted),
         # The machine numbers its disks from the last one on.
-        *("-drive", "if=none,id=out,format=raw,file=/work/tree.tar,file.locking=off,cache=unsafe,werror=report"),
+        *("-drive", f"if=none,id=out,format=raw,file=/work/{_TREE},file.locking=off,cache=unsafe,werror=report"),
         *("-device", "virtio-blk-device,drive=out"),
         *("-add-fd", f"fd={image},set=1"),
         *("-drive", "if=none,id=in,format=raw,readonly=on,file=/dev/fdset/1,file.locking=off,cache=unsafe"),
@@ -179,13 +185,34 @@ def _command(image: int, told: int, partition: int | None) -> list[str]:
     ]
 
 
-def _lines(told: socket.socket) -> Iterator[str]:
-    """What the machine says until it ends; what goes on for longer than it ever has to say is not listened to."""
-    with told.makefile("rb") as said:
-        for _count in range(_TOLD_LINES):
-            if not (line := said.readline(_LINE_BYTES)):
+def lines(told: socket.socket, tree: Path, silent_s: float = _SILENT_S) -> Iterator[str]:
+    """
+    What the machine says until it ends; what goes on for longer than it ever has to say is not listened to.
+
+    Args:
+        tree: what it writes, by which it shows that it works.
+        silent_s: twice as long it may do neither.
+
+    Raises:
+        Fault: PROGRAM_TIMEOUT, it neither says nor writes anything any more.
+    """
+    told.settimeout(silent_s)
+    said, written = b"", -1
+    for _count in range(_TOLD_LINES):
+        while b"\n" not in said and len(said) < _LINE_BYTES:
+            try:
+                more = told.recv(_LINE_BYTES)
+            except TimeoutError:
+                if written == (written := tree.stat().st_blocks):
+                    raise Fault(
+                        Code.PROGRAM_TIMEOUT, _("the machine that reads disk images hangs, and was ended")
+                    ) from None
+                continue
+            if not more:
                 return
-            yield line.decode("ascii", "replace").rstrip()
+            said += more
+        line, _end, said = said.partition(b"\n")
+        yield line.decode("ascii", "replace").rstrip()
 
 
 def _not_one(name: str, partition: int | None, told: _Told) -> Invalid:
