@@ -77,7 +77,7 @@ async def test_beside_the_holding_kernel_of_uefi_boards_lies_the_grub_that_they_
 ) -> None:
     workshop = Workshop(DebianPackages(SubprocessShell(), CACHE, arch), drivers=["r8169", "realtek"])
     await workshop.write_holding(tmp_path, KEY)
-    assert {path.name for path in (tmp_path / arch).iterdir()} == {"vmlinuz", "initrd", grub}
+    assert {path.name for path in (tmp_path / arch).iterdir()} == {"vmlinuz", "initrd", "base.cpio", grub}
     assert LOADERS[arch] == grub
     assert b"kernel/drivers/net/ethernet/realtek/r8169.ko\n" in gzip.decompress(
         (tmp_path / arch / "initrd").read_bytes()
