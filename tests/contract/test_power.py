@@ -159,7 +159,7 @@ async def listens(port: int) -> None:
 REAL = [
     pytest.param(command, id="command"),
     pytest.param(pdudaemon, id="pdudaemon", marks=pytest.mark.world),
-    pytest.param(qemu, id="qemu", marks=pytest.mark.world),
+    pytest.param(qemu, id="qemu", marks=[pytest.mark.world, pytest.mark.boards]),
 ]
 
 

@@ -235,6 +235,7 @@ def killed_at(piece: str, folder: Path) -> None:
         running.kill()
 
 
+@pytest.mark.boards
 @pytest.mark.world
 @pytest.mark.slow
 @pytest.mark.timeout(2 * PATIENCE_S)
@@ -246,6 +247,7 @@ def test_a_demo_that_was_killed_at_each_of_its_pieces_is_mended(folder: Path) ->
     assert "BOARD=tk1-1" in mended.stdout
 
 
+@pytest.mark.boards
 @pytest.mark.world
 @pytest.mark.slow
 @pytest.mark.timeout(2 * PATIENCE_S)

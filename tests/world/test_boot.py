@@ -24,7 +24,7 @@ from boardgrid.ports import BootEntry, BootFiles, Sighting, Sign
 from tests.world.exports_box import SERVER, Box, a_ganesha
 from tests.world.netboot_box import SITE, TYPE, NetbootBox, a_netboot_box, a_virtual_board
 
-pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.slow, pytest.mark.timeout(900)]
 
 BOARD = a_virtual_board(1)
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boardgrid/debian"

@@ -14,7 +14,7 @@ from boardgrid.demo.telling import Piece
 from boardgrid.lab.client import LabClient
 from tests.world.farm import WholeFarm, whole_farm
 
-pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.slow, pytest.mark.timeout(600)]
 FLASHED = "tk1-2"
 
 

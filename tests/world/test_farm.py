@@ -20,7 +20,7 @@ from boardgrid.demo.stage import Person
 from boardgrid.model.errors import Fault
 from tests.world.farm import WholeFarm, wait_until, whole_farm
 
-pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boardgrid/debian"
 

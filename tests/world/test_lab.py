@@ -22,7 +22,7 @@ from boardgrid.model.board import Board, Site
 from boardgrid.model.errors import Blame, Conflict, Fault
 from boardgrid.ports import Tools
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.boards]
 
 MAC, ADDRESS = "52:54:00:00:00:21", IPv4Address("10.77.0.21")
 BOARD = Definition(name="tk1-1", kind=Kind.UBOOT, mac=MAC, address=ADDRESS)

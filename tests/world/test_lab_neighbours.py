@@ -14,7 +14,7 @@ import pytest
 
 from boardgrid.lab.private import InsideShell, PrivateLab, private_lab
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.boards]
 
 EVIL, VICTIM = ("52:54:00:00:00:66", IPv4Address("10.77.0.66")), ("52:54:00:00:00:21", IPv4Address("10.77.0.21"))
 # Serves one TCP port and tells on standard output who came.

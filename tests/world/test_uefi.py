@@ -11,7 +11,7 @@ from boardgrid.lab.client import LabClient
 from boardgrid.model.errors import Fault
 from tests.world.farm import BOOT_WITHIN_S, WholeFarm, wait_until, whole_farm
 
-pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.slow, pytest.mark.timeout(900)]
 
 BOARD, IMAGE = "va1-1", "tiny-arm64"
 # Where the firmware keeps its variables, to a program of the board: a word of them that is written as flash chips are.

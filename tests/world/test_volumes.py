@@ -10,7 +10,7 @@ from boardgrid.demo.stage import Person
 from boardgrid.model.errors import Fault
 from tests.world.farm import WholeFarm, wait_until, whole_farm
 
-pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

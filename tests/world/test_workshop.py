@@ -8,7 +8,7 @@ import pytest
 
 from tests.world.farm import WholeFarm, wait_until, whole_farm
 
-pytestmark = [pytest.mark.world, pytest.mark.slow, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.slow, pytest.mark.timeout(3000)]
 
 BUILD_WITHIN_S = 2400.0
 RECIPE = """\
