@@ -4,6 +4,7 @@
 ##   make demo-arm64  give the demo that runs an arm64 board (UEFI, GRUB) as well
 ##   make demo-down   end it; what stays is caches, .venv and Debian packages
 ##   make test        everything, booting boards included (root)
+##   make overnight   what takes longer than all of that: whole systems, built on virtual boards (root)
 ##   make quick       what needs no root: below a minute
 ##   make lint        format, lint, types, floors, paths into trees, lock
 ##   make check       lint and test; what CI runs
@@ -28,7 +29,7 @@ BIN := .venv/bin
 DEMO ?= .demo
 ONLY ?=
 
-.PHONY: help setup quick test lint format check bench demo demo-arm64 demo-down need-root
+.PHONY: help setup quick test overnight lint format check bench demo demo-arm64 demo-down need-root
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -53,9 +54,13 @@ test: need-root setup
 	@$(MAKE) quick
 	$(BIN)/pytest -n 2 -m "slow and not world"
 	@log=$$(mktemp); echo 'Booting boards; and beside that all else that needs root'; \
-	$(BIN)/pytest -m boards > "$$log" 2>&1 & boards=$$!; \
+	$(BIN)/pytest -m "boards and not overnight" > "$$log" 2>&1 & boards=$$!; \
 	$(BIN)/pytest -m "world and not boards"; others=$$?; \
 	wait $$boards; status=$$?; cat "$$log"; rm -f "$$log"; test $$others = 0 && test $$status = 0
+
+overnight: need-root setup
+	@packaging/need-packages farm arm64 test
+	$(BIN)/pytest -m overnight
 
 lint: setup
 	$(BIN)/ruff format --check
