@@ -12,6 +12,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 for number in (signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
+# Told to end, they clean up as at Ctrl-C: a farm that a test brought up outlives a pytest that just vanishes.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 # A test that asks for `engine`, or for a house, a door or records that stand on it, runs on both. `make quick` leaves
 # PostgreSQL out; for it alone: pytest -m slow -k postgresql
