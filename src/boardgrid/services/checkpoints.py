@@ -6,15 +6,12 @@ import structlog
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict
-from boardgrid.model.image import CheckpointSource, Image, ImageState, version_after
-from boardgrid.model.name import checked
+from boardgrid.model.image import CheckpointSource
 from boardgrid.model.root import Root
 from boardgrid.model.user import User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk
-from boardgrid.services.ending import being_made
-from boardgrid.services.finding import check_image_name
-from boardgrid.services.limiting import check_kept
+from boardgrid.services.ending import begin_image, being_made
 from boardgrid.services.running import open_on
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import ImageView
@@ -49,21 +46,7 @@ class Checkpoints:
             if root is None:
                 raise ValueError(f"the root of deployment {running.id} is not there")
             _check_alone(work.tx, root)
-            # Whoever asks, what is made of a user's files is that user's.
-            check_image_name(work.tx, root.owner, checked("image", image))
-            check_kept(work.tx, root.owner)
-            made = Image(
-                id=work.new_id(),
-                name=image,
-                version=version_after(work.tx.newest_version(image), work.now),
-                owner=root.owner,
-                site=root.site,
-                state=ImageState.BUILDING,
-                created_at=work.now,
-                source=CheckpointSource(root.id),
-                parent=root.image,
-            )
-            work.save(made)
+            made = begin_image(work, root, image, CheckpointSource(root.id))
             told = _("{image} is being made of root {root}, crash consistent, while its board goes on")
             work.note_thing("root", told.format(image=made.ref, root=root.name), root.owner)
             log.info("root.checkpointed", root=root.name, image=made.ref, by=asker.name)

@@ -189,6 +189,31 @@ def _meet_captured(work: Work, reservation: Reservation, root: Root, fate: Fate 
             pass  # it goes once the image has all of it
 
 
+def begin_image(work: Work, root: Root, name: str, source: RootSource | CheckpointSource) -> Image:
+    """
+    A new version of an image, to be made of a root. Whoever asks, what is made of a user's files is that user's.
+
+    Raises:
+        Invalid: NAME_INVALID.
+        Conflict: NAME_TAKEN by another user's image; QUOTA_EXCEEDED, its owner's images take as much as they may.
+    """
+    check_image_name(work.tx, root.owner, checked("image", name))
+    check_kept(work.tx, root.owner)
+    image = Image(
+        id=work.new_id(),
+        name=name,
+        version=version_after(work.tx.newest_version(name), work.now),
+        owner=root.owner,
+        site=root.site,
+        state=ImageState.BUILDING,
+        created_at=work.now,
+        source=source,
+        parent=root.image,
+    )
+    work.save(image)
+    return image
+
+
 def capture(work: Work, root: Root, name: str) -> Image:
     """
     Have an image made of a root. Nothing is lost when that fails: the root is aside again (see ``Fleet.report``).
@@ -204,21 +229,7 @@ def capture(work: Work, root: Root, name: str) -> Image:
             _("an image needs a name to be kept under"),
             hint=_("say --keep NAME"),
         )
-    # Whoever asks, what is made of a user's files is that user's.
-    check_image_name(work.tx, root.owner, checked("image", name))
-    check_kept(work.tx, root.owner)
-    image = Image(
-        id=work.new_id(),
-        name=name,
-        version=version_after(work.tx.newest_version(name), work.now),
-        owner=root.owner,
-        site=root.site,
-        state=ImageState.BUILDING,
-        created_at=work.now,
-        source=RootSource(root.id),
-        parent=root.image,
-    )
-    work.save(image)
+    image = begin_image(work, root, name, RootSource(root.id))
     work.save(replace(root, state=RootState.CAPTURED, expires_at=None))
     told = _("root {root} is being kept as {image}").format(root=root.name, image=image.ref)
     work.note_thing("root", told, root.owner)

@@ -8,10 +8,10 @@ import click
 
 from boardgrid.client.answers import Group, Image
 from boardgrid.client.command import BOARDS_AND_TYPES, IMAGES, Verb
-from boardgrid.client.commands.image import SHEET, ready
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
+from boardgrid.client.images import SHEET, ready
 from boardgrid.client.open_board import OpenBoard
 from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat, pass_seat

@@ -1,7 +1,6 @@
 """``boardgrid image``: what boards boot."""
 
 import contextlib
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,119 +10,17 @@ from boardgrid.client import sending
 from boardgrid.client.answers import Adaptation, Errand, Image
 from boardgrid.client.archive import archive_of, labels_in, opened
 from boardgrid.client.command import IMAGES, Noun
+from boardgrid.client.commands import workshop
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
-from boardgrid.client.duration import seconds, took
+from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
-from boardgrid.client.labels import properties_text
+from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of
 from boardgrid.client.lineage import drawn
-from boardgrid.client.moment import shown
-from boardgrid.client.progress import measured, rate_text
+from boardgrid.client.progress import measured
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet, bytes_text, plain
 from boardgrid.client.waiting import until
 from boardgrid.messages import _
-
-LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
-_NFS = {
-    "builtin": "yes",
-    "own": "yes, with its initramfs",
-    "farm": "yes, with our initramfs",
-    "no": "no",
-    "unknown": "not known",
-}
-
-
-def _fact(image: Image, key: str) -> object:
-    return (image.manifest or {}).get(key)
-
-
-def _kernels(image: Image) -> str:
-    kernels = _fact(image, "kernels")
-    return ", ".join(str(one.get("release")) for one in kernels) if isinstance(kernels, list | tuple) else ""
-
-
-def _over_nfs(image: Image) -> str:
-    """Of each kernel, where the farm could look."""
-    kernels = _fact(image, "kernels")
-    told = [one for one in kernels if one.get("nfs")] if isinstance(kernels, list | tuple) else []
-    return ", ".join(f"{_(_NFS.get(one['nfs'], one['nfs']))} ({one.get('release')}: {one.get('why')})" for one in told)
-
-
-def _adapted(image: Image) -> str:
-    adapted = _fact(image, "adapted")
-    return ", ".join(str(one.get("name")) for one in adapted) if isinstance(adapted, list | tuple) else ""
-
-
-def _without(image: Image) -> str:
-    without = _fact(image, "without")
-    return ", ".join(map(str, without)) if isinstance(without, list | tuple) else ""
-
-
-def _size(image: Image) -> str:
-    size = _fact(image, "size_bytes")
-    return bytes_text(size) if isinstance(size, int | float) else ""
-
-
-def _seen_by(image: Image) -> str:
-    if image.visibility == "project":
-        return f"project:{image.project}"
-    return image.visibility or ("public" if image.shared else "private")
-
-
-def _state(image: Image) -> str:
-    return "damaged" if image.damage and image.state == "ready" else image.state
-
-
-def _progress(image: Image) -> str:
-    return rate_text(image.progress) if image.progress else ""
-
-
-def _badge(image: Image) -> str:
-    """The newest word on each board type."""
-    newest = {one.board_type: one for one in reversed(image.boot_tests)}
-    return "; ".join(
-        (
-            _("on {type} ({board}) {date}, {seconds:.0f} s")
-            if one.is_passed and one.took_s is not None
-            else _("on {type} ({board}) {date}")
-            if one.is_passed
-            else _("FAILED on {type} ({board}) {date}")
-        ).format(type=name, board=one.board, date=f"{one.at:%Y-%m-%d}", seconds=one.took_s or 0)
-        for name, one in sorted(newest.items())
-    )
-
-
-SHEET: Sheet[Image] = Sheet(
-    lambda image: image.ref,
-    (
-        Column("IMAGE", lambda image: image.ref),
-        Column("STATE", _state, is_state=True),
-        Column("ALIASES", lambda image: ", ".join(image.aliases)),
-        Column("OWNER", lambda image: image.owner),
-        Column("SEEN BY", _seen_by),
-        Column("ARCH", lambda image: _fact(image, "arch")),
-        Column("SIZE", _size),
-        Column("MADE", lambda image: shown(image.created_at)),
-        Column("SYSTEM", lambda image: _fact(image, "system")),
-        Column("KERNELS", _kernels, is_detail=True),
-        Column("BOOTS OVER NFS", _over_nfs, is_detail=True),
-        Column("ADAPTED", _adapted, is_detail=True),
-        Column("NOT ADAPTED", _without, is_detail=True),
-        Column("FILES", lambda image: _fact(image, "files"), is_detail=True),
-        Column("PARENT", lambda image: image.parent, is_detail=True),
-        Column("SITE", lambda image: image.site, is_detail=True),
-        Column("DIGEST", lambda image: _fact(image, "digest"), is_detail=True),
-        Column("LABELS", lambda image: properties_text(image.labels), is_detail=True),
-        Column("FITS", lambda image: ", ".join(image.types), is_detail=True),
-        Column("PROGRESS", _progress, is_detail=True),
-        Column("REASON", lambda image: image.reason, is_detail=True),
-        Column("BOOT-TESTED", _badge, is_detail=True),
-        Column("REMOVED", lambda image: image.removed_at and shown(image.removed_at), is_detail=True),
-        Column("VERIFIED", lambda image: image.verified_at and shown(image.verified_at), is_detail=True),
-        Column("DAMAGE", lambda image: image.damage, is_detail=True),
-    ),
-)
-
 
 ERRANDS: Sheet[Errand] = Sheet(
     lambda errand: errand.image,
@@ -335,7 +232,7 @@ def tree(seat: Seat, name: str | None) -> None:
         SHEET.show_all([one for _before, one in lines], seat.output)
         return
     for before, one in lines:
-        click.echo(plain(f"{before}{one.ref}  {_state(one)}  {', '.join(one.aliases)}".rstrip()))
+        click.echo(plain(f"{before}{one.ref}  {state_of(one)}  {', '.join(one.aliases)}".rstrip()))
 
 
 @image.command("set")
@@ -513,7 +410,7 @@ def _check_free(file: Path, *, force: bool) -> None:
 
 
 def _stored_bytes(image: Image) -> float:
-    size = _fact(image, "stored_bytes")
+    size = fact(image, "stored_bytes")
     return size if isinstance(size, int | float) else 0
 
 
@@ -538,44 +435,6 @@ def _ended(farm: Farm, asked: Errand) -> Errand:
         return until(look, _("the errand {errand}").format(errand=asked.id), timeout_s=LONGEST_S)
 
 
-def versions(farm: Farm, name: str | None) -> tuple[Image, ...]:
-    """All versions of an image, the newest last."""
-    return tuple(sorted((image for image in farm.images() if image.name == name), key=lambda image: image.version))
-
-
-def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Image:
-    """
-    Wait until an image can be booted.
-
-    Raises:
-        Complaint: IMAGE_FAILED with the farm's reason, or WAIT_TIMEOUT.
-    """
-
-    def look() -> Image | None:
-        seen = farm.image(awaited.ref)
-        show(seen.progress)
-        return seen if seen.state in {"ready", "failed", "going", "gone"} else None
-
-    began = time.monotonic()
-    what = _("the image {ref} is being made").format(ref=awaited.ref)
-    try:
-        with measured(what) as show:
-            seen = until(
-                look,
-                _("the image {ref}").format(ref=awaited.ref),
-                timeout_s=LONGEST_S if timeout_s is None else timeout_s,
-                hint=_("it goes on; `boardgrid image show {ref}` tells how it ends").format(ref=awaited.ref),
-            )
-    except KeyboardInterrupt:
-        seat.tell(_("{what}, and that goes on; `boardgrid image show {ref}`").format(what=what, ref=awaited.ref))
-        raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
-    if seen.state != "ready":
-        sentence = _("the image {ref} could not be made: {reason}")
-        raise Complaint(IMAGE_FAILED, sentence.format(ref=seen.ref, reason=seen.reason or seen.state))
-    seat.tell(_("the image {ref} is ready ({took})").format(ref=seen.ref, took=took(time.monotonic() - began)))
-    return seen
-
-
 @image.command("diff")
 @click.argument("ref", metavar="IMAGE", shell_complete=IMAGES)
 @click.argument("since", metavar="OTHER", required=False, shell_complete=IMAGES)
@@ -598,12 +457,5 @@ def diff(seat: Seat, ref: str, since: str | None, most: int | None, timeout: str
     differences.show(seat, found, differences.SHOWN if most is None else most)
 
 
-def _grow() -> None:
-    """The verbs that have a module of their own."""
-    from boardgrid.client.commands import workshop  # noqa: PLC0415 - it uses what is above
-
-    for verb in (workshop.build, workshop.recipes, workshop.test):
-        image.add_command(verb)
-
-
-_grow()
+for _verb in (workshop.build, workshop.recipes, workshop.test):
+    image.add_command(_verb)

@@ -4,9 +4,9 @@ import click
 
 from boardgrid.client.answers import Reservation
 from boardgrid.client.command import RESERVATIONS, Verb
-from boardgrid.client.commands.image import ready, versions
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds
+from boardgrid.client.images import ready, versions
 from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet

@@ -2,9 +2,9 @@
 
 import click
 
+from boardgrid.client import images
 from boardgrid.client.answers import Root
 from boardgrid.client.command import ROOTS, Noun
-from boardgrid.client.commands import image as images
 from boardgrid.client.duration import seconds
 from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat

@@ -5,9 +5,9 @@ import time
 
 import click
 
+from boardgrid.client import images
 from boardgrid.client.answers import Image
 from boardgrid.client.command import RESERVATIONS, Verb
-from boardgrid.client.commands import image as images
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint
 from boardgrid.client.differences import difference, summary
 from boardgrid.client.duration import seconds, took

@@ -8,10 +8,10 @@ import click
 
 from boardgrid.client.answers import BootTest, Image, Recipe, Reservation
 from boardgrid.client.command import IMAGES, TYPES, Verb, names_of
-from boardgrid.client.commands.image import SHEET, ready
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
+from boardgrid.client.images import SHEET, ready
 from boardgrid.client.moment import shown
 from boardgrid.client.progress import running
 from boardgrid.client.seat import Seat, pass_seat
