@@ -108,6 +108,18 @@ async def test_any_tar_unpacks_an_export_by_hand(bench: Bench, tmp_path: Path) -
     assert (tmp_path / "etc" / "hostname").read_text() == "tiny\n"
 
 
+async def test_no_file_of_an_export_is_packed_in_a_way_that_only_some_tars_know(bench: Bench, tmp_path: Path) -> None:
+    (a_tree(bench.imports / "tiny") / "zeros").write_bytes(bytes(1 << 20))  # EROFS stores it in a block
+    content = await exported(bench, await bench.image())
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        packed_tree = archive.extractfile("tree.tar.zst")
+        assert packed_tree is not None
+        (tmp_path / "tree.tar.zst").write_bytes(packed_tree.read())
+    await bench.store.shell.run("zstd", "--decompress", "--quiet", str(tmp_path / "tree.tar.zst"))
+    with tarfile.open(tmp_path / "tree.tar") as tree:
+        assert tree.getmember("./zeros").isreg() and not any(member.issparse() for member in tree)
+
+
 async def test_an_export_that_was_changed_or_cut_is_refused(bench: Bench, tmp_path: Path) -> None:
     image = await bench.image()
     whole = await exported(bench, image)

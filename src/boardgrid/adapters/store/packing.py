@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 from boardgrid.adapters.store import exported
 from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
+from boardgrid.adapters.store.diary import Diary, read_by
 from boardgrid.adapters.store.place import ImagePlace
-from boardgrid.adapters.store.progress import Diary, read_by
 from boardgrid.adapters.store.source import Folder
 from boardgrid.adapters.store.workroom import Disk, mount_private, no_room
 from boardgrid.messages import _
@@ -72,7 +72,7 @@ def _stream(tree: Path, to: BinaryIO, disk: Disk, diary: Diary, size_bytes: int)
     zstd = ["prlimit", f"--fsize={to.tell() + free}", "--", *bounded(["zstd", "-q", "-T0", "-c"], ())]
     folder = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with Folder(folder, str(tree)).opened() as fd:
+        with Folder(folder, str(tree), may_have_holes=False).opened() as fd:
             process = subprocess.Popen(zstd, stdin=fd, stdout=to, stderr=subprocess.PIPE)
             with diary.phase("packing", size_bytes, read_by(process.pid)):
                 _out, said = process.communicate()

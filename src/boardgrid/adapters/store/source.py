@@ -60,12 +60,14 @@ class Folder:
     fd: int
     name: str
     words: tuple[str, ...] = ()
+    may_have_holes: bool = True  # else its files are packed whole: what is stored compressed looks as if it had some
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
         # ACLs travel as the raw attributes that they are: as text they would carry this machine's user names.
         tar = ["tar", "--create", "--format=posix", "--xattrs", "--xattrs-include=*", "--xattrs-exclude=trusted.*"]
-        tar += ["--selinux", "--sparse", "--numeric-owner", "--sort=name", "--one-file-system", "--file=-"]
+        tar += ["--selinux", "--numeric-owner", "--sort=name", "--one-file-system", "--file=-"]
+        tar += ["--pax-option=delete=atime,delete=ctime", *(["--sparse"] if self.may_have_holes else [])]
         tar += [f"--directory=/proc/self/fd/{self.fd}", "."]
         packer = run_bounded(tar, ("dac_read_search",), keep=(self.fd,))
         try:
