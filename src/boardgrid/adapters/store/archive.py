@@ -11,8 +11,9 @@ from boardgrid.adapters.store.limits import Limits, Tally, shown
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
 
+AT_ONCE = "--record-size=65536"  # as much as a pipe holds; tar would read and write by a sixth of that
 # How tar must list for :meth:`Listing.add`; names come quoted as C strings, absolute ones unchanged.
-LIST_WORDS = ("--list", "--verbose", "--absolute-names", "--numeric-owner", "--acls", "--quoting-style=c")
+LIST_WORDS = ("--list", "--verbose", "--absolute-names", "--numeric-owner", "--acls", "--quoting-style=c", AT_ONCE)
 
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)

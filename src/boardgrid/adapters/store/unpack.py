@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from boardgrid.adapters.store.archive import LIST_WORDS, Listing
+from boardgrid.adapters.store.archive import AT_ONCE, LIST_WORDS, Listing
 from boardgrid.adapters.store.cage import Cage, Run
+from boardgrid.adapters.store.diary import NO_DIARY, Diary, Look, position
 from boardgrid.adapters.store.limits import Limits
-from boardgrid.adapters.store.progress import NO_DIARY, Diary, Look, position
 from boardgrid.adapters.store.source import Archive, TarStream
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.adapters.store.workroom import Disk, Workroom
@@ -95,7 +95,7 @@ class _Filling:
         self.room.build(room_bytes, inodes, disk)
         self.cage.build()
         tar = ["tar", "--extract", *self.stream.words, "--file=-", "--preserve-permissions", "--same-owner"]
-        tar += ["--numeric-owner", "--selinux", "--sparse", "--xattrs", "--xattrs-include=*"]
+        tar += ["--numeric-owner", "--selinux", "--sparse", "--xattrs", "--xattrs-include=*", AT_ONCE]
         tar += [f"--xattrs-exclude={name}" for name in _LEFT_OUT]
         if self.listing.has_acls:
             tar.append("--acls")  # only then: with it, tar 1.34 drops ACLs that come as raw attributes
