@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from boardgrid.adapters.store.digest import Summary, first_difference, summary
+from boardgrid.adapters.store.digest import Summary, first_difference, outline_of, summary
 from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.model.errors import Code, Invalid
@@ -56,7 +56,7 @@ def test_two_trees_that_look_alike_have_one_digest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", ["content", "mode", "time", "name", "target", "attribute", "link broken"])
 def test_every_change_changes_it(tmp_path: Path, change: str) -> None:
     tree = a_small_tree(tmp_path / "tree")
-    before = of(tree).digest
+    before = of(tree)
     file, stamp = tree / "a" / "c", 1_500_000_000_000_000_001
     match change:
         case "content":
@@ -80,7 +80,10 @@ def test_every_change_changes_it(tmp_path: Path, change: str) -> None:
             os.utime(tree / "d", ns=(0, 1_500_000_000_000_000_001))
     for path in (file, tree / "a", tree):
         os.utime(path, ns=(0, stamp))
-    assert of(tree).digest != before
+    after = of(tree)
+    assert after.digest != before.digest
+    assert (after.outline == before.outline) == (change == "content")
+    assert after.outline == outline_of(TreePath(str(tree)))
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:

@@ -70,6 +70,10 @@ class Run:
         self.out: IO[bytes] = self._process.stdout
         self.complaints = Complaints(self._process.stderr)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ended(self) -> int:
         """Its status. What it still prints is not waited for: it is told that nobody reads it."""
         self.out.close()

@@ -8,10 +8,11 @@ gets the same digest, on any machine and with any tool.
 import contextlib
 import hashlib
 import itertools
+import operator
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from boardgrid.adapters.store.limits import Limits, Tally, shown
@@ -24,8 +25,8 @@ FORMAT = b"boardgrid-tree-1"
 _CHUNK = 1 << 20
 _AHEAD, _AHEAD_BYTES = 128, 1 << 20  # files, and of each, that are fetched before their turn
 
-# What is told of an entry; of a regular file all but its content, and the file itself, open.
-_Record = tuple[tuple[bytes, ...], int | None]
+_Entry = tuple[int, bytes, bytes, os.stat_result]  # the folder that it lies in, open; name; path; what is seen of it
+_Record = tuple[bytes, bytes, bytes]  # a path, what is listed of it without the content of a file, and that content
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RECOVERED = b"lost+found"  # a file system's own, for what it recovers; of a tree only when something is in it
 # A descriptor is open for each folder on the way down.
@@ -44,6 +45,7 @@ _KINDS = {
 @dataclass(frozen=True, slots=True)
 class Summary:
     digest: str  # "sha256:<hex>"
+    outline: str  # of the same listing without the content of files
     entries: int
     size_bytes: int  # of regular files; one with several names counts once
 
@@ -58,20 +60,46 @@ def summary(tree: TreePath, limits: Limits = ANY, tally: Tally | None = None) ->
     Raises:
         Invalid: it is over the limits, by the name of what lies beyond.
     """
-    listing = hashlib.sha256(_field(FORMAT))
+    whole, outline = hashlib.sha256(_field(FORMAT)), hashlib.sha256(_field(FORMAT))
     with _walked(tree, tally or Tally(limits)) as walk:
-        for record in walk.records():
-            listing.update(b"".join(map(_field, record)))
-    return Summary(f"sha256:{listing.hexdigest()}", walk.tally.entries, walk.tally.size_bytes)
+        for _path, told, content in walk.records():
+            outline.update(told)
+            whole.update(told)
+            whole.update(content)
+    return Summary(_named(whole), _named(outline), walk.tally.entries, walk.tally.size_bytes)
+
+
+def outline_of(tree: TreePath) -> str:
+    """As in its summary. No file is opened: it takes a fraction of the time."""
+    outline = hashlib.sha256(_field(FORMAT))
+    with _walked(tree, Tally(ANY)) as walk:
+        for _entry, told, _has_content in walk.told():
+            outline.update(told)
+    return _named(outline)
 
 
 def first_difference(one: TreePath, other: TreePath) -> bytes | None:
     """The path of the first entry that only one of them has, or that is not the same in both."""
     with _walked(one, Tally(ANY)) as here, _walked(other, Tally(ANY)) as there:
-        for mine, yours in itertools.zip_longest(map(tuple, here.records()), map(tuple, there.records())):
+        for mine, yours in itertools.zip_longest(here.records(), there.records()):
             if mine != yours:
                 return min(record[0] for record in (mine, yours) if record)
     return None
+
+
+def sha256_of(file: int, size: int) -> str:
+    """In hex. *size* is what it seems to have: a good guess saves a call, a bad one costs none of its content."""
+    digest, wanted = hashlib.sha256(), 0
+    while chunk := os.read(file, wanted := min(size + 1, _CHUNK)):
+        digest.update(chunk)
+        size -= len(chunk)
+        if len(chunk) < wanted:
+            break
+    return digest.hexdigest()
+
+
+def _named(digest: "hashlib._Hash") -> str:
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _field(content: bytes) -> bytes:
@@ -95,45 +123,54 @@ class _Walk:
         self._top, self.tally = top, tally
         self._first: dict[tuple[int, int], bytes] = {}  # the first path of files with several
 
-    def records(self) -> Iterator[Iterable[bytes]]:
+    def records(self) -> Iterator[_Record]:
         # Walked ahead of what is read: the kernel fetches and unpacks the next files while this one's digest is made.
-        ahead: deque[_Record] = deque()
+        ahead: deque[tuple[bytes, bytes, int | None, int]] = deque()
         try:
-            for record in self._walked():
-                ahead.append(record)
+            for (folder, name, path, seen), told, has_content in self.told():
+                ahead.append((path, told, _opened(folder, name) if has_content else None, seen.st_size))
                 if len(ahead) > _AHEAD:
-                    yield _whole(ahead.popleft())
+                    yield _whole(*ahead.popleft())
             while ahead:
-                yield _whole(ahead.popleft())
+                yield _whole(*ahead.popleft())
         finally:
-            for _fields, file in ahead:
+            for _path, _told, file, _size in ahead:
                 if file is not None:
                     os.close(file)
 
-    def _walked(self) -> "Iterator[_Record]":
-        yield self._record(self._top, b".", b"", os.fstat(self._top))
+    def told(self) -> Iterator[tuple[_Entry, bytes, bool]]:
+        """Each entry, what is listed of it, and whether it is a file, whose content belongs behind that."""
+        for entry in self._entries():
+            told, has_content = self._told(*entry)
+            yield entry, told, has_content
+
+    def _entries(self) -> Iterator[_Entry]:
+        yield self._top, b".", b"", os.fstat(self._top)
         yield from self._below(self._top, b"")
 
-    def _below(self, folder: int, path: bytes) -> "Iterator[_Record]":
-        turns: list[tuple[bytes, bytes]] = []
-        for name in map(os.fsencode, os.listdir(folder)):
-            if name == _RECOVERED and _is_empty(folder, name):
+    def _below(self, folder: int, path: bytes) -> Iterator[_Entry]:
+        turns: list[tuple[bytes, os.DirEntry[str]]] = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name, is_folder = os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)
+                if name == _RECOVERED and is_folder and _is_empty(folder, name):
+                    continue
+                turns.append((name, entry))
+                if is_folder:
+                    # Its content is sorted as the paths that it makes: "a", "a-b", "a/c".
+                    turns.append((name + b"/", entry))
+        turns.sort(key=operator.itemgetter(0))
+        for turn, entry in turns:
+            if not turn.endswith(b"/"):
+                yield folder, turn, path + turn, entry.stat(follow_symlinks=False)
                 continue
-            turns.append((name, name))
-            if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-                # Its content is sorted as the paths that it makes: "a", "a-b", "a/c".
-                turns.append((name + b"/", name))
-        for turn, name in sorted(turns):
-            if turn == name:
-                yield self._record(folder, name, path + name, os.lstat(name, dir_fd=folder))
-                continue
-            below = os.open(name, _FOLDER, dir_fd=folder)
+            below = os.open(turn[:-1], _FOLDER, dir_fd=folder)
             try:
                 yield from self._below(below, path + turn)
             finally:
                 os.close(below)
 
-    def _record(self, folder: int, name: bytes, path: bytes, seen: os.stat_result) -> "_Record":
+    def _told(self, folder: int, name: bytes, path: bytes, seen: os.stat_result) -> tuple[bytes, bool]:
         if path.count(b"/") >= self.tally.limits.depth:
             raise Invalid(
                 Code.ARCHIVE_REFUSED,
@@ -153,10 +190,9 @@ class _Walk:
             first = self._first.setdefault((seen.st_dev, seen.st_ino), path)
             if first != path:
                 self.tally.count(path, 0)
-                return (path, b"h", first), None
+                return b"".join(map(_field, (path, b"h", first))), False
         self.tally.count(path, seen.st_size if kind == b"f" else 0)
         size = device = target = b""
-        file = None
         match kind:
             case b"f":
                 size = b"%d" % seen.st_size
@@ -167,9 +203,6 @@ class _Walk:
             case _:
                 pass
         attributes = list(_attributes(folder, name))
-        if kind == b"f":
-            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-            os.posix_fadvise(file, 0, _AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
         fields = (
             path,
             kind,
@@ -183,12 +216,11 @@ class _Walk:
             b"%d" % (len(attributes) // 2),
             *attributes,
         )
-        return (fields if kind == b"f" else (*fields, b"")), file
+        told = b"".join(map(_field, fields))
+        return (told, True) if kind == b"f" else (told + _field(b""), False)
 
 
 def _is_empty(folder: int, name: bytes) -> bool:
-    if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-        return False
     fd = os.open(name, _FOLDER, dir_fd=folder)
     try:
         return not os.listdir(fd)  # noqa: PTH208 - a descriptor, not a path
@@ -206,16 +238,16 @@ def _attributes(folder: int, name: bytes) -> Iterator[bytes]:
             yield os.getxattr(path, attribute, follow_symlinks=False)
 
 
-def _whole(record: "_Record") -> Iterable[bytes]:
-    fields, file = record
-    return fields if file is None else (*fields, _sha256(file))
+def _opened(folder: int, name: bytes) -> int:
+    file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    os.posix_fadvise(file, 0, _AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
+    return file
 
 
-def _sha256(file: int) -> bytes:
-    digest = hashlib.sha256()
+def _whole(path: bytes, told: bytes, file: int | None, size: int) -> _Record:
+    if file is None:
+        return path, told, b""
     try:
-        while chunk := os.read(file, _CHUNK):
-            digest.update(chunk)
+        return path, told, _field(sha256_of(file, size).encode())
     finally:
         os.close(file)
-    return digest.hexdigest().encode()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from boardgrid.adapters.store import container
 from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.diary import Diary
 from boardgrid.adapters.store.disk_image import DiskReader
 from boardgrid.adapters.store.exported import Exported
 from boardgrid.adapters.store.formats import HEAD_BYTES, Format, Packer, format_of, packer_of
 from boardgrid.adapters.store.limits import Limits
-from boardgrid.adapters.store.progress import Diary
 from boardgrid.adapters.store.source import Archive, File, Folder, TarStream
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.adapters.store.unpack import unpack

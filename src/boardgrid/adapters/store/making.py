@@ -6,20 +6,19 @@ the image gets its place by one rename, at the very end. The order comes as JSON
 """
 
 import contextlib
-import hashlib
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from boardgrid.adapters.store import bsp, disk_image, manifests, source
 from boardgrid.adapters.store.adaptations import adapt
 from boardgrid.adapters.store.boot_files import BootCopies
-from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
-from boardgrid.adapters.store.digest import ANY, Summary, first_difference, summary
+from boardgrid.adapters.store.diary import Diary
+from boardgrid.adapters.store.digest import Summary, first_difference, outline_of, sha256_of, summary
 from boardgrid.adapters.store.disk_image import DiskReader
 from boardgrid.adapters.store.exported import exported_in
 from boardgrid.adapters.store.finished import finished
@@ -28,15 +27,14 @@ from boardgrid.adapters.store.intake import Intake
 from boardgrid.adapters.store.limits import Limits, Tally, shown
 from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.place import ImagePlace
-from boardgrid.adapters.store.progress import Diary, read_by
+from boardgrid.adapters.store.pressing import Pressing
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
-from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
+from boardgrid.adapters.store.workroom import Disk, Workroom, abandon, mount_private
 from boardgrid.messages import _
 from boardgrid.model.adaptation import Moment
-from boardgrid.model.errors import Code, Fault, Invalid
+from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import Manifest
 
-_NEARLY = 1 << 20
 _LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is changed in a root that becomes an image
 
 
@@ -79,21 +77,25 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
             adapted = adapt(opened, moment, without)
         if dated is not None:
             opened.date_back(dated)
-        seen = _read(tree, limits, diary)  # first: the rest may rely on the limits
-        found = inspected(opened)
-        parts = order["boot_parts"]
-        judge = Judge(opened, found.arch, Path(parts) if parts else None, order["drivers"])
-        copies, kernels = BootCopies(opened, disk), []
-        for number, one in enumerate(found.kernels):
-            kernel, farms = judge.judged(one)
-            copies.copy(kernel, done.kernel(number), farms)
-            kernels.append(kernel)
-    if not _linked(tree, seen, done, place.folder.parent, diary):
-        _press(tree, done.erofs, disk, diary, seen.size_bytes)
-        _compare(tree, seen, done, diary)
+        with Pressing(tree, draft / "pressed", disk) as pressing:
+            seen = _read(tree, limits, diary)  # first: the rest may rely on the limits
+            found = inspected(opened)
+            parts = order["boot_parts"]
+            judge = Judge(opened, found.arch, Path(parts) if parts else None, order["drivers"])
+            copies, kernels = BootCopies(opened, disk), []
+            for number, one in enumerate(found.kernels):
+                kernel, farms = judge.judged(one)
+                copies.copy(kernel, done.kernel(number), farms)
+                kernels.append(kernel)
+            checksum = _linked(seen, done, place.folder.parent)
+            if not checksum:
+                pressing.finish(diary, seen.size_bytes)
+    if not checksum:
+        (draft / "pressed").rename(done.erofs)
+        checksum = _compared(tree, seen, done, diary)
     manifest = Manifest(
         digest=seen.digest,
-        checksum=_checksum(done.erofs),
+        checksum=checksum,
         size_bytes=seen.size_bytes,
         stored_bytes=done.erofs.stat().st_size + copies.stored_bytes,
         files=seen.entries,
@@ -110,6 +112,8 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     _write_down(done.folder)
     done.folder.rename(place.folder)
     _write_down(place.folder.parent, deep=False)
+    if moment is Moment.IMPORT:
+        abandon(tree)
     return {}
 
 
@@ -198,70 +202,47 @@ def _check_stated(seen: Summary, stated: str) -> None:
         )
 
 
-def _linked(tree: TreePath, seen: Summary, done: ImagePlace, images: Path, diary: Diary) -> bool:
+def _linked(seen: Summary, done: ImagePlace, images: Path) -> str:
     """
-    Whether the same content lies in the store already, and its file is now this image's too. It goes when the last of
-    them goes.
+    The checksum of the file with this very content, if the store has one already. It is now this image's too, and goes
+    when the last of them goes.
     """
-    for twin in manifests.with_digest(images, seen.digest):
+    for twin, manifest in manifests.with_digest(images, seen.digest):
         try:
             os.link(twin.erofs, done.erofs)
         except OSError:
             continue  # it goes at this very moment, or has as many names as a file may have
-        try:
-            _compare(tree, seen, done, diary)
-        except (Invalid, subprocess.CalledProcessError):
-            done.erofs.unlink()  # it is damaged
-        else:
-            return True
-    return False
+        if _checksum(done.erofs) == manifest.checksum:
+            return manifest.checksum
+        done.erofs.unlink()  # it is damaged
+    return ""
 
 
-def _compare(tree: TreePath, seen: Summary, done: ImagePlace, diary: Diary) -> None:
+def _compared(tree: TreePath, seen: Summary, done: ImagePlace, diary: Diary) -> str:
     """
-    See that what boards will boot is the very tree that was read.
+    See that what boards will boot is the tree that was read: mkfs.erofs says nothing of what it leaves out. The content
+    of files is not read again: that it can press those is taken on trust. Its checksum.
 
     Raises:
-        Invalid: it is not, by the name of the first thing that is missing or another: mkfs.erofs says nothing of it.
+        Invalid: it is not, by the name of the first thing that is missing or another.
     """
-    mount_private("erofs", "loop,ro,nodev,nosuid,noexec", str(done.erofs), str(done.tree))
-    tally = Tally(ANY)
-    with diary.phase("comparing", seen.size_bytes, lambda: tally.size_bytes):
-        found = summary(done.tree, tally=tally)
-    if found != seen:
-        raise Invalid(
-            Code.ARCHIVE_REFUSED,
-            _("the image's file cannot hold {path} as it is"),
-            hint=_("remove it or give it another name; none may begin with lost+found"),
-            path=shown(first_difference(tree, done.tree) or b"."),
-        )
-    subprocess.run(["umount", str(done.tree)], check=True, stdin=subprocess.DEVNULL)
-
-
-def _press(tree: TreePath, to: Path, disk: Disk, diary: Diary, size_bytes: int) -> None:
-    """Make the image's file."""
-    free = disk.free_bytes
-    # It reads what it may not own; nothing else of root's powers is of use to it.
-    mkfs = bounded(["mkfs.erofs", "--quiet", "-zlz4", str(to), str(tree)], ("dac_read_search",))
-    limited = ["prlimit", f"--fsize={free}", "--", *mkfs]
-    pipe = subprocess.PIPE
-    with (
-        subprocess.Popen(limited, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=pipe) as ended,
-        diary.phase("pressing", size_bytes, read_by(ended.pid)),
-    ):
-        _out, complaint = ended.communicate()
-    if not ended.returncode:
-        return
-    # It has a sentence of its own for each way of meeting the end of the room: how far it came tells.
-    if ended.returncode == -signal.SIGXFSZ or to.stat().st_size + _NEARLY >= free or disk.free_bytes < _NEARLY:
-        raise no_room(free + 1, free)
-    said = complaint.decode("utf-8", "replace").strip()
-    raise Fault(Code.PROGRAM_FAILED, _("the image's file could not be made: {said}"), said=said[-500:] or "-")
+    with ThreadPoolExecutor(1) as beside, diary.phase("comparing"):
+        checksum = beside.submit(_checksum, done.erofs)
+        mount_private("erofs", "loop,ro,nodev,nosuid,noexec", str(done.erofs), str(done.tree))
+        if outline_of(done.tree) != seen.outline:
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("the image's file cannot hold {path} as it is"),
+                hint=_("remove it or give it another name; none may begin with lost+found"),
+                path=shown(first_difference(tree, done.tree) or b"."),
+            )
+        subprocess.run(["umount", str(done.tree)], check=True, stdin=subprocess.DEVNULL)
+        return checksum.result()
 
 
 def _checksum(file: Path) -> str:
-    with file.open("rb") as opened:
-        return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+    with file.open("rb", buffering=0) as opened:
+        return f"sha256:{sha256_of(opened.fileno(), file.stat().st_size)}"
 
 
 def _write_down(folder: Path, *, deep: bool = True) -> None:

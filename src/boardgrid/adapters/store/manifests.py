@@ -31,17 +31,18 @@ def read(text: str) -> Manifest:
     return Manifest(**facts)
 
 
-def with_digest(images: Path, digest: str) -> Iterator[ImagePlace]:
+def with_digest(images: Path, digest: str) -> Iterator[tuple[ImagePlace, Manifest]]:
     """The images in a store's folder that have this very content."""
     for folder in sorted(images.iterdir()):
         if folder.name.startswith("."):
             continue  # it is being made, or removed
         place = ImagePlace(folder)
         try:
-            if read(place.manifest.read_text()).digest == digest:
-                yield place
+            manifest = read(place.manifest.read_text())
         except (OSError, ValueError, KeyError, TypeError):
             continue  # it goes at this moment, or is damaged
+        if manifest.digest == digest:
+            yield place, manifest
 
 
 def _kernel(facts: dict[str, Any]) -> Kernel:

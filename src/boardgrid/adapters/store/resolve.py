@@ -1,4 +1,7 @@
-"""openat2(2), which Python does not have: names that are resolved inside a folder, whatever links lie there."""
+"""
+System calls that Python does not have. The first is openat2(2): names that are resolved inside a folder, whatever links
+lie there.
+"""
 
 import ctypes
 import errno
@@ -12,6 +15,7 @@ BENEATH = 0x08  # a link that leads out of the folder is an error
 IN_ROOT = 0x10  # the folder is "/": a link that leads out of it leads to something inside
 
 _TRIES = 100
+_WRITE = 2  # of sync_file_range(2)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -51,3 +55,8 @@ def sync_file_system(fd: int) -> None:
     if _libc.syncfs(ctypes.c_int(fd)):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def begin_to_write(fd: int) -> None:
+    """Have the disk begin with what was written to a file so far, and do not wait for it."""
+    _libc.sync_file_range(ctypes.c_int(fd), ctypes.c_int64(0), ctypes.c_int64(0), ctypes.c_uint(_WRITE))

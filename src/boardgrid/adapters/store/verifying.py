@@ -6,8 +6,8 @@ from typing import Any
 
 from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.complaint import answer
+from boardgrid.adapters.store.diary import Diary, position
 from boardgrid.adapters.store.place import ImagePlace
-from boardgrid.adapters.store.progress import Diary, position
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
