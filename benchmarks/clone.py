@@ -43,15 +43,22 @@ READY_S = 60.0
 _ALONE = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
 
 
-def a_tree(at: Path, size_mb: int) -> Path:
-    """A tree of that size and as many files as a Debian system of that size has; half of it can be compressed."""
+def a_tree(at: Path, size_mb: int, files_a_mb: int = FILES_A_MB) -> Path:
+    """
+    A tree of that size and as many files as a Debian system of that size has.
+
+    A tenth of it is noise, and the rest words: it takes as long to press as the files of such a system.
+    """
     source = random.Random(size_mb)  # noqa: S311 - the same tree in each run
-    file_bytes = (1 << 20) // FILES_A_MB
-    for number in range(size_mb * FILES_A_MB):
+    file_bytes = (1 << 20) // files_a_mb
+    words = [source.randbytes(source.randrange(3, 9)) for _ in range(300)]
+    text = b"".join(source.choices(words, k=1 << 20))
+    for number in range(size_mb * files_a_mb):
         folder = at / f"d{number // 1000}" / f"e{number // 50 % 20}"
         folder.mkdir(parents=True, exist_ok=True)
-        noise = source.randbytes(file_bytes // 2)
-        (folder / f"f{number}").write_bytes(noise + bytes(file_bytes - len(noise)))
+        noise = source.randbytes(file_bytes // 10)
+        begin = source.randrange(len(text) - file_bytes)
+        (folder / f"f{number}").write_bytes(noise + text[begin : begin + file_bytes - len(noise)])
     return at
 
 
