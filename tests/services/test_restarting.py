@@ -13,7 +13,7 @@ from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, No
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.kit import FILES_BYTES, FILES_MOST
 from boardgrid.model.notice import Notice, Occasion
-from boardgrid.model.report import BoardReport, ImageReport, Reached
+from boardgrid.model.report import BoardReport, HealthReport, ImageReport, Power, Reached, Voice
 from boardgrid.model.reservation import ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
@@ -548,3 +548,24 @@ def test_nobody_gets_mail_of_what_they_asked_for_themselves(house: House, number
 def notices(house: House) -> list[Notice]:
     with house.records.read() as records:
         return [one.notice for one in records.postings()]
+
+
+# --- how it is seen
+
+
+def test_what_was_seen_of_the_board_before_it_booted_anew_is_not_told_of_it_now(house: House, number: int) -> None:
+    def health() -> Voice | None:
+        seen = house.farm.inventory.board(house.ada, "tk1-1").health
+        return seen.voice if seen else None
+
+    def see(voice: Voice) -> None:
+        house.now += SECOND
+        house.tell(HealthReport(uuid4(), "tk1-1", house.wish().generation, Power.ON, voice))
+
+    see(Voice.OURS)
+    assert health() is Voice.OURS
+    boot(house, number, kernel=KERNEL)
+    silent(house)
+    assert health() is None, "its kernel panicked: nothing was seen of it since"
+    see(Voice.SILENT)
+    assert health() is Voice.SILENT
