@@ -569,6 +569,7 @@ class FakeBoard:
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
     panics: set[str] = field(default_factory=set)  # paths of kernels that panic, in the place of mounting anything
+    last_words: str = "Kernel panic - not syncing: VFS: Unable to mount root fs"  # of those
     powered: bool = False
     runs: UUID | None = None  # the root it has mounted
     restarts: int = 0
@@ -644,7 +645,7 @@ class FakeBoard:
                 return
             if str(entry.files.kernel) in self.panics:
                 await asyncio.sleep(self.boot_s * 0.3)
-                self.printed.append("Kernel panic - not syncing: VFS: Unable to mount root fs")
+                self.printed.append(self.last_words)
                 await asyncio.sleep(1.5)
                 self.printed.clear()  # it restarts by itself, and its console begins anew
                 return

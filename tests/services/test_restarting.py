@@ -77,7 +77,8 @@ def boot(house: House, number: int, **wanted: Any) -> Deployment:
     for sum_ in (wanted.get("kernel"), wanted.get("modules")):
         if sum_:
             house.farm.restarting.file_arrived(who, sum_, 1000)
-    house.farm.restarting.boot(who, number, WantedKit(**wanted), board, is_once=is_once)
+    head = wanted.pop("head", None)
+    house.farm.restarting.boot(who, number, WantedKit(**wanted), board, head=lambda _sum: head, is_once=is_once)
     return newest(house, number)
 
 
@@ -438,7 +439,7 @@ def test_words_that_the_boot_method_cannot_hand_on_are_refused_at_once(house: Ho
 def test_who_holds_a_board_and_nobody_else_boots_it(house: House, number: int) -> None:
     assert isinstance(refused(boot, house, number, who=house.bob), NotAllowed)
     house.farm.restarting.file_arrived(house.bob, KERNEL, 1000)
-    error = refused(house.farm.restarting.boot, house.ada, number, WantedKit(kernel=KERNEL))
+    error = refused(house.farm.restarting.boot, house.ada, number, WantedKit(kernel=KERNEL), head=lambda _sum: None)
     assert error.code is Code.FILE_UNKNOWN, "what another sent is another's"
 
 
@@ -548,6 +549,17 @@ def test_nobody_gets_mail_of_what_they_asked_for_themselves(house: House, number
 def notices(house: House) -> list[Notice]:
     with house.records.read() as records:
         return [one.notice for one in records.postings()]
+
+
+# --- what was sent
+
+
+def test_a_kernel_for_another_architecture_is_refused_and_changes_nothing(house: House, number: int) -> None:
+    before = house.wish()
+    error = refused(boot, house, number, kernel=KERNEL, head=bytes(0x38) + b"ARM\x64")
+    assert error.code is Code.FILE_UNFIT and "is for arm64, and tk1-1 is armhf" in error.detail
+    assert house.wish() == before
+    boot(house, number, kernel=KERNEL, head=bytes(0x24) + b"\x18\x28\x6f\x01")
 
 
 # --- how it is seen

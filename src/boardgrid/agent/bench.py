@@ -38,7 +38,7 @@ class Memory:
     is_reached: bool = False  # the wish was reached: a board in its holder's hands is not judged any more
     made_here: bool = False  # the root was made personal by this agent, so nothing ran it before the next restart
     console: tuple[str, ...] = ()  # its last lines before that
-    last_words: tuple[str, ...] = ()  # and those around a panic after it
+    last_words: tuple[str, ...] = ()  # and those around its end after it
     verdict: FarmError | None = None  # why a root that its user had booted again does not answer
     fetches: int = 0  # of what its user brought, in vain
     stops: int = 0  # that failed

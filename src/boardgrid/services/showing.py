@@ -69,7 +69,7 @@ class Showing:
         return shown
 
     def _health(self, running: Mapping[str, Reservation]) -> dict[str, Health]:
-        """Of each board what was seen since it was opened: what was seen of another system tells nothing of this one's."""
+        """Of each board what was seen since it was opened: what was seen before tells nothing of this system."""
         numbers = {one.number for one in running.values()}
         live = self.records.deployments(reservations=numbers, live=True) if numbers else ()
         opened = {one.board: one.opened_at for one in live if one.opened_at}
