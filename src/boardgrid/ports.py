@@ -373,6 +373,15 @@ class Kits(Protocol):
             Fault: UPLOAD_BROKEN, they did not arrive; STORE_FULL.
         """
 
+    async def check(self, kit: BootKit, root: UUID) -> None:
+        """
+        See whether a root has what a kit takes out of it. Its board may have it mounted, and write to it.
+
+        Raises:
+            NotFound: there is no such root; KERNEL_MISSING, it has no such kernel.
+            Fault: the root does not let it be seen (blames the image).
+        """
+
     async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
         """
         Put its modules into a root, in the place of those of the same release; take out of the root what boots it,

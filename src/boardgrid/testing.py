@@ -409,15 +409,19 @@ class FakeKits:
                 raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
         self.fetched[kit.id] = kit
 
-    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
+    async def check(self, kit: BootKit, root: UUID) -> None:
         if root not in self.roots.trees:
             raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
+        if kit.from_root and "boot/vmlinuz" not in self.roots.trees[root].files:
+            raise NotFound(Code.KERNEL_MISSING, "there is no kernel in the root's /boot")
+
+    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
+        if kit.id not in self.taken:
+            await self.check(kit, root)
         files = self.roots.trees[root].files
         if kit.modules:
             files[f"lib/modules/{kit.release}"] = kit.modules.sha256
-        if kit.from_root and kit.id not in self.taken:
-            if "boot/vmlinuz" not in files:
-                raise NotFound(Code.KERNEL_MISSING, "there is no kernel in the root's /boot")
+        if kit.from_root:
             self.taken.add(kit.id)
 
     async def files(self, kit: BootKit) -> KitFiles:

@@ -235,7 +235,26 @@ async def test_a_kit_that_does_not_arrive_leaves_the_board_untouched() -> None:
     async with mill.agent(site):
         site.wish(mill.wished(BOARD, again(kit=KIT)))
         await site.until(mill.reached(site, Reached.FAILED))
-    assert (last_report(site).code, last_report(site).blame) == (Code.UPLOAD_BROKEN, Blame.IMAGE)
+    report = last_report(site)
+    assert (report.code, report.blame, report.still) == (Code.UPLOAD_BROKEN, Blame.IMAGE, mill.DEPLOYMENT)
+    assert site.offers(BOARD.address, mill.ROOT) and site.shelf[BOARD.name].runs == mill.ROOT
+
+
+@patiently
+async def test_a_root_without_the_kernel_that_is_named_is_told_before_its_board_is_touched() -> None:
+    site = await an_open_board()
+    restarts = site.shelf[BOARD.name].restarts
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, again(kit=BootKit(UUID(int=901), from_root=True, release="9.9"))))
+        await site.until(mill.reached(site, Reached.FAILED))
+        await asyncio.sleep(600)
+        report = last_report(site)
+        assert (report.code, report.blame, report.still) == (Code.KERNEL_MISSING, Blame.IMAGE, mill.DEPLOYMENT)
+        assert site.offers(BOARD.address, mill.ROOT) and site.shelf[BOARD.name].runs == mill.ROOT
+        entry = site.netboot.offered[BOARD.name]
+        site.wish(mill.wished(BOARD, mill.deployed(opened=True)))
+        await asyncio.sleep(600)
+    assert (site.shelf[BOARD.name].restarts, site.netboot.offered[BOARD.name]) == (restarts, entry)
     assert site.offers(BOARD.address, mill.ROOT) and site.shelf[BOARD.name].runs == mill.ROOT
 
 
@@ -246,7 +265,8 @@ async def test_words_of_its_user_that_cannot_be_handed_on_blame_no_board() -> No
     async with mill.agent(site):
         site.wish(mill.wished(BOARD, again(kit=KIT)))
         await site.until(mill.reached(site, Reached.FAILED))
-    assert (last_report(site).code, last_report(site).blame) == (Code.REQUEST_INVALID, Blame.IMAGE)
+    report = last_report(site)
+    assert (report.code, report.blame, report.still) == (Code.REQUEST_INVALID, Blame.IMAGE, None)
 
 
 @patiently

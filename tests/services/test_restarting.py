@@ -386,6 +386,39 @@ def test_what_cannot_be_laid_out_is_followed_by_what_was_good_before(house: Hous
     assert root_of(house, number).state is RootState.ASIDE
 
 
+@pytest.mark.parametrize("is_once", [True, False])
+def test_what_fails_before_the_board_is_touched_leaves_it_as_it_was(house: House, number: int, is_once: bool) -> None:
+    good = boot(house, number, kernel=OTHER).kit
+    house.reach()
+    boot(house, number, kernel=KERNEL, is_once=is_once)
+    house.reach()
+    before = newest(house, number)
+    wish, entry = wish_of(house), wish_of(house).entry
+    assert wish.then == (good if is_once else None)
+    bad = boot(house, number, from_root=True, release="9.9")
+    house.now += SECOND
+    house.fail(Blame.IMAGE, reason="the root has no kernel 9.9 in its /boot", still=before.id)
+    assert wish_of(house) == wish and wish.opened and wish_of(house).entry == entry, "nothing is to be done"
+    assert newest(house, number) == before, "what runs is told, not what came after it"
+    with house.records.read() as records:
+        failed = records.deployment(bad.id)
+    assert failed is not None and failed.state is DeploymentState.FAILED and failed.ended_at == house.now
+    assert "it goes on as it was: nothing was done to it" in house.told(number)
+    after = boot(house, number)
+    house.reach()
+    assert newest(house, number).id == after.id
+
+
+def test_an_agent_cannot_have_a_board_go_on_as_what_was_never_its(house: House, number: int) -> None:
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    other = newest(house, house.opened(house.bob, board="tk1-2").reservation.number)
+    for still in (other.id, uuid4()):
+        bad = boot(house, number, from_root=True)
+        house.fail(Blame.IMAGE, still=still)
+        assert newest(house, number).id not in {bad.id, other.id}
+        assert newest(house, number).state is DeploymentState.PREPARING
+
+
 def test_a_site_in_trouble_fails_no_boot(house: House, number: int) -> None:
     after = boot(house, number, kernel=KERNEL)
     house.fail(Blame.SITE)

@@ -143,7 +143,14 @@ def test_modules_and_the_roots_own_kernel(farm: WholeFarm, kernel: Path, tmp_pat
     )
     farm.ada("boot", "tk1-1", "--from-root", "--append", "boardgrid.root=1")
     assert "boardgrid.root=1" in cmdline(farm)
-    assert farm.deployment(farm.told("status")[0]["number"])["kit"]["from_root"] is True
+    number = farm.told("status")[0]["number"]
+    first = farm.deployment(number)
+    assert first["kit"]["from_root"] is True
+    up_s = float(farm.on_board("tk1-1", "cat /proc/uptime").split()[0])
+    with pytest.raises(Fault, match=r"the root has no kernel 9\.9 in its /boot"):
+        farm.ada("boot", "tk1-1", "--from-root", "--kernel-release", "9.9")
+    assert float(farm.on_board("tk1-1", "cat /proc/uptime").split()[0]) > up_s, "it was not restarted"
+    assert farm.deployment(number) == first and farm.board("tk1-1")["state"] == "open"
 
 
 def test_a_flashed_board_is_refused_with_the_way_out_and_boots_its_own_again(farm: WholeFarm, kernel: Path) -> None:

@@ -149,13 +149,13 @@ class Restarting:
                     _("what is booted once is another kernel than the image's own"),
                     hint=_("name a kernel, or leave out that it is for once"),
                 )
-            kit = None if wanted.is_plain else self._kit(work, asker, wanted)
+            kit = None if wanted.is_plain else replace(self._kit(work, asker, wanted), is_once=is_once)
             if kit is not None:
                 kind = board_type(work.tx, standing.board.type)
                 checked_append(kit.append, standing.board, kind)
                 _check_files(wanted, heads, standing.board, kind.arch)
             over = replace(running, state=DeploymentState.ENDED, ended_at=work.now)
-            boot_again(work, mine, standing, over, kit, is_once=is_once)
+            boot_again(work, mine, standing, over, kit)
             told = _("{user} boots its root again").format(user=asker.name)
             work.note_board(standing, "board", Phase.NOTED, told, reservation=number, owner=mine.user)
             used(work, [running.board])

@@ -183,7 +183,7 @@ class Showing:
         is_theirs = self._is_in(reservation)
         image = self.image_ref(reservation.image) if is_theirs else None
         project = self.records.project(reservation.project) if is_theirs and reservation.project else None
-        shown = tuple(self.deployment(one) for one in deployments)
+        shown = tuple(self.deployment(one) for one in sorted(deployments, key=lambda one: one.is_live))
         user = self.user_name(reservation.user)
         subject = self.image_ref(reservation.subject) if is_theirs and reservation.subject else None
         named = project.name if project else None
