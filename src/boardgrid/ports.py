@@ -287,9 +287,12 @@ class Roots(Protocol):
             Fault: its tree does not let it be done (blames the image).
         """
 
-    async def changes(self, root: UUID) -> Difference:
+    async def changes(self, root: UUID, *, without_farms: bool = False) -> Difference:
         """
         What differs from the image that it was made from. A board may write to it meanwhile.
+
+        Args:
+            without_farms: leave out what :meth:`personalise` wrote, as long as it is as that left it.
 
         Raises:
             NotFound: there is no such root.

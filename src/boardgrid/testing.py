@@ -242,7 +242,7 @@ class FakeRoots:
         tree.persona, tree.host_key = persona, f"ssh-ed25519 AAAAfake{self.keys_made}"
         return tree.host_key
 
-    async def changes(self, root: UUID) -> Difference:
+    async def changes(self, root: UUID, *, without_farms: bool = False) -> Difference:
         if root not in self.trees:
             raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
         tree = self.trees[root]

@@ -657,6 +657,7 @@ class Difference:
     packages: tuple[PackageChange, ...] = ()
     packages_changed: int = 0
     packages_by: str = ""
+    left_out: int = 0  # what is as the farm wrote it
 
 
 @dataclass(frozen=True, slots=True)
