@@ -19,7 +19,7 @@ async def changes(store: Store, was: ImagePlace, now: TreePath, images: Sequence
 
     Raises:
         Invalid: something lies too deep to be looked at.
-        Fault: it took too long, or an image was removed meanwhile.
+        Fault: it took too long, or an image is not there any more.
     """
     order = {
         "was": str(was.tree),
