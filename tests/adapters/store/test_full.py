@@ -13,6 +13,7 @@ import pytest
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Fault
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import BlobSource, CheckpointSource, PathSource, RecipeSource, RootSource
 from boardgrid.model.recipe import Recipe, System
 from tests.adapters.store import samples
@@ -35,7 +36,7 @@ def disk(alone: None, tmp_path: Path) -> Iterator[Path]:
 def bench(disk: Path, tmp_path: Path) -> Bench:
     (tmp_path / "imports").mkdir()
     (disk / "store").mkdir()
-    return Bench(disk / "store", tmp_path / "imports", reserved_share=0.1)
+    return Bench(disk / "store", tmp_path / "imports", headroom=Headroom(0.1))
 
 
 def fill(disk: Path) -> None:
@@ -154,7 +155,7 @@ async def test_an_upload_that_has_no_room_is_not_fetched(bench: Bench) -> None:
 
 async def test_imports_leave_a_share_of_the_disk_that_roots_may_have(bench: Bench, disk: Path) -> None:
     image = await bench.image()
-    greedy = bench.after(reserved_share=0.95)
+    greedy = bench.after(headroom=Headroom(0.95))
     with pytest.raises(Fault) as raised:
         await greedy.image()
     assert raised.value.code is Code.STORE_FULL
@@ -235,7 +236,7 @@ WORK = [an_import, a_build, an_upload, a_capture, a_checkpoint, an_export, a_ver
 async def test_what_meets_the_end_of_the_disk_says_so_and_leaves_nothing(
     bench: Bench, disk: Path, shelf: Shelf, work: Callable[[Bench, Shelf], Awaitable[None]], left: int
 ) -> None:
-    bench = bench.after(reserved_share=0.0)
+    bench = bench.after(headroom=Headroom(0.0))
     before = {str(path) for path in bench.folder.glob("*/*")}
     (disk / "left").write_bytes(bytes(left))
     fill(disk)
