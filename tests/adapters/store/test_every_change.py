@@ -40,7 +40,7 @@ class Lab:
     root: UUID
     volume: UUID
 
-    def check_after_a_power_cut(self, made: UUID | None) -> None:
+    def check_after_a_power_cut(self, made: UUID | None, gone: UUID | None) -> None:
         """Of what is on the disk at this moment: what is in memory alone is lost."""
         cut, mount = self.memory / "cut.img", self.memory / "cut"
         subprocess.run(["cp", "--sparse=always", str(self.memory / "disk.img"), str(cut)], check=True)
@@ -50,6 +50,7 @@ class Lab:
             store = Places(mount / "store")
             check(store, self)
             assert made is None or store.image(made).folder.exists() or is_sound(store.volume(made).file)
+            assert gone is None or not store.image(gone).folder.exists()
         finally:
             subprocess.run(["umount", str(mount)], check=True)
             mount.rmdir()
@@ -119,19 +120,22 @@ def agent(bench: Bench, what: str, die_at: str, *words: object) -> int:
         os._exit(1)
 
 
-def killed_at_each(lab: Lab, what: str, who: str, *words: object, made: UUID | None = None) -> int:
+def killed_at_each(
+    lab: Lab, what: str, who: str, *words: object, made: UUID | None = None, gone: UUID | None = None
+) -> int:
     """
     One agent after the other takes up the work and comes a step further, until one does it. How many there were.
 
     Args:
         made: the image or the volume that is there for good then.
+        gone: the image that is not.
     """
     for number in itertools.count(1):
         status = agent(lab.bench, what, f"{who}@{number}", *words)
         wait_until("the next agent may begin", lambda: not locked(lab.bench))
         wait_until("no loop device is left", lambda: not any("/.new-" in line for line in loops_below(lab.memory)))
         assert [point for point in mounts_below(lab.bench.folder) if "/.new-" in point] == []
-        lab.check_after_a_power_cut(made if status == 0 else None)
+        lab.check_after_a_power_cut(*(None, None) if status else (made, gone))
         check(lab.bench.store.places, lab)
         if status == 0:
             left = [folder.name for folder in lab.bench.folder.glob("*/.*")]
@@ -167,7 +171,7 @@ def test_an_errand(lab: Lab, what: str, who: str) -> None:
 def test_the_removal_of_an_image(lab: Lab) -> None:
     image = uuid4()
     asyncio.run(lab.bench.images.build(image, PathSource(str(lab.bench.imports / "tiny"))))
-    assert killed_at_each(lab, "discard", "agent", image) > 3
+    assert killed_at_each(lab, "discard", "agent", image, gone=image) > 3
     assert image not in lab.bench.stored()
 
 
