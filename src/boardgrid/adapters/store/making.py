@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from boardgrid.adapters.store import bsp, disk_image, manifests, source
+from boardgrid.adapters.store import bsp, disk_image, lasting, manifests, source
 from boardgrid.adapters.store.adaptations import adapt
 from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.cage import bounded
@@ -107,9 +107,8 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         without=without,
     )
     done.manifest.write_text(manifests.written(manifest))
-    _write_down(done.folder)
-    done.folder.rename(place.folder)
-    _write_down(place.folder.parent, deep=False)
+    lasting.write_down_all(done.folder)
+    lasting.rename(done.folder, place.folder)
     return {}
 
 
@@ -262,17 +261,6 @@ def _press(tree: TreePath, to: Path, disk: Disk, diary: Diary, size_bytes: int) 
 def _checksum(file: Path) -> str:
     with file.open("rb") as opened:
         return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
-
-
-def _write_down(folder: Path, *, deep: bool = True) -> None:
-    """On the disk before the image has its name: after a power cut it is there whole, or not at all."""
-    entries = [folder, *folder.rglob("*")] if deep else [folder]
-    for entry in entries:
-        fd = os.open(entry, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 if __name__ == "__main__":
