@@ -100,17 +100,6 @@ def as_json(things: object, *, on_one_line: bool = False) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
-def bytes_text(size: float | None) -> str:
-    """``512 MB``: in powers of ten, as disks are sold."""
-    if size is None:
-        return ""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError
-
-
 def _cell(column: Column[T], thing: T) -> str:
     value = column.of(thing)
     if value is None:

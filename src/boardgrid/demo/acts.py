@@ -21,7 +21,7 @@ from boardgrid.demo.stage import Person, Stage
 from boardgrid.demo.telling import Piece
 from boardgrid.lab.client import LabClient
 from boardgrid.lab.definition import Definition, Kind
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Conflict, Fault
 
 PXE_BOARD, FLASHED_BOARD, IMAGE = "tk1-1", "tk1-2", "tiny"
@@ -210,8 +210,8 @@ def import_image(stage: Stage, name: str, archive: Path, piece: Piece) -> None:
     newest = max(ready, key=lambda one: int(one["version"]))
     manifest = newest["manifest"]
     piece.says(
-        _("{ref}, {arch}, {mib:.1f} MB in {files} files").format(
-            ref=newest["ref"], arch=manifest["arch"], mib=manifest["size_bytes"] / 1e6, files=manifest["files"]
+        _("{ref}, {arch}, {size} in {files} files").format(
+            ref=newest["ref"], arch=manifest["arch"], size=bytes_text(manifest["size_bytes"]), files=manifest["files"]
         )
     )
 

@@ -8,8 +8,8 @@ from boardgrid.client.command import ROOTS, Noun
 from boardgrid.client.duration import seconds
 from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
-from boardgrid.client.tables import Column, Sheet, bytes_text
-from boardgrid.messages import _
+from boardgrid.client.tables import Column, Sheet
+from boardgrid.messages import _, bytes_text
 
 SHEET: Sheet[Root] = Sheet(
     lambda root: root.name,

@@ -11,9 +11,9 @@ from boardgrid.client.duration import seconds, took
 from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.size import bytes_in
-from boardgrid.client.tables import Column, Sheet, bytes_text
+from boardgrid.client.tables import Column, Sheet
 from boardgrid.client.waiting import until
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 
 LONGEST_S = 600.0  # one that is not made in that time waits for an agent that is not there
 
