@@ -18,9 +18,9 @@ from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of
 from boardgrid.client.lineage import drawn
 from boardgrid.client.progress import measured
 from boardgrid.client.seat import Seat, pass_seat
-from boardgrid.client.tables import Column, Sheet, bytes_text, plain
+from boardgrid.client.tables import Column, Sheet, plain
 from boardgrid.client.waiting import until
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 
 ERRANDS: Sheet[Errand] = Sheet(
     lambda errand: errand.image,
@@ -77,7 +77,14 @@ _visibility = click.option(
     callback=_as_visibility,
     help="Who sees and boots it: private (you alone), project:NAME (its members too), or public.",
 )
-_labels = click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", callback=_as_labels, help="A label.")
+_labels = click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_as_labels,
+    help="A label: purpose=ci; may be given again.",
+)
 _fits = click.option(
     "--fits", "types", multiple=True, metavar="TYPE", help="Only for boards of this type; may be given again."
 )
@@ -219,15 +226,36 @@ def adaptations(seat: Seat) -> None:
 @pass_seat
 def show(seat: Seat, ref: str) -> None:
     """Show one image. REF is tiny:2026112201, tiny:stable (an alias), or tiny for its newest version that is ready."""
-    SHEET.show(seat.farm().image(ref), seat.output)
+    farm = seat.farm()
+    shown = farm.image(ref)
+    SHEET.show(shown, seat.output)
+    if shown.state == "awaited" and not seat.is_for_programs:
+        _tell_how_to_go_on(seat, farm, shown)
+
+
+def _tell_how_to_go_on(seat: Seat, farm: Farm, awaited: Image) -> None:
+    with contextlib.suppress(Complaint):  # another's, or its content is on its way at this moment
+        come = bytes_text(farm.upload_state(awaited.ref).size_bytes)
+        told = _("{come} of its content has come; `boardgrid image import --resume {ref} FILE` sends the rest")
+        seat.tell(told.format(come=come, ref=awaited.ref))
 
 
 @image.command("tree")
 @click.argument("name", required=False)
 @pass_seat
 def tree(seat: Seat, name: str | None) -> None:
-    """Draw which image was made of which; of NAME alone."""
-    lines = list(drawn(seat.farm().images(gone=True), name))
+    """
+    Draw which image was made of which; with NAME those that it descends from, and those that descend from it.
+
+    \b
+    Example:
+      boardgrid image tree debian-12
+    """
+    farm = seat.farm()
+    images = farm.images(gone=True)
+    lines = list(drawn(images, name))
+    if name and not lines:
+        lines = list(drawn(images, farm.image(name).name))  # an alias; the farm complains of what it does not know
     if seat.is_for_programs:
         SHEET.show_all([one for _before, one in lines], seat.output)
         return

@@ -13,6 +13,7 @@ from boardgrid.client.complaint import REQUEST_INVALID, THING_IN_USE, WAIT_TIMEO
 from boardgrid.client.duration import seconds, took
 from boardgrid.client.farm import Farm
 from boardgrid.client.groups import group
+from boardgrid.client.kernel import kernel_text
 from boardgrid.client.moment import read, shown, told
 from boardgrid.client.opening import failure, until_settled
 from boardgrid.client.progress import Steps
@@ -50,6 +51,7 @@ SHEET: Sheet[Place] = Sheet(
         Column("BOARD", lambda place: place.board),
         Column("IMAGE", lambda place: place.deployment.image if place.deployment else place.reservation.image),
         Column("ROOT", lambda place: place.deployment and place.deployment.root),
+        Column("KERNEL", lambda place: kernel_text(place.deployment), is_detail=True),
         Column("STATE", lambda place: place.state, is_state=True),
         Column("FROM", lambda place: shown(place.reservation.start) if place.reservation.is_promised else None),
         Column("UNTIL", lambda place: shown(place.reservation.until)),
