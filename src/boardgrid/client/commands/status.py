@@ -134,6 +134,12 @@ def status(seat: Seat, which: str | None, everything: bool, watch: bool) -> None
     when it begins.
 
     With WHICH, a number or a board, show all of that one, with the steps of its deployments.
+
+    \b
+    Examples:
+      boardgrid status
+      boardgrid status tk1-1
+      boardgrid status --watch
     """
     farm = seat.farm()
     if watch:

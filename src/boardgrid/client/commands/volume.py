@@ -76,7 +76,7 @@ def create(
 @volume.command("list")
 @pass_seat
 def list_(seat: Seat) -> None:
-    """List your volumes and those of your projects."""
+    """List your volumes, and those of your projects."""
     volumes = seat.farm().volumes()
     if not volumes:
         seat.tell(_("you have no volume; `boardgrid volume create NAME SIZE` makes one"))
@@ -98,7 +98,13 @@ def show(seat: Seat, name: str) -> None:
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; ten minutes if not given.")
 @pass_seat
 def resize(seat: Seat, name: str, size: str, wait: bool, timeout: str | None) -> None:
-    """Make a volume larger, while boards use it, too. None is made smaller."""
+    """
+    Make a volume larger, while boards use it, too. None is made smaller.
+
+    \b
+    Example:
+      boardgrid volume resize ada-home 20GB
+    """
     timeout_s = None if timeout is None else seconds(timeout)
     asked = seat.farm().change_volume(name, size_bytes=bytes_in(size))
     SHEET.show(_ready(seat, asked, timeout_s) if wait else asked, seat.output)
@@ -109,7 +115,13 @@ def resize(seat: Seat, name: str, size: str, wait: bool, timeout: str | None) ->
 @click.argument("path", metavar="PATH")
 @pass_seat
 def move(seat: Seat, name: str, path: str) -> None:
-    """Have a volume mounted at PATH, on boards that are given out from now on."""
+    """
+    Have a volume mounted at PATH. That is on boards that are given out from now on.
+
+    \b
+    Example:
+      boardgrid volume move ada-home /srv/ada
+    """
     SHEET.show(seat.farm().change_volume(name, path=path), seat.output)
 
 
@@ -118,7 +130,13 @@ def move(seat: Seat, name: str, path: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def remove(seat: Seat, name: str, yes: bool) -> None:
-    """Remove a volume that no board has. Its files are kept for seven days: `boardgrid volume restore`."""
+    """
+    Remove a volume that no board has. Its files are kept for seven days: `boardgrid volume restore`.
+
+    \b
+    Example:
+      boardgrid volume remove ada-home
+    """
     seat.must_say(yes, _("Remove the volume {name}, whose files go in seven days?").format(name=name), "--yes")
     gone = seat.farm().remove_volume(name)
     seat.show_end(name, gone.state, _("the volume {name} is removed").format(name=name))
@@ -128,7 +146,13 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
 @click.argument("name", metavar="VOLUME", shell_complete=VOLUMES)
 @pass_seat
 def restore(seat: Seat, name: str) -> None:
-    """Have a volume back that was removed, as long as its files are kept."""
+    """
+    Have a volume back that was removed. That is as long as its files are kept.
+
+    \b
+    Example:
+      boardgrid volume restore ada-home
+    """
     SHEET.show(seat.farm().restore_volume(name), seat.output)
 
 
