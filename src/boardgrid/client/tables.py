@@ -20,10 +20,9 @@ class Output(StrEnum):
 
 _COLOURS = {
     **dict.fromkeys(("open", "ready", "free", "done", "live", "ours", "running"), "green"),
-    **dict.fromkeys(("failed", "set_aside", "silent", "other", "suspended"), "red"),
-    **dict.fromkeys(
-        ("held", "preparing", "building", "awaited", "cleaning", "closed", "going", "waiting", "captured"), "yellow"
-    ),
+    **dict.fromkeys(("failed", "set aside", "damaged", "silent", "other", "suspended"), "red"),
+    **dict.fromkeys(("held", "preparing", "saving", "cleaning", "closed", "going", "waiting"), "yellow"),
+    **dict.fromkeys(("awaited", "building", "unpacked", "finishing", "making", "captured", "removed"), "yellow"),
 }
 
 
@@ -106,7 +105,7 @@ def _cell(column: Column[T], thing: T) -> str:
         return ""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return plain(value)
+    return plain(value).replace("_", " ") if column.is_state else plain(value)
 
 
 def _cut(cell: str, most: int) -> str:

@@ -145,7 +145,7 @@ class Volumes:
             if view.boards:
                 raise Conflict(
                     Code.THING_IN_USE,
-                    _("{boards} have volume {volume}"),
+                    _("volume {volume} is in use on {boards}"),
                     hint=_("have them released first"),
                     boards=", ".join(view.boards),
                     volume=name,

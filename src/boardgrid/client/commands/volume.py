@@ -30,7 +30,6 @@ SHEET: Sheet[Volume] = Sheet(
         Column("KEPT UNTIL", lambda volume: volume.expires_at and shown(volume.expires_at)),
         Column("MADE", lambda volume: shown(volume.created_at), is_detail=True),
         Column("REASON", lambda volume: volume.reason, is_detail=True),
-        Column("ID", lambda volume: volume.id, is_detail=True),
     ),
 )
 
