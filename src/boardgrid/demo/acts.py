@@ -332,7 +332,8 @@ def _write_shortcut(stage: Stage, person: Person) -> None:
     program = Path(sys.executable).with_name("boardgrid")
     lines = ["#!/bin/sh", f"# boardgrid, as {person.name} of this demo", f"export XDG_CONFIG_HOME='{person.home}'"]
     if person.key.exists():
-        lines.append(f'case $1 in ssh | put | get) c=$1; shift; set -- "$c" -i \'{person.key}\' "$@" ;; esac')
+        dials = "ssh | put | get | run | customise"
+        lines.append(f'case $1 in {dials}) c=$1; shift; set -- "$c" --identity \'{person.key}\' "$@" ;; esac')
     lines.append(f"exec '{program}' \"$@\"")
     shortcut = stage.folder / person.name
     shortcut.write_text("\n".join(lines) + "\n")
