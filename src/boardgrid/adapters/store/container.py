@@ -28,7 +28,7 @@ from boardgrid.model.errors import Code, Invalid
 
 # All that lies at the top of such an archive, whoever wrote it.
 _TOP = re.compile(
-    rb"(\./)?(|blobs(/.*)?|oci-layout|index\.json|manifest\.json|repositories|[0-9a-f]{64}(\.json|\.tar|/.*)?)"
+    rb"(\./)?(|\.|blobs(/.*)?|oci-layout|index\.json|manifest\.json|repositories|[0-9a-f]{64}(\.json|\.tar|/.*)?)"
 )
 _TELLING = frozenset({b"oci-layout", b"index.json", b"manifest.json"})
 _MEMBERS_MOST = 10_000  # an image has some for each of its layers, and those are at most 127 where it comes from docker
