@@ -281,7 +281,7 @@ class FakeVolumes:
     async def make(self, volume: UUID, size_bytes: int) -> None:
         has_bytes = self.sizes.get(volume, 0)
         if sum(self.sizes.values()) - has_bytes + size_bytes > self.total_bytes:
-            raise Fault(Code.STORE_FULL, "{wanted} bytes do not fit", wanted=size_bytes)
+            raise Fault(Code.STORE_FULL, "{wanted} does not fit", wanted=bytes_text(size_bytes))
         self.sizes[volume] = max(has_bytes, size_bytes)
 
     async def grow(self, volume: UUID, size_bytes: int) -> None:

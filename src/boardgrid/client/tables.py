@@ -1,6 +1,6 @@
 """Answers on standard output: a table for people, JSON for programs, bare names for the shell."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -112,15 +112,12 @@ def _cut(cell: str, most: int) -> str:
     return cell if len(cell) <= most else cell[: most - 3] + "..."
 
 
-def _painted(column: Column[T], cell: str, shown: str | None = None) -> str:
+def _painted(column: Column[T], cell: str) -> str:
     colour = _COLOURS.get(cell) if column.is_state else None
-    text = cell if shown is None else shown
-    return click.style(text, fg=colour) if colour else text
+    return click.style(cell, fg=colour) if colour else cell
 
 
-def _line(cells: Iterable[str], widths: Sequence[int], columns: Sequence[Column[T]] | None = None) -> str:
-    shown = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    shown[-1] = shown[-1].rstrip()
-    if columns is not None:
-        shown = [_painted(column, cell.strip(), cell) for column, cell in zip(columns, shown, strict=True)]
-    return "  ".join(shown).rstrip()
+def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column[T]] | None = None) -> str:
+    shown = cells if columns is None else [_painted(*both) for both in zip(columns, cells, strict=True)]
+    gaps = [" " * (width - len(cell)) for cell, width in zip(cells, widths, strict=True)]
+    return "  ".join(text + gap for text, gap in zip(shown, gaps, strict=True)).rstrip()
