@@ -59,6 +59,9 @@ def a_difference() -> Json:
     }
 
 
+_OF_A_KIT = {"kernel", "dtb", "initrd", "modules", "release", "append", "without_initrd", "from_root"}
+
+
 @dataclass
 class FakeFarm:
     """Its state is open to tests: they put boards in, and look at what became of them."""
@@ -731,6 +734,7 @@ class FakeFarm:
             "id": str(uuid4()), "board": board, "image": "tiny:1", "root": f"{board}-7", "state": state,
             "created_at": stamp(datetime.now(UTC)), "opened_at": None, "ended_at": None, "host_key": "",
             "reason": "", "code": None, "hint": "",
+            "kit": {key: told for key, told in body.items() if key in _OF_A_KIT} or None,
         }  # fmt: skip
         reservation["deployments"] = [*reservation.get("deployments", []), made]
         reservation["deployment"] = made

@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from boardgrid.finishing import whole
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid, NotFound
 from boardgrid.model.image import UrlSource, checked_url, shown_url
 from boardgrid.reach import PORTS, IPAddress, IPNetwork, LookUp, look_up, may_reach
@@ -158,9 +158,9 @@ class _Arriving:
             if self.size + len(chunk) > self.at_most:
                 raise Invalid(
                     Code.IMAGE_TOO_LARGE,
-                    _("{url} is over {limit} bytes, as much as this site takes in now"),
+                    _("{url} is over {limit}, as much as this site takes in now"),
                     url=shown_url(self.url),
-                    limit=self.at_most,
+                    limit=bytes_text(self.at_most),
                 )
             await asyncio.to_thread(self.file.write, chunk)
             self.size += len(chunk)

@@ -8,13 +8,12 @@ from boardgrid.client.answers import Image
 from boardgrid.client.complaint import IMAGE_FAILED, Complaint, ExitCode
 from boardgrid.client.duration import took
 from boardgrid.client.farm import Farm
-from boardgrid.client.labels import properties_text
 from boardgrid.client.moment import shown
 from boardgrid.client.progress import measured, rate_text
 from boardgrid.client.seat import Seat
-from boardgrid.client.tables import Column, Sheet, bytes_text
+from boardgrid.client.tables import Column, Sheet
 from boardgrid.client.waiting import until
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 
 LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
 _NFS = {
@@ -71,6 +70,10 @@ def _progress(image: Image) -> str:
     return rate_text(image.progress) if image.progress else ""
 
 
+def _labels(image: Image) -> str:
+    return " ".join(f"{name}={text}" for name, text in sorted(image.labels.items()))
+
+
 def _badge(image: Image) -> str:
     """The newest word on each board type."""
     newest = {one.board_type: one for one in reversed(image.boot_tests)}
@@ -97,6 +100,7 @@ SHEET: Sheet[Image] = Sheet(
         Column("ARCH", lambda image: fact(image, "arch")),
         Column("SIZE", _size),
         Column("MADE", lambda image: shown(image.created_at)),
+        Column("LABELS", _labels, most=24),
         Column("SYSTEM", lambda image: fact(image, "system")),
         Column("KERNELS", _kernels, is_detail=True),
         Column("BOOTS OVER NFS", _over_nfs, is_detail=True),
@@ -106,7 +110,6 @@ SHEET: Sheet[Image] = Sheet(
         Column("PARENT", lambda image: image.parent, is_detail=True),
         Column("SITE", lambda image: image.site, is_detail=True),
         Column("DIGEST", lambda image: fact(image, "digest"), is_detail=True),
-        Column("LABELS", lambda image: properties_text(image.labels), is_detail=True),
         Column("FITS", lambda image: ", ".join(image.types), is_detail=True),
         Column("PROGRESS", _progress, is_detail=True),
         Column("REASON", lambda image: image.reason, is_detail=True),

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import subprocess
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,12 @@ class Layout:
         (self.folder / "index.json").write_bytes(self.index(*images))
         return self.folder
 
+    def packed(self) -> Path:
+        """By tar, from inside."""
+        archive = self.folder.with_suffix(".tar")
+        subprocess.run(["tar", "-C", self.folder, "-cf", archive, "."], check=True)
+        return archive
+
 
 @pytest.mark.parametrize("what", samples.WITHOUT_MACHINE)
 async def test_each_format_gives_the_very_tree(bench: Bench, what: str) -> None:
@@ -73,6 +80,12 @@ async def test_a_packed_archive_is_looked_into(bench: Bench) -> None:
     tree = samples.a_system(bench.imports / "system")
     given = samples.packed_by("zstd", samples.oci_archive(tree, bench.imports / "given"))
     assert (await made_of(bench, given)).digest == (await made_of(bench, tree)).digest
+
+
+async def test_a_layout_that_tar_packed_from_inside_is_a_container(bench: Bench) -> None:
+    layout = Layout(bench.imports / "layout")
+    folder = layout.of(layout.image(Archive().folder("etc").file("etc/hostname", b"robot").bytes()))
+    assert (await made_of(bench, layout.packed())).digest == (await made_of(bench, folder)).digest
 
 
 async def test_a_layer_hides_and_replaces_what_is_below(bench: Bench) -> None:

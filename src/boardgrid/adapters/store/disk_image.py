@@ -17,7 +17,7 @@ from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.source import Archive, File
 from boardgrid.adapters.store.workroom import Disk, no_room
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid
 
 ARCH = "armhf"  # the machine's; Debian's word
@@ -100,9 +100,9 @@ class DiskReader:
             case "failed" if _FULL in told.failed:
                 raise Invalid(
                     Code.IMAGE_TOO_LARGE,
-                    _("the tree in {name} is over the site's limit of {limit} bytes"),
+                    _("the tree in {name} is over the site's limit of {limit}"),
                     name=image.name,
-                    limit=limits.size_bytes,
+                    limit=bytes_text(limits.size_bytes),
                 )
             case "failed":
                 raise Invalid(

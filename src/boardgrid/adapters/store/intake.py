@@ -15,7 +15,7 @@ from boardgrid.adapters.store.source import Archive, File, Folder, TarStream
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.adapters.store.unpack import unpack
 from boardgrid.adapters.store.workroom import Disk, no_room
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Invalid
 
 _BLOCK = 512
@@ -137,10 +137,10 @@ class Intake:
     def _too_large(self, name: str) -> Invalid:
         return Invalid(
             Code.IMAGE_TOO_LARGE,
-            _("{name} is larger, unpacked, than the site's limit of {limit} bytes for one image"),
+            _("{name} is larger, unpacked, than the site's limit of {limit} for one image"),
             hint=_("shrink its file systems, or import the tree in it as an archive"),
             name=name,
-            limit=self.limits.size_bytes,
+            limit=bytes_text(self.limits.size_bytes),
         )
 
 
