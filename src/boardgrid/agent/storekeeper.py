@@ -311,10 +311,11 @@ class Storekeeper:
                     manifest = await self._made(build)
             report = ImageReport(NO_ID, image, manifest)
         except TimeoutError:
-            late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))
-            report = ImageReport(NO_ID, image, None, late.code, str(late))
+            late = _("the image took too long to be made and was ended")
+            hint = _("leave out what the board does not need, or try again when the site has less to do")
+            report = ImageReport(NO_ID, image, None, Code.PROGRAM_TIMEOUT, late, hint)
         except FarmError as error:
-            report = ImageReport(NO_ID, image, None, error.code, str(error))
+            report = ImageReport(NO_ID, image, None, error.code, str(error), error.hint)
         except Exception:
             log.exception("image.bug", image=str(image))
             bug = Fault(Code.BUG, _("the agent has a bug: its log has the whole of it"))
@@ -396,7 +397,7 @@ class Storekeeper:
     async def _tell_site(self) -> bool:
         room = await self._world.roots.room()
         trouble = "; ".join(sorted({*self._trouble(), *self._problems}))
-        facts = (self._world.facts, room.total_bytes, room.free_bytes, trouble)
+        facts = (self._world.facts, room.total_bytes, room.free_bytes, trouble, self._world.imports)
         if facts != self._site_told:
             self._site_told = facts
             self._outbox.put(SiteReport(NO_ID, *facts))
