@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -223,7 +223,7 @@ class StoredImages:
             order = {
                 "place": str(self._places.image(image).folder),
                 "draft": str(draft),
-                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(manifest)},
+                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(replace(manifest, about=None))},
                 "size_bytes": manifest.size_bytes,
                 "stored_bytes": manifest.stored_bytes,
                 "reserved_bytes": await self._reserved_bytes(),
