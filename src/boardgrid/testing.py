@@ -17,6 +17,7 @@ from typing import Any, ParamSpec
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
+from boardgrid.messages import bytes_text
 from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
 from boardgrid.model.difference import Change, Count, Difference, PathChange
 from boardgrid.model.errand import About, Progress
@@ -230,7 +231,10 @@ class FakeRoots:
         free = (await self.room()).free_bytes
         if free < size_bytes:
             raise Fault(
-                Code.STORE_FULL, "a root of {wanted} bytes does not fit, {free} are free", wanted=size_bytes, free=free
+                Code.STORE_FULL,
+                "a root of {wanted} does not fit, {free} is free",
+                wanted=bytes_text(size_bytes),
+                free=bytes_text(free),
             )
         self.trees[root] = FakeTree(image, size_bytes)
 
@@ -242,7 +246,7 @@ class FakeRoots:
         tree.persona, tree.host_key = persona, f"ssh-ed25519 AAAAfake{self.keys_made}"
         return tree.host_key
 
-    async def changes(self, root: UUID) -> Difference:
+    async def changes(self, root: UUID, *, without_farms: bool = False) -> Difference:
         if root not in self.trees:
             raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
         tree = self.trees[root]
@@ -277,7 +281,7 @@ class FakeVolumes:
     async def make(self, volume: UUID, size_bytes: int) -> None:
         has_bytes = self.sizes.get(volume, 0)
         if sum(self.sizes.values()) - has_bytes + size_bytes > self.total_bytes:
-            raise Fault(Code.STORE_FULL, "{wanted} bytes do not fit", wanted=size_bytes)
+            raise Fault(Code.STORE_FULL, "{wanted} does not fit", wanted=bytes_text(size_bytes))
         self.sizes[volume] = max(has_bytes, size_bytes)
 
     async def grow(self, volume: UUID, size_bytes: int) -> None:
@@ -409,15 +413,19 @@ class FakeKits:
                 raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
         self.fetched[kit.id] = kit
 
-    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
+    async def check(self, kit: BootKit, root: UUID) -> None:
         if root not in self.roots.trees:
             raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
+        if kit.from_root and "boot/vmlinuz" not in self.roots.trees[root].files:
+            raise NotFound(Code.KERNEL_MISSING, "there is no kernel in the root's /boot")
+
+    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
+        if kit.id not in self.taken:
+            await self.check(kit, root)
         files = self.roots.trees[root].files
         if kit.modules:
             files[f"lib/modules/{kit.release}"] = kit.modules.sha256
-        if kit.from_root and kit.id not in self.taken:
-            if "boot/vmlinuz" not in files:
-                raise NotFound(Code.KERNEL_MISSING, "there is no kernel in the root's /boot")
+        if kit.from_root:
             self.taken.add(kit.id)
 
     async def files(self, kit: BootKit) -> KitFiles:
@@ -569,6 +577,7 @@ class FakeBoard:
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
     panics: set[str] = field(default_factory=set)  # paths of kernels that panic, in the place of mounting anything
+    last_words: str = "Kernel panic - not syncing: VFS: Unable to mount root fs"  # of those
     powered: bool = False
     runs: UUID | None = None  # the root it has mounted
     restarts: int = 0
@@ -644,7 +653,7 @@ class FakeBoard:
                 return
             if str(entry.files.kernel) in self.panics:
                 await asyncio.sleep(self.boot_s * 0.3)
-                self.printed.append("Kernel panic - not syncing: VFS: Unable to mount root fs")
+                self.printed.append(self.last_words)
                 await asyncio.sleep(1.5)
                 self.printed.clear()  # it restarts by itself, and its console begins anew
                 return
@@ -862,7 +871,7 @@ class FakeDownloads:
         if content is None:
             raise NotFound(Code.PATH_UNKNOWN, "there is nothing at {url}", url=source.url)
         if len(content) > at_most:
-            raise Invalid(Code.IMAGE_TOO_LARGE, "{url} is over {limit} bytes", url=source.url, limit=at_most)
+            raise Invalid(Code.IMAGE_TOO_LARGE, "{url} is over {limit}", url=source.url, limit=bytes_text(at_most))
         if source.sha256 and source.sha256 != hashlib.sha256(content).hexdigest():
             raise Invalid(Code.ARCHIVE_REFUSED, "{url} is another file", url=source.url)
         to.write_bytes(content)  # noqa: ASYNC240 - a fake

@@ -11,8 +11,9 @@ from boardgrid.model import cmdline
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errand import About, ErrandKind
-from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.errors import Blame, Code, Fault, Invalid
 from boardgrid.model.image import CheckpointSource, PathSource, RootSource, UrlSource
+from boardgrid.model.imports import Imports
 from boardgrid.model.inventory import checked_type
 from boardgrid.model.recipe import FINISH
 from boardgrid.model.report import (
@@ -462,6 +463,28 @@ async def test_an_image_that_is_no_more_wished_for_is_not_made_on(after_s: float
     assert made not in site.images.built
     [report] = site.controller.of_kind(ImageReport)
     assert (report.manifest, report.code) == (None, None)
+
+
+@patiently
+async def test_why_an_image_failed_is_told_with_what_would_do() -> None:
+    site, made = mill.a_site(), UUID(int=101)
+    site.images.refuse[made] = Invalid(Code.ARCHIVE_REFUSED, "it has two systems", hint="choose one: --partition N")
+    async with mill.agent(site):
+        site.wish(images=(ImageWish(made, PathSource("/srv/tiny.img")),))
+        await site.until(lambda: bool(site.controller.of_kind(ImageReport)))
+    [report] = site.controller.of_kind(ImageReport)
+    assert (report.code, report.reason, report.hint) == (
+        Code.ARCHIVE_REFUSED, "it has two systems", "choose one: --partition N",
+    )  # fmt: skip
+
+
+@patiently
+async def test_the_controller_is_told_where_the_site_imports_from() -> None:
+    site, imports = mill.a_site(), Imports(("/srv/images",), ("https://images.example.org/",))
+    async with mill.agent(site, imports=imports):
+        site.wish()
+        await site.until(lambda: bool(site.controller.of_kind(SiteReport)))
+    assert site.controller.of_kind(SiteReport)[-1].imports == imports
 
 
 @patiently

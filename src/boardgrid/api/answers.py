@@ -298,6 +298,7 @@ class ImageOut(BaseModel):
     manifest: Manifest | None
     parent: str | None = Field(description="The image whose changed root this was.")
     reason: str = Field(description="Why it failed.")
+    hint: str = Field(description="What would do, then.")
     visibility: Visibility = Field(description="Who sees and uses it: its owner, a project's members too, or everyone.")
     project: str = Field(description="Whose members see it.")
     aliases: tuple[str, ...] = Field(description="`tiny:stable` means this version where it has the alias `stable`.")
@@ -325,6 +326,7 @@ class ImageOut(BaseModel):
             manifest=image.manifest,
             parent=view.parent,
             reason=image.reason,
+            hint=image.hint,
             visibility=image.visibility,
             project=view.project,
             aliases=image.aliases,
@@ -515,8 +517,8 @@ class ReservationOut(BaseModel):
     alive_until: datetime | None = Field(description="Of one with a heartbeat: it ends then, unless heard again.")
     image: str | None = Field(description="Told to its user and to admins, as what follows.")
     project: str | None = Field(description="On which it counts.")
-    deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first.")
-    deployment: DeploymentOut | None = Field(description="The newest.")
+    deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first, and those that run last.")
+    deployment: DeploymentOut | None = Field(description="The newest that runs; where none does, the newest.")
     purpose: Purpose = Field(description="`build`, `test`: the farm works on it, for an image of its user's.")
     subject: str | None = Field(description="That image. Told to its user and to admins.")
 

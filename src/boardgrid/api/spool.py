@@ -16,8 +16,10 @@ from uuid import UUID, uuid4
 import structlog
 
 from boardgrid.finishing import whole
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
+from boardgrid.model.boot_file import HEAD_BYTES
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import Image
 from boardgrid.model.user import User
 
@@ -26,8 +28,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 UPLOAD_BYTES = 32 << 30
-RESERVE_BYTES = 256 << 20  # what stays free for the records, which may lie on the same disk
-RESERVED_SHARE = 0.1  # of that disk, for roots: uploads alone must not keep everybody from deploying
+HEADROOM = Headroom(least_bytes=256 << 20)  # at least what the records need, which may lie on the same disk
 SILENT_S = 60.0  # how long an upload may stand still
 WHOLE_S = 12 * 3600.0  # how long all of it may take
 _BATCH_BYTES = 1 << 20
@@ -55,14 +56,13 @@ class Spool:
         folder: Path,
         *,
         upload_bytes: int = UPLOAD_BYTES,
-        reserve_bytes: int = RESERVE_BYTES,
-        reserved_share: float = RESERVED_SHARE,
+        headroom: Headroom = HEADROOM,
         whole_s: float = WHOLE_S,
     ) -> None:
         self.folder = folder
         self._whole_s = whole_s
         self._upload_bytes = upload_bytes
-        self._reserve_bytes, self._reserved_share = reserve_bytes, reserved_share
+        self._headroom = headroom
         self._lock = Lock()
         self._coming: set[UUID] = set()  # images, and users, whose upload is under way
         self._sums: dict[UUID, _Sum] = {}  # of uploads that may be resumed: else all of it would be read again
@@ -71,6 +71,14 @@ class Spool:
 
     def path(self, sha256: str) -> Path:
         return self.folder / sha256
+
+    def head(self, sha256: str) -> bytes | None:
+        """Blocks: the first bytes of an upload; None where it is not here."""
+        try:
+            with self.path(sha256).open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:
+            return None
 
     @contextmanager
     def turn(self, image: Image) -> Iterator[None]:
@@ -187,7 +195,7 @@ class Spool:
     async def keep(self, errand: UUID, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> int:
         """Write an export down, whole or not at all, and return how large it is. Raises as :meth:`receive`."""
         arrived = await self.receive(chunks, declared_bytes)
-        await asyncio.to_thread(arrived.part.rename, self.path(str(errand)))
+        await asyncio.to_thread(self._name, arrived, str(errand))
         return arrived.size_bytes
 
     def throw_away(self, errand: UUID) -> None:
@@ -197,13 +205,16 @@ class Spool:
     def settle(self, arrived: Arrived, note: Callable[[], T]) -> T:
         """Blocks: give an upload its name and have it noted; between the two nobody sweeps."""
         with self._lock:
-            try:
-                arrived.part.rename(self.path(arrived.sha256))
-                _sync(self.folder)
-            except OSError as error:
-                arrived.part.unlink(missing_ok=True)
-                raise _refused(error) from error
+            self._name(arrived, arrived.sha256)
             return note()
+
+    def _name(self, arrived: Arrived, name: str) -> None:
+        try:
+            arrived.part.rename(self.path(name))
+            _sync(self.folder)
+        except OSError as error:
+            arrived.part.unlink(missing_ok=True)
+            raise _refused(error) from error
 
     def sweep(self, wanted: Callable[[], frozenset[str]]) -> None:
         """Blocks: remove every upload that is not *wanted* any more, and that nobody sends at this moment."""
@@ -267,7 +278,7 @@ class Spool:
             raise _refused(error) from error
 
     def _reserved(self) -> int:
-        return max(self._reserve_bytes, int(shutil.disk_usage(self.folder).total * self._reserved_share))
+        return self._headroom.of(shutil.disk_usage(self.folder).total)
 
     def _open(self, needed_bytes: int) -> "_Writing":
         part = self.folder / f"{uuid4()}{_PART}"
@@ -370,7 +381,7 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def _check_size(size_bytes: int, most_bytes: int) -> None:
     if size_bytes > most_bytes:
         raise Invalid(
-            Code.IMAGE_TOO_LARGE, _("an upload may have {most} bytes, and this one has more"), most=most_bytes
+            Code.IMAGE_TOO_LARGE, _("an upload may have {most}, and this one has more"), most=bytes_text(most_bytes)
         )
 
 
@@ -388,10 +399,10 @@ def _check_room(folder: Path, needed_bytes: int) -> None:
     if (free := shutil.disk_usage(folder).free) < needed_bytes:
         raise Fault(
             Code.STORE_FULL,
-            _("the farm's disk has no room for this upload: {free} bytes are free, {needed} would have to be"),
+            _("the farm's disk has no room for this upload: {free} is free, {needed} would have to be"),
             hint=_("remove images or roots, or ask an admin"),
-            free=free,
-            needed=needed_bytes,
+            free=bytes_text(free),
+            needed=bytes_text(needed_bytes),
         )
 
 

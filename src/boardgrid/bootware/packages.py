@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import structlog
 
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.recipe import wrong
 from boardgrid.ports import Shell
@@ -265,10 +265,10 @@ class DebianPackages:
 def too_large(wants: int, limit: int) -> Invalid:
     return Invalid(
         Code.IMAGE_TOO_LARGE,
-        _("the recipe's packages take {wants} bytes, and {limit} may be used"),
+        _("the recipe's packages take {wants}, and {limit} may be used"),
         hint=_("leave out packages, or ask for a higher limit"),
-        wants=wants,
-        limit=limit,
+        wants=bytes_text(wants),
+        limit=bytes_text(limit),
     )
 
 

@@ -26,7 +26,7 @@ _END_S = 60.0
 _NEXT = (
     ("ada", "status", "what ada holds"),
     ("ada", "ssh tk1-1", "log in; what she writes stays on her root"),
-    ("ada", "release tk1-1 --keep mine", "give the board back, keep the root as an image"),
+    ("ada", "save tk1-1 --as mine", "an image of it, with what she changed; the board stays hers"),
     ("ada", "reserve tk1-2 --image tiny", "the other board, by its flashed path"),
     ("admin", "events --follow", "what happens on all boards"),
     ("admin", "board list", "how they are"),

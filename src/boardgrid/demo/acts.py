@@ -21,7 +21,7 @@ from boardgrid.demo.stage import Person, Stage
 from boardgrid.demo.telling import Piece
 from boardgrid.lab.client import LabClient
 from boardgrid.lab.definition import Definition, Kind
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Conflict, Fault
 
 PXE_BOARD, FLASHED_BOARD, IMAGE = "tk1-1", "tk1-2", "tiny"
@@ -210,8 +210,8 @@ def import_image(stage: Stage, name: str, archive: Path, piece: Piece) -> None:
     newest = max(ready, key=lambda one: int(one["version"]))
     manifest = newest["manifest"]
     piece.says(
-        _("{ref}, {arch}, {mib:.1f} MB in {files} files").format(
-            ref=newest["ref"], arch=manifest["arch"], mib=manifest["size_bytes"] / 1e6, files=manifest["files"]
+        _("{ref}, {arch}, {size} in {files} files").format(
+            ref=newest["ref"], arch=manifest["arch"], size=bytes_text(manifest["size_bytes"]), files=manifest["files"]
         )
     )
 
@@ -332,7 +332,8 @@ def _write_shortcut(stage: Stage, person: Person) -> None:
     program = Path(sys.executable).with_name("boardgrid")
     lines = ["#!/bin/sh", f"# boardgrid, as {person.name} of this demo", f"export XDG_CONFIG_HOME='{person.home}'"]
     if person.key.exists():
-        lines.append(f'case $1 in ssh | put | get) c=$1; shift; set -- "$c" -i \'{person.key}\' "$@" ;; esac')
+        dials = "ssh | put | get | run | customise"
+        lines.append(f'case $1 in {dials}) c=$1; shift; set -- "$c" --identity \'{person.key}\' "$@" ;; esac')
     lines.append(f"exec '{program}' \"$@\"")
     shortcut = stage.folder / person.name
     shortcut.write_text("\n".join(lines) + "\n")

@@ -202,7 +202,7 @@ def an_archive(members: list[tuple[str, ...]], canary: Path) -> bytes:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=MEMBERS)
 def test_no_archive_touches_anything_outside(bench: Bench, canary: Path, members: list[tuple[str, ...]]) -> None:
     before = listing(canary)
@@ -232,7 +232,7 @@ def cage(alone: None, canary: Path, tmp_path: Path) -> Iterator[Cage]:
 # What comes after the unpacking in a whole import reads a tree that is there: without it, so many can be tried.
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=MEMBERS, trust=st.sampled_from([(), ("--absolute-names",)]))
 def test_no_archive_is_unpacked_to_anything_outside(
     cage: Cage, canary: Path, tmp_path: Path, members: list[tuple[str, ...]], trust: tuple[str, ...]
@@ -485,3 +485,54 @@ async def test_nothing_stays_mounted_after_an_import(bench: Bench) -> None:
     await bench.image()
     assert mounts_below(bench.folder) == []
     assert loops_below(bench.folder) == []
+
+
+def written(file: Path, content: bytes) -> Path:
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize("what", ["folder", "tar", "export"])
+async def test_a_partition_of_what_has_none_is_refused(bench: Bench, what: str) -> None:
+    tree = a_tree(bench.imports / "tree")
+    source: Path = tree if what == "folder" else packed(tree, bench.imports / "tree.tar")
+    if what == "export":
+        image, errand = uuid4(), uuid4()
+        await bench.images.build(image, PathSource(str(tree)))
+        await bench.images.export(image, errand, About("tiny", 1, {}, (), ()))
+        source = await asyncio.to_thread(written, bench.imports / "export", bench.blobs.sent[errand])
+    with pytest.raises(Invalid, match=r"partition 2 was asked for, and .* has no partitions") as raised:
+        await bench.images.build(uuid4(), PathSource(str(source)), Making(partition=2))
+    assert (raised.value.code, raised.value.hint) == (Code.REQUEST_INVALID, "leave out --partition")
+
+
+@pytest.mark.parametrize("packs", [False, True], ids=["folder", "tar"])
+async def test_an_empty_tree_is_no_image(bench: Bench, packs: bool) -> None:
+    source = bench.imports / "empty"
+    source.mkdir()
+    if packs:
+        source = packed(source, bench.imports / "empty.tar")
+    with pytest.raises(Invalid, match="there is nothing in") as raised:
+        await bench.images.build(uuid4(), PathSource(str(source)))
+    assert raised.value.code is Code.ARCHIVE_REFUSED
+    assert "/sbin/init" in raised.value.hint
+
+
+async def test_a_tree_that_is_packed_one_folder_too_deep_is_told_so(bench: Bench) -> None:
+    top = bench.imports / "top"
+    top.mkdir()
+    tree = a_tree(top / "rootfs")
+    (tree / "sbin").mkdir(exist_ok=True)
+    (tree / "sbin" / "init").symlink_to("../bin/busybox")
+    for source in (top, packed(top, bench.imports / "top.tar")):
+        with pytest.raises(Invalid, match="one folder too deep: all of it is below rootfs") as raised:
+            await bench.images.build(uuid4(), PathSource(str(source)))
+        assert "tar -C rootfs -c ." in raised.value.hint
+
+
+async def test_an_image_tells_the_init_that_it_has_and_that_it_has_none(bench: Bench) -> None:
+    tree = a_tree(bench.imports / "tree")
+    assert (await bench.images.build(uuid4(), PathSource(str(tree)))).init == ""
+    (tree / "sbin").mkdir(exist_ok=True)
+    (tree / "sbin" / "init").symlink_to("/lib/systemd/systemd")
+    assert (await bench.images.build(uuid4(), PathSource(str(tree)))).init == "sbin/init"

@@ -2,27 +2,29 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import differing, manifests
+from boardgrid.adapters.store import differing, lasting, manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
 from boardgrid.adapters.store.exported import FORMAT
 from boardgrid.adapters.store.progress import diary_of, followed, size_of
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.difference import Difference
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import (
     AS_USUAL,
     BlobSource,
@@ -42,6 +44,7 @@ from boardgrid.ports import Blobs, BootFiles, Downloads, Kitchen, Room, Tell, un
 
 log = structlog.get_logger()
 
+_HEADROOM = Headroom()
 _AT_LEISURE = ("nice", "-n", "19", "ionice", "-c", "idle")
 
 
@@ -52,7 +55,7 @@ class StoredImages:
     Args:
         import_dirs: absolute folders of this machine that images may be imported from by path.
         image_limit_bytes: the most that the files of one image may take, unpacked.
-        reserved_share: of the disk, which imports leave to the roots that run.
+        headroom: what imports leave of the disk to the roots that run.
         make_s: after this long an import is ended.
         boot_parts: a folder with ``<arch>/base.cpio``, of which initramfs are made, and with the machine that reads
             disk images; None: no initramfs are made, and disk images are refused.
@@ -68,14 +71,14 @@ class StoredImages:
         *,
         import_dirs: Sequence[Path] = (),
         image_limit_bytes: int = 32 << 30,
-        reserved_share: float = 0.1,
+        headroom: Headroom = _HEADROOM,
         make_s: float = 3600.0,
         boot_parts: Path | None = None,
     ) -> None:
         self._store, self._places, self._roots = store, store.places, roots
         self._blobs, self._downloads, self._kitchen = blobs, downloads, kitchen
         self._import_dirs = [str(folder) for folder in import_dirs]
-        self._limit_bytes, self._share, self._make_s = image_limit_bytes, reserved_share, make_s
+        self._limit_bytes, self._headroom, self._make_s = image_limit_bytes, headroom, make_s
         self._parts = boot_parts
         self._sweep = Sweep(store.places, "images")
         self._known: dict[UUID, Manifest] = {}  # manifests never change
@@ -96,14 +99,16 @@ class StoredImages:
         drivers: Collection[str] = (),
     ) -> Manifest:
         async with self._store.busy(image):
+            await self._sweep.once()
             if manifest := await asyncio.to_thread(self._manifest, image):
                 return manifest
-            await self._sweep.once()
             draft = self._places.image_draft(image)
             try:
-                await whole(_prepare, draft)
+                with _telling_what_is_full():
+                    await whole(_prepare, draft)
                 async with self._lent(source, draft) as (lent, keeps):
-                    order = {**await self._order(image, source, making, draft, tell), **lent}
+                    with _telling_what_is_full():
+                        order = {**await self._order(image, source, making, draft, tell), **lent}
                     order["drivers"] = sorted(drivers)
                     log.info("image.begun", image=str(image), source=source.kind)
                     await self._run("making", order, tell, keeps=keeps)
@@ -116,7 +121,7 @@ class StoredImages:
             return made
 
     def _reserved(self, room: Room) -> int:
-        return int(room.total_bytes * self._share)
+        return self._headroom.of(room.total_bytes)
 
     @contextlib.asynccontextmanager
     async def _lent(self, source: Source, draft: Path) -> AsyncIterator[tuple[dict[str, Any], Collection[str]]]:
@@ -185,10 +190,10 @@ class StoredImages:
         if source.size_bytes > self._limit_bytes:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
-                _("an archive of {size} bytes is over the site's limit of {limit} bytes for one image"),
+                _("an archive of {size} is over the site's limit of {limit} for one image"),
                 hint=_("leave out what the board does not need, or ask for a higher limit"),
-                size=source.size_bytes,
-                limit=self._limit_bytes,
+                size=bytes_text(source.size_bytes),
+                limit=bytes_text(self._limit_bytes),
             )
 
     async def _run(
@@ -218,7 +223,7 @@ class StoredImages:
             order = {
                 "place": str(self._places.image(image).folder),
                 "draft": str(draft),
-                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(manifest)},
+                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(replace(manifest, about=None))},
                 "size_bytes": manifest.size_bytes,
                 "stored_bytes": manifest.stored_bytes,
                 "reserved_bytes": await self._reserved_bytes(),
@@ -233,7 +238,8 @@ class StoredImages:
             await self._sweep.once()
             draft = self._places.image_draft(errand)
             try:
-                await whole(_prepare, draft)
+                with _telling_what_is_full():
+                    await whole(_prepare, draft)
                 yield draft
             finally:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
@@ -272,7 +278,12 @@ class StoredImages:
         for one in (since, image):
             await self._found(one)
         was, now = self._places.image(since), self._places.image(image)
-        return await differing.changes(self._store, was, now.tree, [was, now])
+        try:
+            return await differing.changes(self._store, was, now.tree, [was, now])
+        except Fault:
+            for one in (since, image):
+                await self._found(one)  # it may have been removed meanwhile
+            raise
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
         manifest = await self._found(image)
@@ -289,6 +300,7 @@ class StoredImages:
 
     async def remove(self, image: UUID) -> None:
         async with self._store.busy(image):
+            await self._sweep.once()
             if need := await self._roots.need_of(image):
                 raise Conflict(
                     Code.THING_IN_USE,
@@ -308,6 +320,20 @@ class StoredImages:
 # --- files; these run in threads
 
 
+@contextlib.contextmanager
+def _telling_what_is_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise Fault(
+            Code.STORE_FULL,
+            _("the store's disk is full"),
+            hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
+        ) from error
+
+
 def _prepare(draft: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -316,6 +342,6 @@ def _prepare(draft: Path) -> None:
 def _remove(folder: Path, going: Path) -> None:
     if not folder.is_dir():
         return
-    folder.rename(going)  # at once: it is there whole, or not at all
+    lasting.rename(folder, going)
     (going / "tree").rmdir()
     shutil.rmtree(going)
