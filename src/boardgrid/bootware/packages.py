@@ -24,7 +24,7 @@ log = structlog.get_logger()
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _FRESH_S = 24 * 3600  # Debian's lists change a few times a day at most
 _DOWNLOAD = re.compile(r"^'\S+' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<digest>[0-9a-f]{64})$", re.MULTILINE)
-_CHOSEN = re.compile(r"^Inst (?P<package>\S+) ", re.MULTILINE)
+_ACT = re.compile(r"^(?P<act>Inst|Conf) (?P<package>\S+) ", re.MULTILINE)
 _DATE = re.compile(r"^Date: (.+)$", re.MULTILINE)
 _UNKNOWN = re.compile(r"E: (?:Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate)")
 _KERNEL = re.compile(r"^Depends:.*\b(?P<package>linux-image-[0-9][0-9a-z.+-]*)", re.MULTILINE)
@@ -33,6 +33,14 @@ _KERNEL = re.compile(r"^Depends:.*\b(?P<package>linux-image-[0-9][0-9a-z.+-]*)",
 def cache_of_user() -> Path:
     """Where packages are kept that were fetched by hand, or for a demo."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boardgrid" / "debian"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One of those by which apt brings packages to a system, in its order."""
+
+    package: str
+    sets_up: bool  # else it unpacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +84,9 @@ class DebianPackages:
         told = await self._apt("apt-cache", "depends", "--recurse", *(f"--no-{other}" for other in others), package)
         return tuple(line for line in told.splitlines() if line and line[0] not in " |<")
 
-    async def needed(self, packages: Sequence[str]) -> tuple[str, ...]:
+    async def acts(self, packages: Sequence[str]) -> tuple[Act, ...]:
         """
-        Those packages and all that they need, as apt would bring them to an empty system.
+        How apt would bring those packages, and all that they need, to an empty system.
 
         Raises:
             Invalid: RECIPE_INVALID, there is no such package.
@@ -94,7 +102,7 @@ class DebianPackages:
                 release = await self.release()
                 raise wrong("packages", why.format(suite=release, name=name, arch=self.arch)) from fault
             raise
-        return tuple(match["package"] for match in _CHOSEN.finditer(told))
+        return tuple(Act(match["package"], match["act"] == "Conf") for match in _ACT.finditer(told))
 
     async def archives(self, packages: Sequence[str], limit_bytes: int | None = None) -> Mapping[str, Path]:
         """
