@@ -1,5 +1,6 @@
 import hashlib
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,16 @@ async def test_the_kernel_package_is_the_one_that_debian_names_today(debian: Deb
 
 async def test_what_apt_would_do_is_told_in_its_order(debian: DebianPackages) -> None:
     assert await debian.acts(["x"]) == (Act("libc6", False), Act("libc6", True), Act("x", False))
+
+
+async def test_old_packages_go_when_new_ones_come_and_there_is_no_room_for_both(
+    apt: Apt, debian: DebianPackages
+) -> None:
+    await debian.unpacked(["busybox-static"])
+    old = [*apt.cache.glob("debs/*"), *apt.cache.glob("unpacked/*")]
+    for thing in old:
+        os.utime(thing, (0, 0))
+    apt.content = apt.promised = b"another archive"
+    await replace(debian, most_bytes=0).unpacked(["dropbear-bin"])
+    assert len(old) == 2 and not any(thing.exists() for thing in old)
+    assert len([*apt.cache.glob("debs/*"), *apt.cache.glob("unpacked/*")]) == 2

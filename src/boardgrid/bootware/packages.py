@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import structlog
 
+from boardgrid.bootware.kept import prune, used
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.recipe import wrong
@@ -50,7 +51,8 @@ class DebianPackages:
 
     The mirror is the one that the machine's apt has for Debian's ``main``; the security archive is left out, since a
     kernel there is at times not yet matched by its metapackage. apt checks signatures and digests. What was fetched is
-    kept below *cache* by its digest; any number of processes may use one cache at once. No root is needed.
+    kept below *cache* by its digest, while there is room for it; any number of processes may use one cache at once. No
+    root is needed.
     """
 
     shell: Shell
@@ -58,6 +60,7 @@ class DebianPackages:
     arch: str = "armhf"
     suite: str = ""  # empty: the machine's own release
     os_release: Path = Path("/etc/os-release")
+    most_bytes: int = 4 << 30  # of the cache
 
     async def kernel(self, flavour: str) -> str:
         """
@@ -172,6 +175,7 @@ class DebianPackages:
         kept.mkdir(parents=True, exist_ok=True)
         told = await self._apt("apt-get", "download", "--print-uris", *packages)
         wanted = {match["file"]: kept / f"{match['digest']}.deb" for match in _DOWNLOAD.finditer(told)}
+        used(*wanted.values())
         missing = [name for name, path in wanted.items() if not await asyncio.to_thread(_is_whole, path)]
         if missing:
             with tempfile.TemporaryDirectory(dir=self.cache, prefix="fetch-") as folder:
@@ -179,6 +183,7 @@ class DebianPackages:
                 await self._apt("apt-get", "download", "--quiet", "--quiet", *names, inside=Path(folder))
                 await asyncio.to_thread(_keep, Path(folder), kept)
             log.info("packages.fetched", arch=self.arch, packages=names)
+            await asyncio.to_thread(prune, self.cache, self.most_bytes)
         for name, path in wanted.items():
             if not path.exists():
                 raise Fault(
@@ -192,16 +197,20 @@ class DebianPackages:
     async def _tree(self, archive: Path) -> Path:
         tree = self.cache / "unpacked" / archive.stem
         if tree.is_dir():
+            used(tree)
             return tree
         tree.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=tree.parent, prefix="new-") as beside:
             await self.shell.run("dpkg-deb", "-x", str(archive), f"{beside}/tree", timeout_s=300)
             _settle(Path(beside) / "tree", tree)
+        used(tree)  # unpacked, it is as old as the package
+        await asyncio.to_thread(prune, self.cache, self.most_bytes)
         return tree
 
     async def _refresh(self, older_than_s: float) -> None:
         """Fetch the lists, unless they are young enough. Old lists are better than none when there is no network."""
         lists = self.lists
+        used(self._own)
         there = any(lists.glob("*_Packages*"))
         # The file's time is the archive's, not ours: the folder's is when apt was here last.
         if there and time.time() - lists.stat().st_mtime < older_than_s:
