@@ -8,9 +8,9 @@ import pytest
 
 from tests.world.farm import WholeFarm, wait_until, whole_farm
 
-pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.overnight, pytest.mark.slow, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.overnight, pytest.mark.slow, pytest.mark.timeout(9000)]
 
-BUILD_WITHIN_S = 2400.0
+BUILD_WITHIN_S = 3600.0  # six minutes on a quiet machine
 RECIPE = """\
 name = "small"
 architectures = ["armhf"]
@@ -29,6 +29,10 @@ run = "id bacula; dpkg --audit; uname -m >/root/finished-on"
 @pytest.fixture(scope="module")
 def the_farm() -> Iterator[WholeFarm]:
     with whole_farm() as farm:
+        # The demo's boards boot what is tiny; systemd takes a virtual board a minute.
+        inventory = farm.stage.folder / "farm.toml"
+        inventory.write_text(inventory.read_text().replace("boot_s = 120", "boot_s = 600"))
+        farm.admin("apply", str(inventory), "--yes")
         yield farm
 
 
@@ -49,7 +53,9 @@ def built(farm: WholeFarm, recipe: Path) -> dict[str, Any]:
     return dict(farm.told("image", "show", ref))
 
 
-def test_a_debian_system_is_built_on_a_board_boots_and_is_changed(farm: WholeFarm, tmp_path: Path) -> None:
+def test_a_debian_system_is_built_on_a_board_boots_is_changed_and_comes_out_the_same_again(
+    farm: WholeFarm, tmp_path: Path
+) -> None:
     (tmp_path / "small.toml").write_text(RECIPE)
     image = built(farm, tmp_path / "small.toml")
     assert image["state"] == "ready", image["reason"]
@@ -61,6 +67,10 @@ def test_a_debian_system_is_built_on_a_board_boots_and_is_changed(farm: WholeFar
     said = farm.ada("customise", "small", "--as", "mine", *identity, "-o", "name", "--", command)
     *lines, made = said.splitlines()
     assert lines == ["armv7l", "active", "small"] and made.startswith("mine:")
+
+    again = built(farm, tmp_path / "small.toml")
+    assert again["ref"] != image["ref"]
+    assert again["manifest"]["digest"] == image["manifest"]["digest"], again["reason"]
 
 
 def test_a_script_that_fails_is_the_images_reason_and_no_boards_fault(farm: WholeFarm, tmp_path: Path) -> None:

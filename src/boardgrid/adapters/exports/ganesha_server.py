@@ -15,8 +15,8 @@ from boardgrid.socketpath import check_socket_path
 
 # Version 3 alone: a client of version 4 has state that holds a root busy after the fence. What a hostile board can make
 # the server say goes to no log: it would fill the disk. A board that was switched off is noticed within 11 s.
-# Most ACLs it takes for broken requests, and no option keeps it from that: with their program under a number that nobody
-# asks for, boards hear that there is none, and do without.
+# Most ACLs it takes for broken requests, and no option keeps it from that: with their program under a number that
+# nobody asks for, boards hear that there is none, and do without.
 _CONFIG = """\
 NFS_CORE_PARAM {{
     Protocols = 3; NFS_Port = 2049; MNT_Port = 20048; Bind_addr = {address};
