@@ -13,6 +13,7 @@ import pytest
 
 from boardgrid.api.spool import Arrived, Come, Spool
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import BlobSource
 from boardgrid.model.rules import Limits
 from tests.api.door import Door, served
@@ -127,7 +128,10 @@ async def test_an_upload_that_is_too_large_is_refused_before_or_while_it_comes(d
 @pytest.mark.parametrize("kept", ["for the records", "for roots"])
 async def test_a_disk_without_room_is_told_and_nothing_is_left(door: Door, is_announced: bool, kept: str) -> None:
     folder = door.spool.folder
-    by_kind = {"for the records": Spool(folder, reserve_bytes=1 << 60), "for roots": Spool(folder, reserved_share=1.0)}
+    by_kind = {
+        "for the records": Spool(folder, headroom=Headroom(least_bytes=1 << 60)),
+        "for roots": Spool(folder, headroom=Headroom(1.0, most_bytes=1 << 60)),
+    }
     door.spool = spool = by_kind[kept]
     answer = await door.ask("user", "PUT", await awaited(door), content=TAR if is_announced else pieces())
     assert (answer.status_code, answer.json()["code"]) == (507, "store.full")
@@ -341,7 +345,7 @@ async def _hanging(content: bytes) -> AsyncIterator[bytes]:
 async def test_a_full_disk_ends_a_piece_and_keeps_what_had_come(spool: Spool) -> None:
     image = uuid4()
     await spool.append(image, 0, pieces(TAR[:1_000_000]), len(TAR))
-    full = Spool(spool.folder, reserve_bytes=1 << 60)
+    full = Spool(spool.folder, headroom=Headroom(least_bytes=1 << 60))
     with pytest.raises(Fault) as error:
         await full.append(image, 1_000_000, pieces(TAR[1_000_000:]), len(TAR))
     assert error.value.code is Code.STORE_FULL
@@ -453,7 +457,7 @@ async def test_what_an_agent_packed_is_taken_away_whole_or_in_parts(door: Door) 
 
 async def test_an_export_for_which_there_is_no_room_is_told_the_agent(door: Door) -> None:
     errand = await exported(door)
-    door.spool = Spool(door.spool.folder, reserve_bytes=1 << 60)
+    door.spool = Spool(door.spool.folder, headroom=Headroom(least_bytes=1 << 60))
     answer = await door.ask("agent", "PUT", f"/api/agent/v1/errands/{errand}/content", content=TAR)
     assert (answer.status_code, answer.json()["code"]) == (507, "store.full")
     await settled(door.spool, [])

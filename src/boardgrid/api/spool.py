@@ -17,7 +17,9 @@ import structlog
 
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.boot_file import HEAD_BYTES
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import Image
 from boardgrid.model.user import User
 
@@ -26,8 +28,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 UPLOAD_BYTES = 32 << 30
-RESERVE_BYTES = 256 << 20  # what stays free for the records, which may lie on the same disk
-RESERVED_SHARE = 0.1  # of that disk, for roots: uploads alone must not keep everybody from deploying
+HEADROOM = Headroom(least_bytes=256 << 20)  # at least what the records need, which may lie on the same disk
 SILENT_S = 60.0  # how long an upload may stand still
 WHOLE_S = 12 * 3600.0  # how long all of it may take
 _BATCH_BYTES = 1 << 20
@@ -55,14 +56,13 @@ class Spool:
         folder: Path,
         *,
         upload_bytes: int = UPLOAD_BYTES,
-        reserve_bytes: int = RESERVE_BYTES,
-        reserved_share: float = RESERVED_SHARE,
+        headroom: Headroom = HEADROOM,
         whole_s: float = WHOLE_S,
     ) -> None:
         self.folder = folder
         self._whole_s = whole_s
         self._upload_bytes = upload_bytes
-        self._reserve_bytes, self._reserved_share = reserve_bytes, reserved_share
+        self._headroom = headroom
         self._lock = Lock()
         self._coming: set[UUID] = set()  # images, and users, whose upload is under way
         self._sums: dict[UUID, _Sum] = {}  # of uploads that may be resumed: else all of it would be read again
@@ -71,6 +71,14 @@ class Spool:
 
     def path(self, sha256: str) -> Path:
         return self.folder / sha256
+
+    def head(self, sha256: str) -> bytes | None:
+        """Blocks: the first bytes of an upload; None where it is not here."""
+        try:
+            with self.path(sha256).open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:
+            return None
 
     @contextmanager
     def turn(self, image: Image) -> Iterator[None]:
@@ -267,7 +275,7 @@ class Spool:
             raise _refused(error) from error
 
     def _reserved(self) -> int:
-        return max(self._reserve_bytes, int(shutil.disk_usage(self.folder).total * self._reserved_share))
+        return self._headroom.of(shutil.disk_usage(self.folder).total)
 
     def _open(self, needed_bytes: int) -> "_Writing":
         part = self.folder / f"{uuid4()}{_PART}"

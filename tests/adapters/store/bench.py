@@ -12,12 +12,15 @@ from boardgrid.adapters.store.kits import StoredKits
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store
 from boardgrid.adapters.store.volumes import StoredVolumes
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import AS_USUAL, BlobSource, Making, Manifest, PathSource
 from boardgrid.ports import Persona, Shell
 from boardgrid.testing import FakeBlobs, FakeDownloads, FakeKitchen
 from tests.adapters.store.trees import a_tree
 
 MIB = 1 << 20
+LITTLE_KEPT_FREE = Headroom(0.01)
+ALL_KEPT_FREE = Headroom(1.0, most_bytes=1 << 60)
 
 
 def a_persona() -> Persona:
@@ -33,7 +36,7 @@ class Bench:
     shell: Shell = field(default_factory=SubprocessShell)
     promise: bool = True
     image_limit_bytes: int = 1 << 30
-    reserved_share: float = 0.01
+    headroom: Headroom = LITTLE_KEPT_FREE
     boot_parts: Path | None = None
 
     def __post_init__(self) -> None:
@@ -50,7 +53,7 @@ class Bench:
             self.kitchen,
             import_dirs=[self.imports],
             image_limit_bytes=self.image_limit_bytes,
-            reserved_share=self.reserved_share,
+            headroom=self.headroom,
             boot_parts=self.boot_parts,
             make_s=600,
         )
@@ -60,7 +63,7 @@ class Bench:
         settings = {
             "shell": SubprocessShell(),
             "promise": self.promise,
-            "reserved_share": self.reserved_share,
+            "headroom": self.headroom,
             "boot_parts": self.boot_parts,
         }
         return Bench(self.folder, self.imports, **{**settings, **changes})  # type: ignore[arg-type] # a test's words

@@ -12,6 +12,7 @@ import pytest
 from boardgrid.adapters.store import manifests
 from boardgrid.adapters.store.images import StoredImages
 from boardgrid.model.adaptation import Adapted
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import Kernel, Making, NfsBoot, PathSource, RootSource
 from boardgrid.testing import a_manifest
 from tests.adapters.store.bench import MIB, Bench, a_persona
@@ -125,7 +126,7 @@ def with_parts(bench: Bench) -> StoredImages:
         bench.downloads,
         bench.kitchen,
         import_dirs=[bench.imports],
-        reserved_share=0.01,
+        headroom=Headroom(0.01),
         boot_parts=parts,
     )
 

@@ -19,7 +19,7 @@ from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.place import RootPlace
 from boardgrid.model.errors import Code, Fault, NotFound
 from boardgrid.model.image import CheckpointSource
-from tests.adapters.store.bench import MIB, Bench, a_persona
+from tests.adapters.store.bench import ALL_KEPT_FREE, MIB, Bench, a_persona
 from tests.adapters.store.own_mounts import loops_below, mounts_below
 from tests.adapters.store.test_crash import wait_until
 from tests.adapters.store.trees import a_tree
@@ -155,7 +155,7 @@ async def test_a_root_that_is_not_there_is_not_found(bench: Bench) -> None:
 
 async def test_what_does_not_fit_is_refused_before_anything_is_frozen(bench: Bench, root: UUID) -> None:
     (bench.roots.path(root) / "large").write_bytes(os.urandom(8 * MIB))
-    full = bench.after(reserved_share=1.0)
+    full = bench.after(headroom=ALL_KEPT_FREE)
     with pytest.raises(Fault) as raised:
         await full.images.build(uuid4(), CheckpointSource(root))
     assert raised.value.code is Code.STORE_FULL

@@ -14,7 +14,7 @@ import pytest
 
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Fault, Invalid, NotFound
-from tests.adapters.store.bench import Bench
+from tests.adapters.store.bench import ALL_KEPT_FREE, Bench
 from tests.adapters.store.own_mounts import loops_below
 from tests.adapters.store.trees import a_tree, packed
 
@@ -140,7 +140,7 @@ async def test_an_export_that_nobody_wants_leaves_nothing(bench: Bench) -> None:
 
 async def test_where_there_is_no_room_nothing_is_exported(bench: Bench) -> None:
     image = await bench.image()
-    full = bench.after(reserved_share=1.0)
+    full = bench.after(headroom=ALL_KEPT_FREE)
     assert not await full.images.has_room()
     with pytest.raises(Fault) as error:
         await full.images.export(image, uuid4(), ABOUT)

@@ -11,6 +11,7 @@ import pytest
 
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.model.errors import Code, Fault
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import BlobSource, PathSource
 from tests.adapters.store import samples
 from tests.adapters.store.bench import MIB, Bench
@@ -32,7 +33,7 @@ def disk(alone: None, tmp_path: Path) -> Iterator[Path]:
 def bench(disk: Path, tmp_path: Path) -> Bench:
     (tmp_path / "imports").mkdir()
     (disk / "store").mkdir()
-    return Bench(disk / "store", tmp_path / "imports", reserved_share=0.1)
+    return Bench(disk / "store", tmp_path / "imports", headroom=Headroom(0.1))
 
 
 def fill(disk: Path) -> None:
@@ -151,7 +152,7 @@ async def test_an_upload_that_has_no_room_is_not_fetched(bench: Bench) -> None:
 
 async def test_imports_leave_a_share_of_the_disk_that_roots_may_have(bench: Bench, disk: Path) -> None:
     image = await bench.image()
-    greedy = bench.after(reserved_share=0.95)
+    greedy = bench.after(headroom=Headroom(0.95))
     with pytest.raises(Fault) as raised:
         await greedy.image()
     assert raised.value.code is Code.STORE_FULL

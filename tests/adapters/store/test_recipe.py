@@ -12,6 +12,7 @@ from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.bootware.kitchen import DebianKitchen
 from boardgrid.bootware.packages import cache_of_user
 from boardgrid.model.errors import Code, Fault, Invalid
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import RecipeSource, RootSource
 from boardgrid.model.recipe import Recipe, RecipeFile, System
 from tests.adapters.store.bench import MIB, Bench
@@ -91,7 +92,7 @@ async def test_a_debian_system_as_the_kitchen_prepares_it_is_an_image_twice_the_
         bench.blobs,
         bench.downloads,
         DebianKitchen(SubprocessShell(), cache_of_user()),
-        reserved_share=0.01,
+        headroom=Headroom(0.01),
     )
     one, two = [await images.build(uuid4(), RecipeSource(small, "armhf")) for _time in range(2)]
     assert one.digest == two.digest

@@ -23,6 +23,7 @@ from boardgrid.messages import _
 from boardgrid.model.difference import Difference
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
+from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import (
     AS_USUAL,
     BlobSource,
@@ -42,6 +43,7 @@ from boardgrid.ports import Blobs, BootFiles, Downloads, Kitchen, Room, Tell, un
 
 log = structlog.get_logger()
 
+_HEADROOM = Headroom()
 _AT_LEISURE = ("nice", "-n", "19", "ionice", "-c", "idle")
 
 
@@ -52,7 +54,7 @@ class StoredImages:
     Args:
         import_dirs: absolute folders of this machine that images may be imported from by path.
         image_limit_bytes: the most that the files of one image may take, unpacked.
-        reserved_share: of the disk, which imports leave to the roots that run.
+        headroom: what imports leave of the disk to the roots that run.
         make_s: after this long an import is ended.
         boot_parts: a folder with ``<arch>/base.cpio``, of which initramfs are made, and with the machine that reads
             disk images; None: no initramfs are made, and disk images are refused.
@@ -68,14 +70,14 @@ class StoredImages:
         *,
         import_dirs: Sequence[Path] = (),
         image_limit_bytes: int = 32 << 30,
-        reserved_share: float = 0.1,
+        headroom: Headroom = _HEADROOM,
         make_s: float = 3600.0,
         boot_parts: Path | None = None,
     ) -> None:
         self._store, self._places, self._roots = store, store.places, roots
         self._blobs, self._downloads, self._kitchen = blobs, downloads, kitchen
         self._import_dirs = [str(folder) for folder in import_dirs]
-        self._limit_bytes, self._share, self._make_s = image_limit_bytes, reserved_share, make_s
+        self._limit_bytes, self._headroom, self._make_s = image_limit_bytes, headroom, make_s
         self._parts = boot_parts
         self._sweep = Sweep(store.places, "images")
         self._known: dict[UUID, Manifest] = {}  # manifests never change
@@ -116,7 +118,7 @@ class StoredImages:
             return made
 
     def _reserved(self, room: Room) -> int:
-        return int(room.total_bytes * self._share)
+        return self._headroom.of(room.total_bytes)
 
     @contextlib.asynccontextmanager
     async def _lent(self, source: Source, draft: Path) -> AsyncIterator[tuple[dict[str, Any], Collection[str]]]:
