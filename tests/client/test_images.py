@@ -145,6 +145,22 @@ def test_an_image_that_cannot_be_made_shows_the_farms_sentence(farm: FakeFarm, r
     assert "the image tiny:1 could not be made: the archive holds ../../etc/passwd" in ended.err
 
 
+def test_an_image_without_an_init_is_never_silently_ready(farm: FakeFarm, run: Run, archive: Path) -> None:
+    assert "no init" not in run("image", "import", "tiny", str(archive)).err
+    farm.image_manifest = {"init": ""}
+    ended = run("image", "import", "tiny", str(archive))
+    assert ended.code == 0
+    assert "warning: there is no init in tiny:2" in ended.err
+    assert "none: no board boots it" in run("image", "show", "tiny:2").out
+
+
+def test_what_would_do_is_told_with_it_and_stays_with_the_image(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.image_state, farm.image_reason, farm.image_hint = "failed", "two systems", "choose one: --partition N"
+    ended = run("image", "import", "tiny", str(archive))
+    assert "choose one: --partition N" in ended.err
+    assert "choose one: --partition N" in run("image", "show", "tiny:1").out
+
+
 def test_who_would_not_wait_gets_the_image_as_it_is(farm: FakeFarm, run: Run, archive: Path) -> None:
     farm.image_state = "building"
     ended = run("image", "import", "tiny", str(archive), "--no-wait", "-o", "json")

@@ -4,19 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-import structlog
-
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import NO_ID, Outbox
+from boardgrid.agent.outcome import outcome
 from boardgrid.agent.site import World
-from boardgrid.messages import _
 from boardgrid.model.difference import Difference
-from boardgrid.model.errors import Code, FarmError, Fault
 from boardgrid.model.question import Asked, ImageChanges, RootChanges
 from boardgrid.model.report import AnswerReport
 from boardgrid.model.wish import QuestionWish
-
-log = structlog.get_logger()
 
 
 class Answering:
@@ -35,21 +30,19 @@ class Answering:
                 self._asked[one.id] = group.create_task(self._answer(one))
 
     async def _answer(self, question: QuestionWish) -> None:
-        try:
-            async with self._places:
-                await self._lease.held()
-                report = AnswerReport(NO_ID, question.id, await self._found(question.asked))
-        except FarmError as error:
-            report = AnswerReport(NO_ID, question.id, None, error.code, str(error), error.hint)
-        except Exception:
-            log.exception("answer.bug", question=str(question.id))
-            bug = Fault(Code.BUG, _("the agent has a bug: its log has the whole of it"))
-            report = AnswerReport(NO_ID, question.id, None, bug.code, str(bug))
+        found = await outcome(self._found(question.asked), "answer.bug", question=str(question.id))
+        match found:
+            case Difference():
+                report = AnswerReport(NO_ID, question.id, found)
+            case error:
+                report = AnswerReport(NO_ID, question.id, None, error.code, str(error), error.hint)
         self._outbox.put(report)
 
     async def _found(self, asked: Asked) -> Difference:
-        match asked:
-            case RootChanges():
-                return await self._world.roots.changes(asked.root, without_farms=asked.without_farms)
-            case ImageChanges():
-                return await self._world.images.changes(asked.image, asked.since)
+        async with self._places:
+            await self._lease.held()
+            match asked:
+                case RootChanges():
+                    return await self._world.roots.changes(asked.root, without_farms=asked.without_farms)
+                case ImageChanges():
+                    return await self._world.images.changes(asked.image, asked.since)

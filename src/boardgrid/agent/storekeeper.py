@@ -9,9 +9,11 @@ from uuid import UUID
 
 import structlog
 
+from boardgrid.agent.blame import bug
 from boardgrid.agent.ladder import Ladder
 from boardgrid.agent.lease import LeaseGuard
 from boardgrid.agent.outbox import NO_ID, Outbox
+from boardgrid.agent.outcome import outcome, within
 from boardgrid.agent.patience import Patience
 from boardgrid.agent.site import World
 from boardgrid.messages import _
@@ -117,7 +119,7 @@ class Storekeeper:
             self._problems.add(str(error))
         except Exception:
             log.exception("store.bug")
-            self._problems.add(_("the agent has a bug: its log has the whole of it"))
+            self._problems.add(str(bug()))
         return False
 
     async def _is_fenced(self, root: UUID) -> bool:
@@ -204,18 +206,12 @@ class Storekeeper:
 
     async def _size(self, wished: VolumeWish, size_bytes: int) -> None:
         """Have it made, or made larger: a task of its own, for a large one takes long."""
-        report = VolumeReport(NO_ID, wished.volume, size_bytes)
-        try:
-            is_done = await self._sized(wished, size_bytes)
-        except FarmError as error:
-            log.warning("volume.failed", volume=str(wished.volume), why=str(error))
-            is_done, report = True, replace(report, code=error.code, reason=str(error))
-        except Exception:
-            log.exception("volume.bug", volume=str(wished.volume))
-            why = _("the agent has a bug: its log has the whole of it")
-            is_done, report = True, replace(report, code=Code.BUG, reason=why)
-        if is_done:
-            self._tell_volume(wished, report)
+        is_done = await outcome(self._sized(wished, size_bytes), "volume.bug", volume=str(wished.volume))
+        if isinstance(is_done, FarmError):
+            log.warning("volume.failed", volume=str(wished.volume), why=str(is_done))
+            self._tell_volume(wished, VolumeReport(NO_ID, wished.volume, size_bytes, is_done.code, str(is_done)))
+        elif is_done:
+            self._tell_volume(wished, VolumeReport(NO_ID, wished.volume, size_bytes))
         self._sizing.pop(wished.volume, None)
         self.look_again()  # something else may be wished of it by now
 
@@ -301,27 +297,25 @@ class Storekeeper:
         return True
 
     async def _build(self, image: UUID, source: Source, making: Making) -> None:
-        try:
-            async with self._captures if isinstance(source, RootSource | CheckpointSource) else self._places:
-                if isinstance(source, CheckpointSource):
-                    await self._write_down(source.root)
-                async with asyncio.timeout(self._world.pace.build_s):
-                    tell = self._progress(image)
-                    build = partial(self._world.images.build, image, source, making, tell, drivers=self._drivers())
-                    manifest = await self._made(build)
-            report = ImageReport(NO_ID, image, manifest)
-        except TimeoutError:
-            late = Fault(Code.PROGRAM_TIMEOUT, _("the image took too long to be made and was ended"))
-            report = ImageReport(NO_ID, image, None, late.code, str(late))
-        except FarmError as error:
-            report = ImageReport(NO_ID, image, None, error.code, str(error))
-        except Exception:
-            log.exception("image.bug", image=str(image))
-            bug = Fault(Code.BUG, _("the agent has a bug: its log has the whole of it"))
-            report = ImageReport(NO_ID, image, None, bug.code, str(bug))
+        made = await outcome(self._built(image, source, making), "image.bug", image=str(image))
+        if isinstance(made, FarmError):
+            report = ImageReport(NO_ID, image, None, made.code, str(made), made.hint)
+        else:
+            report = ImageReport(NO_ID, image, made)
         self._told.add((image, True))
         self._outbox.put(report)
         self._builds.pop(image, None)
+
+    async def _built(self, image: UUID, source: Source, making: Making) -> Manifest:
+        async with self._captures if isinstance(source, RootSource | CheckpointSource) else self._places:
+            if isinstance(source, CheckpointSource):
+                await self._write_down(source.root)
+            late = _("the image took too long to be made and was ended")
+            hint = _("leave out what the board does not need, or try again when the site has less to do")
+            async with within(self._world.pace.build_s, late, hint=hint):
+                tell = self._progress(image)
+                build = partial(self._world.images.build, image, source, making, tell, drivers=self._drivers())
+                return await self._made(build)
 
     def _progress(self, thing: UUID) -> Tell:
         def tell(progress: Progress) -> None:
@@ -367,36 +361,32 @@ class Storekeeper:
             self._errands[wished.errand] = asyncio.ensure_future(self._do(wished))
 
     async def _do(self, wished: ErrandWish) -> None:
-        images, tell = self._world.images, self._progress(wished.errand)
+        failed = await outcome(self._done(wished), "errand.bug", errand=str(wished.errand))
         report = ErrandReport(NO_ID, wished.errand)
-        try:
-            async with self._leisure, asyncio.timeout(self._world.pace.build_s):
-                await self._lease.held()
-                match wished.kind:
-                    case ErrandKind.VERIFY:
-                        await images.verify(wished.image, wished.errand, tell)
-                    case ErrandKind.EXPORT if wished.about is not None:
-                        await images.export(wished.image, wished.errand, wished.about, tell)
-                    case _:
-                        raise Invalid(Code.REQUEST_INVALID, _("nobody told what the exported image is"))
-        except TimeoutError:
-            late = _("it took too long and was ended")
-            report = replace(report, code=Code.PROGRAM_TIMEOUT, reason=late)
-        except FarmError as error:
-            report = replace(report, code=error.code, reason=str(error))
-        except Exception:
-            log.exception("errand.bug", errand=str(wished.errand))
-            report = replace(report, code=Code.BUG, reason=_("the agent has a bug: its log has the whole of it"))
+        if failed is not None:
+            report = replace(report, code=failed.code, reason=str(failed))
         self._told.add((wished.errand, True))
         self._outbox.put(report)
         self._errands.pop(wished.errand, None)
+
+    async def _done(self, wished: ErrandWish) -> None:
+        images, tell = self._world.images, self._progress(wished.errand)
+        async with self._leisure, within(self._world.pace.build_s, _("it took too long and was ended")):
+            await self._lease.held()
+            match wished.kind:
+                case ErrandKind.VERIFY:
+                    await images.verify(wished.image, wished.errand, tell)
+                case ErrandKind.EXPORT if wished.about is not None:
+                    await images.export(wished.image, wished.errand, wished.about, tell)
+                case _:
+                    raise Invalid(Code.REQUEST_INVALID, _("nobody told what the exported image is"))
 
     # --- the site
 
     async def _tell_site(self) -> bool:
         room = await self._world.roots.room()
         trouble = "; ".join(sorted({*self._trouble(), *self._problems}))
-        facts = (self._world.facts, room.total_bytes, room.free_bytes, trouble)
+        facts = (self._world.facts, room.total_bytes, room.free_bytes, trouble, self._world.imports)
         if facts != self._site_told:
             self._site_told = facts
             self._outbox.put(SiteReport(NO_ID, *facts))

@@ -195,7 +195,7 @@ class Spool:
     async def keep(self, errand: UUID, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> int:
         """Write an export down, whole or not at all, and return how large it is. Raises as :meth:`receive`."""
         arrived = await self.receive(chunks, declared_bytes)
-        await asyncio.to_thread(arrived.part.rename, self.path(str(errand)))
+        await asyncio.to_thread(self._name, arrived, str(errand))
         return arrived.size_bytes
 
     def throw_away(self, errand: UUID) -> None:
@@ -205,13 +205,16 @@ class Spool:
     def settle(self, arrived: Arrived, note: Callable[[], T]) -> T:
         """Blocks: give an upload its name and have it noted; between the two nobody sweeps."""
         with self._lock:
-            try:
-                arrived.part.rename(self.path(arrived.sha256))
-                _sync(self.folder)
-            except OSError as error:
-                arrived.part.unlink(missing_ok=True)
-                raise _refused(error) from error
+            self._name(arrived, arrived.sha256)
             return note()
+
+    def _name(self, arrived: Arrived, name: str) -> None:
+        try:
+            arrived.part.rename(self.path(name))
+            _sync(self.folder)
+        except OSError as error:
+            arrived.part.unlink(missing_ok=True)
+            raise _refused(error) from error
 
     def sweep(self, wanted: Callable[[], frozenset[str]]) -> None:
         """Blocks: remove every upload that is not *wanted* any more, and that nobody sends at this moment."""

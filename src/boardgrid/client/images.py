@@ -1,6 +1,7 @@
 """Images, as people are shown them; and how one that is being made is waited for."""
 
 import time
+from collections.abc import Mapping
 
 import click
 
@@ -49,6 +50,22 @@ def _adapted(image: Image) -> str:
 def _without(image: Image) -> str:
     without = fact(image, "without")
     return ", ".join(map(str, without)) if isinstance(without, list | tuple) else ""
+
+
+def _init(image: Image) -> str:
+    return _("none: no board boots it") if has_no_init(image) else str(fact(image, "init") or "")
+
+
+def has_no_init(image: Image) -> bool:
+    return fact(image, "init") == ""
+
+
+def _exported(image: Image) -> str:
+    """What it was on the farm that exported it, with what it descends from there."""
+    about = fact(image, "about")
+    if not isinstance(about, Mapping):
+        return ""
+    return " < ".join([f"{about['name']}:{about['version']}", *map(str, about["lineage"])])
 
 
 def _size(image: Image) -> str:
@@ -106,13 +123,16 @@ SHEET: Sheet[Image] = Sheet(
         Column("BOOTS OVER NFS", _over_nfs, is_detail=True),
         Column("ADAPTED", _adapted, is_detail=True),
         Column("NOT ADAPTED", _without, is_detail=True),
+        Column("INIT", _init, is_detail=True),
         Column("FILES", lambda image: fact(image, "files"), is_detail=True),
+        Column("EXPORTED AS", _exported, is_detail=True),
         Column("PARENT", lambda image: image.parent, is_detail=True),
         Column("SITE", lambda image: image.site, is_detail=True),
         Column("DIGEST", lambda image: fact(image, "digest"), is_detail=True),
         Column("FITS", lambda image: ", ".join(image.types), is_detail=True),
         Column("PROGRESS", _progress, is_detail=True),
         Column("REASON", lambda image: image.reason, is_detail=True),
+        Column("HINT", lambda image: image.hint, is_detail=True),
         Column("BOOT-TESTED", _badge, is_detail=True),
         Column("REMOVED", lambda image: image.removed_at and shown(image.removed_at), is_detail=True),
         Column("VERIFIED", lambda image: image.verified_at and shown(image.verified_at), is_detail=True),
@@ -154,6 +174,9 @@ def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Im
         raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
     if seen.state != "ready":
         sentence = _("the image {ref} could not be made: {reason}")
-        raise Complaint(IMAGE_FAILED, sentence.format(ref=seen.ref, reason=seen.reason or seen.state))
+        raise Complaint(IMAGE_FAILED, sentence.format(ref=seen.ref, reason=seen.reason or seen.state), hint=seen.hint)
     seat.tell(_("the image {ref} is ready ({took})").format(ref=seen.ref, took=took(time.monotonic() - began)))
+    if has_no_init(seen):
+        sentence = _("warning: there is no init in {ref} (/sbin/init or the like), so no board will boot it as it is")
+        seat.tell(sentence.format(ref=seen.ref))
     return seen

@@ -3,21 +3,24 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.messages import bytes_text
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Fault
 from boardgrid.model.headroom import Headroom
-from boardgrid.model.image import BlobSource, PathSource
+from boardgrid.model.image import BlobSource, CheckpointSource, PathSource, RecipeSource, RootSource
+from boardgrid.model.recipe import Recipe, System
 from tests.adapters.store import samples
 from tests.adapters.store.bench import MIB, Bench
 from tests.adapters.store.own_mounts import a_small_disk
-from tests.adapters.store.trees import a_tree
+from tests.adapters.store.trees import Archive, a_tree
 
 pytestmark = pytest.mark.world
 
@@ -158,3 +161,92 @@ async def test_imports_leave_a_share_of_the_disk_that_roots_may_have(bench: Benc
         await greedy.image()
     assert raised.value.code is Code.STORE_FULL
     await greedy.roots.clone(uuid4(), image, SIZE)
+
+
+# --- whatever meets the end of the disk says so, leaves nothing, and goes well once there is room
+
+
+@dataclass
+class Shelf:
+    """What there was before the disk became full: a root with something of its own, its image, a volume."""
+
+    image: UUID
+    root: UUID
+    volume: UUID
+
+
+@pytest.fixture
+async def shelf(bench: Bench) -> Shelf:
+    shelf = Shelf(await bench.image(), uuid4(), uuid4())
+    await bench.roots.clone(shelf.root, shelf.image, 32 * MIB)
+    (bench.roots.path(shelf.root) / "srv").write_text("mine")
+    await bench.volumes.make(shelf.volume, 16 * MIB)
+    return shelf
+
+
+async def an_import(bench: Bench, _shelf: Shelf) -> None:
+    tree = a_tree(bench.imports / f"more-{uuid4()}")
+    (tree / "noise").write_bytes(os.urandom(20 * MIB))
+    await bench.images.build(uuid4(), PathSource(str(tree)))
+
+
+async def a_build(bench: Bench, _shelf: Shelf) -> None:
+    recipe = Recipe("robot", System.TINY)
+    bench.kitchen.archives["robot"] = Archive().file("noise", os.urandom(20 * MIB)).bytes()
+    await bench.images.build(uuid4(), RecipeSource(recipe, "armhf"))
+
+
+async def an_upload(bench: Bench, _shelf: Shelf) -> None:
+    await bench.blob(Archive().file("noise", os.urandom(20 * MIB)).bytes())
+
+
+async def a_capture(bench: Bench, shelf: Shelf) -> None:
+    await bench.images.build(uuid4(), RootSource(shelf.root))
+
+
+async def a_checkpoint(bench: Bench, shelf: Shelf) -> None:
+    await bench.images.build(uuid4(), CheckpointSource(shelf.root))
+
+
+async def an_export(bench: Bench, shelf: Shelf) -> None:
+    await bench.images.export(shelf.image, uuid4(), About("tiny", 1, {}, (), ()))
+
+
+async def a_verification(bench: Bench, shelf: Shelf) -> None:
+    await bench.images.verify(shelf.image, uuid4())
+
+
+async def a_volume(bench: Bench, _shelf: Shelf) -> None:
+    await bench.volumes.make(uuid4(), 20 * MIB)
+
+
+async def a_growth(bench: Bench, shelf: Shelf) -> None:
+    await bench.volumes.grow(shelf.volume, 64 * MIB)
+
+
+async def a_clone(bench: Bench, shelf: Shelf) -> None:
+    await bench.roots.clone(uuid4(), shelf.image, 20 * MIB)
+
+
+WORK = [an_import, a_build, an_upload, a_capture, a_checkpoint, an_export, a_verification, a_volume, a_growth, a_clone]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left", [0, 8 * MIB, 40 * MIB], ids=["nothing", "little", "some"])
+@pytest.mark.parametrize("work", WORK)
+async def test_what_meets_the_end_of_the_disk_says_so_and_leaves_nothing(
+    bench: Bench, disk: Path, shelf: Shelf, work: Callable[[Bench, Shelf], Awaitable[None]], left: int
+) -> None:
+    bench = bench.after(headroom=Headroom(0.0))
+    before = {str(path) for path in bench.folder.glob("*/*")}
+    (disk / "left").write_bytes(bytes(left))
+    fill(disk)
+    (disk / "left").unlink()
+    try:
+        await work(bench, shelf)
+    except Fault as fault:
+        assert fault.code is Code.STORE_FULL, fault
+        assert {str(path) for path in bench.folder.glob("*/*")} == before
+    assert (bench.roots.path(shelf.root) / "srv").read_text() == "mine"
+    (disk / "fill").unlink()
+    await work(bench.after(), shelf)

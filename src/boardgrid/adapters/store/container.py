@@ -137,6 +137,7 @@ class _Sizes:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
                 _("the layers of {name} are together over the site's limit of {limit} or {entries} files"),
+                hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
                 name=layer.name,
                 limit=bytes_text(self.limits.size_bytes),
                 entries=self.limits.entries,

@@ -24,7 +24,7 @@ async def changes(
 
     Raises:
         Invalid: something lies too deep to be looked at.
-        Fault: it took too long, or an image was removed meanwhile.
+        Fault: it took too long, or an image is not there any more.
     """
     order = {
         "was": str(was.tree),

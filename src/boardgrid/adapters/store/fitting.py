@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from boardgrid.adapters.store import source
+from boardgrid.adapters.store import lasting, source
 from boardgrid.adapters.store.boot_files import FROM_ROOT, INITRD, KERNEL, BootCopies
 from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.complaint import answer
@@ -103,7 +103,8 @@ def _make_initrd(judge: Judge, release: str, folder: Path) -> None:
     Disk(folder, 0).want(len(made))
     beside = folder / f".{INITRD}"
     beside.write_bytes(made)
-    beside.rename(folder / INITRD)  # a board may still have the one before under another name
+    lasting.write_down(beside)
+    lasting.rename(beside, folder / INITRD)  # a board may still have the one before under another name
 
 
 def _kernel_in(tree: TreeDir, release: str) -> Kernel:
@@ -129,7 +130,8 @@ def _take_kernel(tree: TreeDir, release: str, folder: Path) -> None:
     beside = folder / f".{FROM_ROOT}"
     shutil.rmtree(beside, ignore_errors=True)
     BootCopies(tree, Disk(folder, 0)).copy(kernel, beside)
-    beside.rename(folder / FROM_ROOT)
+    lasting.write_down_all(beside)
+    lasting.rename(beside, folder / FROM_ROOT)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import differing, manifests
+from boardgrid.adapters.store import differing, lasting, manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
 from boardgrid.adapters.store.exported import FORMAT
 from boardgrid.adapters.store.progress import diary_of, followed, size_of
@@ -98,14 +99,16 @@ class StoredImages:
         drivers: Collection[str] = (),
     ) -> Manifest:
         async with self._store.busy(image):
+            await self._sweep.once()
             if manifest := await asyncio.to_thread(self._manifest, image):
                 return manifest
-            await self._sweep.once()
             draft = self._places.image_draft(image)
             try:
-                await whole(_prepare, draft)
+                with _telling_what_is_full():
+                    await whole(_prepare, draft)
                 async with self._lent(source, draft) as (lent, keeps):
-                    order = {**await self._order(image, source, making, draft, tell), **lent}
+                    with _telling_what_is_full():
+                        order = {**await self._order(image, source, making, draft, tell), **lent}
                     order["drivers"] = sorted(drivers)
                     log.info("image.begun", image=str(image), source=source.kind)
                     await self._run("making", order, tell, keeps=keeps)
@@ -220,7 +223,7 @@ class StoredImages:
             order = {
                 "place": str(self._places.image(image).folder),
                 "draft": str(draft),
-                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(manifest)},
+                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(replace(manifest, about=None))},
                 "size_bytes": manifest.size_bytes,
                 "stored_bytes": manifest.stored_bytes,
                 "reserved_bytes": await self._reserved_bytes(),
@@ -235,7 +238,8 @@ class StoredImages:
             await self._sweep.once()
             draft = self._places.image_draft(errand)
             try:
-                await whole(_prepare, draft)
+                with _telling_what_is_full():
+                    await whole(_prepare, draft)
                 yield draft
             finally:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
@@ -274,7 +278,12 @@ class StoredImages:
         for one in (since, image):
             await self._found(one)
         was, now = self._places.image(since), self._places.image(image)
-        return await differing.changes(self._store, was, now.tree, [was, now])
+        try:
+            return await differing.changes(self._store, was, now.tree, [was, now])
+        except Fault:
+            for one in (since, image):
+                await self._found(one)  # it may have been removed meanwhile
+            raise
 
     async def boot_files(self, image: UUID, kernel: Kernel) -> BootFiles:
         manifest = await self._found(image)
@@ -291,6 +300,7 @@ class StoredImages:
 
     async def remove(self, image: UUID) -> None:
         async with self._store.busy(image):
+            await self._sweep.once()
             if need := await self._roots.need_of(image):
                 raise Conflict(
                     Code.THING_IN_USE,
@@ -310,6 +320,20 @@ class StoredImages:
 # --- files; these run in threads
 
 
+@contextlib.contextmanager
+def _telling_what_is_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise Fault(
+            Code.STORE_FULL,
+            _("the store's disk is full"),
+            hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
+        ) from error
+
+
 def _prepare(draft: Path) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
@@ -318,6 +342,6 @@ def _prepare(draft: Path) -> None:
 def _remove(folder: Path, going: Path) -> None:
     if not folder.is_dir():
         return
-    folder.rename(going)  # at once: it is there whole, or not at all
+    lasting.rename(folder, going)
     (going / "tree").rmdir()
     shutil.rmtree(going)

@@ -48,8 +48,10 @@ class Intake:
             Fault: STORE_FULL.
         """
         if isinstance(given, Exported):
+            self._check_no_partition(given.name)
             return self._tree_in(given)
         if isinstance(given, Folder):
+            self._check_no_partition(given.name)
             if container.is_layout(given):
                 return self._container(given, "oci")
             return self._tree_in(given)
@@ -62,6 +64,7 @@ class Intake:
             packed, head, words = given, _head_inside(given, packer, cage), (packer.word,)
         match format_of(head):
             case Format.TAR:
+                self._check_no_partition(given.name)
                 archive = Archive(given.fd, given.name, words)
                 if kind := container.kind_of(archive, self.limits, cage):
                     return self._container(archive, kind)
@@ -83,6 +86,16 @@ class Intake:
                     ),
                     name=given.name,
                 )
+
+    def _check_no_partition(self, name: str) -> None:
+        if self.reader.partition is not None:
+            raise Invalid(
+                Code.REQUEST_INVALID,
+                _("partition {number} was asked for, and {name} is no disk image: it has no partitions"),
+                hint=_("leave out --partition"),
+                number=self.reader.partition,
+                name=name,
+            )
 
     def _tree_in(self, stream: TarStream) -> TreePath:
         return unpack(stream, self.limits, self.disk, self.disk.folder, self.diary, spare_bytes=self.spare_bytes)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from boardgrid.adapters.store import lasting
 from boardgrid.adapters.store.boot_files import DTBS, FROM_ROOT, INITRD, KERNEL
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
@@ -125,10 +126,11 @@ def _finish(draft: Path, folder: Path) -> None:
             path.chmod(0o644)  # boards get it as it lies there
     if not any((draft / DTBS).iterdir()):
         (draft / DTBS).rmdir()
-    draft.rename(folder)
+    lasting.write_down_all(draft)
+    lasting.rename(draft, folder)
 
 
 def _remove(folder: Path, going: Path) -> None:
     if folder.is_dir():
-        folder.rename(going)  # at once: it is there whole, or not at all
+        lasting.rename(folder, going)
         shutil.rmtree(going)

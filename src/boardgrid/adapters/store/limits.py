@@ -38,6 +38,7 @@ class Tally:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
                 _("with {member} the tree is over the site's limit of {limit}"),
+                hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
                 member=shown(path),
                 limit=bytes_text(self.limits.size_bytes),
             )
@@ -49,6 +50,7 @@ class Tally:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
                 _("with {member} the names in the tree are over the limit of {limit} together"),
+                hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
                 member=shown(path),
                 limit=bytes_text(self.limits.names_bytes),
             )
@@ -57,6 +59,7 @@ class Tally:
         return Invalid(
             Code.IMAGE_TOO_LARGE,
             _("the tree has more than {entries} files and folders, the site's limit"),
+            hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
             entries=self.limits.entries,
         )
 

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from boardgrid.adapters.store import lasting
 from boardgrid.adapters.store.farms import Farms
 from boardgrid.adapters.store.place import RootPlace
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
@@ -40,8 +41,7 @@ def write(place: RootPlace, meta: Meta) -> None:
         json.dump(asdict(meta), file)
         file.flush()
         os.fsync(file.fileno())
-    beside.rename(place.meta)
-    _write_down(place.folder)
+    lasting.rename(beside, place.meta)
 
 
 def prepare(draft: RootPlace, model: Path, image: TreePath) -> None:
@@ -64,20 +64,11 @@ def finish(draft: RootPlace, model: Path, place: RootPlace, meta: Meta) -> None:
     """The draft becomes the root, at once."""
     shutil.rmtree(model)
     write(draft, meta)
-    draft.folder.rename(place.folder)
-    _write_down(place.folder.parent)
+    lasting.rename(draft.folder, place.folder)
 
 
 def remove(place: RootPlace, going: RootPlace) -> None:
-    place.folder.rename(going.folder)
+    lasting.rename(place.folder, going.folder)
     for point in (going.disk, going.tree):
         Path(point).rmdir()  # refused where something is mounted: never removes what is in a tree
     shutil.rmtree(going.folder)
-
-
-def _write_down(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

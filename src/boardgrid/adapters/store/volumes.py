@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from boardgrid.adapters.store import lasting
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.place import VolumePlace
 from boardgrid.adapters.store.store import Store, Sweep
@@ -76,7 +77,7 @@ class StoredVolumes:
             if archive is not None:
                 order = json.dumps({"file": str(draft.file), "archive": str(archive), **store.alone()}).encode()
                 heard(await store.shell.run(*ALONE, *PROGRAM, timeout_s=_UNPACK_S, stdin=order))
-            await whole(draft.folder.rename, place.folder)
+            await whole(_finish, draft, place)
         finally:
             await whole(shutil.rmtree, draft.folder, ignore_errors=True)
         log.info("volume.made", volume=str(volume), size_bytes=size_bytes)
@@ -92,6 +93,8 @@ class StoredVolumes:
         if has_bytes < size_bytes:
             async with store.allotting(size_bytes - has_bytes):
                 await store.take(place.file, size_bytes)
+            # A file system is never larger than its file.
+            await whole(lasting.write_down, place.file)
         # Also where the file is as large: one who was killed may have come no further.
         tree = str(place.tree)
         order = {"file": str(place.file), "tree": tree, "size_bytes": size_bytes, "had_bytes": has_bytes}
@@ -147,7 +150,12 @@ def _prepare(draft: VolumePlace) -> None:
     draft.file.touch(mode=0o600)
 
 
+def _finish(draft: VolumePlace, place: VolumePlace) -> None:
+    lasting.write_down_all(draft.folder)
+    lasting.rename(draft.folder, place.folder)
+
+
 def _remove(place: VolumePlace, going: VolumePlace) -> None:
-    place.folder.rename(going.folder)
+    lasting.rename(place.folder, going.folder)
     Path(going.tree).rmdir()  # refused where something is mounted: never removes what is in a tree
     shutil.rmtree(going.folder)

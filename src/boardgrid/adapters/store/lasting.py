@@ -1,0 +1,24 @@
+"""What is there for good, also where the power fails at the next moment. These calls block: they belong in a thread."""
+
+import os
+from pathlib import Path
+
+
+def write_down(path: Path) -> None:
+    """Have the disk take a file's content, or which names a folder holds."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_down_all(folder: Path) -> None:
+    for entry in (folder, *folder.rglob("*")):
+        write_down(entry)
+
+
+def rename(folder: Path, to: Path) -> None:
+    """At once: under either name it is whole, or not there. What gets a name in the store is written down before."""
+    folder.rename(to)
+    write_down(to.parent)
