@@ -4,6 +4,7 @@ import gc
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Whoever started the tests may have had them ignore signals (nohup, a shell's background job). That is inherited, and
 # tests are about programs that are told to end.
@@ -14,6 +15,10 @@ for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 # Told to end, they clean up as at Ctrl-C: a farm that a test brought up outlives a pytest that just vanishes.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+# A machine that is busy with other things is no fault of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # A test that asks for `engine`, or for a house, a door or records that stand on it, runs on both. `make quick` leaves
 # PostgreSQL out; for it alone: pytest -m slow -k postgresql

@@ -287,9 +287,12 @@ class Roots(Protocol):
             Fault: its tree does not let it be done (blames the image).
         """
 
-    async def changes(self, root: UUID) -> Difference:
+    async def changes(self, root: UUID, *, without_farms: bool = False) -> Difference:
         """
         What differs from the image that it was made from. A board may write to it meanwhile.
+
+        Args:
+            without_farms: leave out what :meth:`personalise` wrote, as long as it is as that left it.
 
         Raises:
             NotFound: there is no such root.
@@ -371,6 +374,15 @@ class Kits(Protocol):
 
         Raises:
             Fault: UPLOAD_BROKEN, they did not arrive; STORE_FULL.
+        """
+
+    async def check(self, kit: BootKit, root: UUID) -> None:
+        """
+        See whether a root has what a kit takes out of it. Its board may have it mounted, and write to it.
+
+        Raises:
+            NotFound: there is no such root; KERNEL_MISSING, it has no such kernel.
+            Fault: the root does not let it be seen (blames the image).
         """
 
     async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:

@@ -242,7 +242,7 @@ class FakeRoots:
         tree.persona, tree.host_key = persona, f"ssh-ed25519 AAAAfake{self.keys_made}"
         return tree.host_key
 
-    async def changes(self, root: UUID) -> Difference:
+    async def changes(self, root: UUID, *, without_farms: bool = False) -> Difference:
         if root not in self.trees:
             raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
         tree = self.trees[root]
@@ -409,15 +409,19 @@ class FakeKits:
                 raise Fault(Code.UPLOAD_BROKEN, "blob {blob} is not there", blob=blob.sha256)
         self.fetched[kit.id] = kit
 
-    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
+    async def check(self, kit: BootKit, root: UUID) -> None:
         if root not in self.roots.trees:
             raise NotFound(Code.ROOT_UNKNOWN, "there is no root {root}", root=root)
+        if kit.from_root and "boot/vmlinuz" not in self.roots.trees[root].files:
+            raise NotFound(Code.KERNEL_MISSING, "there is no kernel in the root's /boot")
+
+    async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
+        if kit.id not in self.taken:
+            await self.check(kit, root)
         files = self.roots.trees[root].files
         if kit.modules:
             files[f"lib/modules/{kit.release}"] = kit.modules.sha256
-        if kit.from_root and kit.id not in self.taken:
-            if "boot/vmlinuz" not in files:
-                raise NotFound(Code.KERNEL_MISSING, "there is no kernel in the root's /boot")
+        if kit.from_root:
             self.taken.add(kit.id)
 
     async def files(self, kit: BootKit) -> KitFiles:
@@ -569,6 +573,7 @@ class FakeBoard:
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
     panics: set[str] = field(default_factory=set)  # paths of kernels that panic, in the place of mounting anything
+    last_words: str = "Kernel panic - not syncing: VFS: Unable to mount root fs"  # of those
     powered: bool = False
     runs: UUID | None = None  # the root it has mounted
     restarts: int = 0
@@ -644,7 +649,7 @@ class FakeBoard:
                 return
             if str(entry.files.kernel) in self.panics:
                 await asyncio.sleep(self.boot_s * 0.3)
-                self.printed.append("Kernel panic - not syncing: VFS: Unable to mount root fs")
+                self.printed.append(self.last_words)
                 await asyncio.sleep(1.5)
                 self.printed.clear()  # it restarts by itself, and its console begins anew
                 return

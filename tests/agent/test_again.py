@@ -148,6 +148,32 @@ async def test_a_kernel_that_panics_leaves_the_board_to_its_user_with_what_it_pr
 
 
 @patiently
+@pytest.mark.parametrize(
+    "line",
+    [
+        "zimage: Bad magic!",
+        "Bad Linux ARM zImage magic!",
+        "Bad Linux ARM64 Image magic!",
+        "ERROR: can't get kernel image!",
+        "Wrong Image Format for bootm command",
+        "error: ../../grub-core/loader/arm64/linux.c:58:invalid magic number.",
+        "error: you need to load the kernel first.",
+    ],
+)
+async def test_a_bootloader_that_does_not_take_what_it_is_to_boot_is_told_in_its_own_words(line: str) -> None:
+    site = await an_open_board(panics={OF_KIT}, last_words=line)
+    async with mill.agent(site):
+        began_s = asyncio.get_running_loop().time()
+        site.wish(mill.wished(BOARD, again(kit=KIT)))
+        await site.until(mill.reached(site, Reached.OPEN))
+        assert asyncio.get_running_loop().time() - began_s < TYPE.boot_s / 2, "the deadline is not waited for"
+    report = last_report(site)
+    assert report.code is Code.KERNEL_REFUSED and report.reason.endswith(line)
+    [failure] = failures(site, "boot")
+    assert line in failure.console
+
+
+@patiently
 async def test_a_panic_of_before_is_not_this_ones() -> None:
     site = await an_open_board()
     site.shelf[BOARD.name].printed += ["Kernel panic - not syncing: yesterday", "rebooting"]
@@ -209,7 +235,26 @@ async def test_a_kit_that_does_not_arrive_leaves_the_board_untouched() -> None:
     async with mill.agent(site):
         site.wish(mill.wished(BOARD, again(kit=KIT)))
         await site.until(mill.reached(site, Reached.FAILED))
-    assert (last_report(site).code, last_report(site).blame) == (Code.UPLOAD_BROKEN, Blame.IMAGE)
+    report = last_report(site)
+    assert (report.code, report.blame, report.still) == (Code.UPLOAD_BROKEN, Blame.IMAGE, mill.DEPLOYMENT)
+    assert site.offers(BOARD.address, mill.ROOT) and site.shelf[BOARD.name].runs == mill.ROOT
+
+
+@patiently
+async def test_a_root_without_the_kernel_that_is_named_is_told_before_its_board_is_touched() -> None:
+    site = await an_open_board()
+    restarts = site.shelf[BOARD.name].restarts
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, again(kit=BootKit(UUID(int=901), from_root=True, release="9.9"))))
+        await site.until(mill.reached(site, Reached.FAILED))
+        await asyncio.sleep(600)
+        report = last_report(site)
+        assert (report.code, report.blame, report.still) == (Code.KERNEL_MISSING, Blame.IMAGE, mill.DEPLOYMENT)
+        assert site.offers(BOARD.address, mill.ROOT) and site.shelf[BOARD.name].runs == mill.ROOT
+        entry = site.netboot.offered[BOARD.name]
+        site.wish(mill.wished(BOARD, mill.deployed(opened=True)))
+        await asyncio.sleep(600)
+    assert (site.shelf[BOARD.name].restarts, site.netboot.offered[BOARD.name]) == (restarts, entry)
     assert site.offers(BOARD.address, mill.ROOT) and site.shelf[BOARD.name].runs == mill.ROOT
 
 
@@ -220,7 +265,8 @@ async def test_words_of_its_user_that_cannot_be_handed_on_blame_no_board() -> No
     async with mill.agent(site):
         site.wish(mill.wished(BOARD, again(kit=KIT)))
         await site.until(mill.reached(site, Reached.FAILED))
-    assert (last_report(site).code, last_report(site).blame) == (Code.REQUEST_INVALID, Blame.IMAGE)
+    report = last_report(site)
+    assert (report.code, report.blame, report.still) == (Code.REQUEST_INVALID, Blame.IMAGE, None)
 
 
 @patiently

@@ -71,7 +71,7 @@ class SlowRoots(FakeRoots):
     looked: int = 0
     ended: int = 0
 
-    async def changes(self, root: UUID) -> Difference:
+    async def changes(self, root: UUID, *, without_farms: bool = False) -> Difference:
         if root != self.slow:
             raise ZeroDivisionError
         self.looked += 1

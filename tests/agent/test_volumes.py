@@ -1,5 +1,6 @@
 """Volumes, as an agent keeps them: made, offered to the boards of their people, and taken back from them."""
 
+import asyncio
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -82,6 +83,22 @@ async def test_two_boards_of_one_user_share_a_volume_and_one_that_is_given_back_
         await site.until(lambda: not site.volumes.mounted)
     assert site.is_clean
     assert site.volumes.sizes == {HOME: GB}, "its files stay"
+
+
+@patiently
+async def test_a_volume_that_is_withdrawn_is_fenced_and_nothing_else_happens_to_the_board() -> None:
+    site = a_site(HOME, DATA)
+    async with mill.agent(site):
+        site.wish(mill.wished(FIRST, wish(0, HOME, DATA)), mill.wished(SECOND, wish(1, DATA)))
+        await opened(site)
+        await opened(site, "tk1-2")
+        restarts = site.shelf[FIRST.name].restarts
+        site.wish(mill.wished(FIRST, wish(0, HOME, opened=True)), mill.wished(SECOND, wish(1, DATA, opened=True)))
+        await site.until(lambda: {one.board for one in offered(site, DATA)} == {SECOND.address})
+        await asyncio.sleep(600)
+    assert {one.board for one in offered(site, HOME)} == {FIRST.address}
+    assert site.offers(FIRST.address, mill.ROOT)
+    assert (site.shelf[FIRST.name].restarts, site.shelf[FIRST.name].runs) == (restarts, mill.ROOT)
 
 
 @patiently

@@ -29,7 +29,10 @@ async def test_who_waits_is_answered_as_soon_as_the_agent_has_looked(lived_in: D
     assert not lived_in.streams.open
 
 
-@pytest.mark.parametrize("body", [{}, {"board": "tk1-1", "root": "x"}, {"root": "x", "since": "tiny"}])
-async def test_one_thing_is_asked_about_at_a_time(lived_in: Door, body: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"board": "tk1-1", "root": "x"}, {"root": "x", "since": "tiny"}, {"image": "tiny", "without_farms": True}],
+)
+async def test_one_thing_is_asked_about_at_a_time(lived_in: Door, body: dict[str, object]) -> None:
     answer = await lived_in.ask("ada", "POST", "/api/v1/diffs", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")

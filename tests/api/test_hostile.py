@@ -96,7 +96,7 @@ async def test_no_query_finds_a_bug(lived_in: Door, query: str) -> None:
         max_leaves=12,
     )
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_inventory_finds_a_bug(lived_in: Door, body: Any) -> None:
     board = {"mac": "52:54:00:00:00:77", "address": "10.20.0.77", "power": [{"driver": "fake", "option": body}]}
     for sent in (body, {"boards": {"tk1-9": board}}, {"boards": body}):

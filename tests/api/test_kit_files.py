@@ -9,7 +9,7 @@ from boardgrid.model.kit import FILE_BYTES
 from boardgrid.model.wish import Deployed
 from tests.api.door import Door
 
-KERNEL = bytes(range(256)) * 5000
+KERNEL = b"\0" * 0x24 + b"\x18\x28\x6f\x01" + bytes(range(256)) * 5000  # as a zImage begins
 SUM = sha256(KERNEL).hexdigest()
 PATH = f"/api/v1/kit-files/{SUM}"
 
@@ -39,6 +39,23 @@ async def test_a_file_is_sent_once_booted_and_fetched_by_the_agent_alone(door: D
     assert isinstance(wish, Deployed) and wish.is_once and wish.kit is not None
     assert (await door.ask("agent", "GET", blob)).content == KERNEL
     assert (await door.ask("user", "GET", blob)).status_code == 401
+
+
+async def test_a_file_that_is_no_kernel_is_refused_before_the_board_is_touched(door: Door, number: int) -> None:
+    text = b"make: *** No rule to make target zImage.\n"
+    sum_ = sha256(text).hexdigest()
+    await door.ask("user", "PUT", f"/api/v1/kit-files/{sum_}", content=text)
+    before = door.house.wish()
+    for part in ("kernel", "dtb", "initrd"):
+        refused = await door.ask("user", "POST", f"/api/v1/reservations/{number}/boot", json={part: sum_})
+        assert (refused.status_code, refused.json()["code"]) == (422, "file.unfit")
+    assert (
+        "none that tk1-1 can boot"
+        in (await door.ask("user", "POST", f"/api/v1/reservations/{number}/boot", json={"kernel": sum_})).json()[
+            "detail"
+        ]
+    )
+    assert door.house.wish() == before
 
 
 async def test_what_is_not_what_it_was_said_to_be_is_not_taken(door: Door) -> None:

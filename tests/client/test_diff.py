@@ -31,13 +31,24 @@ def test_counts_files_and_packages_are_shown(held: FakeFarm, run: Run) -> None:
         "  ~ libc6:armhf 2.36-9 -> 2.36-10",
         "  + vim:armhf 2:9.0",
     ]
-    assert held.asked_diffs == [{"board": "tk1-2"}]
+    assert held.asked_diffs == [{"board": "tk1-2", "without_farms": True}]
+
+
+def test_what_the_farm_wrote_is_counted_and_shown_where_all_is_wanted(held: FakeFarm, run: Run) -> None:
+    held.diff["difference"]["left_out"] = 9
+    assert "  as the farm wrote them: 9 (--all shows them)\n" in run("diff", "tk1-2").out
+    run("diff", "tk1-2", "--all")
+    assert held.asked_diffs[1] == {"board": "tk1-2"}
 
 
 def test_a_word_is_a_board_that_one_holds_or_else_a_root_and_may_be_left_out(held: FakeFarm, run: Run) -> None:
     for words in (["tk1-2"], ["before"], []):
         assert run("diff", *words).code == ExitCode.OK
-    assert held.asked_diffs == [{"board": "tk1-2"}, {"root": "before"}, {"board": "tk1-2"}]
+    assert [one | {"without_farms": None} for one in held.asked_diffs] == [
+        {"board": "tk1-2", "without_farms": None},
+        {"root": "before", "without_farms": None},
+        {"board": "tk1-2", "without_farms": None},
+    ]
 
 
 def test_an_image_is_compared_with_its_parent_or_with_another(farm: FakeFarm, run: Run) -> None:

@@ -185,6 +185,17 @@ def test_status_tells_what_runs_until_when_and_how_the_board_is(shelf: FakeFarm,
     assert run("status", "99").code == 3
 
 
+def test_status_tells_why_a_board_does_not_answer_and_no_longer_once_it_does(shelf: FakeFarm, run: Run) -> None:
+    run("reserve", "tk1-1", "--image", "tiny")
+    shelf.reservations[7]["deployments"][-1]["reason"] = "the kernel of tk1-1 panicked: no root"
+    shelf.boards["tk1-1"]["health"] = None
+    assert "open" in (shown := run("status").out) and "panicked" in shown and "SSH" not in shown
+    shelf.boards["tk1-1"]["health"] = {"power": "on", "voice": "silent", "ago_s": 2.0}
+    assert "SSH is silent (for 2 s): the kernel of tk1-1 panicked" in run("status").out
+    shelf.boards["tk1-1"]["health"]["voice"] = "ours"
+    assert "panicked" not in run("status").out
+
+
 def test_status_of_everything_holds_others_and_what_has_ended(shelf: FakeFarm, run: Run) -> None:
     run("reserve", "tk1-1", "--image", "tiny")
     shelf.reservations[8] = shelf.reservations[7] | {"number": 8, "user": "grace", "deployment": None}

@@ -142,9 +142,18 @@ async def test_the_roots_own_kernel_is_taken_out_of_it_once(world: World) -> Non
     assert (await world.kits.files(kit)).kernel is not None
 
 
+async def test_whether_a_root_has_a_kernel_of_its_own_is_seen_before(world: World) -> None:
+    root, kit = await world.root(), BootKit(uuid4(), from_root=True)
+    await world.kits.check(world.kit(), root)
+    world.put_kernel(root)
+    await world.kits.check(kit, root)
+    assert not await world.kits.all()
+
+
 async def test_a_root_that_is_not_there_fits_nothing(world: World) -> None:
     kit = world.kit()
     await world.kits.fetch(kit)
-    with pytest.raises(NotFound) as raised:
-        await world.kits.fit(kit, uuid4())
-    assert raised.value.code is Code.ROOT_UNKNOWN
+    for call in (world.kits.fit, world.kits.check):
+        with pytest.raises(NotFound) as raised:
+            await call(kit, uuid4())
+        assert raised.value.code is Code.ROOT_UNKNOWN

@@ -113,6 +113,16 @@ async def test_a_root_differs_from_its_image_in_what_was_written_to_it_mounted_o
     assert not (await world.roots.all())[root].is_mounted
 
 
+async def test_what_the_farm_wrote_is_told_from_what_its_user_did(world: World) -> None:
+    root = await world.root()
+    await world.roots.personalise(root, a_persona())
+    told = await world.roots.changes(root, without_farms=True)
+    assert (told.added, told.changed, told.removed, told.paths) == (Count(), Count(), Count(), ())
+    world.write(root, "mine")
+    told = await world.roots.changes(root, without_farms=True)
+    assert [(one.path.strip("/"), one.change) for one in told.paths] == [("srv", Change.ADDED)]
+
+
 async def test_what_a_root_that_is_not_there_differs_in_is_not_found(world: World) -> None:
     with pytest.raises(NotFound) as raised:
         await world.roots.changes(uuid4())

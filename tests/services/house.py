@@ -199,7 +199,9 @@ class House:
         """What the agent tells once the board's present wish is so."""
         return self.tell(reached(self.wish(board)))
 
-    def fail(self, blame: Blame, board: str = "tk1-1", reason: str = "it does not boot") -> Taken:
+    def fail(
+        self, blame: Blame, board: str = "tk1-1", reason: str = "it does not boot", *, still: UUID | None = None
+    ) -> Taken:
         wish = self.wish(board)
         deployment = wish.wish.deployment if isinstance(wish.wish, Deployed) else None
         return self.tell(
@@ -213,6 +215,7 @@ class House:
                 reason=reason,
                 hint="look at it",
                 blame=blame,
+                still=still,
             )
         )
 

@@ -480,10 +480,10 @@ def _what_a_user_wrote_is_not_lost(scene: Scene) -> None:
 
 
 def test_a_short_course() -> None:
-    run_state_machine_as_test(Course, settings=settings(max_examples=6, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(Course, settings=settings(max_examples=6, stateful_step_count=20))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_long_course() -> None:
-    run_state_machine_as_test(Course, settings=settings(max_examples=80, stateful_step_count=50, deadline=None))
+    run_state_machine_as_test(Course, settings=settings(max_examples=80, stateful_step_count=50))

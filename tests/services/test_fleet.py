@@ -273,7 +273,7 @@ def _reports(known: list[UUID]) -> st.SearchStrategy[Report]:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_an_agent_tells_is_answered_and_spoils_no_batch(house: House, data: st.DataObject) -> None:
     if not house.farm.catalog.images(house.admin):

@@ -50,6 +50,8 @@ def test_a_question_goes_out_as_a_wish_and_its_answer_ends_it(house: House, root
 
 def test_the_root_that_a_board_runs_is_found_by_the_board(house: House, root: Root) -> None:
     assert house.farm.questions.board_changes(house.ada, "tk1-1").asked == RootChanges(root.id)
+    for ask, name in ((house.farm.questions.board_changes, "tk1-1"), (house.farm.questions.root_changes, root.name)):
+        assert ask(house.ada, name, without_farms=True).asked == RootChanges(root.id, without_farms=True)
     assert house.farm.questions.board_changes(house.admin, "tk1-1").asked == RootChanges(root.id)
 
 

@@ -13,7 +13,7 @@ from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, No
 from boardgrid.model.image import Image, ImageState, RootSource
 from boardgrid.model.kit import FILES_BYTES, FILES_MOST
 from boardgrid.model.notice import Notice, Occasion
-from boardgrid.model.report import BoardReport, ImageReport, Reached
+from boardgrid.model.report import BoardReport, HealthReport, ImageReport, Power, Reached, Voice
 from boardgrid.model.reservation import ReservationState
 from boardgrid.model.root import Root, RootState
 from boardgrid.model.user import User
@@ -77,7 +77,8 @@ def boot(house: House, number: int, **wanted: Any) -> Deployment:
     for sum_ in (wanted.get("kernel"), wanted.get("modules")):
         if sum_:
             house.farm.restarting.file_arrived(who, sum_, 1000)
-    house.farm.restarting.boot(who, number, WantedKit(**wanted), board, is_once=is_once)
+    head = wanted.pop("head", None)
+    house.farm.restarting.boot(who, number, WantedKit(**wanted), board, head=lambda _sum: head, is_once=is_once)
     return newest(house, number)
 
 
@@ -385,6 +386,39 @@ def test_what_cannot_be_laid_out_is_followed_by_what_was_good_before(house: Hous
     assert root_of(house, number).state is RootState.ASIDE
 
 
+@pytest.mark.parametrize("is_once", [True, False])
+def test_what_fails_before_the_board_is_touched_leaves_it_as_it_was(house: House, number: int, is_once: bool) -> None:
+    good = boot(house, number, kernel=OTHER).kit
+    house.reach()
+    boot(house, number, kernel=KERNEL, is_once=is_once)
+    house.reach()
+    before = newest(house, number)
+    wish, entry = wish_of(house), wish_of(house).entry
+    assert wish.then == (good if is_once else None)
+    bad = boot(house, number, from_root=True, release="9.9")
+    house.now += SECOND
+    house.fail(Blame.IMAGE, reason="the root has no kernel 9.9 in its /boot", still=before.id)
+    assert wish_of(house) == wish and wish.opened and wish_of(house).entry == entry, "nothing is to be done"
+    assert newest(house, number) == before, "what runs is told, not what came after it"
+    with house.records.read() as records:
+        failed = records.deployment(bad.id)
+    assert failed is not None and failed.state is DeploymentState.FAILED and failed.ended_at == house.now
+    assert "it goes on as it was: nothing was done to it" in house.told(number)
+    after = boot(house, number)
+    house.reach()
+    assert newest(house, number).id == after.id
+
+
+def test_an_agent_cannot_have_a_board_go_on_as_what_was_never_its(house: House, number: int) -> None:
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    other = newest(house, house.opened(house.bob, board="tk1-2").reservation.number)
+    for still in (other.id, uuid4()):
+        bad = boot(house, number, from_root=True)
+        house.fail(Blame.IMAGE, still=still)
+        assert newest(house, number).id not in {bad.id, other.id}
+        assert newest(house, number).state is DeploymentState.PREPARING
+
+
 def test_a_site_in_trouble_fails_no_boot(house: House, number: int) -> None:
     after = boot(house, number, kernel=KERNEL)
     house.fail(Blame.SITE)
@@ -438,7 +472,7 @@ def test_words_that_the_boot_method_cannot_hand_on_are_refused_at_once(house: Ho
 def test_who_holds_a_board_and_nobody_else_boots_it(house: House, number: int) -> None:
     assert isinstance(refused(boot, house, number, who=house.bob), NotAllowed)
     house.farm.restarting.file_arrived(house.bob, KERNEL, 1000)
-    error = refused(house.farm.restarting.boot, house.ada, number, WantedKit(kernel=KERNEL))
+    error = refused(house.farm.restarting.boot, house.ada, number, WantedKit(kernel=KERNEL), head=lambda _sum: None)
     assert error.code is Code.FILE_UNKNOWN, "what another sent is another's"
 
 
@@ -548,3 +582,35 @@ def test_nobody_gets_mail_of_what_they_asked_for_themselves(house: House, number
 def notices(house: House) -> list[Notice]:
     with house.records.read() as records:
         return [one.notice for one in records.postings()]
+
+
+# --- what was sent
+
+
+def test_a_kernel_for_another_architecture_is_refused_and_changes_nothing(house: House, number: int) -> None:
+    before = house.wish()
+    error = refused(boot, house, number, kernel=KERNEL, head=bytes(0x38) + b"ARM\x64")
+    assert error.code is Code.FILE_UNFIT and "is for arm64, and tk1-1 is armhf" in error.detail
+    assert house.wish() == before
+    boot(house, number, kernel=KERNEL, head=bytes(0x24) + b"\x18\x28\x6f\x01")
+
+
+# --- how it is seen
+
+
+def test_what_was_seen_of_the_board_before_it_booted_anew_is_not_told_of_it_now(house: House, number: int) -> None:
+    def health() -> Voice | None:
+        seen = house.farm.inventory.board(house.ada, "tk1-1").health
+        return seen.voice if seen else None
+
+    def see(voice: Voice) -> None:
+        house.now += SECOND
+        house.tell(HealthReport(uuid4(), "tk1-1", house.wish().generation, Power.ON, voice))
+
+    see(Voice.OURS)
+    assert health() is Voice.OURS
+    boot(house, number, kernel=KERNEL)
+    silent(house)
+    assert health() is None, "its kernel panicked: nothing was seen of it since"
+    see(Voice.SILENT)
+    assert health() is Voice.SILENT

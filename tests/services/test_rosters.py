@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from boardgrid.model.errors import Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
 from boardgrid.model.project import Part
+from boardgrid.model.report import VolumeReport
 from boardgrid.model.user import Role, User
 from boardgrid.services.invitations import INVITATIONS_MOST
 from boardgrid.services.rosters import RosterChange, RosterRow
@@ -54,6 +56,17 @@ def test_a_manager_brings_in_a_class_in_teams(house: House, grace: User) -> None
     assert shown(house, house.ada) == [
         ("ada", "member", "red", False), ("bob", "manager", "", False), ("grace", "manager", "", False),
     ]  # fmt: skip
+
+
+def test_who_is_left_out_of_a_whole_class_has_its_volume_no_more(house: House, grace: User) -> None:
+    house.image()
+    bring_in(house, grace, ("ada", "", ""), ("bob", "", ""))
+    made = house.farm.volumes.create(house.admin, "data", 10**9, project="course").volume
+    house.tell(VolumeReport(uuid4(), made.id, made.size_bytes))
+    house.opened(project="course")
+    assert house.farm.volumes.volume(house.admin, "data").boards == ("tk1-1",)
+    bring_in(house, grace, ("bob", "", ""), replace_others=True)
+    assert house.farm.volumes.volume(house.admin, "data").boards == ()
 
 
 def test_what_is_left_out_stays_as_it_is(house: House, grace: User) -> None:

@@ -10,11 +10,13 @@ import pytest
 from boardgrid.model.errors import Code, FarmError, Invalid, NotAllowed, NotFound
 from boardgrid.model.project import Part
 from boardgrid.model.report import SiteReport, VolumeReport
+from boardgrid.model.reservation import Kind
 from boardgrid.model.rules import Limits
 from boardgrid.model.user import Role, User
 from boardgrid.model.volume import Volume, VolumeState
 from boardgrid.model.wish import Deployed, VolumeMount, VolumeWish
-from tests.services.house import House
+from boardgrid.services.mounting import mounts_for
+from tests.services.house import HOUR, House
 
 GB = 10**9
 
@@ -199,6 +201,45 @@ def test_a_projects_volume_is_on_no_board_that_does_not_count_on_it(house: House
     made(house, name="data", project="robots")
     house.reserve()
     assert mounts(house) == ()
+
+
+def test_who_is_in_the_project_no_more_has_its_volumes_on_no_board(house: House) -> None:
+    house.image()
+    project(house, ada=Part.MANAGER, bob=Part.MEMBER)
+    home, data = made(house), made(house, name="data", project="robots")
+    held = house.opened(project="robots").reservation.number
+    later = house.reserve(project="robots", at=house.now + 2 * HOUR).reservation.number
+    others = house.farm.projects.change(house.admin, "robots", remove=["bob"])
+    assert others and len(mounts(house)) == 2, "what becomes of another changes nothing"
+    before = house.wish()
+    assert isinstance(before.wish, Deployed)
+    house.farm.projects.change(house.admin, "robots", remove=["ada"])
+    after = house.wish()
+    assert after.wish == replace(before.wish, volumes=(VolumeMount(home.id, "/home/ada"),)), "it is not restarted"
+    assert after.generation == before.generation + 1
+    gone = "it goes on without volume data: its user is not in project robots any more"
+    assert gone in house.told(held)
+    house.release(held)
+    house.settle()
+    house.pass_to(house.now + 2 * HOUR)
+    assert house.found(later).is_running and mounts(house) == (VolumeMount(home.id, "/home/ada"),)
+    assert gone in house.told(later)
+    assert house.farm.volumes.volume(house.admin, "data").boards == ()
+    assert data.id
+
+
+def test_a_team_that_shares_a_seat_has_nothing_of_its_users_own(house: House) -> None:
+    house.image()
+    project(house, ada=Part.MANAGER, bob=Part.MEMBER)
+    home, data = made(house), made(house, name="data", project="robots")
+    with house.records.read() as records:
+        reservation = house.found(house.reserve(project="robots").reservation.number)
+        seat = replace(reservation, kind=Kind.SEAT)
+        assert len(mounts_for(records, seat, "lab")[0]) == 2
+        there, absent = mounts_for(records, replace(seat, members=(house.bob.id,)), "lab")
+    assert there == (VolumeMount(data.id, "/data"),)
+    assert absent == ["it goes on without volume home: others of its user's team are on this board"]
+    assert home.name == "home"
 
 
 def test_what_has_no_place_or_is_elsewhere_is_left_out_and_the_events_say_so(house: House) -> None:

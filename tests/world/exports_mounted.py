@@ -4,7 +4,9 @@ Boards with the NFS client of a real kernel, and roots as the farm lays them out
 Runs in the virtual machine alone, which has such a kernel: tests/world/test_exports_knfsd.py starts it.
 """
 
+import json
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from tests.world.exports_box import SERVER, Box, RunningKernelServer, a_box, a_k
 pytestmark = pytest.mark.world
 BOARD = IPv4Address("10.77.0.21")
 PATH, FIXED = PurePosixPath("/r/0192f3a1/0192f3b2"), PurePosixPath("/NFSRoot1")
+MIB = 1 << 20
 BOOT_TRIES = 5  # a booting kernel asks as often for its root: on a busy machine rpc.mountd refuses one now and then
 OPTIONS = "vers=3,proto=tcp,mountproto=tcp,nolock,noac,lookupcache=none,timeo=50"
 
@@ -41,6 +44,10 @@ class Site:
         name = self.box.board(BOARD).name
         words = [*self.box.inside, "ip", "netns", "exec", name, "timeout", "60", *argv]
         return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+
+    def begun_on_the_board(self, *argv: str) -> "subprocess.Popen[str]":
+        words = [*self.box.inside, "ip", "netns", "exec", self.box.board(BOARD).name, *argv]
+        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def mount(self, path: PurePosixPath, *words: str, options: str = OPTIONS) -> Path:
         point = self.box.folder / "mounted"
@@ -145,3 +152,31 @@ async def test_a_system_with_systemd_mounts_a_volume_as_its_fstab_says(site: Sit
     assert (done.stdout, done.stderr) == ("hello from volume\n", "")
     assert site.box.do("cat", str(volume / "a")) == "mine\n"
     await site.exports.remove(seen_as)  # the link is the machine's, which the next test finds as this one leaves it
+
+
+async def test_a_volume_is_made_larger_under_a_board_that_writes_to_it(site: Site) -> None:
+    volume, file = site.box.folder / "grows", site.box.folder / "grows.ext4"
+    make = "mkdir $0 && truncate -s 64M $1 && mkfs.ext4 -q -b 4096 -m 0 $1 && mount -o loop,nodev,nosuid,noexec $1 $0"
+    site.box.do("sh", "-c", make, str(volume), str(file))
+    seen_as = PurePosixPath("/v/0192f3a1-0192f3b3")
+    await site.exports.add(volume, BOARD, seen_as, shared=True)
+    point = site.mount(seen_as)
+    # Its program has a file open all the time, and the disk is full.
+    writes = "exec 3>$0/notes; echo before >&3; echo ready; read go; echo after >&3; exec 3>&-; sync; echo done"
+    with site.begun_on_the_board("sh", "-c", writes, str(point)) as program:
+        assert program.stdin is not None and program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        fill = ("dd", "if=/dev/zero", f"of={point}/big", "bs=1M", "count=100", "conv=fsync")
+        assert "No space left" in site.on_the_board(*fill).stderr
+
+        site.box.do("truncate", "-s", "256M", str(file))
+        order = {"file": str(file), "tree": str(volume), "size_bytes": 256 * MIB, "had_bytes": 64 * MIB}
+        grow = (sys.executable, "-I", "-m", "boardgrid.adapters.store.growing")
+        await site.box.run(*grow, timeout_s=300, stdin=json.dumps(order).encode())
+
+        filled = site.on_the_board(*fill)
+        assert filled.returncode == 0, filled.stderr
+        assert program.communicate("go\n", timeout=120)[0] == "done\n"
+    assert site.box.do("cat", str(volume / "notes")) == "before\nafter\n"
+    assert int(site.box.do("stat", "-c", "%s", str(volume / "big"))) == 100 * MIB
+    await site.exports.remove(seen_as)

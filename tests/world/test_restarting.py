@@ -91,6 +91,27 @@ def test_a_kernel_that_panics_is_told_by_its_console_and_the_images_own_brings_t
     assert farm.on_board("tk1-1", "cat /root/notes") == "mine\n"
 
 
+def test_what_is_no_kernel_is_refused_at_once_by_the_farm_or_by_the_bootloader(
+    farm: WholeFarm, kernel: Path, tmp_path: Path
+) -> None:
+    number = farm.reserve("tk1-1", "--image", "tiny")
+    first = farm.deployment(number)["id"]
+    (tmp_path / "vmlinux").write_bytes(b"\x7fELF" + kernel.read_bytes())
+    with pytest.raises(Fault, match="none that tk1-1 can boot: it is an ELF file"):
+        farm.ada("boot", "tk1-1", "--kernel", str(tmp_path / "vmlinux"))
+    with pytest.raises(Fault, match="what was sent as device tree is none: it is a kernel"):
+        farm.ada("boot", "tk1-1", "--dtb", str(kernel))
+    assert farm.deployment(number)["id"] == first
+    # The farm takes it for a kernel that was packed for U-Boot; its sum is wrong.
+    (tmp_path / "uImage").write_bytes(b"\x27\x05\x19\x56" + bytes(25) + b"\x02" + kernel.read_bytes())
+    with pytest.raises(Fault, match="the bootloader of tk1-1 did not take what it was to boot"):
+        farm.ada("boot", "tk1-1", "--kernel", str(tmp_path / "uImage"))
+    health = farm.told("status")[0]["health"]
+    assert health is None or health["voice"] == "silent", "what was seen before is not told of it now"
+    farm.ada("boot", "tk1-1")
+    assert "console=" in cmdline(farm)
+
+
 def test_what_was_booted_once_is_followed_by_what_was_good_before(farm: WholeFarm, kernel: Path) -> None:
     farm.reserve("tk1-1", "--image", "tiny")
     farm.ada("boot", "tk1-1", "--kernel", str(kernel), "--append", "boardgrid.good=1")
@@ -122,7 +143,14 @@ def test_modules_and_the_roots_own_kernel(farm: WholeFarm, kernel: Path, tmp_pat
     )
     farm.ada("boot", "tk1-1", "--from-root", "--append", "boardgrid.root=1")
     assert "boardgrid.root=1" in cmdline(farm)
-    assert farm.deployment(farm.told("status")[0]["number"])["kit"]["from_root"] is True
+    number = farm.told("status")[0]["number"]
+    first = farm.deployment(number)
+    assert first["kit"]["from_root"] is True
+    up_s = float(farm.on_board("tk1-1", "cat /proc/uptime").split()[0])
+    with pytest.raises(Fault, match=r"the root has no kernel 9\.9 in its /boot"):
+        farm.ada("boot", "tk1-1", "--from-root", "--kernel-release", "9.9")
+    assert float(farm.on_board("tk1-1", "cat /proc/uptime").split()[0]) > up_s, "it was not restarted"
+    assert farm.deployment(number) == first and farm.board("tk1-1")["state"] == "open"
 
 
 def test_a_flashed_board_is_refused_with_the_way_out_and_boots_its_own_again(farm: WholeFarm, kernel: Path) -> None:

@@ -48,11 +48,18 @@ def built(farm: WholeFarm, recipe: Path) -> dict[str, Any]:
     return dict(farm.told("image", "show", ref))
 
 
-def test_a_debian_system_is_built_on_a_board_boots_and_is_changed(farm: WholeFarm, tmp_path: Path) -> None:
-    (tmp_path / "small.toml").write_text(RECIPE)
-    image = built(farm, tmp_path / "small.toml")
+@pytest.fixture(scope="module")
+def small(the_farm: WholeFarm, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A Debian with systemd, for all tests of this file."""
+    recipe = tmp_path_factory.mktemp("recipe") / "small.toml"
+    recipe.write_text(RECIPE)
+    image = built(the_farm, recipe)
     assert image["state"] == "ready", image["reason"]
-    assert image["manifest"]["system"].startswith("Debian GNU/Linux")
+    return image
+
+
+def test_a_debian_system_is_built_on_a_board_boots_and_is_changed(farm: WholeFarm, small: dict[str, Any]) -> None:
+    assert small["manifest"]["system"].startswith("Debian GNU/Linux")
     [test] = farm.told("image", "test", "small")
     assert test["is_passed"] and test["took_s"] > 0, test
     identity = ("--identity", str(farm.stage.ada.key))
@@ -60,6 +67,24 @@ def test_a_debian_system_is_built_on_a_board_boots_and_is_changed(farm: WholeFar
     said = farm.ada("customise", "small", "--as", "mine", *identity, "-o", "name", "--", command)
     *lines, made = said.splitlines()
     assert lines == ["armv7l", "active", "small"] and made.startswith("mine:")
+
+
+def test_a_system_with_systemd_mounts_a_volume_when_somebody_looks_there(
+    farm: WholeFarm, small: dict[str, Any]
+) -> None:
+    farm.ada("volume", "create", "home", "100MB")
+    farm.reserve("tk1-1", "--image", small["ref"])
+    assert farm.on_board("tk1-1", "systemctl is-active home-ada.automount; cat /proc/1/comm") == "active\nsystemd\n"
+    counted = "grep -c ' /home/ada nfs ' /proc/mounts || true"
+    assert farm.on_board("tk1-1", counted) == "0\n", "nobody has looked there yet"
+    farm.on_board("tk1-1", "echo mine >/home/ada/notes && sync")
+    assert farm.on_board("tk1-1", f"{counted}; systemctl is-active home-ada.mount") == "1\nactive\n"
+    assert farm.on_board("tk1-1", "systemctl --failed --plain --no-legend | grep -E 'home-ada|remote-fs' || true") == ""
+    # A board that is of another system has it at the same time, and the first one again after it booted anew.
+    farm.reserve("tk1-2", "--image", "tiny")
+    wait_until(lambda: "mine" in farm.on_board("tk1-2", "cat /home/ada/notes || true"), 120, "the other board has it")
+    farm.ada("boot", "tk1-1")
+    assert farm.on_board("tk1-1", "cat /home/ada/notes") == "mine\n"
 
 
 def test_a_script_that_fails_is_the_images_reason_and_no_boards_fault(farm: WholeFarm, tmp_path: Path) -> None:

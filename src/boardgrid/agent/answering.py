@@ -43,6 +43,6 @@ class Answering:
             await self._lease.held()
             match asked:
                 case RootChanges():
-                    return await self._world.roots.changes(asked.root)
+                    return await self._world.roots.changes(asked.root, without_farms=asked.without_farms)
                 case ImageChanges():
                     return await self._world.images.changes(asked.image, asked.since)

@@ -17,7 +17,19 @@ from boardgrid.ports import Sighting, Sign
 
 HOLDING = "holding"  # the folder of every file that a board in the holding entry fetches
 _LABELS_MOST = 8
-_PANIC = re.compile(r"Kernel panic - not syncing|Unable to mount root fs")
+_ENDS = (
+    (Code.KERNEL_PANICKED, re.compile(r"Kernel panic - not syncing|Unable to mount root fs")),
+    (
+        Code.KERNEL_REFUSED,
+        re.compile(
+            # U-Boot: bootz, booti, bootm, and what they ask of initrd and device tree; then GRUB.
+            r"zimage: Bad magic|Bad Linux \S+ z?Image magic|Wrong (Ramdisk )?Image (Format|Type) for|Bad Magic Number"
+            r"|Bad Header Checksum|Bad Data (CRC|Hash)|Unsupported Architecture 0x|can't get kernel image"
+            r"|Ramdisk image is corrupt|image is not a fdt|Did not find a cmdline Flattened Device Tree"
+            r"|error: .*(invalid magic number|you need to load the kernel first|plain image kernel not supported)"
+        ),
+    ),
+)
 
 
 class Signs:
@@ -72,7 +84,7 @@ class Arrival:
         Return when it is where it was wished to be.
 
         Args:
-            console: where a kernel that panics says so.
+            console: where a kernel that panics says so, and a bootloader that refuses it.
 
         Raises:
             Fault: it does not come; the blame tells whose fault that is.
@@ -82,7 +94,7 @@ class Arrival:
         try:
             async with asyncio.timeout(limit_s):
                 arriving = self._comes_up(wish) if isinstance(wish, Deployed) else self._comes_to_wait()
-                await (self._unless_it_panics(arriving, console) if console else arriving)
+                await (self._unless_it_ends(arriving, console) if console else arriving)
         except TimeoutError as error:
             raise await self._diagnosis() from error
 
@@ -99,8 +111,8 @@ class Arrival:
             else:
                 await self._next_sign()
 
-    async def _unless_it_panics(self, arriving: Coroutine[Any, Any, None], console: "Console") -> None:
-        tasks = [asyncio.ensure_future(arriving), asyncio.ensure_future(self._panic(console))]
+    async def _unless_it_ends(self, arriving: Coroutine[Any, Any, None], console: "Console") -> None:
+        tasks = [asyncio.ensure_future(arriving), asyncio.ensure_future(self._end(console))]
         try:
             done, _others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -108,15 +120,18 @@ class Arrival:
         finally:
             await ended(*tasks)
 
-    async def _panic(self, console: "Console") -> NoReturn:
+    async def _end(self, console: "Console") -> NoReturn:
         pace, board = self.world.pace, self.wished.board.name
-        while not (line := await console.panic()):
+        while (found := await console.end()) is None:
             await self.world.clock.sleep(pace.console_every_s)
         await self.world.clock.sleep(pace.console_every_s)
-        await console.panic()  # it says more of it, unless it restarts already
+        await console.end()  # it says more of it, unless it restarts already
+        code, line = found
         raise Fault(
-            Code.KERNEL_PANICKED,
-            _("the kernel of {board} panicked: {line}"),
+            code,
+            _("the kernel of {board} panicked: {line}")
+            if code is Code.KERNEL_PANICKED
+            else _("the bootloader of {board} did not take what it was to boot: {line}"),
             hint=_("its console shows how far it came"),
             blame=Blame.IMAGE,
             board=board,
@@ -219,15 +234,15 @@ class Console:
 
     tail: Callable[[], Awaitable[tuple[str, ...]]]
     before: tuple[str, ...] = ()
-    last_words: tuple[str, ...] = ()  # those around a panic
+    last_words: tuple[str, ...] = ()  # those around its end
 
-    async def panic(self) -> str:
-        """The line in which a kernel says that it gives up; empty: none does."""
+    async def end(self) -> tuple[Code, str] | None:
+        """The line in which a kernel says that it gives up, or a bootloader that it boots nothing; None: none does."""
         said = since(self.before, await self.tail())
-        line = next((line.strip() for line in said if _PANIC.search(line)), "")
-        if line:
+        found = next(((code, line.strip()) for line in said for code, words in _ENDS if words.search(line)), None)
+        if found:
             self.last_words = said
-        return line
+        return found
 
 
 def since(before: tuple[str, ...], tail: tuple[str, ...]) -> tuple[str, ...]:

@@ -38,9 +38,10 @@ class Memory:
     is_reached: bool = False  # the wish was reached: a board in its holder's hands is not judged any more
     made_here: bool = False  # the root was made personal by this agent, so nothing ran it before the next restart
     console: tuple[str, ...] = ()  # its last lines before that
-    last_words: tuple[str, ...] = ()  # and those around a panic after it
+    last_words: tuple[str, ...] = ()  # and those around its end after it
     verdict: FarmError | None = None  # why a root that its user had booted again does not answer
     fetches: int = 0  # of what its user brought, in vain
+    still: UUID | None = None  # the deployment that the board has yet, for nothing was done for this one
     stops: int = 0  # that failed
     cannot_stop: bool = False
     without: set[UUID] = field(default_factory=set)  # volumes that cannot be had: the board goes on without them
@@ -85,6 +86,8 @@ class Bench:
         rungs = self._rungs(wished, is_on)
         exported = frozenset([self._thing_of(export, wished) for export in await self._exports_to(wished)])
         volumes = {one.volume for one in wish.volumes} if isinstance(wish, Deployed) else set()
+        has_it = isinstance(wish, Deployed) and wish.root in exported and tree and tree.personal != wish.deployment
+        self.memory.still = tree.personal if tree and has_it else None
         return Seen(
             tree=tree,
             exported=exported,
@@ -206,7 +209,10 @@ class Bench:
         return wish.image_ref
 
     async def _fetch(self, wished: BoardWish) -> str:
-        for kit in _deployed(wished).kits:
+        wish = _deployed(wished)
+        if wish.kit is not None:
+            await self._world.kits.check(wish.kit, wish.root)
+        for kit in wish.kits:
             try:
                 await self._world.kits.fetch(kit)
             except Fault as error:

@@ -301,7 +301,7 @@ class Keeper:
                 self._give_up(wished, error, blame)
 
     def _give_up(self, wished: BoardWish, error: FarmError, blame: Blame) -> None:
-        self._telling.failed(wished, error, blame)
+        self._telling.failed(wished, error, blame, self._bench.memory.still)
         raise GivenUp
 
     # --- what is told

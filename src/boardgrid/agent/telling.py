@@ -51,10 +51,12 @@ class Telling:
                 self._board(wished, Reached.GONE)
         self.is_reached, self._failure = True, None
 
-    def failed(self, wished: BoardWish, error: FarmError, blame: Blame) -> None:
+    def failed(self, wished: BoardWish, error: FarmError, blame: Blame, still: UUID | None = None) -> None:
+        """*still*: the deployment that its board has yet."""
         if self._failure != (failure := (error.code, str(error), blame)):
             self._failure = failure
-            self._board(wished, Reached.FAILED, code=error.code, reason=str(error), hint=error.hint, blame=blame)
+            why = {"code": error.code, "reason": str(error), "hint": error.hint, "blame": blame}
+            self._board(wished, Reached.FAILED, **why, still=still)
 
     def health(self, wished: BoardWish, power: Power, voice: Voice, said_s: float | None, now_s: float) -> None:
         """*said_s*: when its console last said something; None: nobody hears it."""

@@ -515,8 +515,8 @@ class ReservationOut(BaseModel):
     alive_until: datetime | None = Field(description="Of one with a heartbeat: it ends then, unless heard again.")
     image: str | None = Field(description="Told to its user and to admins, as what follows.")
     project: str | None = Field(description="On which it counts.")
-    deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first.")
-    deployment: DeploymentOut | None = Field(description="The newest.")
+    deployments: tuple[DeploymentOut, ...] = Field(description="Oldest first, and those that run last.")
+    deployment: DeploymentOut | None = Field(description="The newest that runs; where none does, the newest.")
     purpose: Purpose = Field(description="`build`, `test`: the farm works on it, for an image of its user's.")
     subject: str | None = Field(description="That image. Told to its user and to admins.")
 

@@ -24,6 +24,10 @@ class DiffIn(Body):
     root: Line | None = Field(None, description="A root, against its image.")
     image: Line | None = Field(None, description="An image, against `since`.")
     since: Line | None = Field(None, description="Another image; without it, the one that `image` was made of.")
+    without_farms: bool = Field(
+        False,
+        description="Of a root: leave out what the farm wrote at deployment, as long as it is as that.",
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -31,6 +35,8 @@ class DiffIn(Body):
             raise ValueError("name one of board, root and image")
         if self.since is not None and self.image is None:
             raise ValueError("since goes with image")
+        if self.without_farms and self.image is not None:
+            raise ValueError("without_farms goes with board and root: an image has nothing of that")
         return self
 
 
@@ -65,9 +71,9 @@ class DiffOut(BaseModel):
 def ask_what_changed(body: DiffIn, farm: TheFarm, asker: Asker) -> DiffOut:
     """Have the site's agent look what changed. Whoever may see the root, or both images, may ask."""
     if body.board is not None:
-        return DiffOut.of(farm.questions.board_changes(asker, body.board))
+        return DiffOut.of(farm.questions.board_changes(asker, body.board, without_farms=body.without_farms))
     if body.root is not None:
-        return DiffOut.of(farm.questions.root_changes(asker, body.root))
+        return DiffOut.of(farm.questions.root_changes(asker, body.root, without_farms=body.without_farms))
     return DiffOut.of(farm.questions.image_changes(asker, body.image or "", body.since))
 
 

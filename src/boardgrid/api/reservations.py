@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
 from boardgrid.api.answers import DeploymentOut, ImageOut, ReservationOut
-from boardgrid.api.asking import Asker, Number, TheFarm
+from boardgrid.api.asking import Asker, Number, TheFarm, TheSpool
 from boardgrid.api.bodies import (
     BootIn,
     CheckpointIn,
@@ -89,9 +89,11 @@ def save(number: Number, body: SaveIn, farm: TheFarm, asker: Asker) -> Reservati
 
 
 @router.post("/reservations/{number}/boot", status_code=202)
-def boot(number: Number, body: BootIn, farm: TheFarm, asker: Asker) -> ReservationOut:
+def boot(number: Number, body: BootIn, farm: TheFarm, spool: TheSpool, asker: Asker) -> ReservationOut:
     """Restart a board into the same root, with another kernel or, where none is named, with its image's own."""
-    return ReservationOut.of(farm.restarting.boot(asker, number, body.asked(), body.board, is_once=body.once))
+    return ReservationOut.of(
+        farm.restarting.boot(asker, number, body.asked(), body.board, head=spool.head, is_once=body.once)
+    )
 
 
 @router.post("/reservations/{number}/checkpoint", status_code=202)

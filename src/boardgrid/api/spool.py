@@ -17,6 +17,7 @@ import structlog
 
 from boardgrid.finishing import whole
 from boardgrid.messages import _
+from boardgrid.model.boot_file import HEAD_BYTES
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import Image
@@ -70,6 +71,14 @@ class Spool:
 
     def path(self, sha256: str) -> Path:
         return self.folder / sha256
+
+    def head(self, sha256: str) -> bytes | None:
+        """Blocks: the first bytes of an upload; None where it is not here."""
+        try:
+            with self.path(sha256).open("rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:
+            return None
 
     @contextmanager
     def turn(self, image: Image) -> Iterator[None]:

@@ -504,13 +504,13 @@ class Reservation:
     end: datetime
     state: str
     ended_because: str = ""
-    deployment: Deployment | None = None  # the newest
+    deployment: Deployment | None = None  # the newest that runs; where none does, the newest
     boards: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
     kind: str = "fixed"
     members: tuple[str, ...] = ()
     image: str = ""  # told to its user and to admins
-    deployments: tuple[Deployment, ...] = ()  # oldest first
+    deployments: tuple[Deployment, ...] = ()  # oldest first, and those that run last
     created_at: datetime | None = None
     project: str | None = None
     alive_until: datetime | None = None  # it ends then, unless its job is heard again
@@ -543,7 +543,7 @@ class Reservation:
         return ", ".join(str(group) for group in self.groups)
 
     def deployment_on(self, board: str) -> Deployment | None:
-        """The newest on one of its boards."""
+        """What runs on one of its boards; where nothing does, the newest."""
         return next((one for one in reversed(self.deployments) if one.board == board), None)
 
 
@@ -657,6 +657,7 @@ class Difference:
     packages: tuple[PackageChange, ...] = ()
     packages_changed: int = 0
     packages_by: str = ""
+    left_out: int = 0  # what is as the farm wrote it
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,19 +19,21 @@ _HELD_S = 20.0
 _SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
 
 
-def difference(farm: Farm, what: str, timeout_s: float | None = None, **of: str | None) -> Difference:
+def difference(
+    farm: Farm, what: str, timeout_s: float | None = None, *, without_farms: bool = False, **of: str | None
+) -> Difference:
     """
     Ask what changed, and wait for the answer.
 
     Args:
         what: that which is looked at, for a person who waits.
-        of: as :meth:`Farm.ask_diff`.
+        without_farms, of: as :meth:`Farm.ask_diff`.
 
     Raises:
         Complaint: the farm refused, its agent could not look, or WAIT_TIMEOUT.
     """
     most_s = LONGEST_S if timeout_s is None else timeout_s
-    asked = farm.ask_diff(**of)
+    asked = farm.ask_diff(without_farms=without_farms, **of)
 
     def look() -> Diff | None:
         seen = asked if asked.state != "asked" else farm.diff(asked.id, min(most_s, _HELD_S))
@@ -76,6 +78,8 @@ def lines(found: Difference, most: int) -> Iterator[str]:
     yield summary(found)
     yield from map(_path_line, found.paths[:most])
     yield from _left(all_paths - len(found.paths[:most]))
+    if found.left_out:
+        yield _("  as the farm wrote them: {count} (--all shows them)").format(count=found.left_out)
     if found.packages:
         yield _("packages:")
         yield from map(_package_line, found.packages[:most])

@@ -692,11 +692,22 @@ class Farm:
         return self._post(answers.Image, {"image": image}, "roots", name, "keep")
 
     def ask_diff(
-        self, *, board: str | None = None, root: str | None = None, image: str | None = None, since: str | None = None
+        self,
+        *,
+        board: str | None = None,
+        root: str | None = None,
+        image: str | None = None,
+        since: str | None = None,
+        without_farms: bool = False,
     ) -> answers.Diff:
-        """Ask what changed: on the root that *board* runs, on *root*, or in *image* since another, else its parent."""
-        of = {"board": board, "root": root, "image": image, "since": since}
-        return self._post(answers.Diff, {key: name for key, name in of.items() if name is not None}, "diffs")
+        """
+        Ask what changed: on the root that *board* runs, on *root*, or in *image* since another, else its parent.
+
+        Args:
+            without_farms: leave out what the farm wrote for the deployment of a root, where nobody changed it since.
+        """
+        of = {"board": board, "root": root, "image": image, "since": since, "without_farms": without_farms or None}
+        return self._post(answers.Diff, {key: value for key, value in of.items() if value is not None}, "diffs")
 
     def diff(self, id_: UUID, wait_s: float = 0) -> answers.Diff:
         """What became of it, as soon as it is answered or *wait_s* have passed."""

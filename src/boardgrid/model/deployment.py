@@ -17,6 +17,9 @@ class DeploymentState(StrEnum):
     FAILED = "failed"  # could not be opened; the reason says why
 
 
+LIVE = frozenset((DeploymentState.PREPARING, DeploymentState.SAVING, DeploymentState.OPEN))
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     id: UUID
@@ -33,6 +36,10 @@ class Deployment:
     code: Code | None = None
     hint: str = ""
     kit: BootKit | None = None  # None: the image's own kernel
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
 
     @property
     def is_good(self) -> bool:

@@ -45,3 +45,4 @@ class Difference:
     packages: tuple[PackageChange, ...] = ()  # by name; the last ones are left out where there are very many
     packages_changed: int = 0  # all of them
     packages_by: str = ""  # who wrote down what is installed: dpkg; empty: nobody that the farm can read
+    left_out: int = 0  # entries that are as the farm wrote them, and counted nowhere else

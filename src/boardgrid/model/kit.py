@@ -31,6 +31,7 @@ class BootKit:
     append: str = ""  # words after all others on the kernel's command line
     without_initrd: bool = False
     from_root: bool = False  # the kernel in the root's own /boot, with its initrd and its device trees
+    is_once: bool = False  # what restarts after that boots what was good before
 
     @property
     def blobs(self) -> tuple[BlobSource, ...]:

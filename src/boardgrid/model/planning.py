@@ -10,6 +10,7 @@ A board's wish changes by the methods of :class:`Standing` alone, so these rules
   tenant's root goes to no other board: its export may still be there.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -105,6 +106,13 @@ class Standing:
         if not isinstance(self.wish, Deployed) or self.wish.keys == keys:
             return self
         return self._wished(replace(self.wish, keys=keys))
+
+    def without(self, volumes: Collection[UUID]) -> "Standing":
+        """What runs on it goes on without these."""
+        if not isinstance(self.wish, Deployed):
+            return self
+        left = tuple(one for one in self.wish.volumes if one.volume not in volumes)
+        return self if left == self.wish.volumes else self._wished(replace(self.wish, volumes=left))
 
     def parked(self) -> "Standing":
         """Take it back."""

@@ -16,6 +16,7 @@ class RootChanges:
     """What a root differs in from the image that it was made from."""
 
     root: UUID
+    without_farms: bool = False  # what the farm wrote at deployment is left out
     kind: Literal["root"] = "root"
 
 

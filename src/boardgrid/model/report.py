@@ -53,6 +53,7 @@ class BoardReport:
     reason: str = ""
     hint: str = ""
     blame: Blame | None = None
+    still: UUID | None = None  # of what failed before anything was done to the board: the deployment that it still has
     kind: Literal["board"] = "board"
 
 

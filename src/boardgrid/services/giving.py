@@ -97,8 +97,6 @@ def boot_again(
     standing: Standing,
     over: Deployment,
     kit: BootKit | None,
-    *,
-    is_once: bool = False,
 ) -> Deployment:
     """
     Have a board boot the root that it has once more: a deployment of its own, in the same reservation. *over* is the
@@ -109,14 +107,27 @@ def boot_again(
     """
     deployment = following(work, over, DeploymentState.PREPARING, kit)
     wish = _wish_again(work.tx, reservation, standing.board, deployment)
-    then = last_good(work.tx, over) if is_once else None
     if standing.order is not None:
         drop_order(work, standing.order.id, _("{board} is booted anew first").format(board=standing.board.name))
     work.save(over)
     work.add(deployment)
-    work.save(standing.again(replace(wish, is_once=is_once, then=then)))
+    work.save(standing.again(wish))
     log.info("board.booted_again", reservation=reservation.number, board=standing.board.name)
     return deployment
+
+
+def go_on(work: Work, reservation: Reservation, standing: Standing, failed: Deployment, former: Deployment) -> None:
+    """
+    A board has the root as *former* yet, for *failed* came to nothing before it was touched: it has it as before.
+
+    Raises:
+        NotFound, Conflict, Invalid: as :func:`hand_over`.
+    """
+    wish = _wish_again(work.tx, reservation, standing.board, former)
+    work.save(replace(failed, ended_at=work.now))
+    work.save(replace(former, state=DeploymentState.OPEN, ended_at=None))
+    work.save(standing.again(replace(wish, opened=True)))
+    log.info("board.went_on", reservation=reservation.number, board=standing.board.name)
 
 
 def following(work: Work, over: Deployment, state: DeploymentState, kit: BootKit | None) -> Deployment:
@@ -152,12 +163,19 @@ def saving_on(records: Snapshot, reservation: Reservation, board: str) -> Deploy
     return next((one for one in live if one.board == board and one.state is DeploymentState.SAVING), None)
 
 
-def last_good(records: Snapshot, deployment: Deployment) -> BootKit | None:
-    """What brought its root up last; None: its image's own kernel. The modules of such a kit lie in the root."""
+def last_good(records: Snapshot, deployment: Deployment, *, before: bool = False) -> BootKit | None:
+    """
+    What brought its root up last; None: its image's own kernel. The modules of such a kit lie in the root.
+
+    Args:
+        before: in the deployments before this one alone.
+    """
     made = records.deployments(reservations=[deployment.reservation])
-    good = [one.kit for one in made if one.root == deployment.root and one.is_good]
+    of_root = [one for one in made if one.root == deployment.root and not (before and one.id >= deployment.id)]
+    good = [one.kit for one in of_root if one.is_good]
     kit = good[-1] if good else None
-    return replace(kit, modules=None, release=kit.release if kit.from_root else "") if kit else None
+    release = kit.release if kit and kit.from_root else ""
+    return replace(kit, modules=None, release=release, is_once=False) if kit else None
 
 
 def _wish(
@@ -201,7 +219,9 @@ def _wish_again(records: Snapshot, reservation: Reservation, board: Board, deplo
     if root is None or image is None:
         raise ValueError(f"the root of deployment {deployment.id} is not there")
     wish = _wish(records, reservation, board, image, deployment, size_bytes=root.size_bytes)
-    return replace(wish, is_kept=True, is_again=True)
+    is_once = deployment.kit is not None and deployment.kit.is_once
+    then = last_good(records, deployment, before=True) if is_once else None
+    return replace(wish, is_kept=True, is_again=True, is_once=is_once, then=then)
 
 
 def keys_of(records: Snapshot, reservation: Reservation) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ not there; it never raises, so that it does not spoil the batch it came in.
 import re
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
@@ -40,7 +41,7 @@ from boardgrid.services.building import unpacked
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import Fate, end
 from boardgrid.services.errands import errand_ended, forget_doing
-from boardgrid.services.giving import boot_again, last_good, saving_on
+from boardgrid.services.giving import boot_again, go_on, last_good, saving_on
 from boardgrid.services.limiting import check_kept
 from boardgrid.services.seating import seat_again
 from boardgrid.services.trying import tried
@@ -207,6 +208,8 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
         hint=report.hint[:_WORDS_MOST],
     )
     _note_owned(work, standing, failed, reason, Outcome.FAILED)
+    if _gone_on(work, reservation, standing, failed, report.still):
+        return
     if _fallen_back(work, reservation, standing, failed):
         return
     if reservation.purpose is Purpose.TEST:
@@ -222,6 +225,21 @@ def _failed(work: Work, standing: Standing, report: BoardReport) -> None:
         if reservation.is_seat:
             seat_again(work, reservation)
     offer(work, {board})
+
+
+def _gone_on(work: Work, reservation: Reservation, standing: Standing, failed: Deployment, still: UUID | None) -> bool:
+    """What its user brought could not be had, and nothing was done to the board before: it goes on as it was."""
+    former = work.tx.deployment(still) if still else None
+    if former is None or former.opened_at is None or former.id == failed.id:
+        return False
+    if (former.reservation, former.board, former.root) != (failed.reservation, failed.board, failed.root):
+        return False
+    try:
+        go_on(work, reservation, standing, failed, former)
+    except FarmError:
+        return False  # its board has become another meanwhile
+    _note_owned(work, standing, former, _("it goes on as it was: nothing was done to it"), Outcome.OK)
+    return True
 
 
 def _fallen_back(work: Work, reservation: Reservation, standing: Standing, failed: Deployment) -> bool:

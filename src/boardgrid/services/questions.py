@@ -31,18 +31,21 @@ class Questions:
 
     desk: Desk
 
-    def root_changes(self, asker: User, root: str) -> Question:
+    def root_changes(self, asker: User, root: str, *, without_farms: bool = False) -> Question:
         """
         What a root differs in from its image, whether a board writes to it or not.
+
+        Args:
+            without_farms: leave out what the farm wrote at deployment.
 
         Raises:
             NotFound: ROOT_UNKNOWN.
             Conflict: REQUESTS_TOO_MANY.
         """
         with self.desk.begin(asker, needs=Scope.READ) as work:
-            return _root_changes(work, asker, root_of(work.tx, asker, root))
+            return _root_changes(work, asker, root_of(work.tx, asker, root), without_farms)
 
-    def board_changes(self, asker: User, board: str) -> Question:
+    def board_changes(self, asker: User, board: str, *, without_farms: bool = False) -> Question:
         """
         The same, of the root that *board* runs.
 
@@ -51,7 +54,7 @@ class Questions:
             Conflict: REQUESTS_TOO_MANY.
         """
         with self.desk.begin(asker, needs=Scope.READ) as work:
-            return _root_changes(work, asker, root_on(work.tx, asker, board))
+            return _root_changes(work, asker, root_on(work.tx, asker, board), without_farms)
 
     def image_changes(self, asker: User, ref: str, since: str | None = None) -> Question:
         """
@@ -104,8 +107,8 @@ def forget_old_questions(work: Work) -> None:
             work.remove(one)
 
 
-def _root_changes(work: Work, asker: User, root: Root) -> Question:
-    return _put(work, asker, root.site, RootChanges(root.id))
+def _root_changes(work: Work, asker: User, root: Root, without_farms: bool) -> Question:
+    return _put(work, asker, root.site, RootChanges(root.id, without_farms))
 
 
 def _put(work: Work, asker: User, site: str, asked: Asked) -> Question:

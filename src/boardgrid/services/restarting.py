@@ -1,6 +1,6 @@
 """Restarting: a root boots once more in the reservation that has it, after it was saved or with another kernel."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,7 +8,8 @@ from enum import StrEnum
 import structlog
 
 from boardgrid.messages import _
-from boardgrid.model.board import Boot
+from boardgrid.model.board import Board, Boot
+from boardgrid.model.boot_file import check_device_tree, check_initrd, check_kernel
 from boardgrid.model.cmdline import checked_append
 from boardgrid.model.deployment import DeploymentState, Phase
 from boardgrid.model.errors import Code, Invalid, NotFound
@@ -103,23 +104,32 @@ class Restarting:
             return Showing(work.tx, asker, work.now).reservation(mine)
 
     def boot(
-        self, asker: User, number: int, wanted: WantedKit, board: str | None = None, *, is_once: bool = False
+        self,
+        asker: User,
+        number: int,
+        wanted: WantedKit,
+        board: str | None = None,
+        *,
+        head: Callable[[str], bytes | None],
+        is_once: bool = False,
     ) -> ReservationView:
         """
         Restart a board into the same root, with another kernel, or with its image's own where nothing else is wanted.
 
         Args:
             board: may be left out where the reservation has one.
+            head: the first bytes of a file by its SHA-256; None where it is not here.
             is_once: the next restart after that boots what brought the root up before.
 
         Raises:
             NotFound: RESERVATION_UNKNOWN; BOARD_UNKNOWN, it has no such board; FILE_UNKNOWN, it was not sent.
             NotAllowed: it is another's.
             Invalid: REQUEST_INVALID, its parts do not go together, the board's boot method cannot hand its words on, or
-                the reservation has several boards and none was named; KERNEL_FLASHED.
+                the reservation has several boards and none was named; KERNEL_FLASHED; FILE_UNFIT.
             Conflict: RESERVATION_OVER, RESERVATION_WAITING; BOARD_NOT_OPEN, it was not open yet; THING_IN_USE, its root
                 is being made an image.
         """
+        heads = {sha256: head(sha256) for sha256 in (wanted.kernel, wanted.dtb, wanted.initrd) if sha256}
         with self.desk.begin(asker, "reservation.boot") as work:
             mine, running = running_on(work.tx, asker, number, board)
             standing = standing_of(work.tx, running.board)
@@ -139,11 +149,13 @@ class Restarting:
                     _("what is booted once is another kernel than the image's own"),
                     hint=_("name a kernel, or leave out that it is for once"),
                 )
-            kit = None if wanted.is_plain else self._kit(work, asker, wanted)
+            kit = None if wanted.is_plain else replace(self._kit(work, asker, wanted), is_once=is_once)
             if kit is not None:
-                checked_append(kit.append, standing.board, board_type(work.tx, standing.board.type))
+                kind = board_type(work.tx, standing.board.type)
+                checked_append(kit.append, standing.board, kind)
+                _check_files(wanted, heads, standing.board, kind.arch)
             over = replace(running, state=DeploymentState.ENDED, ended_at=work.now)
-            boot_again(work, mine, standing, over, kit, is_once=is_once)
+            boot_again(work, mine, standing, over, kit)
             told = _("{user} boots its root again").format(user=asker.name)
             work.note_board(standing, "board", Phase.NOTED, told, reservation=number, owner=mine.user)
             used(work, [running.board])
@@ -216,6 +228,19 @@ class Restarting:
         with self.desk.records.read() as records:
             kept = {one.sha256 for one in records.kit_files()}
             return frozenset(kept | {blob.sha256 for kit in _kits(records) for blob in kit.blobs})
+
+
+def _check_files(wanted: WantedKit, heads: Mapping[str, bytes | None], board: Board, arch: str) -> None:
+    """
+    Raises:
+        Invalid: FILE_UNFIT.
+    """
+    if (kernel := heads.get(wanted.kernel or "")) is not None:
+        check_kernel(kernel, board, arch)
+    if (dtb := heads.get(wanted.dtb or "")) is not None:
+        check_device_tree(dtb)
+    if (initrd := heads.get(wanted.initrd or "")) is not None:
+        check_initrd(initrd)
 
 
 def forget_files(work: Work) -> None:

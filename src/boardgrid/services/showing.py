@@ -1,6 +1,6 @@
 """How the records are put before people: names in the place of ids, and no more than the asker may see."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -53,7 +53,7 @@ class Showing:
 
     def boards(self, standings: Sequence[Standing]) -> list[BoardView]:
         running = running_by_board(self.records)
-        health = self.records.health()
+        health = self._health(running)
         types = {one.name: one for one in self.records.board_types()}
         shown = [
             self._board(
@@ -68,6 +68,14 @@ class Showing:
             shown = [self._closed(one, to_come) if one.board.name in to_come.boards else one for one in shown]
         return shown
 
+    def _health(self, running: Mapping[str, Reservation]) -> dict[str, Health]:
+        """Of each board what was seen since it was opened: what was seen before tells nothing of this system."""
+        numbers = {one.number for one in running.values()}
+        live = self.records.deployments(reservations=numbers, live=True) if numbers else ()
+        opened = {one.board: one.opened_at for one in live if one.opened_at}
+        seen = self.records.health()
+        return {name: one for name, one in seen.items() if name in opened and one.at >= opened[name]}
+
     def board(self, standing: Standing) -> BoardView:
         return self.boards([standing])[0]
 
@@ -81,8 +89,7 @@ class Showing:
             board = replace(board, power=tuple(DriverSpec(spec.driver) for spec in board.power))
         held = HeldView(holder.number, self.user_name(holder.user), holder.window.end) if holder else None
         seen = None
-        # What was seen under the user before tells nothing of this one's system.
-        if health and holder and state is BoardState.OPEN and health.at >= holder.window.start:
+        if health and holder and state is BoardState.OPEN:
             seen = HealthView(health.power, health.voice, self._ago_s(health.at))
         return BoardView(board, facts, state, held, seen)
 
@@ -176,7 +183,7 @@ class Showing:
         is_theirs = self._is_in(reservation)
         image = self.image_ref(reservation.image) if is_theirs else None
         project = self.records.project(reservation.project) if is_theirs and reservation.project else None
-        shown = tuple(self.deployment(one) for one in deployments)
+        shown = tuple(self.deployment(one) for one in sorted(deployments, key=lambda one: one.is_live))
         user = self.user_name(reservation.user)
         subject = self.image_ref(reservation.subject) if is_theirs and reservation.subject else None
         named = project.name if project else None

@@ -141,13 +141,13 @@ class ReservationView:
     user: str
     members: tuple[str, ...]
     image: str | None  # ref
-    deployments: tuple[DeploymentView, ...]  # oldest first
+    deployments: tuple[DeploymentView, ...]  # oldest first, and those that run last
     project: str | None = None  # told as the image is
     subject: str | None = None  # ref; of a build or a test: the image that it is for, told likewise
 
     @property
     def deployment(self) -> DeploymentView | None:
-        """The newest."""
+        """The newest that runs; where none does, the newest."""
         return self.deployments[-1] if self.deployments else None
 
 

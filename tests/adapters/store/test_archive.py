@@ -33,14 +33,14 @@ def listed(archive: bytes, limits: Limits = LIMITS) -> Listing:
     return listing
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(name=NAMES)
 def test_every_name_is_read_as_it_was_packed(name: bytes) -> None:
     archive = Archive().link(name.decode("utf-8", "surrogateescape"), "/etc").bytes()
     assert listed(archive).links == {name}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(alphabet=st.characters(exclude_characters="\0"), max_size=300))
 def test_every_name_can_be_printed(text: str) -> None:
     assert shown(text.encode("utf-8", "surrogatepass")).isprintable()

@@ -124,7 +124,7 @@ def place(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000, suppress_health_check=list(HealthCheck))
 @example(members=[("link", "a", "b", 0, 0), ("link", "b", "a", 0, 0), ("file", "a", "", 0o644, 1)])
 @example(members=[("file", "a", "", 0o4755, 1), ("hard link", "b", "a", 0, 0), ("file", "a", "", 0o644, 2)])
 @example(members=[("folder", "a", "", 0, 0), ("file", "a", "", 0o644, 1)])

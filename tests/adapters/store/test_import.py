@@ -202,7 +202,7 @@ def an_archive(members: list[tuple[str, ...]], canary: Path) -> bytes:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=MEMBERS)
 def test_no_archive_touches_anything_outside(bench: Bench, canary: Path, members: list[tuple[str, ...]]) -> None:
     before = listing(canary)
@@ -232,7 +232,7 @@ def cage(alone: None, canary: Path, tmp_path: Path) -> Iterator[Cage]:
 # What comes after the unpacking in a whole import reads a tree that is there: without it, so many can be tried.
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=MEMBERS, trust=st.sampled_from([(), ("--absolute-names",)]))
 def test_no_archive_is_unpacked_to_anything_outside(
     cage: Cage, canary: Path, tmp_path: Path, members: list[tuple[str, ...]], trust: tuple[str, ...]

@@ -196,10 +196,12 @@ async def test_the_newest_kernel_of_a_root_is_taken_or_the_one_that_is_named(ben
         assert files.kernel is not None and files.kernel.read_text() == found
         assert (files.initrd is not None) is (release == "99.1")
     none = BootKit(uuid4(), from_root=True, release="1.0")
+    with pytest.raises(NotFound, match=r"no kernel 1\.0"):
+        await bench.kits.check(none, root)
     await bench.kits.fetch(none)
     with pytest.raises(NotFound, match=r"no kernel 1\.0") as raised:
         await bench.kits.fit(none, root)
-    assert raised.value.code is Code.KERNEL_MISSING
+    assert raised.value.code is Code.KERNEL_MISSING and "99.10, 99.1" in raised.value.hint
 
 
 async def test_what_an_agent_was_killed_over_is_swept(bench: Bench) -> None:

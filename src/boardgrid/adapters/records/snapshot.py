@@ -15,7 +15,7 @@ from boardgrid.adapters.records.rows import Shelf
 from boardgrid.model.audit import AuditEntry
 from boardgrid.model.board import BoardType
 from boardgrid.model.boot_test import BootTest
-from boardgrid.model.deployment import Deployment, DeploymentState
+from boardgrid.model.deployment import LIVE, Deployment, DeploymentState
 from boardgrid.model.errand import Errand, ErrandState
 from boardgrid.model.federation import ExternalIdentity, PendingLogin
 from boardgrid.model.feed import Feed
@@ -37,8 +37,7 @@ from boardgrid.ports import Activity, Doing, Entry, Health, OrderRecord, Revisio
 T = TypeVar("T")
 
 RESERVATIONS, SHELF = "reservations", "shelf"  # what has revisions
-_LIVE = frozenset((DeploymentState.PREPARING, DeploymentState.SAVING, DeploymentState.OPEN))
-_OVER = frozenset(DeploymentState) - _LIVE
+_OVER = frozenset(DeploymentState) - LIVE
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -310,7 +309,7 @@ class SqlSnapshot:
     def deployments(
         self, *, reservations: Collection[int] | None = None, root: UUID | None = None, live: bool | None = None
     ) -> list[Deployment]:
-        states = None if live is None else (_LIVE if live else _OVER)
+        states = None if live is None else (LIVE if live else _OVER)
         return self._all(
             rows.DEPLOYMENTS, "id", equal={"root": root}, among={"reservation": reservations, "state": states}
         )

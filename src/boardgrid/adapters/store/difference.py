@@ -18,9 +18,10 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from boardgrid.adapters.store.complaint import answer
+from boardgrid.adapters.store.farms import Farms, print_of
 from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.packages import DPKG, installed
-from boardgrid.adapters.store.tree import TreeDir, TreePath
+from boardgrid.adapters.store.tree import TreeDir, TreePath, attributes
 from boardgrid.adapters.store.workroom import mount_private
 from boardgrid.messages import _
 from boardgrid.model.difference import Change, Count, Difference, PackageChange, PathChange
@@ -33,6 +34,8 @@ _DEPTH = Limits(0).depth  # what lies deeper could be made no image
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENODATA}
 
+_NONE: Farms = {}
+
 T = TypeVar("T", PathChange, PackageChange)
 
 
@@ -40,20 +43,20 @@ def difference(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``was`` and ``now``, the two trees, by where they are mounted; ``images``, the EROFS files of
-            those that may not be, by the same places.
+            those that may not be, by the same places; ``farms``, what the farm wrote into the second and is left out.
 
     Raises:
         Invalid: ARCHIVE_REFUSED, something lies too deep.
     """
-    trees = order["was"], order["now"]
+    was, now = TreePath(order["was"]), TreePath(order["now"])
     for tree, file in order["images"].items():
         if tree not in mount_points():
             mount_private("erofs", "loop,ro,nodev,nosuid,noexec", file, tree)
-    return asdict(found(*(TreePath(tree) for tree in trees)))
+    return asdict(found(was, now, order["farms"]))
 
 
-def found(was: TreePath, now: TreePath) -> Difference:
-    walk = _Walk()
+def found(was: TreePath, now: TreePath, farms: Farms = _NONE) -> Difference:
+    walk = _Walk(farms)
     # Turned over one by one: of a tree of millions only the largest are kept.
     largest = heapq.nlargest(_PATHS, walk.changes(was, now), key=lambda one: one.size_bytes)
     with TreeDir(was) as one, TreeDir(now) as other:
@@ -67,6 +70,7 @@ def found(was: TreePath, now: TreePath) -> Difference:
         tuple(_within(packages[:_PACKAGES], _PACKAGES_BYTES)),
         len(packages),
         "" if before is None or after is None else DPKG,
+        walk.left_out,
     )
 
 
@@ -83,10 +87,11 @@ def _within(changes: Sequence[T], most_bytes: int) -> Iterator[T]:
 
 
 class _Walk:
-    """Goes through two trees side by side, and counts what differs."""
+    """Goes through two trees side by side, and counts what differs but is not the farm's."""
 
-    def __init__(self) -> None:
+    def __init__(self, farms: Farms) -> None:
         self.counts = {change: Count() for change in Change}
+        self.left_out, self._farms = 0, farms
 
     def changes(self, was: TreePath, now: TreePath) -> Iterator[PathChange]:
         with _opened(was) as one, _opened(now) as other:
@@ -105,17 +110,21 @@ class _Walk:
         before, after = _entries(one), _entries(other)
         for name in sorted(before.keys() | after.keys()):
             was, now = before.get(name), after.get(name)
-            match was, now:
-                case None, os.stat_result():
-                    yield self._counted(path + name, Change.ADDED, now)
-                case os.stat_result(), None:
-                    yield self._counted(path + name, Change.REMOVED, was)
-                case _ if one is not None and other is not None and was and now:
-                    if what := _what((one, name), was, (other, name), now):
-                        yield self._counted(path + name, Change.CHANGED, now, what)
+            change, what = _change(one, was, other, now, name)
+            if change is not None and self._is_farms(path + name, other, name):
+                self.left_out += 1
+            elif change is not None and (seen := now or was):
+                yield self._counted(path + name, change, seen, what)
             with _folder(one, name, was) as below, _folder(other, name, now) as beside:
                 if below is not None or beside is not None:
                     yield from self._below(below, beside, path + name + b"/", depth + 1)
+
+    def _is_farms(self, path: bytes, folder: int | None, name: bytes) -> bool:
+        if not self._farms or (key := os.fsdecode(path)) not in self._farms:
+            return False
+        with _unless_gone():
+            return self._farms[key] == (None if folder is None else print_of(folder, name))
+        return False
 
     def _counted(self, path: bytes, change: Change, seen: os.stat_result, what: tuple[str, ...] = ()) -> PathChange:
         size = seen.st_size if stat.S_ISREG(seen.st_mode) else 0
@@ -125,6 +134,18 @@ class _Walk:
 
 
 _At = tuple[int, bytes]  # a folder that is open, and a name in it
+
+
+def _change(
+    one: int | None, was: os.stat_result | None, other: int | None, now: os.stat_result | None, name: bytes
+) -> tuple[Change | None, tuple[str, ...]]:
+    """Whether an entry of two folders that are open differs, and in which ways."""
+    if was is None:
+        return Change.ADDED, ()
+    if now is None:
+        return Change.REMOVED, ()
+    what = _what((one, name), was, (other, name), now) if one is not None and other is not None else ()
+    return (Change.CHANGED if what else None), what
 
 
 def _what(one: _At, was: os.stat_result, other: _At, now: os.stat_result) -> tuple[str, ...]:
@@ -165,13 +186,8 @@ def _target(at: _At) -> bytes | None:
 
 
 def _attributes(at: _At) -> Mapping[str, bytes]:
-    """Without ``trusted.*``, which is the server's own and part of no tree."""
-    path = b"/proc/self/fd/%d/%b" % at
     with _unless_gone():
-        names = os.listxattr(path, follow_symlinks=False)
-        return {
-            name: os.getxattr(path, name, follow_symlinks=False) for name in names if not name.startswith("trusted.")
-        }
+        return attributes(*at)
     return {}
 
 

@@ -22,6 +22,7 @@ from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.adapters.store.workroom import Disk
 from boardgrid.messages import _
 from boardgrid.model.errors import Blame, Code, Fault, Invalid, NotFound
+from boardgrid.model.image import Kernel
 
 _POWERS = ("dac_override",)  # to write below folders that their modes close; what it makes is root's
 _BESIDE = "lib/modules/.boardgrid"
@@ -32,15 +33,19 @@ def fit(order: dict[str, Any]) -> dict[str, Any]:
     Args:
         order: ``tree``, where the root is mounted; ``folder`` of the kit; ``modules``, a tar archive or
             null; ``takes``, whether the root's own kernel is to be copied; ``release``; ``initrd``, whether a kernel is
-            to have one made where it needs one; ``boot_parts`` and ``drivers``, of which that is made.
+            to have one made where it needs one; ``boot_parts`` and ``drivers``, of which that is made. Or only
+            ``tree``, ``release`` and ``looks``: whether the root has such a kernel.
 
     Raises:
         FarmError: as ``Kits.fit``.
     """
     os.umask(0o022)
-    folder = Path(order["folder"])
     try:
         with TreeDir(TreePath(order["tree"])) as tree:
+            if order.get("looks"):
+                _kernel_in(tree, order["release"])
+                return {}
+            folder = Path(order["folder"])
             if order["modules"]:
                 _put_modules(tree, Path(order["modules"]), order["release"], folder / "cage")
             if order["initrd"]:
@@ -102,7 +107,11 @@ def _make_initrd(judge: Judge, release: str, folder: Path) -> None:
     lasting.rename(beside, folder / INITRD)  # a board may still have the one before under another name
 
 
-def _take_kernel(tree: TreeDir, release: str, folder: Path) -> None:
+def _kernel_in(tree: TreeDir, release: str) -> Kernel:
+    """
+    Raises:
+        NotFound: KERNEL_MISSING.
+    """
     kernels = inspected(tree).kernels
     kernel = next((one for one in kernels if release in {"", one.release}), None)
     if kernel is None:
@@ -113,6 +122,11 @@ def _take_kernel(tree: TreeDir, release: str, folder: Path) -> None:
             release=release,
             found=", ".join(one.release for one in kernels),
         )
+    return kernel
+
+
+def _take_kernel(tree: TreeDir, release: str, folder: Path) -> None:
+    kernel = _kernel_in(tree, release)
     beside = folder / f".{FROM_ROOT}"
     shutil.rmtree(beside, ignore_errors=True)
     BootCopies(tree, Disk(folder, 0)).copy(kernel, beside)

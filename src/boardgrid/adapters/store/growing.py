@@ -11,7 +11,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,14 @@ def grow(order: dict[str, Any]) -> dict[str, Any]:
 def _grow_in_use(file: Path, tree: str, size_bytes: int, had_bytes: int) -> None:
     device = _said("findmnt", "--noheadings", "--output=SOURCE", "--mountpoint", tree).strip()
     blocks = os.statvfs(tree).f_blocks
-    _said("losetup", "--set-capacity", device)
     try:
+        _said("losetup", "--set-capacity", device)
         _resize(device, size_bytes)
     except Fault as error:  # in a container the kernel may not let even root
         if os.statvfs(tree).f_blocks == blocks:  # of what began to grow nothing is cut off
             os.truncate(file, had_bytes)
-            _said("losetup", "--set-capacity", device)
+            with suppress(Fault):
+                _said("losetup", "--set-capacity", device)
         raise Fault(
             Code.PROGRAM_FAILED,
             _("it cannot be made larger while boards have it; give them back and try again ({said})"),

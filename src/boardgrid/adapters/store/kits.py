@@ -58,6 +58,14 @@ class StoredKits:
                 await whole(shutil.rmtree, draft, ignore_errors=True)
             log.info("kit.fetched", kit=str(kit.id), bytes=sum(blob.size_bytes for blob in kit.blobs))
 
+    async def check(self, kit: BootKit, root: UUID) -> None:
+        if not kit.from_root:
+            await self._roots.check_there(root)
+            return
+        async with self._roots.lent(root):
+            tree = str(self._places.root(root).tree)
+            await self._fitting({"tree": tree, "looks": True, "release": kit.release}, keeps=[tree])
+
     async def fit(self, kit: BootKit, root: UUID, *, drivers: Collection[str] = ()) -> None:
         folder = self._places.kit(kit.id)
         takes = kit.from_root and not await asyncio.to_thread((folder / FROM_ROOT).is_dir)
@@ -75,12 +83,15 @@ class StoredKits:
                 "boot_parts": str(self._parts) if self._parts else None,
                 "drivers": sorted(drivers),
             }
-            try:
-                await self._store.run_alone("fitting", order, _FIT_S, keeps=[order["tree"]])
-            except Fault as error:
-                if error.code is not Code.PROGRAM_TIMEOUT:
-                    raise
-                raise Fault(error.code, error.detail, hint=error.hint, blame=Blame.IMAGE) from error
+            await self._fitting(order, keeps=[order["tree"]])
+
+    async def _fitting(self, order: dict[str, Any], *, keeps: list[str]) -> None:
+        try:
+            await self._store.run_alone("fitting", order, _FIT_S, keeps=keeps)
+        except Fault as error:
+            if error.code is not Code.PROGRAM_TIMEOUT:
+                raise
+            raise Fault(error.code, error.detail, hint=error.hint, blame=Blame.IMAGE) from error
 
     async def files(self, kit: BootKit) -> KitFiles:
         return await asyncio.to_thread(self._files, kit)

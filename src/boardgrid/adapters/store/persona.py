@@ -10,6 +10,7 @@ from typing import Any
 from boardgrid.adapters.store.adaptations import make_personal
 from boardgrid.adapters.store.adaptations.identity import Tenant
 from boardgrid.adapters.store.complaint import answer
+from boardgrid.adapters.store.farms import Ledger
 from boardgrid.adapters.store.limits import shown
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.messages import _
@@ -19,16 +20,27 @@ from boardgrid.model.errors import Blame, Code, Fault
 def personalise(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
-        order: ``tree``; ``tenant`` (the fields of a ``Tenant``); ``without``, what its image is made without.
+        order: ``tree``; ``tenant`` (the fields of a ``Tenant``); ``without``, what its image is made without;
+            ``image``, the tree that it stands on; ``farms``, what the farm wrote into it before.
+
+    Returns:
+        ``farms``, what is the farm's now.
 
     Raises:
         Fault: the tree does not let it be done.
     """
-    with TreeDir(TreePath(order["tree"])) as tree:
+    with TreeDir(TreePath(order["image"])) as image:
+        ledger = Ledger(image, order["farms"])
+        return {"farms": _personalised(order, ledger)}
+
+
+def _personalised(order: dict[str, Any], ledger: Ledger) -> dict[str, Any]:
+    with TreeDir(TreePath(order["tree"]), ledger.note) as tree:
         try:
             tree.make_folder("etc")
             make_personal(tree, Tenant(**order["tenant"]), order["without"])
             tree.sync()
+            return ledger.farms(tree)
         except OSError as error:
             raise Fault(
                 Code.ROOT_UNFIT,
@@ -38,7 +50,6 @@ def personalise(order: dict[str, Any]) -> dict[str, Any]:
                 what=shown(os.fsencode(error.filename or "/")),
                 why=error.strerror,
             ) from error
-    return {}
 
 
 if __name__ == "__main__":

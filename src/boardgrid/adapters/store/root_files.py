@@ -3,10 +3,11 @@
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from boardgrid.adapters.store import lasting
+from boardgrid.adapters.store.farms import Farms
 from boardgrid.adapters.store.place import RootPlace
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 
@@ -19,6 +20,7 @@ class Meta:
     size_bytes: int
     personal: str = ""  # the deployment
     host_key: str = ""
+    farms: Farms = field(default_factory=dict)  # what the farm wrote into the tree
 
 
 def read(place: RootPlace) -> Meta:

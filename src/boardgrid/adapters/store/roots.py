@@ -205,25 +205,33 @@ class StoredRoots:
                 now=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
             )
             without = await self.left_out(root)
-            order = {"tree": str(place.tree), "tenant": asdict(tenant), "without": without}
+            order = {
+                "tree": str(place.tree),
+                "tenant": asdict(tenant),
+                "without": without,
+                "image": str(self._places.image(UUID(meta.image)).tree),
+                "farms": meta.farms,
+            }
             program = bounded((sys.executable, "-I", "-m", "boardgrid.adapters.store.persona"), _POWERS)
-            heard(await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode()))
-            meta = replace(meta, personal=str(persona.deployment), host_key=key.public)
+            told = await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode())
+            farms = heard(told)["farms"]
+            meta = replace(meta, personal=str(persona.deployment), host_key=key.public, farms=farms)
             await whole(root_files.write, place, meta)
             return key.public
 
     # --- looked at
 
-    async def changes(self, root: UUID) -> Difference:
+    async def changes(self, root: UUID, *, without_farms: bool = False) -> Difference:
         # It may take minutes. A root that is wanted meanwhile is given, and whoever puts it away ends the look.
         look: asyncio.Future[Difference] | None = None
         try:
             async with self._store.busy(root):
-                image, tree = self._places.image(UUID((await self._meta(root)).image)), self._places.root(root).tree
+                meta, tree = await self._meta(root), self._places.root(root).tree
+                image, farms = self._places.image(UUID(meta.image)), meta.farms if without_farms else {}
                 if str(tree) not in await self._store.mounted():
                     self._borrowed.add(root)
                 await self._mount(root)
-                look = asyncio.ensure_future(differing.changes(self._store, image, tree))
+                look = asyncio.ensure_future(differing.changes(self._store, image, tree, farms=farms))
                 self._looks[look] = root
             await asyncio.wait([look])
         finally:

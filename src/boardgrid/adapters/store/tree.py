@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 
 from boardgrid.adapters.store import resolve
@@ -43,10 +43,15 @@ class TreeDir:
     """
     An open tree. Names are seen from its root; calls touch nothing outside, and raise OSError alone, whose ``filename``
     is the name that was given.
+
+    Args:
+        note: told of each entry that is about to be written, made or removed: where it lies, with no link on the way;
+            and its folder, open, with its name in that.
     """
 
-    def __init__(self, tree: TreePath) -> None:
+    def __init__(self, tree: TreePath, note: Callable[[str, int, str], None] | None = None) -> None:
         self._fd = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._note = note
 
     def __enter__(self) -> "TreeDir":
         return self
@@ -83,7 +88,7 @@ class TreeDir:
     def link(self, name: str) -> str | None:
         """Where the link *name* itself points, unresolved; None where it is no link."""
         try:
-            with self._parent(name) as (folder, last):
+            with self.parent(name) as (folder, last):
                 return os.readlink(last, dir_fd=folder)
         except OSError:
             return None
@@ -156,7 +161,8 @@ class TreeDir:
     @contextlib.contextmanager
     def _beside(self, name: str) -> Iterator[tuple[int, str]]:
         """The folder of *name* and a free name in it; what is made by that in the block takes the place of *name*."""
-        with self._parent(name) as (folder, last):
+        with self.parent(name) as (folder, last):
+            self._noted(folder, last)
             beside = f".{last[:200]}.boardgrid"
             with contextlib.suppress(FileNotFoundError):
                 _remove(folder, beside)
@@ -196,7 +202,8 @@ class TreeDir:
             above = name.strip("/").rpartition("/")[0]
             if above and not self.is_folder(above):
                 self.make_folder(above)
-            with self._parent(name) as (folder, last):
+            with self.parent(name) as (folder, last):
+                self._noted(folder, last)
                 if claim:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(last, dir_fd=folder)
@@ -207,13 +214,17 @@ class TreeDir:
     def own(self, name: str, mode: int) -> None:
         """Make the folder that *name* leads to root's, with this mode."""
         with self._opened(name, os.O_RDONLY | os.O_DIRECTORY) as fd:
+            if self._note is not None and (path := self._place(fd)):
+                with self.parent(path) as (folder, last):
+                    self._noted(folder, last)
             os.fchown(fd, 0, 0)
             os.fchmod(fd, mode)
 
     def remove(self, name: str) -> None:
         """Remove *name* itself, a folder with all that is in it; what is not there is as good as removed."""
         try:
-            with self._parent(name) as (folder, last):
+            with self.parent(name) as (folder, last):
+                self._noted(folder, last)
                 _remove(folder, last)
         except OSError as error:
             if error.errno not in _NOTHING:
@@ -227,7 +238,7 @@ class TreeDir:
 
     def put_in_place(self, name: str, of: str) -> None:
         """*name* takes the place of *of* and of all that is in that. Both lie in one folder."""
-        with self._parent(name) as (folder, last), self._parent(of) as (_same, other):
+        with self.parent(name) as (folder, last), self.parent(of) as (_same, other):
             with contextlib.suppress(FileNotFoundError):
                 _remove(folder, other)
             os.rename(last, other, src_dir_fd=folder, dst_dir_fd=folder)
@@ -238,7 +249,7 @@ class TreeDir:
 
     def set_time(self, name: str, ns: int) -> None:
         """Of *name* itself, also of a link."""
-        with self._parent(name) as (folder, last):
+        with self.parent(name) as (folder, last):
             os.utime(last, ns=(ns, ns), dir_fd=folder, follow_symlinks=False)
 
     def date_back(self, seconds: int) -> None:
@@ -269,8 +280,17 @@ class TreeDir:
             finally:
                 os.close(fd)
 
+    def _noted(self, folder: int, name: str) -> None:
+        if self._note is not None:
+            self._note(f"{self._place(folder)}/{name}".lstrip("/"), folder, name)
+
+    def _place(self, folder: int) -> str:
+        """Where a folder of the tree lies that is open."""
+        top, path = (os.readlink(f"/proc/self/fd/{fd}") for fd in (self._fd, folder))  # noqa: PTH115 - a descriptor
+        return path.removeprefix(top).strip("/")
+
     @contextlib.contextmanager
-    def _parent(self, name: str) -> Iterator[tuple[int, str]]:
+    def parent(self, name: str) -> Iterator[tuple[int, str]]:
         """The folder that holds *name*, and its last word, which only calls that follow no link may be given."""
         folder, _, last = name.strip("/").rpartition("/")
         with _about(name):
@@ -334,6 +354,13 @@ def _moved(here: int, to: str) -> int:
 def _identity(folder: int) -> tuple[int, int]:
     seen = os.fstat(folder)
     return seen.st_dev, seen.st_ino
+
+
+def attributes(folder: int, name: bytes) -> Mapping[str, bytes]:
+    """Of an entry of a folder that is open. Without ``trusted.*``, which is the server's own and part of no tree."""
+    path = b"/proc/self/fd/%d/%b" % (folder, name)
+    names = os.listxattr(path, follow_symlinks=False)
+    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names if not name.startswith("trusted.")}
 
 
 def look_alike(tree: TreePath, top: os.PathLike[str]) -> None:

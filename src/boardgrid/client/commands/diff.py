@@ -13,15 +13,17 @@ from boardgrid.client.which import meant
 @click.command(cls=Verb)
 @click.argument("which", required=False, shell_complete=ROOTS)
 @click.option("--most", metavar="N", type=click.IntRange(0), help="Show at most so many files and packages; 40.")
+@click.option("--all", "-a", "everything", is_flag=True, help="Also what the farm itself wrote: keys, names, volumes.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; five minutes if not given.")
 @pass_seat
-def diff(seat: Seat, which: str | None, most: int | None, timeout: str | None) -> None:
+def diff(seat: Seat, which: str | None, most: int | None, everything: bool, timeout: str | None) -> None:
     """
     Show what was changed on a root since it was made from its image: files, the largest first, and packages. WHICH is
     one of your boards, or the name of a root; it may be left out while you have one board.
 
-    The board goes on meanwhile. A file of the same size and time counts as the same; what the board has not written
-    down yet is not seen.
+    What the farm wrote for the deployment (host keys, machine-id, who may log in, volumes) is left out as long as
+    nobody changed it. The board goes on meanwhile. A file of the same size and time counts as the same; what the board
+    has not written down yet is not seen.
 
     \b
     Examples:
@@ -31,7 +33,8 @@ def diff(seat: Seat, which: str | None, most: int | None, timeout: str | None) -
     timeout_s = None if timeout is None else seconds(timeout)
     farm = seat.farm()
     board, root = _meant(farm, which)
-    found = differences.difference(farm, board or root or "", timeout_s, board=board, root=root)
+    what = board or root or ""
+    found = differences.difference(farm, what, timeout_s, without_farms=not everything, board=board, root=root)
     differences.show(seat, found, differences.SHOWN if most is None else most)
 
 

@@ -84,9 +84,13 @@ def _until(held: Held) -> str:
 
 
 def _health(held: Held) -> str:
-    if held.health is None or len(held.boards) > 1:
+    if not held.is_running or len(held.boards) > 1:
         return ""
-    return health_text(held.health.power, held.health.voice, held.health.ago_s)
+    seen = held.health
+    told = [health_text(seen.power, seen.voice, seen.ago_s)] if seen else []
+    if _state(held) == "open" and (seen is None or seen.voice != "ours"):
+        told.append(str(_deployment(held, "reason") or ""))  # it did not come up as its user booted it
+    return ": ".join(part for part in told if part)
 
 
 def _why(held: Held) -> object:
@@ -108,7 +112,7 @@ SHEET: Sheet[Held] = Sheet(
         Column("ROOT", lambda held: _deployment(held, "root"), is_detail=True),
         Column("FROM", _from),
         Column("UNTIL", _until),
-        Column("HEALTH", _health),
+        Column("HEALTH", _health, most=100),
         Column("HOST KEY", lambda held: _deployment(held, "host_key"), is_detail=True),
         Column("DEPLOYMENT", lambda held: _deployment(held, "id"), is_detail=True),
         Column("WHY", _why, is_detail=True),

@@ -1,0 +1,60 @@
+"""
+What the farm itself wrote into a root, so that it can be told from what its user did: a print of each entry, as it was
+left.
+
+An entry is the farm's as long as it is as that. What its user had changed before the farm wrote to it once more is
+theirs.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from boardgrid.adapters.store.tree import TreeDir, attributes
+
+Print = list[Any]  # as JSON has it
+Farms = Mapping[str, Print | None]  # by where an entry lies, with no link on the way; None: the farm removed it
+
+
+def print_of(folder: int, name: bytes | str) -> Print | None:
+    """What makes an entry what it is, as a difference sees it; None: there is none."""
+    with suppress(FileNotFoundError):
+        seen = os.lstat(name, dir_fd=folder)
+        # Of a folder size and time tell of what lies in it.
+        dated = [] if stat.S_ISDIR(seen.st_mode) else [seen.st_size, seen.st_mtime_ns]
+        told = {key: value.hex() for key, value in attributes(folder, os.fsencode(name)).items()}
+        return [seen.st_mode, seen.st_uid, seen.st_gid, *dated, told]
+    return None
+
+
+class Ledger:
+    """
+    Of all that is written while it is asked.
+
+    Args:
+        image: that the root stands on.
+        known: what the farm wrote before.
+    """
+
+    def __init__(self, image: TreeDir, known: Farms) -> None:
+        self._image, self._known = image, known
+        self._written: dict[str, bool] = {}  # whether it was as the farm or the image had left it
+
+    def note(self, path: str, folder: int, name: str) -> None:
+        """An entry is about to be written, made or removed."""
+        if path not in self._written:
+            left = self._known[path] if path in self._known else _seen(self._image, path)
+            self._written[path] = print_of(folder, name) == left
+
+    def farms(self, tree: TreeDir) -> dict[str, Print | None]:
+        """What is the farm's now."""
+        kept = {path: was for path, was in self._known.items() if path not in self._written}
+        return kept | {path: _seen(tree, path) for path, is_ours in self._written.items() if is_ours}
+
+
+def _seen(tree: TreeDir, path: str) -> Print | None:
+    with suppress(FileNotFoundError, NotADirectoryError), tree.parent(path) as (folder, name):
+        return print_of(folder, name)
+    return None

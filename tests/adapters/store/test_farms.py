@@ -1,0 +1,96 @@
+"""What the farm wrote into a root is told from what its user did there."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from boardgrid.model.difference import Change
+from boardgrid.ports import Persona
+from tests.adapters.store.bench import MIB, Bench, a_persona
+from tests.adapters.store.own_mounts import own_mounts, unmount_below
+
+pytestmark = pytest.mark.slow
+
+VOLUMES = {"/data": "10.20.0.1:/v/" + f"{UUID(int=1)}-{UUID(int=2)}"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    for name in ("store", "imports"):
+        (tmp_path / name).mkdir()
+    with own_mounts():
+        yield Bench(tmp_path / "store", tmp_path / "imports")
+        unmount_below(tmp_path / "store")
+
+
+async def a_root(bench: Bench, persona: Persona | None = None) -> UUID:
+    root = uuid4()
+    await bench.roots.clone(root, await bench.image(), 64 * MIB)
+    await bench.roots.personalise(root, persona or a_persona())
+    return root
+
+
+async def told(bench: Bench, root: UUID) -> dict[str, Change]:
+    return {one.path: one.change for one in (await bench.roots.changes(root, without_farms=True)).paths}
+
+
+async def test_nothing_of_a_root_that_was_just_made_is_its_users(bench: Bench) -> None:
+    root = await a_root(bench, replace(a_persona(), volumes=VOLUMES))
+    every, users = await bench.roots.changes(root), await bench.roots.changes(root, without_farms=True)
+    assert users.paths == () and every.left_out == 0
+    assert users.left_out == len(every.paths) > 8
+    names = {one.path for one in every.paths}
+    assert {"etc/hostname", "etc/machine-id", "etc/fstab", "root/.ssh/authorized_keys", "data"} <= names
+
+
+async def test_what_a_user_changed_of_it_is_shown(bench: Bench) -> None:
+    root = await a_root(bench)
+    tree = bench.roots.path(root)
+    with (tree / "root/.ssh/authorized_keys").open("a") as file:
+        file.write("ssh-ed25519 AAAA mine\n")
+    (tree / "etc/hostname").write_text("robot\n")
+    (tree / "etc/boardgrid").chmod(0o700)
+    (tree / "etc/ssh/ssh_host_ed25519_key").unlink()
+    (tree / "etc/boardgrid/mine").write_text("1")
+    assert set(await told(bench, root)) == {
+        "root/.ssh/authorized_keys",
+        "etc/hostname",
+        "etc/boardgrid",
+        "etc/boardgrid/mine",
+    }, "the key is gone again, as in the image"
+
+
+async def test_a_link_on_the_way_changes_nothing(bench: Bench) -> None:
+    root = uuid4()
+    await bench.roots.clone(root, await bench.image(), 64 * MIB)
+    tree = bench.roots.path(root)
+    (tree / "srv").mkdir(exist_ok=True)
+    (tree / "etc/ssh").rename(tree / "srv/keys")
+    (tree / "etc/ssh").symlink_to("/srv/keys")
+    await bench.roots.personalise(root, a_persona())
+    assert (tree / "srv/keys/ssh_host_ed25519_key").is_file()
+    assert not [path for path in await told(bench, root) if "ssh_host" in path]
+
+
+async def test_a_root_that_boots_again_has_its_users_changes_shown_and_the_farms_not(bench: Bench) -> None:
+    root = await a_root(bench)
+    tree = bench.roots.path(root)
+    with (tree / "etc/hosts").open("a") as file:
+        file.write("10.0.0.9\tserver\n")
+    (tree / "etc/fstab").write_text("tmpfs /tmp tmpfs defaults 0 0\n")
+    await bench.roots.personalise(root, replace(a_persona(), deployment=uuid4(), hostname="tk1-2.lab", volumes=VOLUMES))
+    assert "10.0.0.9" in (tree / "etc/hosts").read_text() and "/data" in (tree / "etc/fstab").read_text()
+    assert set(await told(bench, root)) == {"etc/hosts", "etc/fstab"}
+
+
+async def test_a_root_that_was_made_before_the_farm_kept_account_shows_all(bench: Bench) -> None:
+    root = await a_root(bench)
+    meta = bench.store.places.root(root).meta
+    kept = json.loads(meta.read_text())
+    del kept["farms"]
+    meta.write_text(json.dumps(kept))
+    assert "etc/hostname" in await told(bench, root)
