@@ -9,6 +9,7 @@ from boardgrid.adapters.controller import AgentDoor, client
 from boardgrid.agent.agent import Agent
 from boardgrid.agent.site import Pace, World
 from boardgrid.model.board import Board, DriverSpec
+from boardgrid.model.imports import Imports
 from boardgrid.model.user import Secret
 from boardgrid.testing import FACTS, FakeBoard, FakeClock, FakeSite
 
@@ -32,6 +33,7 @@ async def run(socket: Path, token: str, boot_s: float) -> None:
             instance=UUID(int=1),
             public_key="ssh-ed25519 AAAAagent",
             facts=FACTS,
+            imports=Imports(),
             images=site.images,
             roots=site.roots,
             volumes=site.volumes,

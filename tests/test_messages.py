@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import boardgrid
+from boardgrid.messages import bytes_text
 
 PACKAGE = Path(boardgrid.__file__).parent
 HEADER = "Content-Type: text/plain; charset=UTF-8\nLanguage: fr\n"
@@ -103,3 +104,22 @@ def test_another_language_is_english() -> None:
     code = "from boardgrid.messages import _; print([_('yes'), _('')])"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "['yes', '']\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (None, ""),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (99_960, "100 kB"),
+        (999_400, "999 kB"),
+        (999_600, "1.0 MB"),
+        (13_300_000, "13.3 MB"),
+        (16e12, "16.0 TB"),
+        (5e15, "5000 TB"),
+    ],
+)
+def test_a_size_is_told_in_the_unit_that_fits(size: float | None, text: str) -> None:
+    assert bytes_text(size) == text

@@ -1,4 +1,4 @@
-"""Sentences for people: each goes through gettext, so that it can be read in another language one day."""
+"""What people are told: sentences, through gettext, so that they can be in another language one day; and sizes."""
 
 import os.path
 from functools import cache
@@ -17,3 +17,14 @@ def _catalogue() -> NullTranslations:
 def _(sentence: str) -> str:
     # A catalogue has its own header under the empty sentence.
     return _catalogue().gettext(sentence) if sentence else ""
+
+
+def bytes_text(size: float | None) -> str:
+    """``512 MB``: in powers of ten, as disks are sold."""
+    if size is None:
+        return ""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 999.5 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError

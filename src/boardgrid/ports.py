@@ -19,6 +19,7 @@ from boardgrid.model.errand import About, Errand, ErrandState, Progress
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source, UrlSource
+from boardgrid.model.imports import Imports
 from boardgrid.model.kit import BootKit, KitFile
 from boardgrid.model.maintenance import Maintenance
 from boardgrid.model.next_step import Tree
@@ -756,6 +757,7 @@ class SiteState:
     store_bytes: int = 0  # 0: not told yet
     free_bytes: int = 0
     trouble: str = ""
+    imports: Imports | None = None  # None: not told
     gateway_host: str = ""
     gateway_port: int = 0
     gateway_key: str = ""

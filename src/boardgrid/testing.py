@@ -17,6 +17,7 @@ from typing import Any, ParamSpec
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
+from boardgrid.messages import bytes_text
 from boardgrid.model.board import Board, BoardType, Boot, DriverSpec, Site
 from boardgrid.model.difference import Change, Count, Difference, PathChange
 from boardgrid.model.errand import About, Progress
@@ -230,7 +231,10 @@ class FakeRoots:
         free = (await self.room()).free_bytes
         if free < size_bytes:
             raise Fault(
-                Code.STORE_FULL, "a root of {wanted} bytes does not fit, {free} are free", wanted=size_bytes, free=free
+                Code.STORE_FULL,
+                "a root of {wanted} does not fit, {free} is free",
+                wanted=bytes_text(size_bytes),
+                free=bytes_text(free),
             )
         self.trees[root] = FakeTree(image, size_bytes)
 
@@ -277,7 +281,7 @@ class FakeVolumes:
     async def make(self, volume: UUID, size_bytes: int) -> None:
         has_bytes = self.sizes.get(volume, 0)
         if sum(self.sizes.values()) - has_bytes + size_bytes > self.total_bytes:
-            raise Fault(Code.STORE_FULL, "{wanted} bytes do not fit", wanted=size_bytes)
+            raise Fault(Code.STORE_FULL, "{wanted} does not fit", wanted=bytes_text(size_bytes))
         self.sizes[volume] = max(has_bytes, size_bytes)
 
     async def grow(self, volume: UUID, size_bytes: int) -> None:
@@ -867,7 +871,7 @@ class FakeDownloads:
         if content is None:
             raise NotFound(Code.PATH_UNKNOWN, "there is nothing at {url}", url=source.url)
         if len(content) > at_most:
-            raise Invalid(Code.IMAGE_TOO_LARGE, "{url} is over {limit} bytes", url=source.url, limit=at_most)
+            raise Invalid(Code.IMAGE_TOO_LARGE, "{url} is over {limit}", url=source.url, limit=bytes_text(at_most))
         if source.sha256 and source.sha256 != hashlib.sha256(content).hexdigest():
             raise Invalid(Code.ARCHIVE_REFUSED, "{url} is another file", url=source.url)
         to.write_bytes(content)  # noqa: ASYNC240 - a fake

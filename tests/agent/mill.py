@@ -11,6 +11,7 @@ from uuid import UUID
 from boardgrid.agent.agent import Agent
 from boardgrid.agent.site import Pace, World
 from boardgrid.model.board import Board, Boot
+from boardgrid.model.imports import Imports
 from boardgrid.model.report import BoardReport, Reached
 from boardgrid.model.wish import BoardWish, Deployed, Parked, Wish
 from boardgrid.testing import FACTS, TYPE, FakeBoard, FakeClock, FakeSite, a_board, a_manifest
@@ -172,6 +173,7 @@ def world(site: FakeSite, **ports: Any) -> World:
         "instance": UUID(int=1),
         "public_key": "ssh-ed25519 AAAAagent",
         "facts": FACTS,
+        "imports": Imports(),
         "images": site.images,
         "roots": site.roots,
         "volumes": site.volumes,

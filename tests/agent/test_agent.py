@@ -11,8 +11,9 @@ from boardgrid.model import cmdline
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errand import About, ErrandKind
-from boardgrid.model.errors import Blame, Code, Fault
+from boardgrid.model.errors import Blame, Code, Fault, Invalid
 from boardgrid.model.image import CheckpointSource, PathSource, RootSource, UrlSource
+from boardgrid.model.imports import Imports
 from boardgrid.model.inventory import checked_type
 from boardgrid.model.recipe import FINISH
 from boardgrid.model.report import (
@@ -465,6 +466,28 @@ async def test_an_image_that_is_no_more_wished_for_is_not_made_on(after_s: float
 
 
 @patiently
+async def test_why_an_image_failed_is_told_with_what_would_do() -> None:
+    site, made = mill.a_site(), UUID(int=101)
+    site.images.refuse[made] = Invalid(Code.ARCHIVE_REFUSED, "it has two systems", hint="choose one: --partition N")
+    async with mill.agent(site):
+        site.wish(images=(ImageWish(made, PathSource("/srv/tiny.img")),))
+        await site.until(lambda: bool(site.controller.of_kind(ImageReport)))
+    [report] = site.controller.of_kind(ImageReport)
+    assert (report.code, report.reason, report.hint) == (
+        Code.ARCHIVE_REFUSED, "it has two systems", "choose one: --partition N",
+    )  # fmt: skip
+
+
+@patiently
+async def test_the_controller_is_told_where_the_site_imports_from() -> None:
+    site, imports = mill.a_site(), Imports(("/srv/images",), ("https://images.example.org/",))
+    async with mill.agent(site, imports=imports):
+        site.wish()
+        await site.until(lambda: bool(site.controller.of_kind(SiteReport)))
+    assert site.controller.of_kind(SiteReport)[-1].imports == imports
+
+
+@patiently
 async def test_where_the_store_is_nearly_full_images_wait_and_boards_do_not() -> None:
     site, made = mill.a_site(), UUID(int=101)
     site.images.is_full = True
@@ -560,17 +583,6 @@ async def test_the_longest_command_line_that_a_type_may_declare_is_one_that_boot
     # What users may add to it at any time is told from this.
     assert len(entry.cmdline) - len(longest.console) - len(longest.cmdline) - 1 + room <= cmdline.FARMS_MOST
     assert len(cmdline.checked(entry.cmdline, board.boot)) + room <= cmdline.MOST
-
-
-@patiently
-async def test_a_root_is_mounted_without_acls_which_not_every_server_has() -> None:
-    site = mill.a_site()
-    async with mill.agent(site):
-        await opened(site)
-        entry = site.netboot.offered[BOARD.name]
-    assert entry is not None
-    [root] = [word for word in entry.cmdline.split() if word.startswith("nfsroot=")]
-    assert "noacl" in root.split(",")
 
 
 @patiently

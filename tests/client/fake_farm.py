@@ -59,6 +59,9 @@ def a_difference() -> Json:
     }
 
 
+_OF_A_KIT = {"kernel", "dtb", "initrd", "modules", "release", "append", "without_initrd", "from_root"}
+
+
 @dataclass
 class FakeFarm:
     """Its state is open to tests: they put boards in, and look at what became of them."""
@@ -115,6 +118,8 @@ class FakeFarm:
     portion: int = 3  # how many events one answer holds
     image_state: str = "ready"  # what becomes of an image once its content is here
     image_reason: str = ""
+    image_hint: str = ""
+    image_manifest: Json | None = None
     roots_in_use: int = 0  # how often a root that is to boot is refused, for it is still being taken from a board
     diff: Json = field(default_factory=lambda: {"state": "answered", "difference": a_difference()})
     asked_diffs: list[Json] = field(default_factory=list)
@@ -150,8 +155,8 @@ class FakeFarm:
         ref = f"{name}:{version}"
         self.images[ref] = {
             "id": str(uuid4()), "name": name, "version": version, "ref": ref, "owner": "ada", "site": "lab",
-            "state": state, "shared": False, "created_at": stamp(datetime.now(UTC)), "manifest": None, "parent": None,
-            "reason": "", **facts,
+            "state": state, "shared": False, "created_at": stamp(datetime.now(UTC)),
+            "manifest": self.image_manifest, "parent": None, "reason": "", **facts,
         }  # fmt: skip
         return self.images[ref]
 
@@ -477,6 +482,7 @@ class FakeFarm:
                     shared=body.get("shared", False),
                     labels=body.get("labels", {}),
                     reason=self.image_reason,
+                    hint=self.image_hint,
                     without=body.get("without", []),
                 )
             case ("POST", "images", ref, "describe"):
@@ -513,7 +519,9 @@ class FakeFarm:
             case ("POST", "images", "build"):
                 name = body["name"] or body["recipe"] or "of-a-file"
                 version = 1 + sum(image["name"] == name for image in self.images.values())
-                return 202, self.image(name, version, self.image_state, reason=self.image_reason, asked=body)
+                return 202, self.image(
+                    name, version, self.image_state, reason=self.image_reason, hint=self.image_hint, asked=body
+                )
             case ("POST", "images", ref, "tests"):
                 known = {image["name"]: image for image in self.images.values()} | self.images
                 self.thing("GET", known, ref, "image", None)
@@ -709,6 +717,7 @@ class FakeFarm:
                 self.image_state,
                 parent=reservation["deployment"]["image"],
                 reason=self.image_reason,
+                hint=self.image_hint,
             )
         return reservation
 
@@ -717,7 +726,7 @@ class FakeFarm:
         version = 1 + sum(image["name"] == body["image"] for image in self.images.values())
         if body["after"] == "release":
             return self.release(number, {"fate": "keep", "name": body["image"]})
-        self.image(body["image"], version, self.image_state, reason=self.image_reason)
+        self.image(body["image"], version, self.image_state, reason=self.image_reason, hint=self.image_hint)
         return self.again(reservation, body, "saving")
 
     def boot(self, number: int, body: Json) -> Json:
@@ -731,6 +740,7 @@ class FakeFarm:
             "id": str(uuid4()), "board": board, "image": "tiny:1", "root": f"{board}-7", "state": state,
             "created_at": stamp(datetime.now(UTC)), "opened_at": None, "ended_at": None, "host_key": "",
             "reason": "", "code": None, "hint": "",
+            "kit": {key: told for key, told in body.items() if key in _OF_A_KIT} or None,
         }  # fmt: skip
         reservation["deployments"] = [*reservation.get("deployments", []), made]
         reservation["deployment"] = made
@@ -850,7 +860,11 @@ class Door(BaseHTTPRequestHandler):
                 self.rfile.readline()
             self.rfile.readline()
         self.farm.blobs[ref] = content
-        self.farm.images[ref] |= {"state": self.farm.image_state, "reason": self.farm.image_reason}
+        self.farm.images[ref] |= {
+            "state": self.farm.image_state,
+            "reason": self.farm.image_reason,
+            "hint": self.farm.image_hint,
+        }
         self.send(200, json.dumps(self.farm.images[ref]).encode(), "application/json")
 
     def tell_come(self, ref: str) -> None:
@@ -874,7 +888,11 @@ class Door(BaseHTTPRequestHandler):
             return
         self.farm.parts[ref] = come + self.rfile.read(size)
         self.farm.blobs[ref] = self.farm.parts[ref]
-        self.farm.images[ref] |= {"state": self.farm.image_state, "reason": self.farm.image_reason}
+        self.farm.images[ref] |= {
+            "state": self.farm.image_state,
+            "reason": self.farm.image_reason,
+            "hint": self.farm.image_hint,
+        }
         self.send(204, b"", "text/plain")
 
     def give(self) -> None:

@@ -90,8 +90,14 @@ def test_what_is_not_there_is_told_by_the_status(copy: Copy) -> None:
 def test_a_board_without_rsync_is_copied_to_by_scp_and_that_is_said(copy: Copy, lab: Lab) -> None:
     lab.path = "/nowhere"
     done = copy("put", "--", "x", "y")
-    assert "there is no rsync on tk1-1, so that all of it is copied by scp" in done.stderr
+    assert done.stderr.startswith("note: there is no rsync on tk1-1, so that all of it is copied by scp\n")
     assert lab.asked_for, "and scp has gone there"
+
+
+def test_why_ssh_failed_is_told_without_what_rsync_makes_of_it(copy: Copy, tmp_path: Path) -> None:
+    said = "echo 'ssh: no way there' >&2; echo 'rsync: connection unexpectedly closed' >&2; exit 255"
+    assert (done := copy("get", "x", ".", rsync=said)).returncode == 255
+    assert done.stderr == "ssh: no way there\n"
 
 
 def test_a_machine_without_rsync_uses_scp_and_says_so(copy: Copy) -> None:

@@ -145,6 +145,22 @@ def test_an_image_that_cannot_be_made_shows_the_farms_sentence(farm: FakeFarm, r
     assert "the image tiny:1 could not be made: the archive holds ../../etc/passwd" in ended.err
 
 
+def test_an_image_without_an_init_is_never_silently_ready(farm: FakeFarm, run: Run, archive: Path) -> None:
+    assert "no init" not in run("image", "import", "tiny", str(archive)).err
+    farm.image_manifest = {"init": ""}
+    ended = run("image", "import", "tiny", str(archive))
+    assert ended.code == 0
+    assert "warning: there is no init in tiny:2" in ended.err
+    assert "none: no board boots it" in run("image", "show", "tiny:2").out
+
+
+def test_what_would_do_is_told_with_it_and_stays_with_the_image(farm: FakeFarm, run: Run, archive: Path) -> None:
+    farm.image_state, farm.image_reason, farm.image_hint = "failed", "two systems", "choose one: --partition N"
+    ended = run("image", "import", "tiny", str(archive))
+    assert "choose one: --partition N" in ended.err
+    assert "choose one: --partition N" in run("image", "show", "tiny:1").out
+
+
 def test_who_would_not_wait_gets_the_image_as_it_is(farm: FakeFarm, run: Run, archive: Path) -> None:
     farm.image_state = "building"
     ended = run("image", "import", "tiny", str(archive), "--no-wait", "-o", "json")
@@ -230,6 +246,22 @@ def test_an_upload_is_resumed_with_its_own_file_alone(farm: FakeFarm, run: Run, 
     assert "does not wait for its content" in run("image", "import", "--resume", "tiny:1", str(archive)).err
 
 
+def test_an_image_that_waits_for_its_content_tells_how_to_send_the_rest(farm: FakeFarm, run: Run) -> None:
+    farm.image("tiny", state="awaited")
+    farm.parts["tiny:1"] = bytes(2_500_000)
+    said = "2.5 MB of its content has come; `boardgrid image import --resume tiny:1 FILE` sends the rest\n"
+    assert run("image", "show", "tiny:1").err == said
+    assert run("image", "show", "tiny:1", "-o", "json").err == ""
+
+
+def test_the_tree_of_an_image_that_is_not_there_is_a_complaint_as_everywhere(farm: FakeFarm, run: Run) -> None:
+    farm.image("tiny")
+    assert run("image", "tree", "tiny:1").out == "tiny:1  ready\n"
+    ended = run("image", "tree", "tinny")
+    assert (ended.code, ended.out) == (ExitCode.NOT_FOUND, "")
+    assert ended.err.endswith("(image.unknown)\n  did you mean tiny?\n")
+
+
 def test_what_an_image_is_for_is_said_when_it_is_imported_and_later(farm: FakeFarm, run: Run, archive: Path) -> None:
     said = ["--visibility", "project:robots", "--label", "purpose=ci", "--fits", "tk1"]
     assert run("image", "import", "tiny", str(archive), *said).code == 0
@@ -238,7 +270,8 @@ def test_what_an_image_is_for_is_said_when_it_is_imported_and_later(farm: FakeFa
     assert (image["visibility"], image["project"]) == ("project", "robots")
     assert (image["labels"], image["types"]) == ({"purpose": "ci"}, ["tk1"])
     shown = run("image", "show", "tiny:1").out
-    assert "project:robots" in shown and 'purpose="ci"' in shown
+    assert "project:robots" in shown and "purpose=ci" in shown
+    assert "purpose=ci" in run("image", "list").out
     for wrong in (["--visibility", "some"], ["--visibility", "project:"], ["--label", "purpose"], []):
         assert run("image", "set", "tiny:1", *wrong).code == 2
 

@@ -1,7 +1,7 @@
 """The program as a whole: how it starts, what it says when called wrongly, how it ends."""
 
+import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -114,17 +114,48 @@ def ended_python(code: str) -> str:
 @pytest.mark.parametrize(
     ("argv", "meant"),
     [
-        (["reserv"], "reserve"),
-        (["bord", "list"], "board"),
-        (["board", "lst"], "list"),
+        (["reserv"], "`boardgrid reserve`"),
+        (["bord", "list"], "`boardgrid board`"),
+        (["board", "lst"], "`boardgrid board list`"),
         (["events", "--folow"], "--follow"),
+        (["build", "tiny"], "`boardgrid image build`"),
+        (["image", "customise", "tiny"], "`boardgrid customise`"),
     ],
 )
 def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(run: Run, argv: list[str], meant: str) -> None:
     ended = run(*argv)
     assert ended.code == 2
-    assert re.search(rf"Did you mean .*{meant}", ended.err)
+    assert ended.err.endswith(f" (request.invalid)\n  did you mean {meant}?\n")
     assert ended.out == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "detail", "hint"),
+    [
+        (["frobnicate"], "boardgrid has no command frobnicate", "`boardgrid --help` shows how it is called"),
+        (["list"], "boardgrid has no command list", "`boardgrid --help` shows how it is called"),
+        (["save"], "missing option '--as'", "`boardgrid save --help` shows how it is called"),
+        (["image", "import"], "missing argument 'NAME'", "`boardgrid image import --help` shows how it is called"),
+        (
+            ["image", "set", "x", "--visibility", "y"],
+            "invalid value for '--visibility': it is private, public or project:NAME",
+            "`boardgrid image set --help` shows how it is called",
+        ),
+    ],
+)
+def test_a_wrong_call_has_a_code_and_a_hint_for_people_and_for_programs(
+    run: Run, argv: list[str], detail: str, hint: str
+) -> None:
+    assert run(*argv).err == f"error: {detail} (request.invalid)\n  {hint}\n"
+    told = json.loads(run(*argv, "-o", "json").err)
+    assert told == {"type": "about:blank", "code": "request.invalid", "detail": detail, "hint": hint}
+
+
+def test_a_noun_alone_shows_its_verbs_to_people_and_is_a_wrong_call_to_programs(run: Run) -> None:
+    shown = run("image")
+    assert shown.code == 2 and "Usage: boardgrid image" in shown.err
+    told = run("image", "-o", "json")
+    assert (told.code, json.loads(told.err)["detail"]) == (2, "missing command")
 
 
 def test_a_farm_that_is_not_there_is_said_in_a_sentence_with_a_hint(run: Run) -> None:

@@ -354,7 +354,7 @@ async def test_a_deployment_that_fails_tells_why_and_ends_with_6(furnished: Play
     farm.fails = None
     assert "it does not boot" in (await farm.ok("board", "show", "rpi4-1")).out
     await farm.ok("board", "fit", "rpi4-1")
-    assert "set_aside" not in (await farm.ok("board", "list")).out
+    assert "set aside" not in (await farm.ok("board", "list")).out
 
 
 async def test_who_waits_does_not_notice_that_the_controller_was_away(furnished: Played) -> None:

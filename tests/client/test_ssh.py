@@ -34,7 +34,7 @@ def test_what_all_commands_share_may_stand_before_the_board(farm: FakeFarm, run:
     assert (ended.code, json.loads(ended.err)["code"]) == (5, "board.not_held")
     nobody = run("ssh", "--profile", "lab", "tk1-1", BOARDGRID_URL="", BOARDGRID_TOKEN="")
     assert (nobody.code, "there is no profile lab" in nobody.err) == (4, True)
-    assert "No such option '-L'" in run("ssh", "-L", "8080:localhost:80", "tk1-1").err
+    assert "boardgrid ssh has no option -L" in run("ssh", "-L", "8080:localhost:80", "tk1-1").err
 
 
 @pytest.fixture

@@ -36,8 +36,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def options(words: str) -> set[str]:
+    """The long ones, before what is for another program."""
+    ours = re.split(r" -- |'", words)[0]
+    return set(re.findall(r"(?<=\s)--[a-z][a-z-]+", ours))
+
+
 @each_page
-def test_every_command_that_is_shown_is_one(page: Path) -> None:
+def test_every_command_that_is_shown_is_one_and_has_these_options(page: Path) -> None:
     for words in _COMMAND.findall(page.read_text("utf-8")):
         command: click.Command | None = cli
         for word in words.split():
@@ -47,6 +53,10 @@ def test_every_command_that_is_shown_is_one(page: Path) -> None:
                 break  # "boardgrid board ..." speaks of all of them
             command = command.get_command(click.Context(command), word)
             assert command is not None, words
+        assert command is not None
+        if not command.context_settings.get("ignore_unknown_options"):  # who hands all on to another program
+            known = {name for param in command.params for name in param.opts + param.secondary_opts} | {"--help"}
+            assert options(words) <= known, words
 
 
 @each_page

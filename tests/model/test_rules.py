@@ -181,7 +181,7 @@ def test_only_so_many_wait() -> None:
 def test_images_take_no_more_than_they_may() -> None:
     limits = Limits(awaited=0, image_bytes=5_000_000_000)
     check_images(limits, kept_bytes=4_000_000_000, more_bytes=1_000_000_000)
-    with pytest.raises(Conflict, match=r"images may take 5\.0 GB, and 5\.0 GB are taken") as error:
+    with pytest.raises(Conflict, match=r"images may take 5\.0 GB, and 5\.0 GB is taken") as error:
         check_images(limits, kept_bytes=5_000_000_000)
     assert error.value.code is Code.QUOTA_EXCEEDED
     with pytest.raises(Conflict):

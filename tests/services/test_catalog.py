@@ -1,15 +1,20 @@
 """Images, and the roots that are kept of them."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from boardgrid.model.board import Site
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Conflict, Invalid, NotAllowed, NotFound
 from boardgrid.model.image import BlobSource, ImageState, Making, PathSource
-from boardgrid.model.report import ImageReport
+from boardgrid.model.imports import Imports
+from boardgrid.model.report import ImageReport, SiteReport
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import EVERYONE
 from boardgrid.services.booking import Fate
+from boardgrid.services.catalog import Described
 from tests.services.house import House, a_manifest
 
 
@@ -200,3 +205,50 @@ def test_what_may_be_secret_in_an_address_is_told_to_nobody(house: House) -> Non
     )
     assert not any("s3cret" in one.detail for one in house.farm.history.after(house.ada))
     assert "s3cret" not in str(house.farm.audit.after(house.admin))
+
+
+def test_what_the_site_does_not_allow_is_refused_at_once_and_uses_up_no_version(house: House) -> None:
+    allowed = Imports(("/srv/images",), ("https://images.example.org/",))
+    house.tell(SiteReport(uuid4(), Site("lab"), 10, 10, imports=allowed))
+    catalog = house.farm.catalog
+    for asked in (
+        {"path": "/etc/passwd"},
+        {"url": "https://evil.example.org/tiny.tar"},
+        {"making": Making(bsp="/opt/Linux_for_Tegra")},
+    ):
+        with pytest.raises(Invalid, match="is not where this site may import from") as raised:
+            catalog.open(house.admin, "tiny", **asked)
+        assert raised.value.code is Code.PATH_FORBIDDEN
+        assert raised.value.hint
+    assert catalog.images(house.admin, gone=True) == []
+    image = catalog.open(house.admin, "tiny", path="/srv/images/tiny.tar").image
+    assert image.ref == "tiny:2026030101"
+    assert catalog.open(house.ada, "mine", url="https://images.example.org/mine.tar").image.state is ImageState.BUILDING
+
+
+def test_an_agent_that_does_not_tell_what_it_allows_is_asked_by_trying(house: House) -> None:
+    house.tell(SiteReport(uuid4(), Site("lab"), 10, 10))
+    assert house.farm.catalog.open(house.admin, "tiny", path="/etc/passwd").image.state is ImageState.BUILDING
+
+
+def test_what_another_farm_told_of_an_export_is_kept_where_its_importer_says_nothing_else(house: House) -> None:
+    house.image("base", house.ada)
+    told = About("mine", 2026010101, {"purpose": "ci", "team": "net"}, ("tk1", "no-such-type"), ("older:2025010101",))
+    described = Described(labels={"team": "kernel"})
+    image = house.farm.catalog.open(house.ada, "mine", described=described).image
+    house.farm.catalog.content_arrived(house.ada, image.id, "c" * 64, 77)
+    house.tell(ImageReport(uuid4(), image.id, replace(a_manifest(), about=told)))
+    seen = house.farm.catalog.image(house.ada, "mine").image
+    assert (seen.labels, seen.types) == ({"purpose": "ci", "team": "kernel"}, ("tk1",))
+    house.farm.errands.export(house.ada, "mine")
+    [errand] = house.wishes.errands
+    assert errand.about is not None
+    assert errand.about.lineage == ("mine:2026010101", "older:2025010101")
+
+
+def test_an_image_that_failed_tells_what_would_do(house: House) -> None:
+    image = house.farm.catalog.open(house.ada, "mine", url="https://images.example.org/mine.img?key=secret").image
+    report = ImageReport(uuid4(), image.id, None, Code.ARCHIVE_REFUSED, "it has two systems", "choose: --partition N")
+    house.tell(report)
+    seen = house.farm.catalog.image(house.ada, "mine").image
+    assert (seen.state, seen.reason, seen.hint) == (ImageState.FAILED, "it has two systems", "choose: --partition N")

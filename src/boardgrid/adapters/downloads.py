@@ -14,14 +14,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BufferedRandom
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
 from boardgrid.finishing import whole
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid, NotFound
 from boardgrid.model.image import UrlSource, checked_url, shown_url
+from boardgrid.model.imports import Imports
 from boardgrid.reach import PORTS, IPAddress, IPNetwork, LookUp, look_up, may_reach
 
 _HOPS = 5
@@ -57,7 +57,12 @@ class HttpDownloads:
         except BaseException as error:
             await whole(to.unlink, missing_ok=True)
             if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise Fault(Code.STORE_FULL, _("the disk has no room for {url}"), url=shown_url(source.url)) from error
+                raise Fault(
+                    Code.STORE_FULL,
+                    _("the disk has no room for {url}"),
+                    hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
+                    url=shown_url(source.url),
+                ) from error
             raise
 
     async def _fetch(self, source: UrlSource, arriving: "_Arriving") -> None:
@@ -76,7 +81,7 @@ class HttpDownloads:
     @asynccontextmanager
     async def _answer(self, url: str, arriving: "_Arriving") -> AsyncIterator[httpx.Response]:
         for _hop in range(_HOPS):
-            self._check_allowed(url)
+            Imports(addresses=tuple(self.below)).check_address(url)
             asked = httpx.URL(url)
             address = await self._address(asked)
             # An environment of proxies would look the name up once more, and elsewhere.
@@ -94,22 +99,6 @@ class HttpDownloads:
                     return
                 url = str(asked.join(answer.headers["Location"]))
         raise _failed(url, _("it sends on and on"))
-
-    def _check_allowed(self, url: str) -> None:
-        wanted = urlsplit(checked_url(url))
-        for one in map(urlsplit, self.below):
-            is_there = (wanted.scheme, wanted.hostname, _port(wanted)) == (one.scheme, one.hostname, _port(one))
-            folder = one.path if one.path.endswith("/") else f"{one.path}/"
-            if is_there and (wanted.path == one.path or wanted.path.startswith(folder)):
-                return
-        allowed = ", ".join(self.below)
-        raise Invalid(
-            Code.PATH_FORBIDDEN,
-            _("{url} is not where this site may import from"),
-            hint=_("it must lie below {allowed}") if allowed else _("set import_urls on the site"),
-            url=shown_url(url),
-            allowed=allowed,
-        )
 
     async def _address(self, url: httpx.URL) -> IPAddress:
         try:
@@ -146,7 +135,12 @@ class _Arriving:
 
     async def take(self, answer: httpx.Response) -> None:
         if answer.status_code in _GONE:
-            raise NotFound(Code.PATH_UNKNOWN, _("there is nothing at {url}"), url=shown_url(self.url))
+            raise NotFound(
+                Code.PATH_UNKNOWN,
+                _("there is nothing at {url}"),
+                hint=_("see whether the address is right"),
+                url=shown_url(self.url),
+            )
         is_rest = answer.headers.get("Content-Range", "").startswith(f"bytes {self.size}-")
         if answer.status_code == httpx.codes.PARTIAL_CONTENT and is_rest:
             pass
@@ -158,9 +152,10 @@ class _Arriving:
             if self.size + len(chunk) > self.at_most:
                 raise Invalid(
                     Code.IMAGE_TOO_LARGE,
-                    _("{url} is over {limit} bytes, as much as this site takes in now"),
+                    _("{url} is over {limit}, as much as this site takes in now"),
+                    hint=_("import a smaller one, or ask an admin for room in the store"),
                     url=shown_url(self.url),
-                    limit=self.at_most,
+                    limit=bytes_text(self.at_most),
                 )
             await asyncio.to_thread(self.file.write, chunk)
             self.size += len(chunk)
@@ -171,10 +166,6 @@ class _Arriving:
         self.size = 0
         tag = answer.headers.get("ETag", "")
         self._tag = tag if tag.startswith('"') else ""  # a weak one does not tell
-
-
-def _port(url: SplitResult) -> int | None:
-    return url.port or PORTS.get(url.scheme)
 
 
 def _check(file: BufferedRandom, source: UrlSource) -> None:
@@ -191,4 +182,10 @@ def _check(file: BufferedRandom, source: UrlSource) -> None:
 
 
 def _failed(url: str, why: str) -> Fault:
-    return Fault(Code.DOWNLOAD_FAILED, _("{url} could not be fetched: {why}"), url=shown_url(url), why=why[:300])
+    return Fault(
+        Code.DOWNLOAD_FAILED,
+        _("{url} could not be fetched: {why}"),
+        hint=_("see whether the address is right and its server answers; then import it again"),
+        url=shown_url(url),
+        why=why[:300],
+    )

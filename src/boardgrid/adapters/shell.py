@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 
 from boardgrid.finishing import finished
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault
 
 # Before a program's own words: it is killed with whoever started it. The kernel forgets that when the user changes.
@@ -62,9 +62,9 @@ class SubprocessShell:
         if talk.is_too_much:
             raise Fault(
                 Code.PROGRAM_FAILED,
-                _("{program} printed over {most} bytes and was ended"),
+                _("{program} printed over {most} and was ended"),
                 program=argv[0],
-                most=_MOST_BYTES,
+                most=bytes_text(_MOST_BYTES),
             )
         if status := transport.get_returncode():
             said = (talk.err or talk.out).decode("utf-8", "replace").strip()

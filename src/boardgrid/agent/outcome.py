@@ -30,7 +30,7 @@ async def outcome(work: Awaitable[T], logged: str, **names: str) -> T | FarmErro
 
 
 @asynccontextmanager
-async def within(seconds: float, late: str) -> AsyncIterator[None]:
+async def within(seconds: float, late: str, *, hint: str = "") -> AsyncIterator[None]:
     """
     Raises:
         Fault: PROGRAM_TIMEOUT, the block took longer.
@@ -39,4 +39,4 @@ async def within(seconds: float, late: str) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise Fault(Code.PROGRAM_TIMEOUT, late) from error
+        raise Fault(Code.PROGRAM_TIMEOUT, late, hint=hint) from error

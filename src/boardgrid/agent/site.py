@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from boardgrid.model.board import Site
+from boardgrid.model.imports import Imports
 from boardgrid.ports import (
     Admission,
     Clock,
@@ -52,6 +53,7 @@ class World:
     instance: UUID  # of the store, not of the process: an agent that comes back need not wait for its own lease
     public_key: str  # the agent's own SSH key, let in by every root: it asks boards to write down and to restart
     facts: Site
+    imports: Imports
     images: Images
     roots: Roots
     volumes: Volumes

@@ -299,7 +299,7 @@ class Storekeeper:
     async def _build(self, image: UUID, source: Source, making: Making) -> None:
         made = await outcome(self._built(image, source, making), "image.bug", image=str(image))
         if isinstance(made, FarmError):
-            report = ImageReport(NO_ID, image, None, made.code, str(made))
+            report = ImageReport(NO_ID, image, None, made.code, str(made), made.hint)
         else:
             report = ImageReport(NO_ID, image, made)
         self._told.add((image, True))
@@ -310,7 +310,9 @@ class Storekeeper:
         async with self._captures if isinstance(source, RootSource | CheckpointSource) else self._places:
             if isinstance(source, CheckpointSource):
                 await self._write_down(source.root)
-            async with within(self._world.pace.build_s, _("the image took too long to be made and was ended")):
+            late = _("the image took too long to be made and was ended")
+            hint = _("leave out what the board does not need, or try again when the site has less to do")
+            async with within(self._world.pace.build_s, late, hint=hint):
                 tell = self._progress(image)
                 build = partial(self._world.images.build, image, source, making, tell, drivers=self._drivers())
                 return await self._made(build)
@@ -384,7 +386,7 @@ class Storekeeper:
     async def _tell_site(self) -> bool:
         room = await self._world.roots.room()
         trouble = "; ".join(sorted({*self._trouble(), *self._problems}))
-        facts = (self._world.facts, room.total_bytes, room.free_bytes, trouble)
+        facts = (self._world.facts, room.total_bytes, room.free_bytes, trouble, self._world.imports)
         if facts != self._site_told:
             self._site_told = facts
             self._outbox.put(SiteReport(NO_ID, *facts))

@@ -298,6 +298,7 @@ class ImageOut(BaseModel):
     manifest: Manifest | None
     parent: str | None = Field(description="The image whose changed root this was.")
     reason: str = Field(description="Why it failed.")
+    hint: str = Field(description="What would do, then.")
     visibility: Visibility = Field(description="Who sees and uses it: its owner, a project's members too, or everyone.")
     project: str = Field(description="Whose members see it.")
     aliases: tuple[str, ...] = Field(description="`tiny:stable` means this version where it has the alias `stable`.")
@@ -325,6 +326,7 @@ class ImageOut(BaseModel):
             manifest=image.manifest,
             parent=view.parent,
             reason=image.reason,
+            hint=image.hint,
             visibility=image.visibility,
             project=view.project,
             aliases=image.aliases,

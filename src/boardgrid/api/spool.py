@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from boardgrid.finishing import whole
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.boot_file import HEAD_BYTES
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 from boardgrid.model.headroom import Headroom
@@ -381,7 +381,7 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def _check_size(size_bytes: int, most_bytes: int) -> None:
     if size_bytes > most_bytes:
         raise Invalid(
-            Code.IMAGE_TOO_LARGE, _("an upload may have {most} bytes, and this one has more"), most=most_bytes
+            Code.IMAGE_TOO_LARGE, _("an upload may have {most}, and this one has more"), most=bytes_text(most_bytes)
         )
 
 
@@ -399,10 +399,10 @@ def _check_room(folder: Path, needed_bytes: int) -> None:
     if (free := shutil.disk_usage(folder).free) < needed_bytes:
         raise Fault(
             Code.STORE_FULL,
-            _("the farm's disk has no room for this upload: {free} bytes are free, {needed} would have to be"),
+            _("the farm's disk has no room for this upload: {free} is free, {needed} would have to be"),
             hint=_("remove images or roots, or ask an admin"),
-            free=free,
-            needed=needed_bytes,
+            free=bytes_text(free),
+            needed=bytes_text(needed_bytes),
         )
 
 

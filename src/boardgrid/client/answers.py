@@ -384,6 +384,7 @@ class Image:
     manifest: Mapping[str, Any] | None = None
     parent: str | None = None
     reason: str = ""
+    hint: str = ""
     visibility: str = ""
     project: str = ""
     aliases: tuple[str, ...] = ()

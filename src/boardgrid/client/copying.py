@@ -3,7 +3,11 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from typing import IO
+
+import click
 
 from boardgrid.client.complaint import PROGRAM_MISSING, Complaint
 from boardgrid.client.passage import Passage, attached, dialled
@@ -12,6 +16,7 @@ from boardgrid.messages import _
 
 # How rsync ends where the board's shell does not know it: by that shell's own status, or by a stream that broke off.
 _MAY_LACK = {127, 12}
+_SSH_FAILED = 255
 _ASK_S = 60.0
 
 
@@ -47,11 +52,21 @@ def _copied(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
             # Owners are another machine's; modes, times and links are the files' own.
             words = [rsync, "-rlpt", "--protect-args", "-e", " ".join([ssh, *options])]
             words += ["--info=progress2"] if sys.stderr.isatty() else []
-            status = attached([*words, "--", *sources, dest])
-            if status not in _MAY_LACK or not _lacks_rsync([ssh, *options, way.board]):
-                return status
+            with tempfile.TemporaryFile() as said:
+                status = attached([*words, "--", *sources, dest], said)
+                if status not in _MAY_LACK or not _lacks_rsync([ssh, *options, way.board]):
+                    _tell(said, is_of_ssh=status == _SSH_FAILED)
+                    return status
         if scp is None:
             raise Complaint(PROGRAM_MISSING, _("neither rsync nor scp is on this machine"), hint=_("install rsync"))
         where = _("this machine") if rsync is None else way.board
         seat.tell(_("note: there is no rsync on {where}, so that all of it is copied by scp").format(where=where))
         return attached([scp, "-rp", *options, "--", *sources, dest])
+
+
+def _tell(said: IO[bytes], *, is_of_ssh: bool) -> None:
+    """What rsync complained of, now that it counts; where ssh told why it failed, rsync's guesses are left out."""
+    said.seek(0)
+    for line in said:
+        if not (is_of_ssh and line.startswith(b"rsync")):
+            click.echo(line, nl=False, err=True)

@@ -9,9 +9,9 @@ from boardgrid.client.complaint import Complaint
 from boardgrid.client.farm import Farm
 from boardgrid.client.progress import running
 from boardgrid.client.seat import Seat
-from boardgrid.client.tables import Output, as_json, bytes_text, plain
+from boardgrid.client.tables import Output, as_json, plain
 from boardgrid.client.waiting import until
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 
 LONGEST_S = 300.0  # trees of millions of files take so long; twenty thousand take a second
 SHOWN = 40  # files, and packages, that a person is shown

@@ -1,6 +1,7 @@
 """Images, as people are shown them; and how one that is being made is waited for."""
 
 import time
+from collections.abc import Mapping
 
 import click
 
@@ -8,13 +9,12 @@ from boardgrid.client.answers import Image
 from boardgrid.client.complaint import IMAGE_FAILED, Complaint, ExitCode
 from boardgrid.client.duration import took
 from boardgrid.client.farm import Farm
-from boardgrid.client.labels import properties_text
 from boardgrid.client.moment import shown
 from boardgrid.client.progress import measured, rate_text
 from boardgrid.client.seat import Seat
-from boardgrid.client.tables import Column, Sheet, bytes_text
+from boardgrid.client.tables import Column, Sheet
 from boardgrid.client.waiting import until
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 
 LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
 _NFS = {
@@ -52,6 +52,22 @@ def _without(image: Image) -> str:
     return ", ".join(map(str, without)) if isinstance(without, list | tuple) else ""
 
 
+def _init(image: Image) -> str:
+    return _("none: no board boots it") if has_no_init(image) else str(fact(image, "init") or "")
+
+
+def has_no_init(image: Image) -> bool:
+    return fact(image, "init") == ""
+
+
+def _exported(image: Image) -> str:
+    """What it was on the farm that exported it, with what it descends from there."""
+    about = fact(image, "about")
+    if not isinstance(about, Mapping):
+        return ""
+    return " < ".join([f"{about['name']}:{about['version']}", *map(str, about["lineage"])])
+
+
 def _size(image: Image) -> str:
     size = fact(image, "size_bytes")
     return bytes_text(size) if isinstance(size, int | float) else ""
@@ -69,6 +85,10 @@ def state_of(image: Image) -> str:
 
 def _progress(image: Image) -> str:
     return rate_text(image.progress) if image.progress else ""
+
+
+def _labels(image: Image) -> str:
+    return " ".join(f"{name}={text}" for name, text in sorted(image.labels.items()))
 
 
 def _badge(image: Image) -> str:
@@ -97,19 +117,22 @@ SHEET: Sheet[Image] = Sheet(
         Column("ARCH", lambda image: fact(image, "arch")),
         Column("SIZE", _size),
         Column("MADE", lambda image: shown(image.created_at)),
+        Column("LABELS", _labels, most=24),
         Column("SYSTEM", lambda image: fact(image, "system")),
         Column("KERNELS", _kernels, is_detail=True),
         Column("BOOTS OVER NFS", _over_nfs, is_detail=True),
         Column("ADAPTED", _adapted, is_detail=True),
         Column("NOT ADAPTED", _without, is_detail=True),
+        Column("INIT", _init, is_detail=True),
         Column("FILES", lambda image: fact(image, "files"), is_detail=True),
+        Column("EXPORTED AS", _exported, is_detail=True),
         Column("PARENT", lambda image: image.parent, is_detail=True),
         Column("SITE", lambda image: image.site, is_detail=True),
         Column("DIGEST", lambda image: fact(image, "digest"), is_detail=True),
-        Column("LABELS", lambda image: properties_text(image.labels), is_detail=True),
         Column("FITS", lambda image: ", ".join(image.types), is_detail=True),
         Column("PROGRESS", _progress, is_detail=True),
         Column("REASON", lambda image: image.reason, is_detail=True),
+        Column("HINT", lambda image: image.hint, is_detail=True),
         Column("BOOT-TESTED", _badge, is_detail=True),
         Column("REMOVED", lambda image: image.removed_at and shown(image.removed_at), is_detail=True),
         Column("VERIFIED", lambda image: image.verified_at and shown(image.verified_at), is_detail=True),
@@ -151,6 +174,9 @@ def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Im
         raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
     if seen.state != "ready":
         sentence = _("the image {ref} could not be made: {reason}")
-        raise Complaint(IMAGE_FAILED, sentence.format(ref=seen.ref, reason=seen.reason or seen.state))
+        raise Complaint(IMAGE_FAILED, sentence.format(ref=seen.ref, reason=seen.reason or seen.state), hint=seen.hint)
     seat.tell(_("the image {ref} is ready ({took})").format(ref=seen.ref, took=took(time.monotonic() - began)))
+    if has_no_init(seen):
+        sentence = _("warning: there is no init in {ref} (/sbin/init or the like), so no board will boot it as it is")
+        seat.tell(sentence.format(ref=seen.ref))
     return seen

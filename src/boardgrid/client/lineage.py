@@ -11,7 +11,7 @@ def drawn(images: Sequence[Image], name: str | None = None) -> Iterator[tuple[st
 
     Args:
         images: those that are gone too. One is drawn where something descends from it.
-        name: only trees in which an image is called so.
+        name: only trees in which an image, or a version, is called so.
     """
     known = {one.ref: one for one in images}
     children: dict[str, list[Image]] = {}
@@ -22,7 +22,7 @@ def drawn(images: Sequence[Image], name: str | None = None) -> Iterator[tuple[st
         return one.state != "gone" or any(map(lives, children.get(one.ref, ())))
 
     def is_meant(one: Image) -> bool:
-        return name in {None, one.name} or any(map(is_meant, children.get(one.ref, ())))
+        return name in {None, one.name, one.ref} or any(map(is_meant, children.get(one.ref, ())))
 
     def below(ones: Sequence[Image], before: str) -> Iterator[tuple[str, Image]]:
         there = [one for one in ones if lives(one)]

@@ -10,7 +10,7 @@ import click
 
 from boardgrid.client import VERSION
 from boardgrid.client.command import Leaf, Tree
-from boardgrid.client.complaint import CLIENT_BUG, OUTPUT_FAILED, REQUEST_INVALID, Complaint, ExitCode
+from boardgrid.client.complaint import CLIENT_BUG, OUTPUT_FAILED, Complaint, ExitCode
 from boardgrid.client.seat import Seat
 from boardgrid.client.tables import Output, as_json, plain
 from boardgrid.messages import _
@@ -99,10 +99,14 @@ class _Program(Tree):
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.ClickException as error:
             # The words may be wrong before the one that says how to print was read.
-            if seat.output is Output.JSON or _says_json(seat.said):
-                _show(_misused(error), Seat(Output.JSON), color)
-            else:
+            if _says_json(seat.said):
+                seat.output = Output.JSON
+            if isinstance(error, click.exceptions.NoArgsIsHelpError) and seat.output is not Output.JSON:
                 error.show()
+            else:
+                from boardgrid.client.misuse import misused  # noqa: PLC0415 - only where something was mistyped
+
+                _show(misused(error), seat, color)
             code = error.exit_code
         except click.exceptions.Abort as error:
             if not isinstance(error.__cause__, KeyboardInterrupt):
@@ -155,15 +159,6 @@ def _unforeseen(error: Exception) -> Complaint:
         CLIENT_BUG,
         _("this is a bug of boardgrid: {kind}: {error}").format(kind=type(error).__name__, error=error),
         hint=_("BOARDGRID_DEBUG=1 shows where it happened"),
-    )
-
-
-def _misused(error: click.exceptions.ClickException) -> Complaint:
-    command = error.ctx.command_path if isinstance(error, click.exceptions.UsageError) and error.ctx else "boardgrid"
-    return Complaint(
-        REQUEST_INVALID,
-        error.format_message(),
-        hint=_("`{command} --help` shows how it is called").format(command=command),
     )
 
 

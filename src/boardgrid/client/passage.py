@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from boardgrid.client.answers import Board, Gateway
 from boardgrid.client.complaint import (
@@ -150,12 +151,17 @@ def run_ssh(way: Passage, words: Sequence[str]) -> int:
         return attached([*ssh, *words])
 
 
-def attached(argv: Sequence[str]) -> int:
-    """Run a program at this terminal that ends by itself when it is told to, and return its exit status."""
+def attached(argv: Sequence[str], complaints: IO[bytes] | None = None) -> int:
+    """
+    Run a program at this terminal that ends by itself when it is told to, and return its exit status.
+
+    Args:
+        complaints: where its standard error goes; None: to ours.
+    """
     # Ctrl-C is ssh's own affair. A handler, for SIG_IGN would be inherited by ssh.
     before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda _number, _frame: None)}
     try:
-        child = subprocess.Popen(argv)
+        child = subprocess.Popen(argv, stderr=complaints)
 
         def forward(number: int, _frame: FrameType | None) -> None:
             child.send_signal(number)

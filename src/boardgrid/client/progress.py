@@ -1,5 +1,6 @@
 """What happens meanwhile, on standard error: the steps of a deployment with their times, bytes on their way."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ import click
 
 from boardgrid.client.answers import Event, Measure
 from boardgrid.client.duration import span, took
-from boardgrid.client.tables import bytes_text, plain
-from boardgrid.messages import _
+from boardgrid.client.tables import plain
+from boardgrid.messages import _, bytes_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 STATES = frozenset({"board", "reservation", "deployment", "image", "root"})  # steps that tell a change of state
 _CONSOLE_LINES = 8
+_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{6}([0-9a-f]{6})\b")
 
 
 class Steps:
@@ -55,7 +57,7 @@ class Steps:
         if event.step in STATES:
             # Who has the board until when, and why not any more, is told by the command itself.
             if event.detail and event.step != "reservation":
-                self._line(f"  {self._whose(event)}{event.detail}", is_ok=event.outcome != "failed")
+                self._line(f"  {self._whose(event)}{_detail(event)}", is_ok=event.outcome != "failed")
             return
         match event.phase:
             case "began":
@@ -64,7 +66,7 @@ class Steps:
             case "noted":
                 began = self._began.get((event.board, event.step))
                 after = f"+{took(max(0.0, (event.at - began).total_seconds()))}" if began else ""
-                self._line(f"    {self._whose(event)}{after:<10}{event.detail}")
+                self._line(f"    {self._whose(event)}{after:<10}{_detail(event)}")
             case _:
                 self._run(event, is_over=True)
                 self._ended(event)
@@ -80,7 +82,7 @@ class Steps:
         time = "" if event.took_s is None else took(event.took_s)
         is_ok = event.outcome in {"ok", None}
         outcome = "" if is_ok else f"{event.outcome}  "
-        self._line(f"  {self._whose(event)}{event.step:<12}{time:>9}  {outcome}{event.detail}", is_ok=is_ok)
+        self._line(f"  {self._whose(event)}{event.step:<12}{time:>9}  {outcome}{_detail(event)}", is_ok=is_ok)
         if not is_ok:
             for line in event.console[-self._console_lines :]:
                 self._line(f"    | {line}")
@@ -104,6 +106,11 @@ class Steps:
             self._live.remove_task(self._running.pop(event.board))
         if not is_over:
             self._running[event.board] = self._live.add_task(plain(f"{self._whose(event)}{event.step}"), total=None)
+
+
+def _detail(event: Event) -> str:
+    """With as much of each id as names of roots end with; `events` has them whole."""
+    return _ID.sub(r"…\1", event.detail)
 
 
 @contextmanager

@@ -18,8 +18,7 @@ from boardgrid.client.duration import took
 from boardgrid.client.farm import Farm
 from boardgrid.client.progress import counted
 from boardgrid.client.seat import Seat
-from boardgrid.client.tables import bytes_text
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 
 _PATIENCE_S = 900.0  # a farm of which nothing is heard for so long is given up
 _PAUSE_S, _PAUSE_MOST_S = 1.0, 60.0

@@ -1,6 +1,6 @@
 """Answers on standard output: a table for people, JSON for programs, bare names for the shell."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -20,10 +20,9 @@ class Output(StrEnum):
 
 _COLOURS = {
     **dict.fromkeys(("open", "ready", "free", "done", "live", "ours", "running"), "green"),
-    **dict.fromkeys(("failed", "set_aside", "silent", "other", "suspended"), "red"),
-    **dict.fromkeys(
-        ("held", "preparing", "building", "awaited", "cleaning", "closed", "going", "waiting", "captured"), "yellow"
-    ),
+    **dict.fromkeys(("failed", "set aside", "damaged", "silent", "other", "suspended"), "red"),
+    **dict.fromkeys(("held", "preparing", "saving", "cleaning", "closed", "going", "waiting"), "yellow"),
+    **dict.fromkeys(("awaited", "building", "unpacked", "finishing", "making", "captured", "removed"), "yellow"),
 }
 
 
@@ -100,39 +99,25 @@ def as_json(things: object, *, on_one_line: bool = False) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
-def bytes_text(size: float | None) -> str:
-    """``512 MB``: in powers of ten, as disks are sold."""
-    if size is None:
-        return ""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError
-
-
 def _cell(column: Column[T], thing: T) -> str:
     value = column.of(thing)
     if value is None:
         return ""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return plain(value)
+    return plain(value).replace("_", " ") if column.is_state else plain(value)
 
 
 def _cut(cell: str, most: int) -> str:
     return cell if len(cell) <= most else cell[: most - 3] + "..."
 
 
-def _painted(column: Column[T], cell: str, shown: str | None = None) -> str:
+def _painted(column: Column[T], cell: str) -> str:
     colour = _COLOURS.get(cell) if column.is_state else None
-    text = cell if shown is None else shown
-    return click.style(text, fg=colour) if colour else text
+    return click.style(cell, fg=colour) if colour else cell
 
 
-def _line(cells: Iterable[str], widths: Sequence[int], columns: Sequence[Column[T]] | None = None) -> str:
-    shown = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    shown[-1] = shown[-1].rstrip()
-    if columns is not None:
-        shown = [_painted(column, cell.strip(), cell) for column, cell in zip(columns, shown, strict=True)]
-    return "  ".join(shown).rstrip()
+def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column[T]] | None = None) -> str:
+    shown = cells if columns is None else [_painted(*both) for both in zip(columns, cells, strict=True)]
+    gaps = [" " * (width - len(cell)) for cell, width in zip(cells, widths, strict=True)]
+    return "  ".join(text + gap for text, gap in zip(shown, gaps, strict=True)).rstrip()

@@ -8,6 +8,7 @@ It asks what runs on the board, so it is a rung of the ladder that may fail: an 
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -164,7 +165,9 @@ class SshReboot:
         except TimeoutError as error:
             raise self._failed(_("no answer in {seconds:g} s").format(seconds=self.timeout_s)) from error
         except (OSError, asyncssh.Error, ValueError) as error:
-            raise self._failed(str(error) or type(error).__name__) from error
+            # Of a connection asyncio says more than once where to; that stands in our sentence already.
+            known = error.errno if isinstance(error, OSError) else None
+            raise self._failed(os.strerror(known) if known else str(error) or type(error).__name__) from error
 
     def _failed(self, why: str, blame: Blame = Blame.BOARD) -> Fault:
         return Fault(

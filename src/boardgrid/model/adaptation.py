@@ -159,6 +159,10 @@ def names(moment: Moment) -> tuple[str, ...]:
     return tuple(one.name for one in adaptations() if moment in one.moments)
 
 
+def may_be_left_out() -> frozenset[str]:
+    return frozenset(one.name for one in adaptations() if one.may_be_left_out)
+
+
 def checked_without(without: Collection[str]) -> tuple[str, ...]:
     """
     The names of what an image is made without, once each.

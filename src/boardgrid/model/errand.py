@@ -44,6 +44,10 @@ class About:
     types: tuple[str, ...]
     lineage: tuple[str, ...]  # refs, its parent first
 
+    @property
+    def ref(self) -> str:
+        return f"{self.name}:{self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from boardgrid.messages import _
 from boardgrid.model.adaptation import Adapted
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.name import checked
 from boardgrid.model.recipe import Recipe
@@ -80,6 +81,8 @@ class Manifest:
     release: str = ""  # VERSION_ID of its os-release: "12"
     adapted: tuple[Adapted, ...] = ()  # what was changed in it for boards
     without: tuple[str, ...] = ()  # adaptations that it is made without; they are left out of its roots, too
+    init: str | None = None  # the first program that the tree would run; empty: it has none; None: nobody looked
+    about: About | None = None  # what the farm that exported it told of it; None: it was made here
 
 
 # Where an image's content comes from.
@@ -201,6 +204,7 @@ class Image:
     visibility: Visibility = Visibility.PRIVATE
     project: UUID | None = None  # whose members see it
     reason: str = ""  # why it failed
+    hint: str = ""  # what would do, then
     making: Making = AS_USUAL
     aliases: tuple[str, ...] = ()  # sorted; no two versions of one name have the same
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -243,17 +247,27 @@ class Image:
             Invalid: NAME_INVALID; REQUEST_INVALID, there are too many, or a value that nobody can read.
         """
         left = {name: value for name, value in {**self.labels, **labels}.items() if value is not None}
-        for name, value in left.items():
-            checked("label", name)
-            if not value or not value.isprintable() or len(value) > _VALUE_MOST:
-                raise Invalid(
-                    Code.REQUEST_INVALID,
-                    _("the label {name} needs a value of at most {most} characters that others can read"),
-                    name=name,
-                    most=_VALUE_MOST,
-                )
-        _check_count(_("labels"), len(left), _LABELS_MOST)
-        return replace(self, labels=dict(sorted(left.items())))
+        return replace(self, labels=checked_labels(left))
+
+
+def checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """
+    Sorted.
+
+    Raises:
+        Invalid: NAME_INVALID; REQUEST_INVALID, there are too many, or a value that nobody can read.
+    """
+    for name, value in labels.items():
+        checked("label", name)
+        if not value or not value.isprintable() or len(value) > _VALUE_MOST:
+            raise Invalid(
+                Code.REQUEST_INVALID,
+                _("the label {name} needs a value of at most {most} characters that others can read"),
+                name=name,
+                most=_VALUE_MOST,
+            )
+    _check_count(_("labels"), len(labels), _LABELS_MOST)
+    return dict(sorted(labels.items()))
 
 
 def version_after(newest: int, at: datetime) -> int:

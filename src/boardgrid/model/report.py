@@ -10,6 +10,7 @@ from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.difference import Difference
 from boardgrid.model.errors import Blame, Code
 from boardgrid.model.image import Manifest
+from boardgrid.model.imports import Imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class ImageReport:
     manifest: Manifest | None = None
     code: Code | None = None
     reason: str = ""
+    hint: str = ""
     kind: Literal["image"] = "image"
 
 
@@ -173,6 +175,7 @@ class SiteReport:
     store_bytes: int
     free_bytes: int  # neither used nor promised
     trouble: str = ""  # why deployments pause; empty: they do not
+    imports: Imports | None = None  # None: an agent that is older does not tell
     kind: Literal["site"] = "site"
 
 

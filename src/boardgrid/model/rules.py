@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Conflict, Invalid
 from boardgrid.model.window import Window
 
@@ -325,10 +325,10 @@ def check_images(limits: Limits, *, kept_bytes: int, more_bytes: int = 0, awaite
     if most is not None and (kept_bytes + more_bytes > most or kept_bytes >= most):
         raise Conflict(
             Code.QUOTA_EXCEEDED,
-            _("images may take {most:.1f} GB, and {used:.1f} GB are taken"),
+            _("images may take {most}, and {used} is taken"),
             hint=_("remove one: boardgrid image list shows them; or ask an admin of the farm for more"),
-            most=most / 1e9,
-            used=kept_bytes / 1e9,
+            most=bytes_text(most),
+            used=bytes_text(kept_bytes),
         )
 
 

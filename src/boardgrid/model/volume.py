@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Conflict, Invalid
 
 ASIDE_FOR = timedelta(days=7)  # how long the files of one that was removed are kept
-SMALLEST, LARGEST = 64 << 20, 16 << 40  # bytes
+SMALLEST, LARGEST = 64 * 10**6, 16 * 10**12  # bytes
 PROJECTS_PATH = "/data"
 
 # None lies within another, and none hides what a system boots with.
@@ -76,11 +76,11 @@ def checked_size(size_bytes: int) -> int:
     if not SMALLEST <= size_bytes <= LARGEST:
         raise Invalid(
             Code.REQUEST_INVALID,
-            _("a volume of {size} bytes cannot be made"),
-            hint=_("it has between {smallest} and {largest} bytes"),
-            size=size_bytes,
-            smallest=SMALLEST,
-            largest=LARGEST,
+            _("a volume cannot take {size}"),
+            hint=_("it takes between {smallest} and {largest}"),
+            size=bytes_text(size_bytes),
+            smallest=bytes_text(SMALLEST),
+            largest=bytes_text(LARGEST),
         )
     return size_bytes
 
@@ -94,13 +94,13 @@ def check_quota(most: int | None, used_bytes: int, more_bytes: int, project: str
         return
     raise Conflict(
         Code.QUOTA_EXCEEDED,
-        _("volumes of project {project} may take {most:.1f} GB, and {used:.1f} GB are taken")
+        _("volumes of project {project} may take {most}, and {used} is taken")
         if project
-        else _("your volumes may take {most:.1f} GB, and {used:.1f} GB are taken"),
+        else _("your volumes may take {most}, and {used} is taken"),
         hint=_("one that was removed counts until it is gone; ask for less, or ask an admin of the farm for more"),
         project=project,
-        most=most / 1e9,
-        used=used_bytes / 1e9,
+        most=bytes_text(most),
+        used=bytes_text(used_bytes),
     )
 
 

@@ -25,6 +25,7 @@ from boardgrid.model.image import (
     checked_url,
     version_after,
 )
+from boardgrid.model.imports import Imports
 from boardgrid.model.name import checked
 from boardgrid.model.user import User
 from boardgrid.ports import Doing, Snapshot
@@ -159,12 +160,14 @@ class Catalog:
         with self.desk.begin(asker, "image.add") as work:
             check_image_name(work.tx, asker.id, name)
             check_kept(work.tx, asker.id, is_new=True)
+            where = site_for(work.tx, site or "")
+            _check_allowed(where.imports, source, making)
             image = Image(
                 id=work.new_id(),
                 name=name,
                 version=version_after(work.tx.newest_version(name), work.now),
                 owner=asker.id,
-                site=site_for(work.tx, site or "").site.name,
+                site=where.site.name,
                 state=ImageState.BUILDING if source else ImageState.AWAITED,
                 created_at=work.now,
                 source=source,
@@ -289,6 +292,22 @@ def _source(asker: User, path: str | None, url: str | None, sha256: str) -> Sour
     if url is not None:
         return UrlSource(checked_url(url), sha256)
     return None if path is None else _checked_path(asker, path)
+
+
+def _check_allowed(imports: Imports | None, source: Source | None, making: Making) -> None:
+    """
+    What the site does not allow uses up no version. Its agent looks again, and more closely.
+
+    Raises:
+        Invalid: PATH_FORBIDDEN.
+    """
+    if imports is None:
+        return
+    if isinstance(source, UrlSource):
+        imports.check_address(source.url)
+    for path in (source.path if isinstance(source, PathSource) else "", making.bsp):
+        if path:
+            imports.folder_of(path)
 
 
 def _checked_making(asker: User, making: Making) -> Making:

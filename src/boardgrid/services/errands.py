@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 import structlog
@@ -240,13 +241,22 @@ def _wish(records: Snapshot, errand: Errand) -> ErrandWish:
     image, owner = records.image(errand.image), records.user(errand.owner)
     if errand.kind is ErrandKind.VERIFY or image is None or owner is None:
         return ErrandWish(errand.id, errand.kind, errand.image)
-    about = About(image.name, image.version, image.labels, image.types, tuple(_lineage(records, owner, image)))
+    about = About(
+        image.name,
+        image.version,
+        image.labels,
+        image.types,
+        tuple(islice(_lineage(records, owner, image), _LINEAGE_MOST)),
+    )
     return ErrandWish(errand.id, errand.kind, image.id, about)
 
 
 def _lineage(records: Snapshot, asker: User, image: Image) -> Iterator[str]:
-    """As far back as *asker* may see it."""
+    """As far back as *asker* may see it, and beyond where an ancestor came from another farm."""
     for _generation in range(_LINEAGE_MOST):
+        if image.manifest is not None and (before := image.manifest.about) is not None:
+            yield from (before.ref, *before.lineage)
+            return
         parent = records.image(image.parent) if image.parent else None
         if parent is None or not can(asker, "see", image_to_decide_on(records, parent)):
             return

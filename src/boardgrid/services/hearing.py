@@ -13,8 +13,8 @@ from uuid import UUID
 from boardgrid.messages import _
 from boardgrid.model.deployment import Deployment, DeploymentState, Event, Outcome, Phase
 from boardgrid.model.difference import Difference, PackageChange
-from boardgrid.model.errand import ErrandState
-from boardgrid.model.errors import Blame, Code, Conflict, FarmError
+from boardgrid.model.errand import About, ErrandState
+from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid
 from boardgrid.model.image import Image, ImageState, Manifest, RecipeSource, UrlSource, shown_url
 from boardgrid.model.planning import Standing
 from boardgrid.model.report import (
@@ -337,6 +337,7 @@ def _image(work: Work, site: str, report: ImageReport) -> bool:
     if image is None or image.site != site:
         return False
     is_gone = report.manifest is None and report.code is None and not report.reason
+    why, hint = _plain(image, report.reason) or _("nobody knows why"), _plain(image, report.hint)
     forget_doing(work, image.id)
     match image.state:
         case ImageState.BUILDING if report.manifest is not None and is_unfinished(image):
@@ -348,11 +349,11 @@ def _image(work: Work, site: str, report: ImageReport) -> bool:
             # It goes without a trace: who asked for an image is told of that one.
             work.save(replace(image, state=ImageState.GONE, source=None))
             if wanted := wanted_of(work.tx, image):
-                fail(work, wanted, _reason(image, report) or _("nobody knows why"))
+                fail(work, wanted, why, hint=hint)
         case ImageState.BUILDING if report.manifest is not None:
             _made(work, image, report.manifest)
         case ImageState.BUILDING if not is_gone:
-            _not_made(work, image, _reason(image, report) or _("nobody knows why"))
+            _not_made(work, image, why, hint)
         case ImageState.FAILED if is_gone and image.manifest is not None:
             work.save(replace(image, manifest=None))
         case ImageState.GOING if is_gone:
@@ -370,26 +371,37 @@ def _made(work: Work, image: Image, manifest: Manifest) -> None:
         check_kept(work.tx, image.owner, more_bytes=manifest.stored_bytes, but=image.id)
     except Conflict as over:
         # How large it is only shows now. Its manifest stays until the agent has removed it.
-        _not_made(work, replace(image, manifest=manifest), str(over))
+        _not_made(work, replace(image, manifest=manifest), str(over), over.hint)
         return
-    work.save(replace(image, state=ImageState.READY, manifest=manifest, source=None))
+    work.save(replace(_described(work, image, manifest.about), state=ImageState.READY, manifest=manifest, source=None))
     work.note_thing("image", _("{image} is ready").format(image=image.ref), image.owner)
     after_capture(work, image, is_made=True)
 
 
-def _not_made(work: Work, image: Image, reason: str) -> None:
-    work.save(replace(image, state=ImageState.FAILED, reason=reason, source=None))
+def _described(work: Work, image: Image, about: About | None) -> Image:
+    """With what the farm that exported it told of it, where who imports it said nothing else."""
+    if about is None:
+        return image
+    known = {one.name for one in work.tx.board_types()}
+    image = replace(image, types=image.types or tuple(sorted(known.intersection(about.types))))
+    try:
+        return image.labelled({**about.labels, **image.labels})
+    except Invalid:
+        return image  # together they are too many
+
+
+def _not_made(work: Work, image: Image, reason: str, hint: str) -> None:
+    work.save(replace(image, state=ImageState.FAILED, reason=reason, hint=hint, source=None))
     told = _("{image} could not be made: {reason}").format(image=image.ref, reason=reason)
     work.note_thing("image", told, image.owner, Outcome.FAILED)
     after_capture(work, image, is_made=False)
 
 
-def _reason(image: Image, report: ImageReport) -> str:
+def _plain(image: Image, words: str) -> str:
     """Others read it, who are not to see what may be secret in an address."""
-    reason = report.reason
     if isinstance(image.source, UrlSource):
-        reason = reason.replace(image.source.url, shown_url(image.source.url))
-    return reason[:_WORDS_MOST]
+        words = words.replace(image.source.url, shown_url(image.source.url))
+    return words[:_WORDS_MOST]
 
 
 def _errand(work: Work, site: str, report: ErrandReport) -> bool:
@@ -492,6 +504,7 @@ def _site(work: Work, site: str, report: SiteReport) -> bool:
             store_bytes=min(max(report.store_bytes, 0), _BYTES_MOST),
             free_bytes=min(max(report.free_bytes, 0), _BYTES_MOST),
             trouble=trouble,
+            imports=report.imports,
         )
     )
     if trouble != state.trouble:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.calendar import Calendar, Demand, Placement
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
@@ -306,9 +306,9 @@ def check_room(records: Snapshot, site: str, size_bytes: int) -> None:
         return
     raise Conflict(
         Code.STORE_FULL,
-        _("the store of site {site} has {free:.1f} GB free, and this needs {needs:.1f} GB"),
+        _("the store of site {site} has {free} free, and this needs {needs}"),
         hint=_("discard roots that are not needed: boardgrid root list"),
         site=site,
-        free=state.free_bytes / 1e9,
-        needs=size_bytes / 1e9,
+        free=bytes_text(state.free_bytes),
+        needs=bytes_text(size_bytes),
     )

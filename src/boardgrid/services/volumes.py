@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.access import can
 from boardgrid.model.deployment import Outcome
 from boardgrid.model.errors import Code, Conflict, Invalid
@@ -145,7 +145,7 @@ class Volumes:
             if view.boards:
                 raise Conflict(
                     Code.THING_IN_USE,
-                    _("{boards} have volume {volume}"),
+                    _("volume {volume} is in use on {boards}"),
                     hint=_("have them released first"),
                     boards=", ".join(view.boards),
                     volume=name,
@@ -206,10 +206,10 @@ def _resized(work: Work, asker: User, volume: Volume, size_bytes: int) -> Volume
     if size_bytes < least:
         raise Invalid(
             Code.REQUEST_INVALID,
-            _("volume {volume} has {size} bytes, and no volume is made smaller"),
+            _("volume {volume} takes {size}, and no volume is made smaller"),
             hint=_("create another one and copy what is needed"),
             volume=volume.name,
-            size=least,
+            size=bytes_text(least),
         )
     project = work.tx.project(volume.project) if volume.project else None
     more = size_bytes - volume.size_bytes

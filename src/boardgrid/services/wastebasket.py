@@ -87,7 +87,8 @@ class Wastebasket:
         with self.desk.begin(asker, "image.restore") as work:
             removed = [one for one in image_versions(work.tx, asker, ref, "change") if one.state is ImageState.REMOVED]
             if not removed:
-                raise Conflict(Code.IMAGE_NOT_READY, _("{image} does not lie in the wastebasket"), image=ref)
+                hint = _("`boardgrid image list` shows what does")
+                raise Conflict(Code.IMAGE_NOT_READY, _("{image} does not lie in the wastebasket"), hint=hint, image=ref)
             if len(removed) > 1:
                 raise Invalid(
                     Code.REQUEST_INVALID,

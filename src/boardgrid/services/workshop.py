@@ -54,8 +54,8 @@ def give_up(work: Work, build: Reservation, why: str) -> None:
         fail(work, image, why)
 
 
-def fail(work: Work, finishing: Image, why: str) -> None:
-    failed = replace(finishing, state=ImageState.FAILED, reason=why, source=None)
+def fail(work: Work, finishing: Image, why: str, *, hint: str = "") -> None:
+    failed = replace(finishing, state=ImageState.FAILED, reason=why, hint=hint, source=None)
     work.save(failed)
     told = _("{image} could not be made: {reason}").format(image=failed.ref, reason=why)
     work.note_thing("image", told, failed.owner, Outcome.FAILED)

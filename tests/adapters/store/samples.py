@@ -94,6 +94,12 @@ def sd_card(tree: Path, to: Path) -> Path:
     return disk(to, table, {1: boot, 5: root})
 
 
+def gpt_disk(tree: Path, to: Path) -> Path:
+    table = "label: gpt\nstart=1MiB,size=4MiB,type=U\nstart=5MiB,size=24MiB,type=L\n"
+    boot = vfat(to.with_suffix(".vfat"), {"kernel.img": b"k"})
+    return disk(to, table, {1: boot, 5: ext4(tree, to.with_suffix(".ext4"))})
+
+
 def android_sparse(raw: Path, to: Path) -> Path:
     ran("img2simg", raw, to)
     return to
@@ -141,9 +147,15 @@ def _holes(to: Path, size_mib: int) -> None:
 
 
 Maker = Callable[[Path, Path], Path]
-WITHOUT_MACHINE: dict[str, Maker] = {
+PLAIN: dict[str, Maker] = {
     "tar": tar,
+    "tar.gz": lambda tree, to: tar(tree, to, "--gzip"),
+    "tar.xz": lambda tree, to: tar(tree, to, "--xz"),
+    "tar.zst": lambda tree, to: tar(tree, to, "--zstd"),
     "tar.bz2": lambda tree, to: tar(tree, to, "--bzip2"),
+}
+WITHOUT_MACHINE: dict[str, Maker] = {
+    **PLAIN,
     "OCI layout": oci_layout,
     "OCI layout with zstd layers": zstd_layout,
     "OCI archive": oci_archive,
@@ -155,6 +167,7 @@ BY_MACHINE: dict[str, Maker] = {
     "erofs": erofs,
     "btrfs": btrfs,
     "SD card": sd_card,
+    "GPT disk": gpt_disk,
     "Android sparse": lambda tree, to: android_sparse(ext4(tree, to.with_suffix(".ext4")), to),
     "packed SD card": lambda tree, to: packed_by("xz", sd_card(tree, to)),
 }

@@ -72,7 +72,7 @@ def wait_until(what: str, is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LONG_S
     while not is_so():
         assert time.monotonic() < deadline, what
-        time.sleep(0.02)
+        time.sleep(0.002)
 
 
 def points() -> Iterator[str]:
@@ -216,6 +216,47 @@ def test_an_import_of_a_container_that_was_killed_leaves_nothing_either(
 ) -> None:
     given = samples.oci_archive(bench.imports / "tiny", tmp_path / "given")
     kill_at(bench, Gate(tmp_path / "gate", program).build(), given.rename(bench.imports / f"given-{program}"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["skopeo", "umoci", "simg2img"])
+def test_an_import_that_was_killed_within_a_caged_program_leaves_nothing_and_can_be_made_again(
+    bench: Bench, tmp_path: Path, program: str
+) -> None:
+    tree = bench.imports / "tiny"
+    (tree / "noise").write_bytes(os.urandom(48 * MIB))
+    if program == "simg2img":
+        given = samples.android_sparse(samples.ext4(tree, tmp_path / "raw", 96), bench.imports / program)
+    else:
+        given = samples.oci_archive(tree, tmp_path / "given").rename(bench.imports / program)
+    image = uuid4()
+    agent = mortal(bench, "build", "0", image, given)
+    wait_until(f"{program} runs", lambda: bool(descendants(agent.pid, program)))
+    import_ = children(agent.pid)[0]
+    for process in (agent.pid, import_):
+        os.kill(process, signal.SIGKILL)
+    agent.wait(LONG_S)
+    wait_until("the next agent may begin", lambda: not locked(bench))
+    wait_until("no loop device is left", lambda: not loops_below(bench.folder))
+    assert (mounts_below(bench.folder), image in bench.stored()) == ([], False)
+
+    (tree / "noise").unlink()
+    again = tree if program == "simg2img" else given  # what that made would be read by a machine
+    asyncio.run(bench.after().images.build(image, PathSource(str(again))))
+    assert image in bench.stored()
+    assert [entry.name for entry in (bench.folder / "images").iterdir() if entry.name.startswith(".")] == []
+
+
+def descendants(process: int, program: str) -> list[int]:
+    """Those of what a process started, however deep, that run this program; they stand still from now on."""
+    found = list[int]()
+    with contextlib.suppress(OSError):
+        for child in children(process):
+            if Path(f"/proc/{child}/comm").read_text().strip() == program:
+                os.kill(child, signal.SIGSTOP)
+                found.append(child)
+            found += descendants(child, program)
+    return found
 
 
 def kill_at(bench: Bench, gate: Gate, given: Path) -> None:

@@ -97,6 +97,12 @@ async def test_a_disk_without_a_system_is_refused_with_what_is_on_it(bench: Benc
         await made_of(bench, card)
 
 
+async def test_a_partition_of_a_disk_without_a_table_is_refused_with_the_way_out(bench: Bench, tree: Path) -> None:
+    with pytest.raises(Invalid, match=r"has no partition table, and so no partition 1") as raised:
+        await made_of(bench, samples.ext4(tree, bench.imports / "root"), Making(partition=1))
+    assert "leave out --partition" in raised.value.hint
+
+
 async def test_a_links_target_is_the_systems_own_and_not_the_machines(bench: Bench, tree: Path) -> None:
     (tree / "boot" / "firmware").rmdir()
     (tree / "boot" / "firmware").symlink_to("/dev")

@@ -1,12 +1,17 @@
 """What the machine that reads disk images says, and that one that says nothing any more is not waited for."""
 
+import os
 import socket
 import threading
 from pathlib import Path
 
 import pytest
 
-from boardgrid.adapters.store.disk_image import lines
+from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.disk_image import DiskReader, Words, lines
+from boardgrid.adapters.store.limits import Limits
+from boardgrid.adapters.store.source import File
+from boardgrid.adapters.store.workroom import Disk
 from boardgrid.model.errors import Code, Fault
 
 
@@ -45,3 +50,42 @@ def test_one_that_writes_is_waited_for_while_it_says_nothing(tmp_path: Path) -> 
         assert list(lines(ours, tree, silent_s=0.2)) == ["done"]
     is_heard.set()
     writer.join()
+
+
+class Machines:
+    """Stand in for machines: each ends as told, the first one first."""
+
+    def __init__(self, *ends: Code | None) -> None:
+        self.ends, self.processors = list(ends), list[int]()
+
+    def __call__(self, _image: File, _partition: int | None, cage: Cage, _most: int, processors: int) -> Words:
+        self.processors.append(processors)
+        if code := self.ends.pop(0):
+            (cage.workplace / "tree.tar").write_bytes(b"half of it")
+            raise Fault(code, "it ended")
+        assert not any((cage.workplace / "tree.tar").read_bytes())  # nothing of the one before
+        return Words(end="done")
+
+
+def read(folder: Path, machines: Machines) -> None:
+    for name in ("vmlinuz", "disk-reader", "image"):
+        (folder / name).write_bytes(b"x")
+    (folder / "draft").mkdir()
+    with (folder / "image").open("rb") as image:
+        reader = DiskReader(folder, machine=machines)
+        archive = reader.read(File(image.fileno(), "image"), Limits(1 << 20), Disk(folder, 0), folder / "draft")
+        os.close(archive.fd)
+
+
+def test_where_one_hangs_another_with_a_single_processor_is_tried(tmp_path: Path) -> None:
+    machines = Machines(Code.PROGRAM_TIMEOUT, None)
+    read(tmp_path, machines)
+    assert machines.processors == [2, 1]
+
+
+@pytest.mark.parametrize("ends", [(Code.PROGRAM_TIMEOUT, Code.PROGRAM_TIMEOUT), (Code.PROGRAM_FAILED,)])
+def test_a_third_one_is_not_tried_nor_a_second_after_another_fault(tmp_path: Path, ends: tuple[Code, ...]) -> None:
+    machines = Machines(*ends)
+    with pytest.raises(Fault) as raised:
+        read(tmp_path, machines)
+    assert (raised.value.code, len(machines.processors)) == (ends[-1], len(ends))

@@ -7,14 +7,21 @@ import json
 import os
 import tarfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from boardgrid.adapters.store.digest import summary
+from boardgrid.adapters.store.exported import FORMAT, MANIFEST, TREE
+from boardgrid.adapters.store.tree import TreePath
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Fault, Invalid, NotFound
+from boardgrid.model.image import Making, PathSource, RootSource
+from tests.adapters.store import samples
 from tests.adapters.store.bench import ALL_KEPT_FREE, Bench
+from tests.adapters.store.boot_parts import put
 from tests.adapters.store.own_mounts import loops_below
 from tests.adapters.store.trees import a_tree, packed
 
@@ -89,7 +96,61 @@ async def test_a_file_that_is_missing_is_damage(bench: Bench, file: str) -> None
 async def test_what_was_exported_is_imported_with_the_same_digest(bench: Bench) -> None:
     image = await bench.image()
     made = await bench.blob(await exported(bench, image))
-    assert made == bench.stored()[image]
+    assert made == replace(bench.stored()[image], about=ABOUT)
+
+
+async def test_another_farm_gets_the_image_that_it_was_with_all_that_was_told_of_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    tree = a_tree(bench.imports / "tree")
+    for timer in ("apt-daily.timer", "fstrim.timer"):
+        put(tree, f"lib/systemd/system/{timer}", "[Timer]")
+    put(tree, "etc/machine-id", "abc\n")
+    (tmp_path / "other").mkdir()
+    other = Bench(tmp_path / "other", bench.imports)
+    for making in (Making(), Making(without=("no-disk-chores", "fresh-machine-id", "no-logs"))):
+        image = uuid4()
+        here = await bench.images.build(image, PathSource(str(tree)), making)
+        there = await other.blob(await exported(bench, image))
+        assert there == replace(here, about=ABOUT, checksum=there.checksum)  # of a file that was made anew
+        [imported] = [image for image, manifest in other.stored().items() if manifest == there]
+        assert await bench.blob(await exported(other, imported)) == replace(there, checksum=here.checksum)
+
+
+async def test_what_a_user_changed_in_a_root_is_not_adapted_again_on_another_farm(bench: Bench, tmp_path: Path) -> None:
+    tree = a_tree(bench.imports / "tree")
+    put(tree, "lib/systemd/system/fstrim.timer", "[Timer]")
+    image, root, kept = uuid4(), uuid4(), uuid4()
+    await bench.images.build(image, PathSource(str(tree)))
+    await bench.roots.clone(root, image, 64 << 20)
+    (bench.roots.path(root) / "etc/systemd/system/fstrim.timer").unlink()  # they want it
+    saved = await bench.images.build(kept, RootSource(root))
+    (tmp_path / "other").mkdir()
+    there = await Bench(tmp_path / "other", bench.imports).blob(await exported(bench, kept))
+    assert there == replace(saved, about=ABOUT, checksum=there.checksum)
+
+
+async def test_a_manifest_of_a_users_own_leaves_out_nothing_that_others_rely_on(bench: Bench, tmp_path: Path) -> None:
+    tree = a_tree(tmp_path / "tree")
+    put(tree, "etc/ssh/ssh_host_rsa_key", "BEGIN PRIVATE")
+    plain = samples.tar(tree, tmp_path / "tree.tar")
+    digest = summary(TreePath(str(tree))).digest
+    told = {"digest": digest, "adapted": [], "without": ["fresh-host-keys", "no-swap", "no-such"]}
+    forged = json.dumps({"format": FORMAT, "manifest": told}).encode()
+    made = await bench.blob(members((MANIFEST, forged), (TREE, samples.packed_by("zstd", plain).read_bytes())))
+    assert made.without == ("no-swap",)
+    assert [one.name for one in made.adapted] == ["fresh-host-keys"]
+    assert made.digest != digest
+
+
+def members(*files: tuple[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
 
 
 async def test_any_tar_unpacks_an_export_by_hand(bench: Bench, tmp_path: Path) -> None:

@@ -35,7 +35,24 @@ def test_an_export_is_known_by_its_two_files(tmp_path: Path) -> None:
     with (tmp_path / "x").open("rb") as file:
         found = exported_in(file.fileno(), "x")
     assert found is not None
-    assert (found.digest, found.offset, found.size_bytes) == ("sha256:0", 1536, 100)
+    assert (found.told.digest, found.offset, found.size_bytes) == ("sha256:0", 1536, 100)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"labels": {"Bad Name": "x"}}, {"labels": ["x"]}, {"lineage": "older:1"}, {"lineage": [1]},
+        {"types": ["new\nline"]}, {"version": "new"}, {"name": {}}, {"lineage": ["x"] * 1000},
+        {"manifest": {"digest": "sha256:0", "adapted": [{"name": "no-swap"}]}},
+        {"manifest": {"digest": "sha256:0", "without": {"no-swap": 1}}}, {"manifest": []}, {"format": 7},
+    ],
+)  # fmt: skip
+def test_a_manifest_that_tells_nonsense_is_refused(tmp_path: Path, told: dict[str, object]) -> None:
+    manifest = json.dumps({**json.loads(TOLD), **told}).encode()
+    padded = manifest.ljust(-(-len(manifest) // 512) * 512, b"\0")
+    (tmp_path / "x").write_bytes(header(MANIFEST, len(manifest)) + padded + header(TREE, 100) + bytes(1024))
+    with (tmp_path / "x").open("rb") as file, pytest.raises(Invalid, match="manifest of the export x cannot be read"):
+        exported_in(file.fileno(), "x")
 
 
 def test_a_tree_of_less_than_nothing_is_refused(tmp_path: Path) -> None:

@@ -485,3 +485,54 @@ async def test_nothing_stays_mounted_after_an_import(bench: Bench) -> None:
     await bench.image()
     assert mounts_below(bench.folder) == []
     assert loops_below(bench.folder) == []
+
+
+def written(file: Path, content: bytes) -> Path:
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize("what", ["folder", "tar", "export"])
+async def test_a_partition_of_what_has_none_is_refused(bench: Bench, what: str) -> None:
+    tree = a_tree(bench.imports / "tree")
+    source: Path = tree if what == "folder" else packed(tree, bench.imports / "tree.tar")
+    if what == "export":
+        image, errand = uuid4(), uuid4()
+        await bench.images.build(image, PathSource(str(tree)))
+        await bench.images.export(image, errand, About("tiny", 1, {}, (), ()))
+        source = await asyncio.to_thread(written, bench.imports / "export", bench.blobs.sent[errand])
+    with pytest.raises(Invalid, match=r"partition 2 was asked for, and .* has no partitions") as raised:
+        await bench.images.build(uuid4(), PathSource(str(source)), Making(partition=2))
+    assert (raised.value.code, raised.value.hint) == (Code.REQUEST_INVALID, "leave out --partition")
+
+
+@pytest.mark.parametrize("packs", [False, True], ids=["folder", "tar"])
+async def test_an_empty_tree_is_no_image(bench: Bench, packs: bool) -> None:
+    source = bench.imports / "empty"
+    source.mkdir()
+    if packs:
+        source = packed(source, bench.imports / "empty.tar")
+    with pytest.raises(Invalid, match="there is nothing in") as raised:
+        await bench.images.build(uuid4(), PathSource(str(source)))
+    assert raised.value.code is Code.ARCHIVE_REFUSED
+    assert "/sbin/init" in raised.value.hint
+
+
+async def test_a_tree_that_is_packed_one_folder_too_deep_is_told_so(bench: Bench) -> None:
+    top = bench.imports / "top"
+    top.mkdir()
+    tree = a_tree(top / "rootfs")
+    (tree / "sbin").mkdir(exist_ok=True)
+    (tree / "sbin" / "init").symlink_to("../bin/busybox")
+    for source in (top, packed(top, bench.imports / "top.tar")):
+        with pytest.raises(Invalid, match="one folder too deep: all of it is below rootfs") as raised:
+            await bench.images.build(uuid4(), PathSource(str(source)))
+        assert "tar -C rootfs -c ." in raised.value.hint
+
+
+async def test_an_image_tells_the_init_that_it_has_and_that_it_has_none(bench: Bench) -> None:
+    tree = a_tree(bench.imports / "tree")
+    assert (await bench.images.build(uuid4(), PathSource(str(tree)))).init == ""
+    (tree / "sbin").mkdir(exist_ok=True)
+    (tree / "sbin" / "init").symlink_to("/lib/systemd/systemd")
+    assert (await bench.images.build(uuid4(), PathSource(str(tree)))).init == "sbin/init"

@@ -35,6 +35,7 @@ from boardgrid.model.difference import Difference
 from boardgrid.model.errand import ErrandKind, ErrandState
 from boardgrid.model.errors import Code
 from boardgrid.model.image import ImageState, Making, Manifest, Source, Visibility
+from boardgrid.model.imports import Imports
 from boardgrid.model.kit import BootKit
 from boardgrid.model.notice import Notice, Occasion
 from boardgrid.model.project import Part, Place
@@ -154,6 +155,7 @@ sites = Table(
     Column("gateway_key", Text, nullable=False),
     Column("watched_since", Moment),
     Column("watched_at", Moment),
+    Column("imports", Told(Imports)),
 )
 
 tokens = Table(
@@ -321,6 +323,7 @@ images = Table(
     Column("manifest", Told(Manifest)),
     Column("parent", Uuid, ForeignKey("images.id")),
     Column("reason", Text, nullable=False),
+    Column("hint", Text, nullable=False, server_default=""),
     Column("making", Told(Making), nullable=False, server_default="{}"),
     Column("visibility", Worded(Visibility), nullable=False, server_default="private"),
     Column("project", Uuid),

@@ -67,9 +67,9 @@ class Listing:
         """The path as a file system would see it; empty for the tree itself."""
         if not name:
             raise _refused(_("a member has no name"), b"")
-        if name.startswith(b"/"):
-            raise _refused(_("its name is absolute"), member)
         words = [word for word in name.split(b"/") if word not in {b"", b"."}]
+        if name.startswith(b"/") and words:  # "/" alone is the tree itself: tools that make layers write it so
+            raise _refused(_("its name is absolute"), member)
         if b".." in words:
             raise _refused(_("its name leads out by '..'"), member)
         if len(words) > self.limits.depth:
@@ -152,7 +152,11 @@ def parsed(line: bytes) -> tuple[str, int, bytes, bytes]:
     quoted = _QUOTED.search(line)
     words = line[: quoted.start()].split() if quoted else []
     if quoted is None or len(words) < 3 or not line.endswith(b"\n"):
-        raise Invalid(Code.ARCHIVE_REFUSED, _("the archive has a member whose name cannot be read or is too long"))
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("the archive has a member whose name cannot be read or is too long"),
+            hint=_("pack the tree anew from inside its root folder: tar -C ROOT -c ."),
+        )
     kind = chr(line[0])
     size = int(words[2]) if words[2].isdigit() else 0
     target = b""

@@ -62,6 +62,7 @@ class BootCopies:
                 raise Invalid(
                     Code.ARCHIVE_REFUSED,
                     _("{name} is too large for a file that boots a board"),
+                    hint=_("leave it out, or put a smaller one in its place"),
                     name=shown(os.fsencode(name)),
                 )
             file = seen.st_dev, seen.st_ino

@@ -23,12 +23,12 @@ from boardgrid.adapters.store.source import Archive, Folder
 from boardgrid.adapters.store.tree import TreeDir, TreePath
 from boardgrid.adapters.store.unpack import POWERS, listed
 from boardgrid.adapters.store.workroom import Disk, Workroom
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Invalid
 
 # All that lies at the top of such an archive, whoever wrote it.
 _TOP = re.compile(
-    rb"(\./)?(|blobs(/.*)?|oci-layout|index\.json|manifest\.json|repositories|[0-9a-f]{64}(\.json|\.tar|/.*)?)"
+    rb"(\./)?(|\.|blobs(/.*)?|oci-layout|index\.json|manifest\.json|repositories|[0-9a-f]{64}(\.json|\.tar|/.*)?)"
 )
 _TELLING = frozenset({b"oci-layout", b"index.json", b"manifest.json"})
 _MEMBERS_MOST = 10_000  # an image has some for each of its layers, and those are at most 127 where it comes from docker
@@ -136,9 +136,10 @@ class _Sizes:
         if self.entries > self.limits.entries or self.size_bytes > self.limits.size_bytes:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
-                _("the layers of {name} are together over the site's limit of {limit} bytes or {entries} files"),
+                _("the layers of {name} are together over the site's limit of {limit} or {entries} files"),
+                hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
                 name=layer.name,
-                limit=self.limits.size_bytes,
+                limit=bytes_text(self.limits.size_bytes),
                 entries=self.limits.entries,
             )
 

@@ -138,6 +138,7 @@ class _Walk:
             raise Invalid(
                 Code.ARCHIVE_REFUSED,
                 _("{path} lies more than {depth} folders deep"),
+                hint=_("move it up, or leave it out"),
                 path=shown(path),
                 depth=self.tally.limits.depth,
             )
@@ -145,6 +146,7 @@ class _Walk:
             raise Invalid(
                 Code.ARCHIVE_REFUSED,
                 _("the name of {path} is longer than {most} bytes"),
+                hint=_("give it a shorter name, or leave it out"),
                 path=shown(path),
                 most=self.tally.limits.name_bytes,
             )

@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.source import Archive, File
 from boardgrid.adapters.store.workroom import Disk, no_room
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid
 
 ARCH = "armhf"  # the machine's; Debian's word
@@ -31,7 +31,7 @@ _CMDLINE = "console=null panic=-1 oops=panic"  # a kernel that a stranger's file
 
 
 @dataclass(slots=True)
-class _Told:
+class Words:
     """What the machine told so far."""
 
     parts: list[str] = field(default_factory=list)  # each as a person reads it
@@ -60,16 +60,21 @@ class _Told:
                 pass  # of which the tree itself tells
 
 
+Machine = Callable[[File, int | None, Cage, int, int], Words]  # which partition, bytes at most, and processors
+
+
 @dataclass(frozen=True, slots=True)
 class DiskReader:
     """
     Args:
         folder: with its parts, as ``python -m boardgrid.bootware holding`` puts them beside the holding system.
         partition: the one that holds the system; None: it is found.
+        machine: runs one, to its last word.
     """
 
     folder: Path | None
     partition: int | None = None
+    machine: Machine = field(default_factory=lambda: _run, repr=False)
 
     def read(self, image: File, limits: Limits, disk: Disk, draft: Path) -> Archive:
         """
@@ -87,9 +92,7 @@ class DiskReader:
         free = disk.free_bytes
         most = min(limits.size_bytes + _SLACK_BYTES, free) >> 20 << 20
         out = place / _TREE
-        with out.open("wb") as file:
-            file.truncate(most)
-        told = _run(image, self.partition, Cage(draft / "reader", place), most)
+        told = self._told(image, draft, out, most)
         match told.end:
             case "done":
                 return Archive(os.open(out, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), image.name, ())
@@ -100,9 +103,10 @@ class DiskReader:
             case "failed" if _FULL in told.failed:
                 raise Invalid(
                     Code.IMAGE_TOO_LARGE,
-                    _("the tree in {name} is over the site's limit of {limit} bytes"),
+                    _("the tree in {name} is over the site's limit of {limit}"),
+                    hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
                     name=image.name,
-                    limit=limits.size_bytes,
+                    limit=bytes_text(limits.size_bytes),
                 )
             case "failed":
                 raise Invalid(
@@ -119,6 +123,21 @@ class DiskReader:
                     hint=_("see that the image arrived whole; e2fsck or its like may repair the file system"),
                     name=image.name,
                 )
+
+    def _told(self, image: File, draft: Path, out: Path, most: int) -> Words:
+        def told(processors: int) -> Words:
+            with out.open("wb") as file:
+                file.truncate(most)
+            cage = Cage(draft / f"reader-{processors}", out.parent)
+            return self.machine(image, self.partition, cage, most, processors)
+
+        try:
+            return told(2)
+        except Fault as error:
+            if error.code is not Code.PROGRAM_TIMEOUT:
+                raise
+        # Now and then one hangs whose processors are emulated side by side. With a single one that cannot be why.
+        return told(1)
 
     def _files(self) -> tuple[Path, Path]:
         """
@@ -139,14 +158,14 @@ class DiskReader:
         )
 
 
-def _run(image: File, partition: int | None, cage: Cage, most: int) -> _Told:
+def _run(image: File, partition: int | None, cage: Cage, most: int, processors: int) -> Words:
     cage.build()
     ours, its = socket.socketpair()
     with ours:
         with its:
-            words = _command(image.fd, its.fileno(), partition)
+            words = _command(image.fd, its.fileno(), partition, processors)
             run = cage.run(words, (), subprocess.DEVNULL, most, keep=(image.fd, its.fileno()))
-        told = _Told()
+        told = Words()
         try:
             for line in lines(ours, cage.workplace / _TREE):
                 told.add(line)
@@ -161,17 +180,18 @@ def _run(image: File, partition: int | None, cage: Cage, most: int) -> _Told:
         raise Fault(
             Code.PROGRAM_FAILED,
             _("the machine that reads disk images could not run: {said}"),
+            hint=_("see that qemu-system-arm is installed on the site; or import the tree as a tar archive"),
             said=run.complaints.first() or f"status {status}",
         )
     return told
 
 
-def _command(image: int, told: int, partition: int | None) -> list[str]:
+def _command(image: int, told: int, partition: int | None, processors: int) -> list[str]:
     wanted = f" partition={partition}" if partition is not None else ""
     return [
         "qemu-system-arm",
-        *("-name", "disk-reader", "-M", "virt,highmem=off", "-cpu", "cortex-a15", "-smp", "2"),
-        *("-accel", "tcg,thread=multi,tb-size=128", "-m", str(_MEMORY_MIB)),
+        *("-name", "disk-reader", "-M", "virt,highmem=off", "-cpu", "cortex-a15", "-smp", str(processors)),
+        *("-accel", f"tcg,thread={'multi' if processors > 1 else 'single'},tb-size=128", "-m", str(_MEMORY_MIB)),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-kernel", "/work/vmlinuz", "-initrd", "/work/disk-reader", "-append", _CMDLINE + wanted),
         # The machine numbers its disks from the last one on.
@@ -205,7 +225,9 @@ def lines(told: socket.socket, tree: Path, silent_s: float = _SILENT_S) -> Itera
             except TimeoutError:
                 if written == (written := tree.stat().st_blocks):
                     raise Fault(
-                        Code.PROGRAM_TIMEOUT, _("the machine that reads disk images hangs, and was ended")
+                        Code.PROGRAM_TIMEOUT,
+                        _("the machine that reads disk images hangs, and was ended"),
+                        hint=_("try again; if it hangs once more, import the tree as a tar archive"),
                     ) from None
                 continue
             if not more:
@@ -215,9 +237,18 @@ def lines(told: socket.socket, tree: Path, silent_s: float = _SILENT_S) -> Itera
         yield line.decode("ascii", "replace").rstrip()
 
 
-def _not_one(name: str, partition: int | None, told: _Told) -> Invalid:
+def _not_one(name: str, partition: int | None, told: Words) -> Invalid:
     parts = "; ".join(told.parts[:40]) or _("no partition")
     why = "".join(_("; partition {said}").format(said=said) for said in told.unread[:3])
+    if partition is not None and all(part.startswith("0:") for part in told.parts):
+        return Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("{name} has no partition table, and so no partition {number}: it has {parts}"),
+            hint=_("leave out --partition: the one file system on it is taken"),
+            number=partition,
+            name=name,
+            parts=parts,
+        )
     if partition is not None:
         return Invalid(
             Code.ARCHIVE_REFUSED,

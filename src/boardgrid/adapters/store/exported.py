@@ -10,22 +10,39 @@ from typing import Any
 
 from boardgrid.adapters.store.cage import run_bounded
 from boardgrid.messages import _
+from boardgrid.model.adaptation import Adapted, may_be_left_out
+from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.image import checked_labels
 
 MANIFEST, TREE = "manifest.json", "tree.tar.zst"
 FORMAT = "boardgrid-image-1"
 
 _BLOCK = 512
 _MANIFEST_MOST = 1 << 20
+_WORDS_MOST, _LINE_MOST = 200, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """
+    What the manifest tells. Anybody can write one: its digest is held against the tree, and nothing that keeps the farm
+    or others safe hangs on the rest.
+    """
+
+    digest: str
+    about: About
+    adapted: tuple[Adapted, ...] | None  # None: it does not tell
+    without: tuple[str, ...]  # as far as this farm knows them, and they may be left out
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The tree in an export, as a tar stream; its digest is what the manifest says it has."""
+    """The tree in an export, as a tar stream, and what is told of it."""
 
     fd: int
     name: str
-    digest: str
+    told: Told
     offset: int
     size_bytes: int
     words: tuple[str, ...] = ("--zstd",)
@@ -54,19 +71,11 @@ def exported_in(fd: int, name: str) -> Exported | None:
     second = _member(fd, second_at)
     if second is None or second.name != TREE:
         return None
-    digest = _digest(os.pread(fd, first.size, _BLOCK))
-    if digest is None:
-        raise Invalid(
-            Code.ARCHIVE_REFUSED,
-            _("{name} was exported by a farm of another release, and this one does not know how"),
-            hint=_("unpack it by hand, and import {tree}"),
-            name=name,
-            tree=TREE,
-        )
+    told = _told(os.pread(fd, first.size, _BLOCK), name)
     begins = second_at + _BLOCK
     if not 0 <= second.size <= os.fstat(fd).st_size - begins:  # base-256 numbers may be below zero
         raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is cut off"), hint=_("export or copy it anew"), name=name)
-    return Exported(fd, name, digest, begins, second.size)
+    return Exported(fd, name, told, begins, second.size)
 
 
 def _member(fd: int, at: int) -> TarInfo | None:
@@ -76,9 +85,44 @@ def _member(fd: int, at: int) -> TarInfo | None:
         return None
 
 
-def _digest(manifest: bytes) -> str | None:
+def _told(manifest: bytes, name: str) -> Told:
     try:
-        told: Any = json.loads(manifest)
-        return str(told["manifest"]["digest"]) if told["format"] == FORMAT else None
-    except (ValueError, TypeError, KeyError):
-        return None
+        said: Any = json.loads(manifest)
+        if said["format"] != FORMAT:
+            raise ValueError(said["format"])
+        facts = said["manifest"]
+        adapted = facts.get("adapted")
+        return Told(
+            str(facts["digest"]),
+            About(
+                _line(said.get("name", "?")),
+                int(said.get("version", 0)),
+                checked_labels(dict(said.get("labels", {}))),
+                tuple(map(_line, _few(said.get("types", ())))),
+                tuple(map(_line, _few(said.get("lineage", ())))),
+            ),
+            None
+            if adapted is None
+            else tuple(Adapted(_line(one["name"]), _line(one["detail"])) for one in _few(adapted)),
+            tuple(one for one in map(_line, _few(facts.get("without", ()))) if one in may_be_left_out()),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, Invalid) as error:
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("the manifest of the export {name} cannot be read: it is damaged, or a farm of another release wrote it"),
+            hint=_("export or copy it anew; or unpack it by hand, and import its {tree}"),
+            name=name,
+            tree=TREE,
+        ) from error
+
+
+def _few(said: Any) -> list[Any]:
+    if not isinstance(said, list | tuple) or len(said) > _WORDS_MOST:
+        raise ValueError("no list, or one that is too long")
+    return list(said)
+
+
+def _line(said: Any) -> str:
+    if not isinstance(said, str) or not said.isprintable() or len(said) > _LINE_MOST:
+        raise ValueError("no line of text")
+    return said

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from boardgrid.adapters.store.progress import diary_of, followed, size_of
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.finishing import whole
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.difference import Difference
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
@@ -190,10 +190,10 @@ class StoredImages:
         if source.size_bytes > self._limit_bytes:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
-                _("an archive of {size} bytes is over the site's limit of {limit} bytes for one image"),
+                _("an archive of {size} is over the site's limit of {limit} for one image"),
                 hint=_("leave out what the board does not need, or ask for a higher limit"),
-                size=source.size_bytes,
-                limit=self._limit_bytes,
+                size=bytes_text(source.size_bytes),
+                limit=bytes_text(self._limit_bytes),
             )
 
     async def _run(
@@ -223,7 +223,7 @@ class StoredImages:
             order = {
                 "place": str(self._places.image(image).folder),
                 "draft": str(draft),
-                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(manifest)},
+                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(replace(manifest, about=None))},
                 "size_bytes": manifest.size_bytes,
                 "stored_bytes": manifest.stored_bytes,
                 "reserved_bytes": await self._reserved_bytes(),

@@ -1,8 +1,10 @@
 """What a tree holds, as far as the farm must know: its architecture, kernels, modules and name."""
 
+import os
 import re
 from dataclasses import dataclass
 
+from boardgrid.adapters.store.limits import shown
 from boardgrid.adapters.store.tree import TreeDir
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
@@ -10,6 +12,15 @@ from boardgrid.model.image import Kernel
 
 _FOLDERS_OF_PROGRAMS = ("usr/bin", "bin", "usr/sbin", "sbin")
 _PROGRAMS = ("sbin/init", "bin/busybox", "bin/sh", "bin/bash", "usr/bin/env", "lib/systemd/systemd")
+_INITS = (
+    "sbin/init",
+    "usr/sbin/init",
+    "etc/init",
+    "bin/init",
+    "init",
+    "lib/systemd/systemd",
+    "usr/lib/systemd/systemd",
+)
 _PROGRAMS_LOOKED_AT = 40  # of each folder: one program may be a stray, the majority is not
 # By (ELF machine, class, byte order).
 _ARM = (40, 1, 1)
@@ -52,6 +63,33 @@ class Findings:
     system: str
     distribution: str = ""
     release: str = ""
+    init: str = ""
+
+
+def check_tree(tree: TreeDir, name: str) -> None:
+    """
+    Refuse what is surely not meant as a tree to boot.
+
+    Raises:
+        Invalid: ARCHIVE_REFUSED, it is empty, or lies one folder too deep.
+    """
+    names = [one for one in tree.names("") if one != "lost+found"]
+    if not names:
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("there is nothing in {name}"),
+            hint=_("give the tree of a whole system, with /etc and /sbin/init in it"),
+            name=name,
+        )
+    below = shown(os.fsencode(names[0]))
+    if len(names) == 1 and _init(tree, f"{names[0]}/") and tree.is_folder(f"{names[0]}/etc"):
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("the system in {name} lies one folder too deep: all of it is below {below}"),
+            hint=_("give the tree itself: the folder {below}, or an archive made by tar -C {below} -c ."),
+            name=name,
+            below=below,
+        )
 
 
 def inspected(tree: TreeDir) -> Findings:
@@ -61,7 +99,12 @@ def inspected(tree: TreeDir) -> Findings:
     """
     modules, told = _modules(tree), _about_system(tree)
     name, distribution, release = (told.get(key, "") for key in ("PRETTY_NAME", "ID", "VERSION_ID"))
-    return Findings(_arch(tree), _kernels(tree, modules), modules, name, distribution, release)
+    return Findings(_arch(tree), _kernels(tree, modules), modules, name, distribution, release, _init(tree))
+
+
+def _init(tree: TreeDir, folder: str = "") -> str:
+    """The first program that a kernel would start; where a link to it leads is the board's own affair."""
+    return next((one for one in _INITS if tree.is_there(f"{folder}{one}")), "")
 
 
 def _newest_first(releases: list[str]) -> list[str]:

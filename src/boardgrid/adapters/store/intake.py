@@ -15,7 +15,7 @@ from boardgrid.adapters.store.source import Archive, File, Folder, TarStream
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.adapters.store.unpack import unpack
 from boardgrid.adapters.store.workroom import Disk, no_room
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Invalid
 
 _BLOCK = 512
@@ -48,8 +48,10 @@ class Intake:
             Fault: STORE_FULL.
         """
         if isinstance(given, Exported):
+            self._check_no_partition(given.name)
             return self._tree_in(given)
         if isinstance(given, Folder):
+            self._check_no_partition(given.name)
             if container.is_layout(given):
                 return self._container(given, "oci")
             return self._tree_in(given)
@@ -62,6 +64,7 @@ class Intake:
             packed, head, words = given, _head_inside(given, packer, cage), (packer.word,)
         match format_of(head):
             case Format.TAR:
+                self._check_no_partition(given.name)
                 archive = Archive(given.fd, given.name, words)
                 if kind := container.kind_of(archive, self.limits, cage):
                     return self._container(archive, kind)
@@ -83,6 +86,16 @@ class Intake:
                     ),
                     name=given.name,
                 )
+
+    def _check_no_partition(self, name: str) -> None:
+        if self.reader.partition is not None:
+            raise Invalid(
+                Code.REQUEST_INVALID,
+                _("partition {number} was asked for, and {name} is no disk image: it has no partitions"),
+                hint=_("leave out --partition"),
+                number=self.reader.partition,
+                name=name,
+            )
 
     def _tree_in(self, stream: TarStream) -> TreePath:
         return unpack(stream, self.limits, self.disk, self.disk.folder, self.diary, spare_bytes=self.spare_bytes)
@@ -137,10 +150,10 @@ class Intake:
     def _too_large(self, name: str) -> Invalid:
         return Invalid(
             Code.IMAGE_TOO_LARGE,
-            _("{name} is larger, unpacked, than the site's limit of {limit} bytes for one image"),
+            _("{name} is larger, unpacked, than the site's limit of {limit} for one image"),
             hint=_("shrink its file systems, or import the tree in it as an archive"),
             name=name,
-            limit=self.limits.size_bytes,
+            limit=bytes_text(self.limits.size_bytes),
         )
 
 

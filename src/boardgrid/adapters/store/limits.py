@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Invalid
 
 
@@ -37,9 +37,10 @@ class Tally:
         if self.size_bytes > self.limits.size_bytes:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
-                _("with {member} the tree is over the site's limit of {limit} bytes"),
+                _("with {member} the tree is over the site's limit of {limit}"),
+                hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
                 member=shown(path),
-                limit=self.limits.size_bytes,
+                limit=bytes_text(self.limits.size_bytes),
             )
 
     def remember(self, path: bytes) -> None:
@@ -48,15 +49,17 @@ class Tally:
         if self.names_bytes > self.limits.names_bytes:
             raise Invalid(
                 Code.IMAGE_TOO_LARGE,
-                _("with {member} the names in the tree are over the limit of {limit} bytes together"),
+                _("with {member} the names in the tree are over the limit of {limit} together"),
+                hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
                 member=shown(path),
-                limit=self.limits.names_bytes,
+                limit=bytes_text(self.limits.names_bytes),
             )
 
     def too_many(self) -> Invalid:
         return Invalid(
             Code.IMAGE_TOO_LARGE,
             _("the tree has more than {entries} files and folders, the site's limit"),
+            hint=_("leave out what the board does not need, or ask an admin for a higher limit"),
             entries=self.limits.entries,
         )
 

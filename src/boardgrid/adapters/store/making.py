@@ -21,9 +21,9 @@ from boardgrid.adapters.store.cage import bounded
 from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.digest import ANY, Summary, first_difference, summary
 from boardgrid.adapters.store.disk_image import DiskReader
-from boardgrid.adapters.store.exported import exported_in
+from boardgrid.adapters.store.exported import Told, exported_in
 from boardgrid.adapters.store.finished import finished
-from boardgrid.adapters.store.inspection import inspected
+from boardgrid.adapters.store.inspection import check_tree, inspected
 from boardgrid.adapters.store.intake import Intake
 from boardgrid.adapters.store.limits import Limits, Tally, shown
 from boardgrid.adapters.store.nfs_boot import Judge
@@ -32,7 +32,7 @@ from boardgrid.adapters.store.progress import Diary, read_by
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
 from boardgrid.adapters.store.workroom import Disk, Workroom, mount_private, no_room
 from boardgrid.messages import _
-from boardgrid.model.adaptation import Moment
+from boardgrid.model.adaptation import Moment, may_be_left_out
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.image import Manifest
 
@@ -59,24 +59,31 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     limits = Limits(**order["limits"])
     disk, diary = Disk(draft, order["reserved_bytes"]), Diary(draft / "progress")
     os.umask(0o022)
-    stated = ""
+    told: Told | None = None
     if copy:
         tree, moment = _layered(_joined(copy, draft), draft, disk), Moment.CAPTURE
     elif "root" in order:
         tree, moment = _layered(TreePath(order["root"]), draft, disk), Moment.CAPTURE
     else:
-        tree, stated = _taken_in(order, limits, disk, diary)
+        tree, told = _taken_in(order, limits, disk, diary)
         moment = Moment.IMPORT
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
     with _telling_what_is_unfit(), TreeDir(tree) as opened:
         without = tuple(order["making"]["without"])
-        if stated:
-            _check_stated(_read(tree, limits, diary), stated)  # as it came, before anything in it is changed
+        if moment is Moment.IMPORT:
+            check_tree(opened, order.get("name") or order["path"])
+        if told:
+            _check_stated(_read(tree, limits, diary), told.digest)  # as it came, before anything in it is changed
+            without = (*told.without, *(one for one in without if one not in told.without))
         dated = finished(opened) if moment is Moment.CAPTURE else None  # what is told goes with what is the board's own
         with diary.phase("adapting"):
-            adapted = adapt(opened, moment, without)
+            if told and told.adapted is not None:
+                # It comes back as the image that it was; others are kept safe by what nobody can leave out.
+                adapted = told.adapted + adapt(opened, moment, may_be_left_out())
+            else:
+                adapted = adapt(opened, moment, without)
         if dated is not None:
             opened.date_back(dated)
         seen = _read(tree, limits, diary)  # first: the rest may rely on the limits
@@ -105,6 +112,8 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         release=found.release,
         adapted=adapted,
         without=without,
+        init=found.init,
+        about=told.about if told else None,
     )
     done.manifest.write_text(manifests.written(manifest))
     lasting.write_down_all(done.folder)
@@ -112,8 +121,8 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, diary: Diary) -> tuple[TreePath, str]:
-    """The tree that somebody gave, and the digest that it should have, where it says so."""
+def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, diary: Diary) -> tuple[TreePath, Told | None]:
+    """The tree that somebody gave, and what is told of it, where a farm exported it."""
     making, parts = order["making"], order["boot_parts"]
     board_support = source.folder_below(order["import_dirs"], making["bsp"]) if making["bsp"] else None
     intake = Intake(
@@ -130,10 +139,10 @@ def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, diary: Diary) -
     exported = exported_in(given.fd, given.name) if isinstance(given, source.File) else None
     tree = intake.tree_of(exported or given)
     if board_support is None:
-        return tree, exported.digest if exported else ""
+        return tree, exported.told if exported else None
     with diary.phase("adapting"):
         bsp.apply_binaries(board_support, tree, disk)
-    return tree, ""
+    return tree, None
 
 
 @contextlib.contextmanager

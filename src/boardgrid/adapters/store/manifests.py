@@ -8,6 +8,7 @@ from typing import Any
 
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.model.adaptation import Adapted
+from boardgrid.model.errand import About
 from boardgrid.model.image import Kernel, Manifest, NfsBoot
 
 _FORMAT = 2
@@ -28,6 +29,8 @@ def read(text: str) -> Manifest:
         raise ValueError("a manifest of another format")
     for name, kind in (("kernels", _kernel), ("modules", str), ("adapted", _adapted), ("without", str)):
         facts[name] = tuple(kind(one) for one in facts.get(name, ()))
+    if about := facts.get("about"):
+        facts["about"] = About(**{**about, "types": tuple(about["types"]), "lineage": tuple(about["lineage"])})
     return Manifest(**facts)
 
 

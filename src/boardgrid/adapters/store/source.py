@@ -13,6 +13,7 @@ from boardgrid.adapters.store import resolve
 from boardgrid.adapters.store.cage import Run, run_bounded
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, FarmError, Invalid, NotFound
+from boardgrid.model.imports import Imports
 
 _CHANGED = 1  # tar's status when a file changed as it was read
 
@@ -87,7 +88,13 @@ class Folder:
             )
         if status > 0:  # below: it was ended because nobody read on
             said = packer.complaints.first()
-            raise Invalid(Code.ARCHIVE_REFUSED, _("{path} could not be read: {said}"), path=self.name, said=said)
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("{path} could not be read: {said}"),
+                hint=_("see who may read it, and whether its disk is sound; then import it again"),
+                path=self.name,
+                said=said,
+            )
 
 
 def stored(file: Path, name: str) -> File:
@@ -103,20 +110,17 @@ def below(import_dirs: Sequence[str], path: str) -> File | Folder:
         Invalid: PATH_FORBIDDEN, it is elsewhere or neither file nor folder.
         NotFound: nothing is there.
     """
-    wanted = PurePosixPath(path)
-    allowed = [PurePosixPath(one) for one in import_dirs]
-    over = [one for one in allowed if wanted.is_relative_to(one)]
-    if not wanted.is_absolute() or ".." in wanted.parts or not over:
-        raise _forbidden(path, import_dirs)
-    # The innermost alone decides: trying another after it refused would let a link choose.
-    top = max(over, key=lambda one: len(one.parts))
-    fd = _opened(Path(top), wanted.relative_to(top), path, import_dirs)
+    imports = Imports(folders=tuple(import_dirs))
+    top = imports.folder_of(path)
+    fd = _opened(Path(top), PurePosixPath(path).relative_to(top), path, imports)
     mode = os.fstat(fd).st_mode
     if stat.S_ISDIR(mode):
         return Folder(fd, path)
     if stat.S_ISREG(mode):
         return File(fd, path)
-    raise Invalid(Code.PATH_FORBIDDEN, _("{path} is neither a file nor a folder"), path=path)
+    raise Invalid(
+        Code.PATH_FORBIDDEN, _("{path} is neither a file nor a folder"), hint=_("name a file or a folder"), path=path
+    )
 
 
 def folder_below(import_dirs: Sequence[str], path: str) -> Folder:
@@ -128,10 +132,10 @@ def folder_below(import_dirs: Sequence[str], path: str) -> Folder:
     found = below(import_dirs, path)
     if isinstance(found, Folder):
         return found
-    raise Invalid(Code.PATH_FORBIDDEN, _("{path} is no folder"), path=path)
+    raise Invalid(Code.PATH_FORBIDDEN, _("{path} is no folder"), hint=_("name a folder"), path=path)
 
 
-def _opened(top: Path, rest: PurePosixPath, path: str, import_dirs: Sequence[str]) -> int:
+def _opened(top: Path, rest: PurePosixPath, path: str, imports: Imports) -> int:
     try:
         folder = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -141,17 +145,20 @@ def _opened(top: Path, rest: PurePosixPath, path: str, import_dirs: Sequence[str
             os.close(folder)
     except OSError as error:
         if error.errno in {errno.EXDEV, errno.ELOOP}:
-            raise _forbidden(path, import_dirs) from error
+            raise imports.path_forbidden(path) from error
         if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-            raise NotFound(Code.PATH_UNKNOWN, _("there is no {path} on the site's machine"), path=path) from error
+            raise NotFound(
+                Code.PATH_UNKNOWN,
+                _("there is no {path} on the site's machine"),
+                hint=_(
+                    "it is a path of the site's machine, not of yours; to send a file of yours, leave out --on-server"
+                ),
+                path=path,
+            ) from error
         raise Invalid(
-            Code.PATH_FORBIDDEN, _("{path} cannot be opened: {why}"), path=path, why=os.strerror(error.errno or 0)
+            Code.PATH_FORBIDDEN,
+            _("{path} cannot be opened: {why}"),
+            hint=_("see who may read it, and whether its disk is sound"),
+            path=path,
+            why=os.strerror(error.errno or 0),
         ) from error
-
-
-def _forbidden(path: str, import_dirs: Sequence[str]) -> Invalid:
-    allowed = ", ".join(import_dirs)
-    hint = _("it must lie below {allowed}, and no link may lead out") if allowed else _("set import_dirs on the site")
-    return Invalid(
-        Code.PATH_FORBIDDEN, _("{path} is not where this site may import from"), hint=hint, path=path, allowed=allowed
-    )

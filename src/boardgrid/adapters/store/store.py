@@ -21,7 +21,7 @@ from boardgrid.adapters.store.complaint import MOUNTS, heard
 from boardgrid.adapters.store.place import Places
 from boardgrid.adapters.store.workroom import no_room
 from boardgrid.finishing import whole
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault
 from boardgrid.mounts import mount_points
 from boardgrid.ports import Room, Shell
@@ -255,11 +255,11 @@ def _write_in_place(folder: Path) -> None:
 def _full(wanted: int, room: Room) -> Fault:
     return Fault(
         Code.STORE_FULL,
-        _("{wanted} bytes more do not fit into the store: {free} of its {total} bytes are free"),
+        _("{wanted} more does not fit into the store: {free} of its {total} is free"),
         hint=_("discard roots and volumes that nobody needs, ask for less, or give the store a larger disk"),
-        wanted=wanted,
-        free=room.free_bytes,
-        total=room.total_bytes,
+        wanted=bytes_text(wanted),
+        free=bytes_text(room.free_bytes),
+        total=bytes_text(room.total_bytes),
     )
 
 

@@ -42,7 +42,12 @@ def unpack(
     with diary.phase("listing", *_extent(stream)):
         listing = listed(stream, limits, reading)
     if not listing.tally.entries:
-        raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is empty"), name=stream.name)
+        raise Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("{name} is empty"),
+            hint=_("give the tree of a whole system, with /etc and /sbin/init in it"),
+            name=stream.name,
+        )
     users = groups = ""
     if listing.has_acls:
         users, groups = _names(stream, reading, "passwd"), _names(stream, reading, "group")
@@ -146,7 +151,12 @@ def _check(run: Run, stream: TarStream) -> None:
         return
     said = run.complaints.first()
     if _TOO_LARGE in said:
-        raise Invalid(Code.IMAGE_TOO_LARGE, _("a file in {name} is larger than it says"), name=stream.name)
+        raise Invalid(
+            Code.IMAGE_TOO_LARGE,
+            _("a file in {name} is larger than it says"),
+            hint=_("pack the tree anew: tar -C ROOT -c ."),
+            name=stream.name,
+        )
     raise Invalid(
         Code.ARCHIVE_REFUSED,
         _("{name} could not be unpacked: {said}"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boardgrid.adapters.store.tree import TreeDir, TreePath
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault
 from boardgrid.mounts import mount_points
 
@@ -39,10 +39,10 @@ class Disk:
 def no_room(wanted: int, free: int) -> Fault:
     return Fault(
         Code.STORE_FULL,
-        _("the store has no room: {wanted} bytes are wanted, {free} may be used for imports"),
+        _("the store has no room: {wanted} is wanted, {free} may be used for imports"),
         hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
-        wanted=wanted,
-        free=free,
+        wanted=bytes_text(wanted),
+        free=bytes_text(free),
     )
 
 

@@ -18,9 +18,9 @@ from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of
 from boardgrid.client.lineage import drawn
 from boardgrid.client.progress import measured
 from boardgrid.client.seat import Seat, pass_seat
-from boardgrid.client.tables import Column, Sheet, bytes_text, plain
+from boardgrid.client.tables import Column, Sheet, plain
 from boardgrid.client.waiting import until
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 
 ERRANDS: Sheet[Errand] = Sheet(
     lambda errand: errand.image,
@@ -77,7 +77,14 @@ _visibility = click.option(
     callback=_as_visibility,
     help="Who sees and boots it: private (you alone), project:NAME (its members too), or public.",
 )
-_labels = click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", callback=_as_labels, help="A label.")
+_labels = click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_as_labels,
+    help="A label: purpose=ci; may be given again.",
+)
 _fits = click.option(
     "--fits", "types", multiple=True, metavar="TYPE", help="Only for boards of this type; may be given again."
 )
@@ -85,14 +92,25 @@ _fits = click.option(
 
 @image.command("import")
 @click.argument("name")
-@click.argument("source", metavar="FILE_OR_DIR", required=False)
+@click.argument("source", metavar="[FILE_OR_DIR]", required=False)
 @click.option(
-    "--on-server", metavar="PATH", help="Take a tar archive or a folder of the farm's own server (for admins)."
+    "--on-server",
+    metavar="PATH",
+    help="Take what lies on the farm's own server: a file or a folder below agent.import_dirs (for admins).",
 )
-@click.option("--url", metavar="URL", help="Have the farm fetch it from where it lets images come.")
-@click.option("--sha256", metavar="HEX", help="Of what lies at the URL.")
-@click.option("--partition", type=int, metavar="N", help="Of a disk image, the one that holds the system.")
-@click.option("--bsp", metavar="PATH", help="A folder of the server whose apply_binaries.sh is run (for admins).")
+@click.option("--url", metavar="URL", help="Have the farm fetch it, from below one of its agent.import_urls.")
+@click.option("--sha256", metavar="HEX", help="The checksum that what lies at the URL must have.")
+@click.option(
+    "--partition",
+    type=int,
+    metavar="N",
+    help="Of a disk image with several systems, the partition to take, as sfdisk --list numbers them.",
+)
+@click.option(
+    "--bsp",
+    metavar="PATH",
+    help="NVIDIA's BSP, a folder of the server: its apply_binaries.sh puts drivers into the tree (for admins).",
+)
 @click.option(
     "--resume", is_flag=True, help="Go on with an upload that broke off; NAME is the version that waits for it."
 )
@@ -105,7 +123,7 @@ _fits = click.option(
     "--without",
     metavar="NAME",
     multiple=True,
-    help="Leave out an adaptation of `image adaptations`; may be given again.",
+    help="Leave out this adaptation: quick-packages; may be given again.",
 )
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it can be booted.")
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; an hour if not given.")
@@ -131,20 +149,31 @@ def import_(
     timeout: str | None,
 ) -> None:
     """
-    Make a new version of the image NAME.
+    Make a new version of the image NAME. Its content is on this machine, on the farm's server (--on-server), or at a
+    URL (--url).
 
-    A tar archive is sent as it is, compressed or not; '-' reads it from standard input. A directory is packed by GNU
-    tar with everything it holds on its own file system: owners, devices, ACLs, extended attributes, sparse files. A
-    whole system is read by root alone, so pack it with sudo. What `image export` made on another farm is an archive,
-    too.
+    A file is told by its content: a tar archive, a disk image (.img, .wic, an SD card; MBR, GPT or a bare file system),
+    an Android sparse image, an L4T sample root file system, an OCI archive or layout, what `docker save` or
+    `boardgrid image export` wrote; each as it is, or packed with gzip, xz, zstd or bzip2. '-' reads one from standard
+    input. A folder is packed with everything it holds on its own file system; a whole system is read by root alone, so
+    run that with sudo.
+
+    Of a disk with several systems --partition says which. --bsp puts NVIDIA's drivers into an L4T file system. What the
+    farm changes so that a board can have it over NFS stands in `boardgrid image adaptations`; --without leaves one
+    out.
 
     A file whose connection breaks is taken up again where it broke; where the client itself was ended, --resume does.
 
     \b
     Examples:
-      boardgrid image import tiny tiny.tar
-      sudo mmdebstrap --arch=armhf bookworm - | boardgrid image import debian-12 -
-      sudo boardgrid image import mine /srv/rootfs
+      boardgrid image import tiny tiny.tar.zst
+      boardgrid image import my-card card.img.xz --partition 2
+      sudo boardgrid image import mine /srv/rootfs --label purpose=ci --fits tk1
+      sudo mmdebstrap --arch=armhf bookworm - | boardgrid image import debian-12 - --visibility public
+      boardgrid image import mine --url https://images.example.org/mine.tar.xz --sha256 0ab1...
+      boardgrid image import mine mine.tar --without quick-packages
+      boardgrid image import --resume mine:2026112801 mine.tar
+      boardgrid image import l4t --on-server /srv/images/rootfs.tbz2 --bsp /srv/images/Linux_for_Tegra
     """
     if sum(one is not None for one in (source, on_server, url)) != 1:
         raise Complaint(REQUEST_INVALID, _("say what to import: FILE_OR_DIR, --on-server PATH or --url URL"))
@@ -198,7 +227,15 @@ def _resumed(farm: Farm, ref: str, source: str | None) -> Image:
 @_labels
 @pass_seat
 def list_(seat: Seat, *, text: str, name: str, owner: str, type_: str, labels: dict[str, str]) -> None:
-    """List the images that you may see; those with TEXT in their name, system or labels."""
+    """
+    List the images that you may see. With TEXT, those that have it in their name, system or labels.
+
+    \b
+    Examples:
+      boardgrid image list
+      boardgrid image list bookworm --label purpose=ci
+      boardgrid image list --owner ada --type tk1
+    """
     images = seat.farm().images(name=name, owner=owner, type=type_, labels=labels, text=text)
     if not images and (name or owner or type_ or labels or text):
         seat.tell(_("no image is like that"))
@@ -210,7 +247,10 @@ def list_(seat: Seat, *, text: str, name: str, owner: str, type_: str, labels: d
 @image.command("adaptations")
 @pass_seat
 def adaptations(seat: Seat) -> None:
-    """List what the farm changes in images and roots so that boards can have them over NFS."""
+    """
+    List what the farm changes in images and roots. So boards can have over NFS what was made for a disk;
+    `boardgrid image import --without NAME` leaves one out.
+    """
     ADAPTATIONS.show_all(seat.farm().adaptations(), seat.output)
 
 
@@ -218,16 +258,43 @@ def adaptations(seat: Seat) -> None:
 @click.argument("ref", shell_complete=IMAGES)
 @pass_seat
 def show(seat: Seat, ref: str) -> None:
-    """Show one image. REF is tiny:2026112201, tiny:stable (an alias), or tiny for its newest version that is ready."""
-    SHEET.show(seat.farm().image(ref), seat.output)
+    """
+    Show one image. REF is tiny:2026112201, tiny:stable (an alias), or tiny for its newest version that is ready.
+
+    \b
+    Example:
+      boardgrid image show tiny
+    """
+    farm = seat.farm()
+    shown = farm.image(ref)
+    SHEET.show(shown, seat.output)
+    if shown.state == "awaited" and not seat.is_for_programs:
+        _tell_how_to_go_on(seat, farm, shown)
+
+
+def _tell_how_to_go_on(seat: Seat, farm: Farm, awaited: Image) -> None:
+    with contextlib.suppress(Complaint):  # another's, or its content is on its way at this moment
+        come = bytes_text(farm.upload_state(awaited.ref).size_bytes)
+        told = _("{come} of its content has come; `boardgrid image import --resume {ref} FILE` sends the rest")
+        seat.tell(told.format(come=come, ref=awaited.ref))
 
 
 @image.command("tree")
 @click.argument("name", required=False)
 @pass_seat
 def tree(seat: Seat, name: str | None) -> None:
-    """Draw which image was made of which; of NAME alone."""
-    lines = list(drawn(seat.farm().images(gone=True), name))
+    """
+    Draw which image was made of which. With NAME, only what it descends from and what descends from it.
+
+    \b
+    Example:
+      boardgrid image tree debian-12
+    """
+    farm = seat.farm()
+    images = farm.images(gone=True)
+    lines = list(drawn(images, name))
+    if name and not lines:
+        lines = list(drawn(images, farm.image(name).name))  # an alias; the farm complains of what it does not know
     if seat.is_for_programs:
         SHEET.show_all([one for _before, one in lines], seat.output)
         return
@@ -254,7 +321,7 @@ def set_(
     fits_all: bool,
 ) -> None:
     """
-    Say who sees a version, which labels it has, and for which boards it is.
+    Say who sees a version, and what it is for. Its content never changes.
 
     \b
     Examples:
@@ -281,7 +348,8 @@ def set_(
 @pass_seat
 def alias(seat: Seat, *, name: str, alias: str, version: str | None, remove: bool) -> None:
     """
-    Have NAME:ALIAS mean a version: this one, or the newest that is ready. Reservations keep the version they got.
+    Have NAME:ALIAS mean a version. That is VERSION, or the newest that is ready; reservations keep the version that
+    they got.
 
     \b
     Examples:
@@ -308,6 +376,10 @@ def remove(seat: Seat, ref: str, yes: bool) -> None:
     Put one version of an image into the wastebasket.
 
     It stays there for some days, and `image restore` takes it out. One that is being made is stopped, and gone.
+
+    \b
+    Example:
+      boardgrid image remove mine:2026112801
     """
     seat.must_say(yes, _("Remove the image {ref}?").format(ref=ref), "--yes")
     seat.farm().remove_image(ref)
@@ -318,7 +390,13 @@ def remove(seat: Seat, ref: str, yes: bool) -> None:
 @click.argument("ref")
 @pass_seat
 def restore(seat: Seat, ref: str) -> None:
-    """Take one version of an image out of the wastebasket."""
+    """
+    Take one version of an image out of the wastebasket.
+
+    \b
+    Example:
+      boardgrid image restore mine:2026112801
+    """
     SHEET.show(seat.farm().restore_image(ref), seat.output)
 
 
@@ -327,7 +405,14 @@ def restore(seat: Seat, ref: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def gc(seat: Seat, *, everyone: bool, yes: bool) -> None:
-    """Free the room of what lies in the wastebasket, could not be made, or never came."""
+    """
+    Empty the wastebasket of images. With them go those that could not be made, or whose content never came. It
+    shows them, and asks.
+
+    \b
+    Example:
+      boardgrid image gc
+    """
     farm = seat.farm()
     waste = farm.waste(everyone=everyone)
     if not waste:
@@ -351,9 +436,13 @@ def gc(seat: Seat, *, everyone: bool, yes: bool) -> None:
 @pass_seat
 def verify(seat: Seat, *, refs: tuple[str, ...], wait: bool) -> None:
     """
-    Hold images against their checksums: those named, or all that you may change.
+    Hold images against their checksums. That is those named, or all that you may change.
 
     What is damaged boots no more; the command then fails.
+
+    \b
+    Example:
+      boardgrid image verify tiny
     """
     farm = seat.farm()
     asked = [farm.verify_image(ref) for ref in refs] if refs else list(_verify_all(farm))
@@ -373,9 +462,13 @@ def verify(seat: Seat, *, refs: tuple[str, ...], wait: bool) -> None:
 @pass_seat
 def export(seat: Seat, *, ref: str, file: Path | None, force: bool) -> None:
     """
-    Take an image away, as a file that another farm imports and any tar unpacks.
+    Take an image away, as a file. Another farm imports it, and any tar unpacks it.
 
     A connection that breaks is taken up again where it broke. FILE is NAME-VERSION.tar if not given.
+
+    \b
+    Example:
+      boardgrid image export tiny tiny.tar
     """
     farm = seat.farm()
     if file is not None:
@@ -443,7 +536,7 @@ def _ended(farm: Farm, asked: Errand) -> Errand:
 @pass_seat
 def diff(seat: Seat, ref: str, since: str | None, most: int | None, timeout: str | None) -> None:
     """
-    Show what differs in IMAGE from OTHER; from the image that it was made of, where no other is named.
+    Show what differs in IMAGE from OTHER. Where no other is named, from the image that it was made of.
 
     \b
     Examples:

@@ -12,8 +12,8 @@ from boardgrid.client.complaint import REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds, span
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.size import bytes_or_none
-from boardgrid.client.tables import Column, Output, Sheet, as_json, bytes_text
-from boardgrid.messages import _
+from boardgrid.client.tables import Column, Output, Sheet, as_json
+from boardgrid.messages import _, bytes_text
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ from boardgrid.client.complaint import REQUEST_INVALID, THING_IN_USE, WAIT_TIMEO
 from boardgrid.client.duration import seconds, took
 from boardgrid.client.farm import Farm
 from boardgrid.client.groups import group
+from boardgrid.client.kernel import kernel_text
 from boardgrid.client.moment import read, shown, told
 from boardgrid.client.opening import failure, until_settled
 from boardgrid.client.progress import Steps
@@ -50,6 +51,7 @@ SHEET: Sheet[Place] = Sheet(
         Column("BOARD", lambda place: place.board),
         Column("IMAGE", lambda place: place.deployment.image if place.deployment else place.reservation.image),
         Column("ROOT", lambda place: place.deployment and place.deployment.root),
+        Column("KERNEL", lambda place: kernel_text(place.deployment), is_detail=True),
         Column("STATE", lambda place: place.state, is_state=True),
         Column("FROM", lambda place: shown(place.reservation.start) if place.reservation.is_promised else None),
         Column("UNTIL", lambda place: shown(place.reservation.until)),
@@ -85,7 +87,7 @@ RESERVATION: Sheet[Reservation] = Sheet(lambda one: str(one.number), ())
 @click.option("--type", "-t", "type_", metavar="TYPE", shell_complete=TYPES, help="Any boards of this type.")
 @click.option("--count", "-n", type=int, metavar="N", help="So many; one if not given.")
 @click.option("--where", metavar="EXPR", help="Any boards that fit: 'ram_mb >= 2048 and tag(\"camera\")'.")
-@click.option("--image", "-i", metavar="REF", shell_complete=IMAGES, help="What they boot: tiny, or tiny:2.")
+@click.option("--image", "-i", metavar="REF", shell_complete=IMAGES, help="What they boot: tiny, or tiny:stable.")
 @click.option("--root", metavar="NAME", shell_complete=ROOTS, help="Boot a root again that was kept aside.")
 @click.option("--for", "for_", metavar="SPAN", default="2h", show_default=True, help="How long: 30m, 2h, 1d.")
 @click.option("--at", metavar="TIME", help="From then on: 14:00, 'tomorrow 9:00', '2026-11-28 09:00'.")

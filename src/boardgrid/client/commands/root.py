@@ -8,8 +8,8 @@ from boardgrid.client.command import ROOTS, Noun
 from boardgrid.client.duration import seconds
 from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
-from boardgrid.client.tables import Column, Sheet, bytes_text
-from boardgrid.messages import _
+from boardgrid.client.tables import Column, Sheet
+from boardgrid.messages import _, bytes_text
 
 SHEET: Sheet[Root] = Sheet(
     lambda root: root.name,
@@ -35,7 +35,7 @@ def root() -> None:
 @root.command("list")
 @pass_seat
 def list_(seat: Seat) -> None:
-    """List your roots: those that a board runs, and those kept aside with the day they go."""
+    """List your roots. They are those that a board runs, and those kept aside, with the day they go."""
     roots = seat.farm().roots()
     if not roots:
         seat.tell(_("you have no root; each deployment makes one, and `boardgrid release --aside` keeps it"))
@@ -58,7 +58,7 @@ def show(seat: Seat, name: str) -> None:
 @pass_seat
 def keep(seat: Seat, name: str, image: str, wait: bool, timeout: str | None) -> None:
     """
-    Make a new version of IMAGE of a root that was kept aside. The root goes when the image is ready.
+    Make an image of a root that was kept aside. It is a new version of IMAGE; the root goes when the image is ready.
 
     \b
     Example:
@@ -75,7 +75,13 @@ def keep(seat: Seat, name: str, image: str, wait: bool, timeout: str | None) -> 
 @click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def discard(seat: Seat, name: str, yes: bool) -> None:
-    """Give up a root that was kept aside, with all that was written to it, for ever."""
+    """
+    Give up a root that was kept aside. All that was written to it is gone for ever.
+
+    \b
+    Example:
+      boardgrid root discard before-the-upgrade
+    """
     seat.must_say(
         yes, _("Discard the root {name} and all that was written to it, for ever?").format(name=name), "--yes"
     )

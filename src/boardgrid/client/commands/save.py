@@ -70,7 +70,7 @@ def save(
     made = farm.image(made.ref)
     if made.state == "failed":
         sentence = _("the image {ref} could not be made: {reason}")
-        hint = "" if outcome(deployment) else _("{board} runs again as before").format(board=board)
+        hint = made.hint if outcome(deployment) else _("{board} runs again as before").format(board=board)
         raise Complaint(IMAGE_FAILED, sentence.format(ref=made.ref, reason=made.reason), hint=hint)
     if complaint := outcome(deployment):
         raise complaint

@@ -6,8 +6,8 @@ from boardgrid.client.answers import Site
 from boardgrid.client.command import Noun
 from boardgrid.client.duration import span
 from boardgrid.client.seat import Seat, pass_seat
-from boardgrid.client.tables import Column, Sheet, bytes_text
-from boardgrid.messages import _
+from boardgrid.client.tables import Column, Sheet
+from boardgrid.messages import _, bytes_text
 
 
 def _agent(site: Site) -> str:

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import click
 
-from boardgrid.client.answers import Board, Health, Reservation
+from boardgrid.client.answers import Board, Deployment, Health, Reservation
 from boardgrid.client.command import RESERVATIONS, Verb
 from boardgrid.client.commands.board import health_text
 from boardgrid.client.commands.reserve import SHEET as PLACES
 from boardgrid.client.commands.reserve import places_of
 from boardgrid.client.duration import span
 from boardgrid.client.farm import Farm
+from boardgrid.client.kernel import kernel_text
 from boardgrid.client.moment import shown, told
 from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat, pass_seat
@@ -34,9 +35,13 @@ class Held(Reservation):
         return cls(**same, health=board.health if board and is_its else None)
 
 
-def _deployment(held: Held, key: str) -> object:
+def _newest(held: Held) -> Deployment | None:
     # Of a board that was given back before the others the deployment may be the newest.
-    newest = (held.boards and held.deployment_on(held.boards[0])) or held.deployment
+    return (held.deployment_on(held.boards[0]) if held.boards else None) or held.deployment
+
+
+def _deployment(held: Held, key: str) -> object:
+    newest = _newest(held)
     return getattr(newest, key) if newest else None
 
 
@@ -110,6 +115,7 @@ SHEET: Sheet[Held] = Sheet(
         Column("STATE", _state, is_state=True),
         Column("RUNS", _runs),
         Column("ROOT", lambda held: _deployment(held, "root"), is_detail=True),
+        Column("KERNEL", lambda held: kernel_text(_newest(held)), is_detail=True),
         Column("FROM", _from),
         Column("UNTIL", _until),
         Column("HEALTH", _health, most=100),
@@ -132,6 +138,12 @@ def status(seat: Seat, which: str | None, everything: bool, watch: bool) -> None
     when it begins.
 
     With WHICH, a number or a board, show all of that one, with the steps of its deployments.
+
+    \b
+    Examples:
+      boardgrid status
+      boardgrid status tk1-1
+      boardgrid status --watch
     """
     farm = seat.farm()
     if watch:

@@ -11,9 +11,9 @@ from boardgrid.client.duration import seconds, took
 from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.size import bytes_in
-from boardgrid.client.tables import Column, Sheet, bytes_text
+from boardgrid.client.tables import Column, Sheet
 from boardgrid.client.waiting import until
-from boardgrid.messages import _
+from boardgrid.messages import _, bytes_text
 
 LONGEST_S = 600.0  # one that is not made in that time waits for an agent that is not there
 
@@ -30,7 +30,6 @@ SHEET: Sheet[Volume] = Sheet(
         Column("KEPT UNTIL", lambda volume: volume.expires_at and shown(volume.expires_at)),
         Column("MADE", lambda volume: shown(volume.created_at), is_detail=True),
         Column("REASON", lambda volume: volume.reason, is_detail=True),
-        Column("ID", lambda volume: volume.id, is_detail=True),
     ),
 )
 
@@ -76,7 +75,7 @@ def create(
 @volume.command("list")
 @pass_seat
 def list_(seat: Seat) -> None:
-    """List your volumes and those of your projects."""
+    """List your volumes, and those of your projects."""
     volumes = seat.farm().volumes()
     if not volumes:
         seat.tell(_("you have no volume; `boardgrid volume create NAME SIZE` makes one"))
@@ -98,7 +97,13 @@ def show(seat: Seat, name: str) -> None:
 @click.option("--timeout", metavar="SPAN", help="Wait no longer than this; ten minutes if not given.")
 @pass_seat
 def resize(seat: Seat, name: str, size: str, wait: bool, timeout: str | None) -> None:
-    """Make a volume larger, while boards use it, too. None is made smaller."""
+    """
+    Make a volume larger, while boards use it, too. None is made smaller.
+
+    \b
+    Example:
+      boardgrid volume resize ada-home 20GB
+    """
     timeout_s = None if timeout is None else seconds(timeout)
     asked = seat.farm().change_volume(name, size_bytes=bytes_in(size))
     SHEET.show(_ready(seat, asked, timeout_s) if wait else asked, seat.output)
@@ -109,7 +114,13 @@ def resize(seat: Seat, name: str, size: str, wait: bool, timeout: str | None) ->
 @click.argument("path", metavar="PATH")
 @pass_seat
 def move(seat: Seat, name: str, path: str) -> None:
-    """Have a volume mounted at PATH, on boards that are given out from now on."""
+    """
+    Have a volume mounted at PATH. That is on boards that are given out from now on.
+
+    \b
+    Example:
+      boardgrid volume move ada-home /srv/ada
+    """
     SHEET.show(seat.farm().change_volume(name, path=path), seat.output)
 
 
@@ -118,7 +129,13 @@ def move(seat: Seat, name: str, path: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask; a program must say so.")
 @pass_seat
 def remove(seat: Seat, name: str, yes: bool) -> None:
-    """Remove a volume that no board has. Its files are kept for seven days: `boardgrid volume restore`."""
+    """
+    Remove a volume that no board has. Its files are kept for seven days: `boardgrid volume restore`.
+
+    \b
+    Example:
+      boardgrid volume remove ada-home
+    """
     seat.must_say(yes, _("Remove the volume {name}, whose files go in seven days?").format(name=name), "--yes")
     gone = seat.farm().remove_volume(name)
     seat.show_end(name, gone.state, _("the volume {name} is removed").format(name=name))
@@ -128,7 +145,13 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
 @click.argument("name", metavar="VOLUME", shell_complete=VOLUMES)
 @pass_seat
 def restore(seat: Seat, name: str) -> None:
-    """Have a volume back that was removed, as long as its files are kept."""
+    """
+    Have a volume back that was removed. That is as long as its files are kept.
+
+    \b
+    Example:
+      boardgrid volume restore ada-home
+    """
     SHEET.show(seat.farm().restore_volume(name), seat.output)
 
 

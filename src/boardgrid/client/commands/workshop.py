@@ -72,7 +72,7 @@ def build(
     timeout: str | None,
 ) -> None:
     """
-    Build an image in the farm, from a recipe that ships or from a file of your own.
+    Build an image in the farm, from a recipe. The recipe ships with the farm, or is a file of your own.
 
     What ends in .toml or has a slash in it is a file, any other word the name of a recipe: `boardgrid image recipes`
     lists them. A Debian system is unpacked by the farm and finished on a board of its architecture, which is reserved
@@ -108,7 +108,7 @@ def _text_of(recipe: str) -> str | None:
 @pass_seat
 def recipes(seat: Seat, name: str | None) -> None:
     """
-    List the recipes that ship with the farm; with NAME print the text of one, to make your own of it.
+    List the recipes that ship with the farm. With NAME, print the text of one, to make your own of it.
 
     \b
     Example:
@@ -133,7 +133,7 @@ def recipes(seat: Seat, name: str | None) -> None:
 @pass_seat
 def test(seat: Seat, *, ref: str, types: tuple[str, ...], console: bool, wait: bool, timeout: str | None) -> None:
     """
-    Have the farm itself see whether an image boots, on a board of each type that it fits.
+    Have the farm itself see whether an image boots. That is on a board of each type that it fits.
 
     The boards are reserved for you, wait their turn, and are given back at once. What came of it is shown with the
     image from then on.

@@ -32,9 +32,10 @@ from boardgrid.bootware.kitchen import DebianKitchen
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
-from boardgrid.daemon.outside import outside
+from boardgrid.daemon.outside import from_outside, outside
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.wiring.door import http_to_controller
+from boardgrid.model.imports import Imports
 from boardgrid.ports import Shell
 
 log = structlog.get_logger()
@@ -95,11 +96,12 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
         instance=_instance(layout.store),
         public_key=_public_line(layout.agent_key),
         facts=site,
+        imports=Imports(tuple(map(str, config.agent.import_dirs)), tuple(config.agent.import_urls)),
         images=StoredImages(
             store,
             roots,
             controller,
-            HttpDownloads(config.agent.import_urls, config.agent.import_networks),
+            from_outside(HttpDownloads(config.agent.import_urls, config.agent.import_networks)),
             kitchen,
             import_dirs=config.agent.import_dirs,
             boot_parts=parts,

@@ -1,0 +1,66 @@
+"""A command line that cannot be understood, as a complaint; with what was probably meant."""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+import click
+from click.exceptions import ClickException, NoArgsIsHelpError, NoSuchCommand, NoSuchOption, UsageError
+
+from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.messages import _
+
+_LIKE = 0.7
+_MEANT = 2  # commands that bear one name; a verb that more of them have tells nothing
+
+
+def misused(error: ClickException) -> Complaint:
+    context = error.ctx if isinstance(error, UsageError) else None
+    command = context.command_path if context else "boardgrid"
+    told = {"command": command}
+    match error:
+        case NoSuchCommand():
+            sentence, told["name"] = _("{command} has no command {name}"), error.command_name
+            meant = _commands(error, command, context)
+        case NoSuchOption():
+            sentence, told["name"] = _("{command} has no option {name}"), error.option_name
+            meant = _like(error.option_name, error.possibilities)
+        case NoArgsIsHelpError():
+            sentence, meant = _("missing command"), []
+        case _:
+            sentence, meant = "{said}", []
+            told["said"] = _as_ours(error.format_message())
+    hint = _("`{command} --help` shows how it is called")
+    if meant:
+        hint = _("did you mean {meant}?")
+        told["meant"] = _(" or ").join(meant)
+    return Complaint(REQUEST_INVALID, sentence.format_map(told), hint=hint.format_map(told))
+
+
+def _as_ours(said: str) -> str:
+    """``Missing argument 'NAME'.`` as our complaints are written: one that goes on, without a full stop."""
+    return said[:1].lower() + said[1:].rstrip().removesuffix(".")
+
+
+def _commands(error: NoSuchCommand, command: str, context: click.Context | None) -> list[str]:
+    """The same word elsewhere, as ``boardgrid image import`` for ``boardgrid import``; else one like it here."""
+    if context is not None:
+        root = context.find_root()
+        there = list(_called(error.command_name, root.command, root.command_path))
+        if 0 < len(there) <= _MEANT:
+            return [f"`{words}`" for words in there]
+    return [f"`{command} {name}`" for name in _like(error.command_name, error.possibilities)]
+
+
+def _like(word: str, known: Sequence[str] | None) -> list[str]:
+    return get_close_matches(word, known or (), n=1, cutoff=_LIKE)
+
+
+def _called(name: str, command: click.Command, words: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for verb in command.list_commands(context):
+            child = command.get_command(context, verb)
+            if child is not None and not child.hidden:
+                if verb == name:
+                    yield f"{words} {verb}"
+                yield from _called(name, child, f"{words} {verb}")
