@@ -1,7 +1,7 @@
 ## A newcomer needs two of these: make demo and make test. Each installs what it lacks by itself (Debian 12).
 ##
 ##   make demo        the farm on virtual boards, from nothing to a login on one (root; DEMO=folder, else .demo)
-##   make demo-arm64  give the demo that runs an arm64 board (UEFI, GRUB) as well
+##   make demo-arm64  give the demo that runs an arm64 board (UEFI, GRUB) as well; demo-amd64: an amd64 one
 ##   make demo-down   end it; what stays is caches, .venv and Debian packages
 ##   make test        everything, booting boards included (root)
 ##   make overnight   what takes longer than all of that: whole systems, built on virtual boards (root)
@@ -29,7 +29,7 @@ BIN := .venv/bin
 DEMO ?= .demo
 ONLY ?=
 
-.PHONY: help setup quick test overnight lint format check bench demo demo-arm64 demo-down need-root
+.PHONY: help setup quick test overnight lint format check bench demo demo-arm64 demo-amd64 demo-down need-root
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -50,7 +50,7 @@ quick: setup
 	$(BIN)/pytest -q -n 4 --dist worksteal -m "not world and not slow"
 
 test: need-root setup
-	@packaging/need-packages farm arm64 test
+	@packaging/need-packages farm arm64 amd64 test
 	@$(MAKE) quick
 	$(BIN)/pytest -n 2 -m "slow and not world"
 	@log=$$(mktemp); echo 'Booting boards; and beside that all else that needs root'; \
@@ -59,7 +59,7 @@ test: need-root setup
 	wait $$boards; status=$$?; cat "$$log"; rm -f "$$log"; test $$others = 0 && test $$status = 0
 
 overnight: need-root setup
-	@packaging/need-packages farm arm64 test
+	@packaging/need-packages farm arm64 amd64 test
 	$(BIN)/pytest -m overnight
 
 lint: setup
@@ -86,10 +86,12 @@ demo: need-root
 	@umask 022 && $(BIN)/python -m compileall -q src && $(BIN)/python -m boardgrid.demo up "$(DEMO)"
 
 # A board of another architecture means other packages, which not everybody wants to wait for.
-demo-arm64: need-root
-	@packaging/need-packages setup farm arm64
+demo-arm64: EXTRA := arm64
+demo-amd64: EXTRA := amd64
+demo-arm64 demo-amd64: need-root
+	@packaging/need-packages setup farm $(EXTRA)
 	@$(MAKE) -s setup
-	@umask 022 && $(BIN)/python -m boardgrid.demo arm64 "$(DEMO)"
+	@umask 022 && $(BIN)/python -m boardgrid.demo extra $(EXTRA) "$(DEMO)"
 
 # Where nothing was ever made, nothing is needed. An environment that has gone meanwhile says nothing of the farm: it is
 # laid again. One that is there is good for this, whatever has changed in the project since.

@@ -577,7 +577,7 @@ class FakeBoard:
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
     panics: set[str] = field(default_factory=set)  # paths of kernels that panic, in the place of mounting anything
-    last_words: str = "Kernel panic - not syncing: VFS: Unable to mount root fs"  # of those
+    last_words: str = "[    4.28] Kernel panic - not syncing: VFS: Unable to mount root fs"  # of those
     powered: bool = False
     runs: UUID | None = None  # the root it has mounted
     restarts: int = 0

@@ -586,17 +586,6 @@ async def test_the_longest_command_line_that_a_type_may_declare_is_one_that_boot
 
 
 @patiently
-async def test_a_root_is_mounted_without_acls_which_not_every_server_has() -> None:
-    site = mill.a_site()
-    async with mill.agent(site):
-        await opened(site)
-        entry = site.netboot.offered[BOARD.name]
-    assert entry is not None
-    [root] = [word for word in entry.cmdline.split() if word.startswith("nfsroot=")]
-    assert "noacl" in root.split(",")
-
-
-@patiently
 async def test_the_first_program_is_another_one_where_that_is_wished() -> None:
     site = mill.a_site()
     async with mill.agent(site):

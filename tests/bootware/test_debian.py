@@ -11,10 +11,10 @@ from boardgrid.adapters.shell import SubprocessShell
 from boardgrid.bootware import tarball
 from boardgrid.bootware.debian import DebianSystem
 from boardgrid.bootware.kitchen import DebianKitchen
-from boardgrid.bootware.packages import DebianPackages, cache_of_user
+from boardgrid.bootware.packages import Act, DebianPackages, cache_of_user
 from boardgrid.bootware.tree import MTIME, Tree
 from boardgrid.model.errors import Code, Invalid
-from boardgrid.model.recipe import FINISH, Recipe, RecipeFile, RecipeScript, System
+from boardgrid.model.recipe import ARCHITECTURES, FINISH, Recipe, RecipeFile, RecipeScript, System
 
 GB = 1 << 30
 CONTENTS = """\
@@ -55,7 +55,8 @@ class Debian:
         elif argv[0] == "dpkg-deb":
             (Path(argv[-1]) / "control").write_text(CONTROL)
             (Path(argv[-1]) / "conffiles").write_text("/etc/hello.conf\n/etc/missing.conf\n")
-            (Path(argv[-1]) / "postinst").write_text("#!/bin/sh\n")
+            for script in ("preinst", "postinst"):
+                (Path(argv[-1]) / script).write_text("#!/bin/sh\n")
         return ""
 
     def unpack(self, out: Path) -> None:
@@ -69,8 +70,8 @@ class Debian:
 
 
 class Packages(DebianPackages):
-    async def needed(self, packages: object) -> tuple[str, ...]:
-        return ("hello",)
+    async def acts(self, packages: object) -> tuple[Act, ...]:
+        return Act("hello", False), Act("hello", True)
 
     async def archives(self, packages: object, limit_bytes: int | None = None) -> Mapping[str, Path]:
         return {"hello_1-2_armhf.deb": self.cache / "hello.deb"}
@@ -119,6 +120,7 @@ def test_what_the_recipe_says_is_in_it(archive: tarfile.TarFile) -> None:
     scripts = [name for name in archive.getnames() if "/scripts/" in name]
     assert scripts == ["usr/lib/boardgrid/scripts/00-first", "usr/lib/boardgrid/scripts/01-second"]
     assert read(archive, "usr/lib/boardgrid/dated") == "1700000000\n"
+    assert read(archive, "usr/lib/boardgrid/order") == "prepare hello:armhf\n"
     assert archive.getmember(FINISH.lstrip("/")).mode == 0o755
 
 
@@ -172,11 +174,12 @@ async def test_a_package_that_there_is_not_is_told_by_its_name(tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_a_tiny_system_is_the_same_each_time_and_has_the_recipes_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+async def test_a_tiny_system_is_the_same_each_time_and_has_the_recipes_files(arch: str, tmp_path: Path) -> None:
     kitchen = DebianKitchen(SubprocessShell(), cache_of_user())
     recipe = Recipe("health", System.TINY, files=(RecipeFile("/usr/bin/health", "#!/bin/sh\n", 0o755),))
     for name in ("one", "two"):
-        await kitchen.prepare(recipe, "armhf", tmp_path / f"{name}.tar", GB)
+        await kitchen.prepare(recipe, arch, tmp_path / f"{name}.tar", GB)
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     with tarfile.open(tmp_path / "one.tar") as archive:
         assert archive.getmember("usr/bin/health").mode == 0o755

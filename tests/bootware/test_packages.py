@@ -1,10 +1,11 @@
 import hashlib
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from boardgrid.bootware.packages import DebianPackages
+from boardgrid.bootware.packages import Act, DebianPackages
 from boardgrid.model.errors import Code, Fault
 
 _TARGETS = """\
@@ -60,6 +61,10 @@ class Apt:
                     (inside / f"{name}_1%3a1_armhf.deb").write_bytes(self.content)
             case ["dpkg-deb", _archive, tree]:
                 (Path(tree) / "usr").mkdir(parents=True)
+            case ["apt-get", "install", *_]:
+                return (
+                    "Reading...\nInst libc6 (1 Debian:12 [armhf]) []\nConf libc6 (1 Debian:12 [armhf])\nInst x (2 D)\n"
+                )
             case ["apt-cache", "show", _]:
                 return "Package: x\nDepends: linux-image-6.1.0-50-armmp (= 6.1.176-1)\n"
         return ""
@@ -137,3 +142,20 @@ async def test_a_machine_without_a_debian_source_is_told_so(apt: Apt, debian: De
 
 async def test_the_kernel_package_is_the_one_that_debian_names_today(debian: DebianPackages) -> None:
     assert await debian.kernel("armmp") == "linux-image-6.1.0-50-armmp"
+
+
+async def test_what_apt_would_do_is_told_in_its_order(debian: DebianPackages) -> None:
+    assert await debian.acts(["x"]) == (Act("libc6", False), Act("libc6", True), Act("x", False))
+
+
+async def test_old_packages_go_when_new_ones_come_and_there_is_no_room_for_both(
+    apt: Apt, debian: DebianPackages
+) -> None:
+    await debian.unpacked(["busybox-static"])
+    old = [*apt.cache.glob("debs/*"), *apt.cache.glob("unpacked/*")]
+    for thing in old:
+        os.utime(thing, (0, 0))
+    apt.content = apt.promised = b"another archive"
+    await replace(debian, most_bytes=0).unpacked(["dropbear-bin"])
+    assert len(old) == 2 and not any(thing.exists() for thing in old)
+    assert len([*apt.cache.glob("debs/*"), *apt.cache.glob("unpacked/*")]) == 2

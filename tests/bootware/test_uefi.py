@@ -1,8 +1,9 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from boardgrid.bootware.uefi import VARIABLES_BYTES, write_variables
+from boardgrid.bootware.uefi import VARIABLES_BYTES, pc, write_variables
 from boardgrid.model.errors import Fault
 
 
@@ -15,7 +16,17 @@ def test_firmware_begins_with_no_settings_and_is_used_where_it_lies(tmp_path: Pa
         assert variables.read_bytes() == bytes(VARIABLES_BYTES)
 
 
-def test_missing_firmware_names_its_package(tmp_path: Path) -> None:
+def test_a_pc_has_firmware_and_no_settings(tmp_path: Path) -> None:
+    firmware = tmp_path / "OVMF.fd"
+    firmware.write_bytes(b"firmware")
+    assert pc(tmp_path / "flash", firmware) == (firmware, None)
+    assert not (tmp_path / "flash").exists()
+
+
+@pytest.mark.parametrize(("flash", "package"), [(write_variables, "qemu-efi-aarch64"), (pc, "ovmf")])
+def test_missing_firmware_names_its_package(
+    flash: Callable[[Path, Path], object], package: str, tmp_path: Path
+) -> None:
     with pytest.raises(Fault, match="is not at") as caught:
-        write_variables(tmp_path, tmp_path / "nowhere")
-    assert "qemu-efi-aarch64" in caught.value.hint
+        flash(tmp_path, tmp_path / "nowhere")
+    assert package in caught.value.hint

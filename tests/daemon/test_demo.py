@@ -39,9 +39,9 @@ def demo(verb: str, folder: Path, under: Sequence[str] = ()) -> "subprocess.Comp
     )
 
 
-def here(verb: str, folder: Path) -> Result:
+def here(verb: str, folder: Path, *more: str) -> Result:
     """The same in this process, where it refuses or is done at once."""
-    return CliRunner().invoke(main, [verb, str(folder)], catch_exceptions=False)
+    return CliRunner().invoke(main, [verb, *more, str(folder)], catch_exceptions=False)
 
 
 def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_file_is_no_folder_for_a_demo(tmp_path: Path) -> None:
 
 def test_an_arm64_board_is_added_to_a_demo_that_runs_and_to_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    done = here("arm64", tmp_path)
+    done = here("extra", tmp_path, "arm64")
     assert (done.exit_code, f"no demo runs in {tmp_path}" in done.stderr) == (1, True)
     assert f"make demo DEMO={tmp_path} starts one" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

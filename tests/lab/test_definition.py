@@ -15,7 +15,14 @@ FLASHED = replace(GOOD, kind=Kind.FLASHED, kernel="/b/vmlinuz", initrd="/b/initr
 
 
 @pytest.mark.parametrize(
-    "good", [GOOD, FLASHED, replace(GOOD, kind=Kind.UEFI), Definition(name="admin-1", kind=Kind.UPLINK)]
+    "good",
+    [
+        GOOD,
+        FLASHED,
+        replace(GOOD, kind=Kind.UEFI),
+        replace(GOOD, kind=Kind.PC),
+        Definition(name="admin-1", kind=Kind.UPLINK),
+    ],
 )
 def test_a_good_one_passes(good: Definition) -> None:
     good.check(SERVER)

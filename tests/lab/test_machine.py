@@ -18,6 +18,7 @@ from boardgrid.logs import SizedLog
 
 BOARD = Definition(name="tk1-1", kind=Kind.UBOOT, mac="52:54:00:00:00:21", address=IPv4Address("10.77.0.21"))
 UEFI = replace(BOARD, name="va1-1", kind=Kind.UEFI)
+PC = replace(BOARD, name="pc1-1", kind=Kind.PC)
 FLASHED = replace(BOARD, kind=Kind.FLASHED, kernel="/b/k", initrd="/b/i", cmdline="console=ttyAMA0 quiet")
 FLASH = Flash(Path("/lab/code.flash"), Path("/lab/settings.flash"))
 
@@ -44,9 +45,16 @@ def test_what_uefi_writes_goes_to_memory_that_is_laid_anew_at_each_reset() -> No
     assert "loader,file=/lab/settings.flash,addr=0x4000000,force-raw=on" in after("-device", said)
 
 
-def test_a_uefi_board_boots_from_its_network_card_alone_and_waits_for_no_menu() -> None:
-    said = words(UEFI)
-    assert said[0] == "qemu-system-aarch64"
+def test_a_pc_has_no_flash_chip_at_all() -> None:
+    said = words(PC)
+    assert after("-bios", said) == ["/lab/code.flash"]
+    assert not after("-drive", said) and not any("loader" in word for word in said)
+
+
+@pytest.mark.parametrize(("board", "program"), [(UEFI, "qemu-system-aarch64"), (PC, "qemu-system-x86_64")])
+def test_a_uefi_board_boots_from_its_network_card_alone_and_waits_for_no_menu(board: Definition, program: str) -> None:
+    said = words(board)
+    assert said[0] == program
     assert "virtio-net-pci,bootindex=0,romfile=,netdev=net,mac=52:54:00:00:00:21" in after("-device", said)
     assert after("-boot", said) == ["menu=on,splash-time=0"]
 
@@ -61,7 +69,7 @@ def test_a_flashed_board_boots_its_own_kernel_and_has_no_bootloader() -> None:
     assert not after("-drive", said)
 
 
-@pytest.mark.parametrize("board", [BOARD, UEFI, FLASHED], ids=lambda board: str(board.kind))
+@pytest.mark.parametrize("board", [BOARD, UEFI, PC, FLASHED], ids=lambda board: str(board.kind))
 def test_who_breaks_out_of_the_machine_is_nobody_and_can_start_nothing(board: Definition) -> None:
     said = words(board)
     assert after("-runas", said) == ["nobody"]

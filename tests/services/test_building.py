@@ -101,6 +101,15 @@ def test_nobody_boots_what_is_only_unpacked(house: House) -> None:
     assert raised.value.code is Code.IMAGE_NOT_READY
 
 
+@pytest.mark.parametrize("recipe", [TINY, DEBIAN], ids=lambda one: str(one.system))
+def test_boards_are_given_back_while_an_image_is_built(house: House, recipe: Recipe) -> None:
+    mine = house.opened(house.bob, image=house.image().name)
+    begun(house, recipe)
+    house.release(mine.reservation.number, fate=Fate.DISCARD)
+    house.settle()
+    assert roots_left(house) == []
+
+
 def test_a_build_waits_its_turn(house: House) -> None:
     mine = house.opened(house.bob, image=house.image().name)
     image = begun(house)

@@ -105,11 +105,13 @@ class WholeFarm:
         for name in boards:
             wait_until(lambda name=name: self.board(name)["state"] == "free", BOOT_WITHIN_S, f"{name} is free")  # type: ignore[misc]
 
-    def add_arm64(self) -> None:
-        """The board va1-1, and the image tiny-arm64."""
-        image = props.make_for(self.stage, props.ARM64)
-        acts.put_uefi_board(self.stage, Piece())
-        acts.import_image(self.stage, acts.UEFI_IMAGE, image, Piece())
+    def add(self, arch: str) -> acts.Extra:
+        """A board of another architecture, and its image."""
+        extra = acts.EXTRAS[arch]
+        image = props.make_for(self.stage, arch)
+        acts.put_extra(self.stage, extra, Piece())
+        acts.import_image(self.stage, extra.image, image, Piece())
+        return extra
 
     def tidy(self) -> None:
         """Give back whatever a test left."""

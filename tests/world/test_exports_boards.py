@@ -12,7 +12,7 @@ import pytest
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Export, Exports
 from tests.world.exports_box import Box, RunningGanesha, RunningKernelServer, a_box, a_server, ready
-from tests.world.exports_client import Client, Refused, refusal
+from tests.world.exports_client import NO_SUCH_PROGRAM, Client, Refused, refusal
 from tests.world.exports_guest import MARK
 
 pytestmark = pytest.mark.world
@@ -70,6 +70,18 @@ async def test_two_roots_of_one_image_do_not_mix_and_one_has_the_fixed_path(site
         assert board.read(board.lookup(tops[address], "file3")).startswith(str(address).encode())
     first, second = (board.file_system_id(tops[address]) for address, board in boards.items())
     assert first != second
+
+
+async def test_a_board_sets_a_mode_as_an_acl_or_hears_that_there_are_none(site: Site) -> None:
+    """As `cp -p` does; any other error than "no such thing" the board's kernel gives to its programs."""
+    board = site.box.client(BOARD)
+    await site.exports.add(site.box.root("one", site.box.image()), BOARD, PATH)
+    file = board.create(board.mount(str(PATH)), "made")
+    if isinstance(site.server, RunningGanesha):
+        assert refusal(lambda: board.set_acl(file, 0o640)) == NO_SUCH_PROGRAM
+    else:
+        board.set_acl(file, 0o640)
+        assert int.from_bytes(board.attributes(file)[4:8], "big") == 0o640
 
 
 async def test_the_fence_ends_what_is_under_way_and_the_root_can_be_unmounted_at_once(site: Site) -> None:

@@ -8,12 +8,13 @@ import pytest
 
 from tests.world.farm import WholeFarm, wait_until, whole_farm
 
-pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.overnight, pytest.mark.slow, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.overnight, pytest.mark.slow, pytest.mark.timeout(9000)]
 
-BUILD_WITHIN_S = 2400.0
+BUILD_WITHIN_S = 3600.0  # six minutes on a quiet machine
 RECIPE = """\
 name = "small"
 architectures = ["armhf"]
+packages = ["bacula-common"]  # makes a user before it is unpacked, and says that adduser must be set up by then
 
 [[files]]
 path = "/etc/motd"
@@ -21,13 +22,17 @@ content = "small\\n"
 
 [[scripts]]
 name = "say-so"
-run = "test -s /etc/passwd; dpkg --audit; uname -m >/root/finished-on"
+run = "id bacula; dpkg --audit; uname -m >/root/finished-on"
 """
 
 
 @pytest.fixture(scope="module")
 def the_farm() -> Iterator[WholeFarm]:
     with whole_farm() as farm:
+        # The demo's boards boot what is tiny; systemd takes a virtual board a minute.
+        inventory = farm.stage.folder / "farm.toml"
+        inventory.write_text(inventory.read_text().replace("boot_s = 120", "boot_s = 600"))
+        farm.admin("apply", str(inventory), "--yes")
         yield farm
 
 
@@ -96,3 +101,13 @@ def test_a_script_that_fails_is_the_images_reason_and_no_boards_fault(farm: Whol
     assert image["state"] == "failed"
     assert "no robot here" in image["reason"] and "the script robot failed" in image["reason"]
     assert farm.board("tk1-1")["state"] in {"free", "cleaning"}
+
+
+def test_the_same_recipe_and_the_same_packages_give_the_same_digest(
+    farm: WholeFarm, small: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "small.toml").write_text(RECIPE)
+    again = built(farm, tmp_path / "small.toml")
+    assert again["state"] == "ready", again["reason"]
+    assert again["ref"] != small["ref"]
+    assert again["manifest"]["digest"] == small["manifest"]["digest"]

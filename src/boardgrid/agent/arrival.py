@@ -17,6 +17,7 @@ from boardgrid.ports import Sighting, Sign
 
 HOLDING = "holding"  # the folder of every file that a board in the holding entry fetches
 _LABELS_MOST = 8
+_STAMP = re.compile(r"^\s*\[ *\d+\.\d+\] ")  # of the kernel's log
 _ENDS = (
     (Code.KERNEL_PANICKED, re.compile(r"Kernel panic - not syncing|Unable to mount root fs")),
     (
@@ -135,7 +136,7 @@ class Arrival:
             hint=_("its console shows how far it came"),
             blame=Blame.IMAGE,
             board=board,
-            line=line,
+            line=_STAMP.sub("", line),
         )
 
     async def _is_mounted(self) -> bool:

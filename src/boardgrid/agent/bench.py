@@ -309,8 +309,7 @@ class Bench:
             )
         words = [
             "root=/dev/nfs rw",
-            # Without ACLs, which not every NFS server has: to keep a file's mode, as `cp -p` does, would be an error.
-            f"nfsroot={server.ip}:{seen_as},vers=3,proto=tcp,rsize=65536,wsize=65536,noacl",
+            f"nfsroot={server.ip}:{seen_as},vers=3,proto=tcp,rsize=65536,wsize=65536",
             f"ip={wished.board.address}:{server.ip}:{server.ip}:{server.netmask}:{wished.board.name}::off",
             f"console={wished.type.console}" if wished.type.console else "",
             wished.type.cmdline,

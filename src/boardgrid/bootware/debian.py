@@ -9,18 +9,18 @@ little, where unpacking them there would write all of it over the network.
 import asyncio
 import hashlib
 import os
-import re
 import shlex
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from boardgrid.bootware import tarball
+from boardgrid.bootware.dpkg import Package, in_order, record
 from boardgrid.bootware.packages import DebianPackages, too_large
 from boardgrid.bootware.tree import Tree
 from boardgrid.messages import _
@@ -35,8 +35,6 @@ _ALWAYS = ("?essential", "apt", "usr-is-merged", "systemd-sysv", "udev", "iprout
 _MERGED = "/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh"  # /bin and the like are links into /usr
 _HOME = "usr/lib/boardgrid"  # what is needed to finish it: it goes when that is done
 _UNPACK_S = 1800.0
-_LISTED = re.compile(r"^(?P<kind>.)\S* +\S+ +\S+ +\S+ +\S+ \./(?P<path>.*)$", re.MULTILINE)
-_INFO = "var/lib/dpkg/info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +55,17 @@ class DebianSystem:
         arch = self.debian.arch
         flavour = recipe.flavour(arch)
         wanted = [*_ALWAYS, *([f"linux-image-{flavour}"] if flavour else ()), *recipe.packages]
-        names = await self.debian.needed(wanted)
-        debs = await self.debian.archives(names, limit_bytes)
-        packages = [await self._package(path) for path in debs.values()]
+        acts = await self.debian.acts(wanted)
+        debs = await self.debian.archives([one.package for one in acts if not one.sets_up], limit_bytes)
+        packages = [await Package.of(self.shell, path) for path in debs.values()]
         if (wants := sum(one.installed_bytes for one in packages)) > limit_bytes:
             raise too_large(wants, limit_bytes)
         dated = await asyncio.to_thread(self.debian.dated)
         with tempfile.TemporaryDirectory(dir=archive.parent, prefix="debs-") as folder:
             await asyncio.to_thread(_lay_out, debs, Path(folder))
             await self._unpack(wanted, Path(folder), archive, dated)
-        await asyncio.to_thread(_complete, archive, packages, recipe, dated)
+        order = in_order(acts, {one.name: one for one in packages})
+        await asyncio.to_thread(_complete, archive, packages, order, recipe, dated)
         log.info("system.unpacked", recipe=recipe.name, arch=arch, packages=len(packages))
 
     async def _unpack(self, wanted: Sequence[str], debs: Path, archive: Path, dated: int) -> None:
@@ -90,64 +89,6 @@ class DebianSystem:
             timeout_s=_UNPACK_S,
         )
 
-    async def _package(self, deb: Path) -> "_Package":
-        listed = await self.shell.run("dpkg-deb", "--contents", str(deb), timeout_s=300)
-        with tempfile.TemporaryDirectory(prefix="control-") as folder:
-            await self.shell.run("dpkg-deb", "--control", str(deb), folder)
-            control = await asyncio.to_thread(_contents, Path(folder))
-        return _Package(control, tuple(_path(match) for match in _LISTED.finditer(listed)))
-
-
-def _contents(folder: Path) -> Mapping[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def _path(listed: "re.Match[str]") -> str:
-    path = listed["path"]
-    if listed["kind"] == "l":
-        path = path.partition(" -> ")[0]
-    elif listed["kind"] == "h":
-        path = path.partition(" link to ")[0]
-    return path.rstrip("/").replace("\\\\", "\\")  # as tar prints it
-
-
-@dataclass(frozen=True, slots=True)
-class _Package:
-    control: Mapping[str, bytes]  # by the name of the file
-    paths: tuple[str, ...]  # of all that is in it, without a slash in front; the first is the tree itself: ""
-
-    @property
-    def stanza(self) -> str:
-        return self.control["control"].decode().strip("\n")
-
-    def field(self, name: str) -> str:
-        match = re.search(rf"^{name}: *(.+)$", self.stanza, re.MULTILINE)
-        return match[1].strip() if match else ""
-
-    @property
-    def installed_bytes(self) -> int:
-        told = self.field("Installed-Size")
-        return int(told) << 10 if told.isdigit() else 0
-
-    @property
-    def conffiles(self) -> tuple[str, ...]:
-        lines = self.control.get("conffiles", b"").decode().splitlines()
-        return tuple(line.strip().lstrip("/") for line in lines if line.startswith("/"))
-
-    @property
-    def info_name(self) -> str:
-        """What dpkg calls its files of this package."""
-        name = self.field("Package")
-        return f"{name}:{self.field('Architecture')}" if self.field("Multi-Arch") == "same" else name
-
-    def status(self, sums: Mapping[str, str]) -> str:
-        """What dpkg records of it. Args: sums: MD5 of each conffile that is in the tree."""
-        first, rest = self.stanza.split("\n", 1)
-        lines = [first, "Status: install ok unpacked", rest]
-        if conffiles := [f" /{path} {sums[path]}" for path in self.conffiles if path in sums]:
-            lines += ["Conffiles:", *conffiles]
-        return "\n".join(lines) + "\n\n"
-
 
 def _lay_out(debs: Mapping[str, Path], folder: Path) -> None:
     """Under the names by which apt looks for them."""
@@ -158,21 +99,13 @@ def _lay_out(debs: Mapping[str, Path], folder: Path) -> None:
             shutil.copyfile(path, folder / name)
 
 
-def _complete(archive: Path, packages: Iterable[_Package], recipe: Recipe, dated: int) -> None:
-    packages = sorted(packages, key=lambda one: one.info_name)
-    sums = _sums(archive, {path for one in packages for path in one.conffiles})
+def _complete(archive: Path, packages: Sequence[Package], order: str, recipe: Recipe, dated: int) -> None:
     tree = Tree()
-    tree.file(f"{_INFO}/format", "1\n")
-    for one in packages:
-        paths = "".join(f"/{path}\n" for path in one.paths[1:])
-        tree.file(f"{_INFO}/{one.info_name}.list", f"/.\n{paths}")
-        for name, content in one.control.items():
-            if name != "control":
-                tree.file(f"{_INFO}/{one.info_name}.{name}", content, mode=0o755 if _is_script(name) else 0o644)
-    tree.file("var/lib/dpkg/status", "".join(one.status(sums) for one in packages))
+    record(tree, packages, _sums(archive, {path for one in packages for path in one.conffiles}))
     tree.file("etc/hostname", f"{recipe.name}\n")  # mmdebstrap has both from this machine
     tree.file("etc/resolv.conf", "")
     tree.script(f"{_HOME}/finish", "finish")
+    tree.file(f"{_HOME}/order", order)
     tree.file(f"{_HOME}/dated", f"{dated}\n")
     tree.file(f"{_HOME}/name", f"{recipe.name}\n")
     for number, script in enumerate(recipe.scripts):
@@ -184,10 +117,6 @@ def _complete(archive: Path, packages: Iterable[_Package], recipe: Recipe, dated
 def put_files(tree: Tree, recipe: Recipe) -> None:
     for one in recipe.files:
         tree.file(one.path.lstrip("/"), one.content, mode=one.mode, owner=(one.uid, one.gid))
-
-
-def _is_script(name: str) -> bool:
-    return name in {"preinst", "postinst", "prerm", "postrm", "config"}
 
 
 def _sums(archive: Path, paths: set[str]) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import structlog
 
+from boardgrid.bootware.kept import prune, used
 from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.recipe import wrong
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _FRESH_S = 24 * 3600  # Debian's lists change a few times a day at most
 _DOWNLOAD = re.compile(r"^'\S+' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<digest>[0-9a-f]{64})$", re.MULTILINE)
-_CHOSEN = re.compile(r"^Inst (?P<package>\S+) ", re.MULTILINE)
+_ACT = re.compile(r"^(?P<act>Inst|Conf) (?P<package>\S+) ", re.MULTILINE)
 _DATE = re.compile(r"^Date: (.+)$", re.MULTILINE)
 _UNKNOWN = re.compile(r"E: (?:Unable to locate package (\S+)|Package '?([^\s']+)'? has no installation candidate)")
 _KERNEL = re.compile(r"^Depends:.*\b(?P<package>linux-image-[0-9][0-9a-z.+-]*)", re.MULTILINE)
@@ -36,13 +37,22 @@ def cache_of_user() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """One of those by which apt brings packages to a system, in its order."""
+
+    package: str
+    sets_up: bool  # else it unpacks
+
+
+@dataclass(frozen=True, slots=True)
 class DebianPackages:
     """
     Packages of *arch* by apt, with lists and sources of its own, so that nothing of this machine's apt changes.
 
     The mirror is the one that the machine's apt has for Debian's ``main``; the security archive is left out, since a
     kernel there is at times not yet matched by its metapackage. apt checks signatures and digests. What was fetched is
-    kept below *cache* by its digest; any number of processes may use one cache at once. No root is needed.
+    kept below *cache* by its digest, while there is room for it; any number of processes may use one cache at once. No
+    root is needed.
     """
 
     shell: Shell
@@ -50,6 +60,7 @@ class DebianPackages:
     arch: str = "armhf"
     suite: str = ""  # empty: the machine's own release
     os_release: Path = Path("/etc/os-release")
+    most_bytes: int = 4 << 30  # of the cache
 
     async def kernel(self, flavour: str) -> str:
         """
@@ -76,9 +87,9 @@ class DebianPackages:
         told = await self._apt("apt-cache", "depends", "--recurse", *(f"--no-{other}" for other in others), package)
         return tuple(line for line in told.splitlines() if line and line[0] not in " |<")
 
-    async def needed(self, packages: Sequence[str]) -> tuple[str, ...]:
+    async def acts(self, packages: Sequence[str]) -> tuple[Act, ...]:
         """
-        Those packages and all that they need, as apt would bring them to an empty system.
+        How apt would bring those packages, and all that they need, to an empty system.
 
         Raises:
             Invalid: RECIPE_INVALID, there is no such package.
@@ -94,7 +105,7 @@ class DebianPackages:
                 release = await self.release()
                 raise wrong("packages", why.format(suite=release, name=name, arch=self.arch)) from fault
             raise
-        return tuple(match["package"] for match in _CHOSEN.finditer(told))
+        return tuple(Act(match["package"], match["act"] == "Conf") for match in _ACT.finditer(told))
 
     async def archives(self, packages: Sequence[str], limit_bytes: int | None = None) -> Mapping[str, Path]:
         """
@@ -164,6 +175,7 @@ class DebianPackages:
         kept.mkdir(parents=True, exist_ok=True)
         told = await self._apt("apt-get", "download", "--print-uris", *packages)
         wanted = {match["file"]: kept / f"{match['digest']}.deb" for match in _DOWNLOAD.finditer(told)}
+        used(*wanted.values())
         missing = [name for name, path in wanted.items() if not await asyncio.to_thread(_is_whole, path)]
         if missing:
             with tempfile.TemporaryDirectory(dir=self.cache, prefix="fetch-") as folder:
@@ -171,6 +183,7 @@ class DebianPackages:
                 await self._apt("apt-get", "download", "--quiet", "--quiet", *names, inside=Path(folder))
                 await asyncio.to_thread(_keep, Path(folder), kept)
             log.info("packages.fetched", arch=self.arch, packages=names)
+            await asyncio.to_thread(prune, self.cache, self.most_bytes)
         for name, path in wanted.items():
             if not path.exists():
                 raise Fault(
@@ -184,16 +197,20 @@ class DebianPackages:
     async def _tree(self, archive: Path) -> Path:
         tree = self.cache / "unpacked" / archive.stem
         if tree.is_dir():
+            used(tree)
             return tree
         tree.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=tree.parent, prefix="new-") as beside:
             await self.shell.run("dpkg-deb", "-x", str(archive), f"{beside}/tree", timeout_s=300)
             _settle(Path(beside) / "tree", tree)
+        used(tree)  # unpacked, it is as old as the package
+        await asyncio.to_thread(prune, self.cache, self.most_bytes)
         return tree
 
     async def _refresh(self, older_than_s: float) -> None:
         """Fetch the lists, unless they are young enough. Old lists are better than none when there is no network."""
         lists = self.lists
+        used(self._own)
         there = any(lists.glob("*_Packages*"))
         # The file's time is the archive's, not ours: the folder's is when apt was here last.
         if there and time.time() - lists.stat().st_mtime < older_than_s:

@@ -2,7 +2,7 @@
 The demo: a farm on virtual boards.
 
     python -m boardgrid.demo up .demo
-    python -m boardgrid.demo arm64 .demo
+    python -m boardgrid.demo extra arm64 .demo
     python -m boardgrid.demo down .demo
 """
 
@@ -30,10 +30,6 @@ _NEXT = (
     ("ada", "reserve tk1-2 --image tiny", "the other board, by its flashed path"),
     ("admin", "events --follow", "what happens on all boards"),
     ("admin", "board list", "how they are"),
-)
-_NEXT_ARM64 = (
-    ("ada", "reserve va1-1 --image tiny-arm64", "it boots by UEFI and GRUB"),
-    ("ada", "ssh va1-1", "log in"),
 )
 
 
@@ -97,9 +93,10 @@ def _play(stage: Stage) -> None:
 
 
 @main.command()
+@click.argument("arch", type=click.Choice(sorted(acts.EXTRAS)))
 @click.argument("folder", type=click.Path(path_type=Path))
-def arm64(folder: Path) -> None:
-    """Give the demo in FOLDER, which runs, an arm64 board and an image for it."""
+def extra(arch: str, folder: Path) -> None:
+    """Give the demo in FOLDER, which runs, a board of another architecture and an image for it."""
     stage = Stage(folder.resolve())
     with _complaining(stage, folder), stage.alone():
         if not stage.is_begun or stage.state.status() is None:
@@ -110,19 +107,20 @@ def arm64(folder: Path) -> None:
                 folder=folder,
                 where=_where(folder),
             )
-        _add_arm64(stage)
+        _add(stage, one := acts.EXTRAS[arch])
     click.echo("\n" + _("Try next:") + "\n")
-    _show_next(stage, _NEXT_ARM64)
+    reserve, ssh = f"reserve {one.board} --image {one.image}", f"ssh {one.board}"
+    _show_next(stage, [("ada", reserve, "it boots by UEFI and GRUB"), ("ada", ssh, "log in")])
 
 
-def _add_arm64(stage: Stage) -> None:
+def _add(stage: Stage, extra: acts.Extra) -> None:
     with piece(_("what it boots")) as telling:
-        image = props.make_for(stage, props.ARM64)
+        image = props.make_for(stage, extra.arch)
         telling.says(_("tiny image, holding kernel and GRUB"))
     with piece(_("the board")) as telling:
-        acts.put_uefi_board(stage, telling)
+        acts.put_extra(stage, extra, telling)
     with piece(_("an image")) as telling:
-        acts.import_image(stage, acts.UEFI_IMAGE, image, telling)
+        acts.import_image(stage, extra.image, image, telling)
 
 
 @main.command()

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,11 @@ from boardgrid.lab.client import LabClient
 from boardgrid.lab.definition import Definition, Kind
 from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Conflict, Fault
+from boardgrid.model.name import type_of
 
 PXE_BOARD, FLASHED_BOARD, IMAGE = "tk1-1", "tk1-2", "tiny"
-UEFI_BOARD, UEFI_IMAGE = "va1-1", "tiny-arm64"
-_MACS = {PXE_BOARD: "52:54:00:20:00:11", FLASHED_BOARD: "52:54:00:20:00:12", UEFI_BOARD: "52:54:00:20:00:21"}
-_LAST = {PXE_BOARD: 11, FLASHED_BOARD: 12, UEFI_BOARD: 21}  # of their addresses
+_MACS = {PXE_BOARD: "52:54:00:20:00:11", FLASHED_BOARD: "52:54:00:20:00:12"}
+_LAST = {PXE_BOARD: 11, FLASHED_BOARD: 12}  # of their addresses
 _PATH = "/NFSRoot1"  # what the flashed board always mounts
 _CONSOLE = "ttyAMA0"
 _BOOT_S = 180.0
@@ -57,20 +58,48 @@ power = [{{ driver = "ssh" }}, {{ driver = "qemu" }}]
 """
 
 _UEFI_INVENTORY = """\
-# The demo's arm64 board. Change it and: boardgrid apply {file}
+# The demo's {arch} board. Change it and: boardgrid apply {file}
 
-[board_types.va1]
-arch = "arm64"
+[board_types.{type}]
+arch = "{arch}"
 console = "{console}"
 cmdline = "quiet loglevel=4 panic=5"
 boot_s = 180
 
-[boards.va1-1]  # its firmware asks the network what to boot: DHCP, then GRUB and its script over TFTP
-mac = "{macs[va1-1]}"
-address = "{addresses[va1-1]}"
+[boards.{board}]  # its firmware asks the network what to boot: DHCP, then GRUB and its script over TFTP
+mac = "{mac}"
+address = "{address}"
 boot = "grub"
 power = [{{ driver = "ssh" }}, {{ driver = "qemu" }}]
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A board of another architecture, whose firmware is UEFI, and its image."""
+
+    arch: str
+    board: str
+    kind: Kind
+    console: str
+    last: int  # of its addresses
+
+    @property
+    def image(self) -> str:
+        return f"tiny-{self.arch}"
+
+    @property
+    def mac(self) -> str:
+        return f"52:54:00:20:00:{self.last}"
+
+
+EXTRAS = {
+    one.arch: one
+    for one in (
+        Extra("arm64", "va1-1", Kind.UEFI, "ttyAMA0", 21),
+        Extra("amd64", "pc1-1", Kind.PC, "ttyS0", 31),
+    )
+}
 
 
 def make_key(stage: Stage) -> None:
@@ -147,16 +176,18 @@ def put_boards(stage: Stage, props: Props, piece: Piece) -> None:
     )
     plugged = _plugged(stage, pxe, flashed)
     release = Path(plugged[FLASHED_BOARD].kernel).name.removeprefix("vmlinuz-")
-    _declare(stage, "farm.toml", _INVENTORY, addresses=addresses, path=_PATH, release=release)
+    facts = {"macs": _MACS, "addresses": addresses, "console": _CONSOLE, "path": _PATH, "release": release}
+    _declare(stage, "farm.toml", _INVENTORY, **facts)
     piece.says(_("{pxe} (U-Boot, DHCP, PXE), {flashed} (flashed)").format(pxe=PXE_BOARD, flashed=FLASHED_BOARD))
 
 
-def put_uefi_board(stage: Stage, piece: Piece) -> None:
-    _server, addresses = _network(stage)
-    board = Definition(name=UEFI_BOARD, kind=Kind.UEFI, mac=_MACS[UEFI_BOARD], address=addresses[UEFI_BOARD])
-    _plugged(stage, board)
-    _declare(stage, "arm64.toml", _UEFI_INVENTORY, addresses=addresses)
-    piece.says(_("{board} (UEFI, DHCP, GRUB)").format(board=UEFI_BOARD))
+def put_extra(stage: Stage, extra: Extra, piece: Piece) -> None:
+    server, _addresses = _network(stage)
+    address = server.network.network_address + extra.last
+    _plugged(stage, Definition(name=extra.board, kind=extra.kind, mac=extra.mac, address=address))
+    facts = {"arch": extra.arch, "type": type_of(extra.board), "board": extra.board, "console": extra.console}
+    _declare(stage, f"{extra.arch}.toml", _UEFI_INVENTORY, mac=extra.mac, address=address, **facts)
+    piece.says(_("{board} (UEFI, DHCP, GRUB)").format(board=extra.board))
 
 
 def _network(stage: Stage) -> tuple[IPv4Interface, Mapping[str, IPv4Address]]:
@@ -173,7 +204,7 @@ def _plugged(stage: Stage, *boards: Definition) -> Mapping[str, Definition]:
 
 def _declare(stage: Stage, name: str, inventory: str, **facts: object) -> None:
     file = stage.folder / name
-    _refresh(file, stage.props / name, inventory.format(file=file, console=_CONSOLE, macs=_MACS, **facts))
+    _refresh(file, stage.props / name, inventory.format(file=file, **facts))
     stage.boardgrid(stage.admin, "apply", str(file), "--yes")
 
 

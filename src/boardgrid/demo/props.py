@@ -13,7 +13,7 @@ from boardgrid.demo.stage import Stage
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
-ARMHF, ARM64 = "armhf", "arm64"
+ARMHF = "armhf"
 _BUILD_S = 1800.0  # packages come over a slow line
 
 

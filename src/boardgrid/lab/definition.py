@@ -21,6 +21,7 @@ LEAST_MIB, MOST_MIB = 64, 2048  # the machine has its devices above the first 3 
 class Kind(StrEnum):
     UBOOT = "uboot"  # an armhf board, whose bootloader asks the network: DHCP, PXE, TFTP
     UEFI = "uefi"  # an arm64 board, whose firmware asks the network: DHCP, GRUB by TFTP
+    PC = "pc"  # an amd64 board that does the same
     FLASHED = "flashed"  # its kernel, initramfs and command line were put there once; it asks for no boot files
     CABLE = "cable"  # a board's port without a board: its free end is for a machine of somebody else's
     UPLINK = "uplink"  # a port to a machine that the site trusts: neither bound to addresses nor kept from the boards
@@ -43,7 +44,7 @@ class Definition:
 
     @property
     def is_board(self) -> bool:
-        return self.kind in {Kind.UBOOT, Kind.UEFI, Kind.FLASHED}
+        return self.kind in {Kind.UBOOT, Kind.UEFI, Kind.PC, Kind.FLASHED}
 
     def check(self, server: IPv4Interface) -> None:
         """

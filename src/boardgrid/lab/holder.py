@@ -25,9 +25,10 @@ log = structlog.get_logger()
 # What a real board may do by itself, done to a virtual one: hang, go on, break.
 _SIGNALS: Mapping[Signal, signal.Signals] = {"STOP": signal.SIGSTOP, "CONT": signal.SIGCONT, "KILL": signal.SIGKILL}
 # What is in a board's flash chips, where it has any.
-_FLASHES: Mapping[Kind, Callable[[Path], tuple[Path, Path]]] = {
+_FLASHES: Mapping[Kind, Callable[[Path], tuple[Path, Path | None]]] = {
     Kind.UBOOT: uboot.write_flash,
     Kind.UEFI: uefi.write_variables,
+    Kind.PC: uefi.pc,
 }
 
 

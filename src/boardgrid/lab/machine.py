@@ -28,13 +28,13 @@ class Flash:
     """The contents of a board's two flash chips. All boards of a kind share them: nobody can change them."""
 
     firmware: Path
-    settings: Path  # U-Boot's environment, or UEFI's variables
+    settings: Path | None  # U-Boot's environment, or UEFI's variables; none of a PC, which keeps them in its memory
 
 
 def command(board: Definition, port: str, flash: Flash | None, *, serial: int, control: int, cage: Path) -> list[str]:
     """QEMU's words. *serial* and *control* are descriptors of sockets that it is given; *cage* is an empty folder."""
     return [
-        *(_ARM64 if board.kind is Kind.UEFI else _ARMHF),
+        *_MACHINES[board.kind],
         *("-name", board.name, "-accel", "tcg", "-m", str(board.memory_mib)),
         *("-nodefaults", "-no-user-config", "-display", "none"),
         *("-netdev", f"tap,id=net,ifname={port},script=no,downscript=no"),
@@ -49,30 +49,40 @@ def command(board: Definition, port: str, flash: Flash | None, *, serial: int, c
 
 
 _ARMHF = ("qemu-system-arm", "-M", "virt,highmem=off", "-cpu", "cortex-a15")
-# With a device tree instead of ACPI the kernel is up some two seconds sooner.
-_ARM64 = ("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a57")
+_MACHINES = {
+    Kind.UBOOT: _ARMHF,
+    Kind.FLASHED: _ARMHF,
+    # With a device tree instead of ACPI the kernel is up some two seconds sooner.
+    Kind.UEFI: ("qemu-system-aarch64", "-M", "virt,acpi=off", "-cpu", "cortex-a57"),
+    Kind.PC: ("qemu-system-x86_64", "-M", "q35", "-cpu", "max"),
+}
 _CARDS = {
     Kind.UBOOT: "virtio-net-device",
     Kind.FLASHED: "virtio-net-device",
     # Firmware boots from it alone, and needs no driver from the card: it has its own.
     Kind.UEFI: "virtio-net-pci,bootindex=0,romfile=",
+    Kind.PC: "virtio-net-pci,bootindex=0,romfile=",
 }
+_NO_MENU = ("-boot", "menu=on,splash-time=0")  # it is not waited for
 _VARIABLES_AT = 0x04000000  # where the machine has its second flash chip
 
 
 def _begins(board: Definition, flash: Flash | None) -> list[str]:
     """
     What the board starts with. A tenant could leave something in a writable flash chip that the next one's boot would
-    run: U-Boot's are read-only. UEFI cannot do without one that takes what it writes, so the second chip is memory,
-    and its beginning, all that firmware reads, is laid there anew whenever the board is switched on or reset.
+    run: U-Boot's are read-only, and a PC has none. UEFI on arm64 cannot do without one that takes what it writes, so
+    the second chip is memory, and its beginning, all that firmware reads, is laid there anew whenever the board is
+    switched on or reset.
     """
     if flash is None:
         return ["-kernel", board.kernel, "-append", board.cmdline, *(("-initrd", board.initrd) if board.initrd else ())]
+    if board.kind is Kind.PC:
+        return ["-bios", str(flash.firmware), *_NO_MENU]
     code = ["-drive", f"if=pflash,format=raw,unit=0,file={flash.firmware},readonly=on"]
     if board.kind is Kind.UBOOT:
         return [*code, "-drive", f"if=pflash,format=raw,unit=1,file={flash.settings},readonly=on"]
     variables = f"loader,file={flash.settings},addr={_VARIABLES_AT:#x},force-raw=on"
-    return [*code, "-device", variables, "-boot", "menu=on,splash-time=0"]  # the menu is not waited for
+    return [*code, "-device", variables, *_NO_MENU]
 
 
 @dataclass(slots=True)

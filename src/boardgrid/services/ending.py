@@ -261,7 +261,8 @@ def discard(work: Work, root: Root) -> Root:
 def being_made(records: Snapshot, root: Root) -> list[Image]:
     """The images that are being made of a root: a capture's, a checkpoint's, or both."""
     building = records.images(site=root.site, states={ImageState.BUILDING})
-    return [one for one in building if one.source in {RootSource(root.id), CheckpointSource(root.id)}]
+    # No set: an image that is built of a recipe is being made as well, and has no hash.
+    return [one for one in building if one.source in (RootSource(root.id), CheckpointSource(root.id))]
 
 
 def drop_order(work: Work, order: UUID, why: str) -> None:

@@ -40,7 +40,7 @@ class Lab:
     root: UUID
     volume: UUID
 
-    def check_after_a_power_cut(self, made: UUID | None, gone: UUID | None) -> None:
+    def check_after_a_power_cut(self, made: UUID | None = None, gone: UUID | None = None) -> None:
         """Of what is on the disk at this moment: what is in memory alone is lost."""
         cut, mount = self.memory / "cut.img", self.memory / "cut"
         subprocess.run(["cp", "--sparse=always", str(self.memory / "disk.img"), str(cut)], check=True)
@@ -49,8 +49,12 @@ class Lab:
         try:
             store = Places(mount / "store")
             check(store, self)
-            assert made is None or store.image(made).folder.exists() or is_sound(store.volume(made).file)
+            if made is not None:
+                places = (store.image(made), store.root(made), store.volume(made))
+                assert any(one.folder.exists() for one in places)
             assert gone is None or not store.image(gone).folder.exists()
+            volumes = map(store.volume, store.volumes())
+            assert all(is_sound(one.file) for one in volumes)
         finally:
             subprocess.run(["umount", str(mount)], check=True)
             mount.rmdir()
@@ -120,22 +124,14 @@ def agent(bench: Bench, what: str, die_at: str, *words: object) -> int:
         os._exit(1)
 
 
-def killed_at_each(
-    lab: Lab, what: str, who: str, *words: object, made: UUID | None = None, gone: UUID | None = None
-) -> int:
-    """
-    One agent after the other takes up the work and comes a step further, until one does it. How many there were.
-
-    Args:
-        made: the image or the volume that is there for good then.
-        gone: the image that is not.
-    """
+def killed_at_each(lab: Lab, what: str, who: str, *words: object) -> int:
+    """One agent after the other takes up the work and comes a step further, until one does it. How many there were."""
     for number in itertools.count(1):
         status = agent(lab.bench, what, f"{who}@{number}", *words)
         wait_until("the next agent may begin", lambda: not locked(lab.bench))
         wait_until("no loop device is left", lambda: not any("/.new-" in line for line in loops_below(lab.memory)))
         assert [point for point in mounts_below(lab.bench.folder) if "/.new-" in point] == []
-        lab.check_after_a_power_cut(*(None, None) if status else (made, gone))
+        lab.check_after_a_power_cut()
         check(lab.bench.store.places, lab)
         if status == 0:
             left = [folder.name for folder in lab.bench.folder.glob("*/.*")]
@@ -148,19 +144,19 @@ def killed_at_each(
 @pytest.mark.parametrize("who", ["making", "agent"])
 def test_an_import(lab: Lab, who: str) -> None:
     image = uuid4()
-    assert killed_at_each(lab, "build", who, image, lab.bench.imports / "tiny", made=image) > 3
+    assert killed_at_each(lab, "build", who, image, lab.bench.imports / "tiny") > 3
 
 
 @pytest.mark.parametrize("who", ["making", "agent"])
 def test_a_capture(lab: Lab, who: str) -> None:
     image = uuid4()
-    assert killed_at_each(lab, "keep", who, image, lab.root, made=image) > 3
+    assert killed_at_each(lab, "keep", who, image, lab.root) > 3
 
 
 @pytest.mark.parametrize("who", ["freezing", "making", "agent"])
 def test_a_checkpoint(lab: Lab, who: str) -> None:
     image = uuid4()
-    assert killed_at_each(lab, "checkpoint", who, image, lab.root, made=image) > 3
+    assert killed_at_each(lab, "checkpoint", who, image, lab.root) > 3
 
 
 @pytest.mark.parametrize(("what", "who"), [("export", "packing"), ("export", "agent"), ("verify", "agent")])
@@ -171,15 +167,30 @@ def test_an_errand(lab: Lab, what: str, who: str) -> None:
 def test_the_removal_of_an_image(lab: Lab) -> None:
     image = uuid4()
     asyncio.run(lab.bench.images.build(image, PathSource(str(lab.bench.imports / "tiny"))))
-    assert killed_at_each(lab, "discard", "agent", image, gone=image) > 3
+    assert killed_at_each(lab, "discard", "agent", image) > 3
     assert image not in lab.bench.stored()
 
 
 def test_a_volume(lab: Lab) -> None:
     volume = uuid4()
-    assert killed_at_each(lab, "volume", "agent", volume, SIZE, made=volume) > 3
+    assert killed_at_each(lab, "volume", "agent", volume, SIZE) > 3
 
 
 @pytest.mark.parametrize("who", ["growing", "agent"])
 def test_the_growth_of_a_volume(lab: Lab, who: str) -> None:
     assert killed_at_each(lab, "volume", who, lab.volume, 2 * SIZE) > 1
+
+
+@pytest.mark.parametrize("what", ["build", "keep", "checkpoint", "volume", "clone"])
+def test_what_is_told_of_as_made_outlives_a_power_cut(lab: Lab, what: str) -> None:
+    made = uuid4()
+    of = {"build": lab.bench.imports / "tiny", "volume": SIZE, "clone": lab.image}.get(what, lab.root)
+    assert agent(lab.bench, what, "0", made, of) == 0
+    lab.check_after_a_power_cut(made=made)
+
+
+def test_what_is_told_of_as_gone_stays_gone_after_a_power_cut(lab: Lab) -> None:
+    image = uuid4()
+    asyncio.run(lab.bench.images.build(image, PathSource(str(lab.bench.imports / "tiny"))))
+    assert agent(lab.bench, "discard", "0", image) == 0
+    lab.check_after_a_power_cut(gone=image)

@@ -202,6 +202,7 @@ def an_archive(members: list[tuple[str, ...]], canary: Path) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(members=MEMBERS)
 def test_no_archive_touches_anything_outside(bench: Bench, canary: Path, members: list[tuple[str, ...]]) -> None:

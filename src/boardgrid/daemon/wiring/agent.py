@@ -32,7 +32,7 @@ from boardgrid.bootware.kitchen import DebianKitchen
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
-from boardgrid.daemon.outside import outside
+from boardgrid.daemon.outside import from_outside, outside
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.wiring.door import http_to_controller
 from boardgrid.model.imports import Imports
@@ -101,7 +101,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
             store,
             roots,
             controller,
-            HttpDownloads(config.agent.import_urls, config.agent.import_networks),
+            from_outside(HttpDownloads(config.agent.import_urls, config.agent.import_networks)),
             kitchen,
             import_dirs=config.agent.import_dirs,
             boot_parts=parts,
