@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from boardgrid.agent.site import Pace
+from boardgrid.messages import bytes_text
 from boardgrid.model import cmdline
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
@@ -297,7 +298,7 @@ async def test_a_full_store_is_told_with_its_figures() -> None:
         site.wish(mill.wished(BOARD, mill.deployed()))
         await asyncio.sleep(60)
         told = [one.detail for one in site.controller.of_kind(StepReport) if one.outcome is Outcome.FAILED]
-        assert any("1073741824" in one and "1048576" in one for one in told)
+        assert any(bytes_text(1 << 30) in one and bytes_text(1 << 20) in one for one in told)
         await site.until(lambda: any(one.trouble for one in site.controller.of_kind(SiteReport)))
         assert site.controller.of_kind(BoardReport) == []
 

@@ -172,4 +172,4 @@ def test_two_images_whose_size_only_shows_when_they_are_made_do_not_pass_a_quota
     states = [house.farm.catalog.image(house.ada, one.ref).image.state for one in images]
     assert sorted(states) == [ImageState.FAILED, ImageState.READY]
     [failed] = [one for one in images if state_of(house, one.id) is ImageState.FAILED]
-    assert house.farm.catalog.image(house.ada, failed.ref).image.reason.startswith("images may take 0.0 GB")
+    assert house.farm.catalog.image(house.ada, failed.ref).image.reason.startswith("images may take 4.0 MB")
