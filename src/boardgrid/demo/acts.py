@@ -83,6 +83,7 @@ class Extra:
     kind: Kind
     console: str
     last: int  # of its addresses
+    memory_mib: int = 256
 
     @property
     def image(self) -> str:
@@ -97,7 +98,7 @@ EXTRAS = {
     one.arch: one
     for one in (
         Extra("arm64", "va1-1", Kind.UEFI, "ttyAMA0", 21),
-        Extra("amd64", "pc1-1", Kind.PC, "ttyS0", 31),
+        Extra("amd64", "pc1-1", Kind.PC, "ttyS0", 31, memory_mib=512),  # GRUB there has no room in less
     )
 }
 
@@ -184,7 +185,8 @@ def put_boards(stage: Stage, props: Props, piece: Piece) -> None:
 def put_extra(stage: Stage, extra: Extra, piece: Piece) -> None:
     server, _addresses = _network(stage)
     address = server.network.network_address + extra.last
-    _plugged(stage, Definition(name=extra.board, kind=extra.kind, mac=extra.mac, address=address))
+    board = Definition(name=extra.board, kind=extra.kind, mac=extra.mac, address=address, memory_mib=extra.memory_mib)
+    _plugged(stage, board)
     facts = {"arch": extra.arch, "type": type_of(extra.board), "board": extra.board, "console": extra.console}
     _declare(stage, f"{extra.arch}.toml", _UEFI_INVENTORY, mac=extra.mac, address=address, **facts)
     piece.says(_("{board} (UEFI, DHCP, GRUB)").format(board=extra.board))
