@@ -175,7 +175,6 @@ class DebianPackages:
         kept.mkdir(parents=True, exist_ok=True)
         told = await self._apt("apt-get", "download", "--print-uris", *packages)
         wanted = {match["file"]: kept / f"{match['digest']}.deb" for match in _DOWNLOAD.finditer(told)}
-        used(*wanted.values())
         missing = [name for name, path in wanted.items() if not await asyncio.to_thread(_is_whole, path)]
         if missing:
             with tempfile.TemporaryDirectory(dir=self.cache, prefix="fetch-") as folder:
@@ -183,6 +182,8 @@ class DebianPackages:
                 await self._apt("apt-get", "download", "--quiet", "--quiet", *names, inside=Path(folder))
                 await asyncio.to_thread(_keep, Path(folder), kept)
             log.info("packages.fetched", arch=self.arch, packages=names)
+        used(*wanted.values())  # before anything goes: apt dates what it fetches as the mirror does
+        if missing:
             await asyncio.to_thread(prune, self.cache, self.most_bytes)
         for name, path in wanted.items():
             if not path.exists():
