@@ -3,24 +3,28 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from tarfile import TarError, TarInfo
 from typing import Any
 
 from boardgrid.adapters.store.cage import run_bounded
 from boardgrid.messages import _
-from boardgrid.model.adaptation import Adapted, may_be_left_out
+from boardgrid.model.adaptation import Adapted, adaptations, may_be_left_out
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Invalid
-from boardgrid.model.image import checked_labels
+from boardgrid.model.image import Manifest, checked_labels
 
 MANIFEST, TREE = "manifest.json", "tree.tar.zst"
 FORMAT = "boardgrid-image-1"
 
 _BLOCK = 512
-_MANIFEST_MOST = 1 << 20
-_WORDS_MOST, _LINE_MOST = 200, 10_000
+# The same for what is told here and what is taken from others.
+_MANIFEST_MOST = 64 << 10
+_WORDS_MOST, _LINE_MOST = 20, 300
+_VERSIONS = 1 << 63
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Told:
 
     digest: str
     about: About
-    adapted: tuple[Adapted, ...] | None  # None: it does not tell
+    adapted: tuple[Adapted, ...] | None  # as far as this farm knows them; None: it does not tell
     without: tuple[str, ...]  # as far as this farm knows them, and they may be left out
 
 
@@ -56,6 +60,19 @@ class Exported:
             yield run.out.fileno()
         finally:
             run.ended()
+
+
+def manifest_of(about: About, manifest: Manifest) -> dict[str, Any]:
+    """What is told of an image that is exported, no more of it than an import takes."""
+    about = replace(about, types=about.types[:_WORDS_MOST], lineage=about.lineage[:_WORDS_MOST])
+    told = replace(
+        manifest,
+        about=None,
+        kernels=manifest.kernels[:_WORDS_MOST],
+        modules=manifest.modules[:_WORDS_MOST],
+        adapted=tuple(replace(one, detail=one.detail[:_LINE_MOST]) for one in manifest.adapted),
+    )
+    return {"format": FORMAT, **asdict(about), "manifest": asdict(told)}
 
 
 def exported_in(fd: int, name: str) -> Exported | None:
@@ -91,20 +108,17 @@ def _told(manifest: bytes, name: str) -> Told:
         if said["format"] != FORMAT:
             raise ValueError(said["format"])
         facts = said["manifest"]
-        adapted = facts.get("adapted")
         return Told(
-            str(facts["digest"]),
+            _digest(facts["digest"]),
             About(
                 _line(said.get("name", "?")),
-                int(said.get("version", 0)),
+                _version(said.get("version", 0)),
                 checked_labels(dict(said.get("labels", {}))),
-                tuple(map(_line, _few(said.get("types", ())))),
+                _once(said.get("types", ())),
                 tuple(map(_line, _few(said.get("lineage", ())))),
             ),
-            None
-            if adapted is None
-            else tuple(Adapted(_line(one["name"]), _line(one["detail"])) for one in _few(adapted)),
-            tuple(one for one in map(_line, _few(facts.get("without", ()))) if one in may_be_left_out()),
+            None if facts.get("adapted") is None else _adapted(_few(facts["adapted"])),
+            tuple(one for one in _once(facts.get("without", ())) if one in may_be_left_out()),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, Invalid) as error:
         raise Invalid(
@@ -114,6 +128,31 @@ def _told(manifest: bytes, name: str) -> Told:
             name=name,
             tree=TREE,
         ) from error
+
+
+def _digest(said: Any) -> str:
+    if not _DIGEST.fullmatch(said):
+        raise ValueError("no digest")
+    return str(said)
+
+
+def _version(said: Any) -> int:
+    if not isinstance(said, int) or not 0 <= said < _VERSIONS:
+        raise ValueError("no version")
+    return said
+
+
+def _adapted(said: list[Any]) -> tuple[Adapted, ...]:
+    _once([one["name"] for one in said])
+    known = {one.name for one in adaptations()}
+    return tuple(Adapted(one["name"], _line(one["detail"])) for one in said if one["name"] in known)
+
+
+def _once(said: Any) -> tuple[str, ...]:
+    names = tuple(map(_line, _few(said)))
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands there twice")
+    return names
 
 
 def _few(said: Any) -> list[Any]:

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ import structlog
 
 from boardgrid.adapters.store import differing, lasting, manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
-from boardgrid.adapters.store.exported import FORMAT
+from boardgrid.adapters.store.exported import manifest_of
 from boardgrid.adapters.store.progress import diary_of, followed, size_of
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep
@@ -223,7 +223,7 @@ class StoredImages:
             order = {
                 "place": str(self._places.image(image).folder),
                 "draft": str(draft),
-                "manifest": {"format": FORMAT, **asdict(about), "manifest": asdict(replace(manifest, about=None))},
+                "manifest": manifest_of(about, manifest),
                 "size_bytes": manifest.size_bytes,
                 "stored_bytes": manifest.stored_bytes,
                 "reserved_bytes": await self._reserved_bytes(),
