@@ -11,7 +11,7 @@ from boardgrid.agent.site import Pace
 from boardgrid.model.board import Act, Board
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import Blame, Code, Conflict, Fault, Invalid
-from boardgrid.model.image import RootSource
+from boardgrid.model.image import PathSource, RootSource
 from boardgrid.model.report import BoardReport, ImageReport, OrderReport, Reached, SiteReport, StepReport
 from boardgrid.model.wish import BoardWish, Gone, ImageWish, PowerOrder, RootWish, Wish
 from boardgrid.ports import Sign
@@ -504,6 +504,17 @@ async def test_a_report_that_can_never_be_taken_keeps_no_other_from_arriving() -
         await opened(site)
     assert "personalise" not in steps(site)
     assert "export" in steps(site)
+
+
+@patiently
+async def test_in_the_place_of_a_manifest_that_can_never_be_taken_a_failure_is_told() -> None:
+    site, image = mill.a_site(), UUID(int=7)
+    site.controller.refuses = lambda report: isinstance(report, ImageReport) and report.manifest is not None
+    async with mill.agent(site):
+        site.controller.set(replace(site.controller.site, images=(ImageWish(image, PathSource("/srv/odd")),)))
+        await site.until(lambda: site.controller.of_kind(ImageReport))
+    [told] = site.controller.of_kind(ImageReport)
+    assert (told.image, told.code) == (image, Code.BUG) and "cannot be told" in told.reason
 
 
 @patiently

@@ -7,8 +7,19 @@ from uuid import UUID, uuid4
 import structlog
 
 from boardgrid.agent.lease import LeaseGuard
-from boardgrid.model.errors import Conflict, Fault, Invalid
-from boardgrid.model.report import BoardReport, HealthReport, ProgressReport, Report, SiteReport, StepReport
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Conflict, Fault, Invalid
+from boardgrid.model.report import (
+    AnswerReport,
+    BoardReport,
+    ErrandReport,
+    HealthReport,
+    ImageReport,
+    ProgressReport,
+    Report,
+    SiteReport,
+    StepReport,
+)
 from boardgrid.ports import Clock, Controller
 
 log = structlog.get_logger()
@@ -51,7 +62,11 @@ class Outbox:
                 if len(batch) > 1:
                     batch_most = len(batch) // 2
                     continue
-                log.error("report.refused", report=repr(batch[0][1])[:2000], why=str(error))
+                refused = batch[0][1]
+                log.error("report.refused", report=repr(refused)[:2000], why=str(error))
+                if (plain := _plain(refused)) is not None and plain != refused:
+                    self._waiting = [(at_s, plain if one is refused else one) for at_s, one in self._waiting]
+                    continue
             except (Fault, Conflict) as error:
                 # A report that was taken although its answer was lost is known by its id.
                 log.warning("reports.delayed", count=len(self._waiting), why=str(error))
@@ -71,6 +86,20 @@ class Outbox:
             if isinstance(report, StepReport):
                 del self._waiting[index]
                 return
+
+
+def _plain(report: Report) -> Report | None:
+    """In its place where somebody waits for its end: that it failed, and nothing of what cannot be told."""
+    why = _("what came of it cannot be told: the farm refuses the report; the agent's log has it")
+    match report:
+        case ImageReport() if report.manifest is not None or report.reason:
+            return ImageReport(report.id, report.image, code=Code.BUG, reason=why)
+        case ErrandReport():
+            return ErrandReport(report.id, report.errand, code=Code.BUG, reason=why)
+        case AnswerReport():
+            return AnswerReport(report.id, report.question, code=Code.BUG, reason=why)
+        case _:
+            return None
 
 
 def _subject(report: Report) -> tuple[str, str] | None:
