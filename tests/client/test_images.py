@@ -377,6 +377,14 @@ def test_an_image_tells_whether_it_boots_over_nfs_and_what_was_adapted(farm: Fak
     assert "no-logs" in shown
 
 
+def test_what_was_adapted_in_an_export_is_told_as_a_claim(farm: FakeFarm, run: Run) -> None:
+    about = {"name": "mine", "version": 1, "lineage": ["older:1"]}
+    farm.image("tiny", manifest={"adapted": [{"name": "no-swap", "detail": "etc/fstab"}], "about": about})
+    told = run("image", "show", "tiny").out
+    assert "no-swap (as its manifest says)" in told
+    assert "mine:1 < older:1" in told
+
+
 def test_adaptations_are_listed_and_left_out(farm: FakeFarm, run: Run) -> None:
     assert "no-swap" in run("image", "adaptations").out
     words = ("--without", "no-swap", "--without", "no-disks")

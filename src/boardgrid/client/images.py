@@ -44,7 +44,9 @@ def _over_nfs(image: Image) -> str:
 
 def _adapted(image: Image) -> str:
     adapted = fact(image, "adapted")
-    return ", ".join(str(one.get("name")) for one in adapted) if isinstance(adapted, list | tuple) else ""
+    names = ", ".join(str(one.get("name")) for one in adapted) if isinstance(adapted, list | tuple) else ""
+    # Of what was exported the farm did the least part itself.
+    return _("{names} (as its manifest says)").format(names=names) if names and fact(image, "about") else names
 
 
 def _without(image: Image) -> str:

@@ -79,10 +79,10 @@ class Manifest:
     system: str = ""  # PRETTY_NAME of its os-release
     distribution: str = ""  # ID of its os-release: "debian"
     release: str = ""  # VERSION_ID of its os-release: "12"
-    adapted: tuple[Adapted, ...] = ()  # what was changed in it for boards
+    adapted: tuple[Adapted, ...] = ()  # what was changed in it for boards; of what was exported, as *about* tells
     without: tuple[str, ...] = ()  # adaptations that it is made without; they are left out of its roots, too
     init: str | None = None  # the first program that the tree would run; empty: it has none; None: nobody looked
-    about: About | None = None  # what the farm that exported it told of it; None: it was made here
+    about: About | None = None  # what its export's manifest claims, and anybody can write one; None: it was made here
 
 
 # Where an image's content comes from.

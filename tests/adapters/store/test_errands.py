@@ -143,6 +143,26 @@ async def test_a_manifest_of_a_users_own_leaves_out_nothing_that_others_rely_on(
     assert made.digest != digest
 
 
+async def test_what_a_manifest_claims_to_be_adapted_is_known_here_and_told_once(bench: Bench, tmp_path: Path) -> None:
+    tree = a_tree(tmp_path / "tree")
+    put(tree, "etc/ssh/ssh_host_rsa_key", "BEGIN PRIVATE")
+    plain = samples.tar(tree, tmp_path / "tree.tar")
+    claims = [{"name": name, "detail": "as is claimed"} for name in ("no-such", "no-swap", "fresh-host-keys")]
+    told = {"digest": summary(TreePath(str(tree))).digest, "adapted": claims}
+    forged = json.dumps({"format": FORMAT, "manifest": told}).encode()
+    made = await bench.blob(members((MANIFEST, forged), (TREE, samples.packed_by("zstd", plain).read_bytes())))
+    assert [one.name for one in made.adapted] == ["no-swap", "fresh-host-keys"]
+    assert made.adapted[1].detail == "etc/ssh/ssh_host_rsa_key"
+
+
+async def test_what_was_exported_is_not_made_without_more_than_it_was(bench: Bench) -> None:
+    whole = await exported(bench, await bench.image())
+    with pytest.raises(Invalid, match="comes back as the image that it was") as error:
+        await bench.blob(whole, Making(without=("no-swap",)))
+    assert error.value.code is Code.REQUEST_INVALID
+    assert error.value.hint == "leave out --without; or unpack it by hand, and import its tree.tar.zst"
+
+
 def members(*files: tuple[str, bytes]) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:

@@ -20,7 +20,7 @@ from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.diary import Diary
 from boardgrid.adapters.store.digest import Summary, first_difference, outline_of, sha256_of, summary
 from boardgrid.adapters.store.disk_image import DiskReader
-from boardgrid.adapters.store.exported import Told, exported_in
+from boardgrid.adapters.store.exported import TREE, Told, exported_in
 from boardgrid.adapters.store.finished import finished
 from boardgrid.adapters.store.inspection import Findings, check_tree, inspected
 from boardgrid.adapters.store.intake import Intake
@@ -74,12 +74,14 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
             check_tree(opened, order.get("name") or order["path"])
         if told:
             _check_stated(_read(tree, limits, diary), told.digest)  # as it came, before anything in it is changed
-            without = (*told.without, *(one for one in without if one not in told.without))
+            without = told.without
         dated = finished(opened) if moment is Moment.CAPTURE else None  # what is told goes with what is the board's own
         with diary.phase("adapting"):
             if told and told.adapted is not None:
                 # It comes back as the image that it was; others are kept safe by what nobody can leave out.
-                adapted = told.adapted + adapt(opened, moment, may_be_left_out())
+                done_here = adapt(opened, moment, may_be_left_out())
+                seen_here = {one.name for one in done_here}
+                adapted = (*(one for one in told.adapted if one.name not in seen_here), *done_here)
             else:
                 adapted = adapt(opened, moment, without)
         if dated is not None:
@@ -135,6 +137,14 @@ def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, diary: Diary) -
     else:
         given = source.below(order["import_dirs"], order["path"])
     exported = exported_in(given.fd, given.name) if isinstance(given, source.File) else None
+    if exported and making["without"] and board_support is None:
+        raise Invalid(
+            Code.REQUEST_INVALID,
+            _("{name} was exported: it comes back as the image that it was, made without what that was made without"),
+            hint=_("leave out --without; or unpack it by hand, and import its {tree}"),
+            name=exported.name,
+            tree=TREE,
+        )
     tree = intake.tree_of(exported or given)
     if board_support is None:
         return tree, exported.told if exported else None
