@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from boardgrid.model.errand import ErrandKind, ErrandState
+from boardgrid.model.errand import About, ErrandKind, ErrandState
 from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
 from boardgrid.model.image import Image, Visibility
 from boardgrid.model.report import ErrandReport, ProgressReport
@@ -184,6 +184,18 @@ def test_an_ancestor_that_one_may_not_see_is_named_nowhere(house: House, descend
         errand = house.farm.errands.export(who, descendant.ref).errand
         [about] = [one.about for one in house.wishes.errands if one.errand == errand.id]
         assert about is not None and about.lineage == lineage
+
+
+def test_what_an_image_was_made_of_on_another_farm_is_told_to_who_may_change_it(house: House) -> None:
+    about = About("theirs", 1, {}, (), ("secret:1",))
+    image = house.image("open", house.ada, about=about)
+    house.farm.curating.describe(house.ada, "open", Described(visibility=Visibility.PUBLIC))
+    for who, lineage in ((house.bob, ()), (house.ada, ("secret:1",))):
+        manifest = house.farm.catalog.image(who, "open").image.manifest
+        assert manifest is not None and manifest.about == replace(about, lineage=lineage)
+        errand = house.farm.errands.export(who, image.ref).errand
+        [told] = [one.about for one in house.wishes.errands if one.errand == errand.id]
+        assert told is not None and told.lineage == ("theirs:1", *lineage)
 
 
 def test_an_image_that_one_may_not_use_any_more_is_neither_packed_nor_taken_away(house: House) -> None:

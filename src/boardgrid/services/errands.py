@@ -18,7 +18,7 @@ from boardgrid.model.user import User
 from boardgrid.model.wish import ErrandWish
 from boardgrid.ports import EVENTS, Snapshot
 from boardgrid.services.desk import Desk, Work, check_no_guest
-from boardgrid.services.finding import image_of, image_to_decide_on
+from boardgrid.services.finding import image_of, image_to_decide_on, may_see_lineage
 from boardgrid.services.giving import check_ready
 from boardgrid.services.showing import Showing
 from boardgrid.services.views import ErrandView
@@ -255,7 +255,9 @@ def _lineage(records: Snapshot, asker: User, image: Image) -> Iterator[str]:
     """As far back as *asker* may see it, and beyond where an ancestor came from another farm."""
     for _generation in range(_LINEAGE_MOST):
         if image.manifest is not None and (before := image.manifest.about) is not None:
-            yield from (before.ref, *before.lineage)
+            yield before.ref
+            if may_see_lineage(records, asker, image):
+                yield from before.lineage
             return
         parent = records.image(image.parent) if image.parent else None
         if parent is None or not can(asker, "see", image_to_decide_on(records, parent)):

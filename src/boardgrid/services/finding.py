@@ -170,6 +170,11 @@ def image_to_decide_on(records: Snapshot, image: Image) -> Image | InProject:
     return image
 
 
+def may_see_lineage(records: Snapshot, asker: User, image: Image) -> bool:
+    """Of one that was exported: who may use it is not by that to know what it was made of."""
+    return can(asker, "change", image_to_decide_on(records, image))
+
+
 def running_by_board(records: Snapshot) -> dict[str, Reservation]:
     """Who holds what, in one look."""
     running = records.reservations(states={ReservationState.RUNNING})

@@ -18,7 +18,7 @@ from boardgrid.model.user import User
 from boardgrid.model.volume import Volume
 from boardgrid.model.wish import Deployed, Gone
 from boardgrid.ports import Health, SiteState, Snapshot
-from boardgrid.services.finding import image_to_decide_on, running_by_board, to_decide_on
+from boardgrid.services.finding import image_to_decide_on, may_see_lineage, running_by_board, to_decide_on
 from boardgrid.services.views import (
     BoardState,
     BoardView,
@@ -121,7 +121,15 @@ class Showing:
         project = self.records.project(image.project) if image.project else None
         doing = self.progress(image.id) if image.state is ImageState.BUILDING else None
         tests = tuple(self.records.boot_tests(image.id))
+        image = self._without_ancestors(image)
         return ImageView(image, self.user_name(image.owner), parent, project.name if project else "", doing, tests)
+
+    def _without_ancestors(self, image: Image) -> Image:
+        """What it descends from on the farm that exported it may have been its owner's alone there."""
+        if image.manifest is None or image.manifest.about is None or may_see_lineage(self.records, self.asker, image):
+            return image
+        about = replace(image.manifest.about, lineage=())
+        return replace(image, manifest=replace(image.manifest, about=about))
 
     def _parent_ref(self, image: Image) -> str | None:
         parent = self.records.image(image.parent) if image.parent else None
