@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import boardgrid
-from boardgrid.messages import bytes_text
+from boardgrid.messages import bytes_text, larger_text
 
 PACKAGE = Path(boardgrid.__file__).parent
 HEADER = "Content-Type: text/plain; charset=UTF-8\nLanguage: fr\n"
@@ -123,3 +123,8 @@ def test_another_language_is_english() -> None:
 )
 def test_a_size_is_told_in_the_unit_that_fits(size: float | None, text: str) -> None:
     assert bytes_text(size) == text
+
+
+def test_what_is_too_large_never_reads_like_what_would_do() -> None:
+    assert larger_text(5_000_000_001, 5_000_000_000) == "more than 5.0 GB"
+    assert larger_text(5_100_000_000, 5_000_000_000) == "5.1 GB"

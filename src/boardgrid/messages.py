@@ -28,3 +28,9 @@ def bytes_text(size: float | None) -> str:
             return f"{size:.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.1f} {unit}"
         size /= 1000
     raise AssertionError
+
+
+def larger_text(size: float, most: float) -> str:
+    """A size that is above *most*, so that whoever reads both sees that it is."""
+    told = bytes_text(size)
+    return _("more than {most}").format(most=told) if told == bytes_text(most) else told

@@ -184,8 +184,8 @@ def test_images_take_no_more_than_they_may() -> None:
     with pytest.raises(Conflict, match=r"images may take 5\.0 GB, and 5\.0 GB is taken") as error:
         check_images(limits, kept_bytes=5_000_000_000)
     assert error.value.code is Code.QUOTA_EXCEEDED
-    with pytest.raises(Conflict):
-        check_images(limits, kept_bytes=4_000_000_000, more_bytes=1_000_000_001)
+    with pytest.raises(Conflict, match=r"may take 5\.0 GB, 5\.0 GB is taken, and this one takes 3\.0 MB"):
+        check_images(limits, kept_bytes=4_999_000_000, more_bytes=3_000_000)
     with pytest.raises(Conflict, match="0 images of yours await") as error:
         check_images(limits, kept_bytes=0, awaited=[])
     assert error.value.code is Code.REQUESTS_TOO_MANY

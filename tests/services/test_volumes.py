@@ -140,7 +140,8 @@ def test_a_name_means_one_volume_and_a_place_has_one(house: House) -> None:
 def test_no_more_is_had_than_the_rules_allow(house: House) -> None:
     _limit(house, volume_bytes=3 * GB // 2)
     made(house)
-    refused(Code.QUOTA_EXCEEDED, create, house, name="other", path="/data")
+    told = refused(Code.QUOTA_EXCEEDED, create, house, name="other", path="/data")
+    assert "and this needs 1.0 GB more" in str(told)
     refused(Code.QUOTA_EXCEEDED, house.farm.volumes.change, house.ada, "home", size_bytes=2 * GB)
     house.farm.volumes.change(house.ada, "home", size_bytes=3 * GB // 2)
     [own] = house.farm.ruling.usage(house.ada)

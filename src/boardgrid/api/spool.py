@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from boardgrid.finishing import whole
-from boardgrid.messages import _, bytes_text
+from boardgrid.messages import _, bytes_text, larger_text
 from boardgrid.model.boot_file import HEAD_BYTES
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid
 from boardgrid.model.headroom import Headroom
@@ -402,7 +402,7 @@ def _check_room(folder: Path, needed_bytes: int) -> None:
             _("the farm's disk has no room for this upload: {free} is free, {needed} would have to be"),
             hint=_("remove images or roots, or ask an admin"),
             free=bytes_text(free),
-            needed=bytes_text(needed_bytes),
+            needed=larger_text(needed_bytes, free),
         )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import structlog
 
 from boardgrid.bootware.kept import prune, used
-from boardgrid.messages import _, bytes_text
+from boardgrid.messages import _, bytes_text, larger_text
 from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.recipe import wrong
 from boardgrid.ports import Shell
@@ -285,7 +285,7 @@ def too_large(wants: int, limit: int) -> Invalid:
         Code.IMAGE_TOO_LARGE,
         _("the recipe's packages take {wants}, and {limit} may be used"),
         hint=_("leave out packages, or ask for a higher limit"),
-        wants=bytes_text(wants),
+        wants=larger_text(wants, limit),
         limit=bytes_text(limit),
     )
 

@@ -325,10 +325,13 @@ def check_images(limits: Limits, *, kept_bytes: int, more_bytes: int = 0, awaite
     if most is not None and (kept_bytes + more_bytes > most or kept_bytes >= most):
         raise Conflict(
             Code.QUOTA_EXCEEDED,
-            _("images may take {most}, and {used} is taken"),
+            _("images may take {most}, {used} is taken, and this one takes {needs}")
+            if more_bytes
+            else _("images may take {most}, and {used} is taken"),
             hint=_("remove one: boardgrid image list shows them; or ask an admin of the farm for more"),
             most=bytes_text(most),
             used=bytes_text(kept_bytes),
+            needs=bytes_text(more_bytes),
         )
 
 

@@ -94,13 +94,14 @@ def check_quota(most: int | None, used_bytes: int, more_bytes: int, project: str
         return
     raise Conflict(
         Code.QUOTA_EXCEEDED,
-        _("volumes of project {project} may take {most}, and {used} is taken")
+        _("volumes of project {project} may take {most}, {used} is taken, and this needs {needs} more")
         if project
-        else _("your volumes may take {most}, and {used} is taken"),
+        else _("your volumes may take {most}, {used} is taken, and this needs {needs} more"),
         hint=_("one that was removed counts until it is gone; ask for less, or ask an admin of the farm for more"),
         project=project,
         most=bytes_text(most),
         used=bytes_text(used_bytes),
+        needs=bytes_text(more_bytes),
     )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.messages import _, bytes_text
+from boardgrid.messages import _, bytes_text, larger_text
 from boardgrid.model.calendar import Calendar, Demand, Placement
 from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Code, Conflict, NotAllowed, NotFound
@@ -310,5 +310,5 @@ def check_room(records: Snapshot, site: str, size_bytes: int) -> None:
         hint=_("discard roots that are not needed: boardgrid root list"),
         site=site,
         free=bytes_text(state.free_bytes),
-        needs=bytes_text(size_bytes),
+        needs=larger_text(size_bytes, state.free_bytes),
     )

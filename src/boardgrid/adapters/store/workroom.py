@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boardgrid.adapters.store.tree import TreeDir, TreePath
-from boardgrid.messages import _, bytes_text
+from boardgrid.messages import _, bytes_text, larger_text
 from boardgrid.model.errors import Code, Fault
 from boardgrid.mounts import mount_points
 
@@ -45,7 +45,7 @@ def no_room(wanted: int, free: int) -> Fault:
         Code.STORE_FULL,
         _("the store has no room: {wanted} is wanted, {free} may be used for imports"),
         hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
-        wanted=bytes_text(wanted),
+        wanted=larger_text(wanted, free),
         free=bytes_text(free),
     )
 
