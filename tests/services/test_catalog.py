@@ -226,6 +226,20 @@ def test_what_the_site_does_not_allow_is_refused_at_once_and_uses_up_no_version(
     assert catalog.open(house.ada, "mine", url="https://images.example.org/mine.tar").image.state is ImageState.BUILDING
 
 
+def test_what_an_agent_tells_that_is_no_place_is_not_remembered(house: House) -> None:
+    addresses = ("https://images.example.org:99999/", "ftp://images.example.org/", "https://images.example.org/")
+    house.tell(SiteReport(uuid4(), Site("lab"), 10, 10, imports=Imports(("srv", "/srv"), addresses)))
+    with house.records.read() as records:
+        site = records.site("lab")
+    assert site is not None and site.imports == Imports(("/srv",), ("https://images.example.org/",))
+    with pytest.raises(Invalid, match="is not where this site may import from"):
+        house.farm.catalog.open(house.ada, "tiny", url="https://evil.example.org/tiny.tar")
+    house.tell(SiteReport(uuid4(), Site("lab"), 10, 10, imports=Imports(tuple(map("/srv/{}".format, range(1000))))))
+    with house.records.read() as records:
+        site = records.site("lab")
+    assert site is not None and site.imports is not None and len(site.imports.folders) == 100
+
+
 def test_an_agent_that_does_not_tell_what_it_allows_is_asked_by_trying(house: House) -> None:
     house.tell(SiteReport(uuid4(), Site("lab"), 10, 10))
     assert house.farm.catalog.open(house.admin, "tiny", path="/etc/passwd").image.state is ImageState.BUILDING

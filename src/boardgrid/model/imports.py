@@ -1,6 +1,7 @@
 """Where a site may import from: the folders of its machine, and the addresses, that its config names."""
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, urlsplit
 
@@ -9,6 +10,7 @@ from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import checked_url, shown_url
 
 _PORTS = {"http": 80, "https": 443}
+_PLACES_MOST, _PATH_MOST = 100, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,12 @@ class Imports:
 
     folders: tuple[str, ...] = ()  # absolute
     addresses: tuple[str, ...] = ()  # "https://images.example.org/boards/"
+
+    def bounded(self) -> "Imports":
+        """Of what an agent tells no more than anybody needs, and nothing that is no folder and no address."""
+        folders = (one for one in self.folders if one.startswith("/") and len(one) <= _PATH_MOST)
+        addresses = filter(_is_address, self.addresses)
+        return Imports(tuple(islice(folders, _PLACES_MOST)), tuple(islice(addresses, _PLACES_MOST)))
 
     def folder_of(self, path: str) -> PurePosixPath:
         """
@@ -66,6 +74,14 @@ class Imports:
             what=what,
             allowed=", ".join(allowed),
         )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        checked_url(url)
+    except Invalid:
+        return False
+    return True
 
 
 def _port(url: SplitResult) -> int | None:

@@ -504,7 +504,7 @@ def _site(work: Work, site: str, report: SiteReport) -> bool:
             store_bytes=min(max(report.store_bytes, 0), _BYTES_MOST),
             free_bytes=min(max(report.free_bytes, 0), _BYTES_MOST),
             trouble=trouble,
-            imports=report.imports,
+            imports=report.imports and report.imports.bounded(),
         )
     )
     if trouble != state.trouble:
