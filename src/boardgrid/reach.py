@@ -9,7 +9,6 @@ IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 LookUp = Callable[[str, int], Awaitable[Sequence[IPAddress]]]
 
-PORTS = {"http": 80, "https": 443}
 # Addresses that stand for an IPv4 address, which may be any.
 _DISGUISES = tuple(ip_network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96"))
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from boardgrid.adapters.downloads import HttpDownloads
-from boardgrid.daemon.outside import from_outside, handed_on, outside
+from boardgrid.daemon.outside import from_outside, handed_network, handed_on, outside
 from boardgrid.testing import FakeShell
 
 _ASKS = """
 import asyncio, os
 from boardgrid.adapters.shell import SubprocessShell
-from boardgrid.daemon.outside import outside
+from boardgrid.daemon.outside import handed_network, outside
 
 async def main():
-    for shell in (SubprocessShell(), outside(SubprocessShell())):
+    for shell in (SubprocessShell(), outside(SubprocessShell(), handed_network())):
         print((await shell.run("readlink", "/proc/self/ns/net")).strip())
 
 asyncio.run(main())
@@ -31,7 +31,7 @@ _FETCHES = """
 import asyncio, ipaddress, os, sys
 from pathlib import Path
 from boardgrid.adapters.downloads import HttpDownloads
-from boardgrid.daemon.outside import from_outside
+from boardgrid.daemon.outside import from_outside, handed_network
 from boardgrid.model.errors import FarmError
 from boardgrid.model.image import UrlSource
 
@@ -41,13 +41,13 @@ async def look_up(host, port):
 
 async def main(url, to):
     here = HttpDownloads([url], [ipaddress.ip_network("127.0.0.0/8")], look_up=look_up)
-    for downloads in (here, from_outside(here)):
+    for downloads in (here, from_outside(here, handed_network())):
         try:
             await downloads.fetch(UrlSource(f"{url}image.tar"), to, 1000)
         except FarmError as error:
             print("refused:", error.code)
     print(to.read_text())
-    waiting = asyncio.create_task(from_outside(here).fetch(UrlSource(f"{url}slow"), to, 1000))
+    waiting = asyncio.create_task(from_outside(here, handed_network()).fetch(UrlSource(f"{url}slow"), to, 1000))
     await asyncio.to_thread(sys.stdin.readline)  # somebody asked the server
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
@@ -84,9 +84,9 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 async def test_where_nothing_was_handed_on_programs_stay_where_they_are() -> None:
     shell = FakeShell()
-    assert outside(shell, {}) is shell
+    assert outside(shell, handed_network({})) is shell
     downloads = HttpDownloads()
-    assert from_outside(downloads, {}) is downloads
+    assert from_outside(downloads, handed_network({})) is downloads
     with handed_on(is_wanted=False) as (descriptors, words):
         assert (descriptors, words) == ([], {})
 

@@ -21,8 +21,8 @@ from boardgrid.finishing import whole
 from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid, NotFound
 from boardgrid.model.image import UrlSource, checked_url, shown_url
-from boardgrid.model.imports import Imports
-from boardgrid.reach import PORTS, IPAddress, IPNetwork, LookUp, look_up, may_reach
+from boardgrid.model.imports import PORTS, Imports
+from boardgrid.reach import IPAddress, IPNetwork, LookUp, look_up, may_reach
 
 _HOPS = 5
 _GONE = {httpx.codes.NOT_FOUND, httpx.codes.GONE}

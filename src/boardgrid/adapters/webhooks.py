@@ -14,7 +14,8 @@ import httpx
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
-from boardgrid.reach import PORTS, IPAddress, IPNetwork, LookUp, look_up, may_reach
+from boardgrid.model.imports import PORTS
+from boardgrid.reach import IPAddress, IPNetwork, LookUp, look_up, may_reach
 
 _READ_MOST = 4096
 

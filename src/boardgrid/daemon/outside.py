@@ -36,16 +36,20 @@ def handed_on(is_wanted: bool) -> Iterator[tuple[list[int], Mapping[str, str]]]:
         os.close(network)
 
 
-def outside(shell: Shell, environment: Mapping[str, str] = os.environ) -> Shell:
-    """A Shell whose programs are on that network; *shell* itself where none was handed on."""
+def handed_network(environment: Mapping[str, str] = os.environ) -> int | None:
+    """The descriptor of that network; None where none was handed on."""
     network = environment.get(_NAME, "")
-    return _Outside(shell, f"/proc/{os.getpid()}/fd/{network}") if network.isdigit() else shell
+    return int(network) if network.isdigit() else None
 
 
-def from_outside(downloads: Downloads, environment: Mapping[str, str] = os.environ) -> Downloads:
-    """Downloads that are made on that network; *downloads* itself where none was handed on."""
-    network = environment.get(_NAME, "")
-    return _DownloadsFromOutside(downloads, int(network)) if network.isdigit() else downloads
+def outside(shell: Shell, network: int | None) -> Shell:
+    """A Shell whose programs are on that network; *shell* itself where there is none."""
+    return shell if network is None else _Outside(shell, f"/proc/{os.getpid()}/fd/{network}")
+
+
+def from_outside(downloads: Downloads, network: int | None) -> Downloads:
+    """Downloads that are made on that network; *downloads* itself where there is none."""
+    return downloads if network is None else _DownloadsFromOutside(downloads, network)
 
 
 @dataclass(frozen=True, slots=True)

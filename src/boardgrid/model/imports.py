@@ -9,7 +9,7 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid
 from boardgrid.model.image import checked_url, shown_url
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 _PLACES_MOST, _PATH_MOST = 100, 4096
 
 
@@ -85,4 +85,4 @@ def _is_address(url: str) -> bool:
 
 
 def _port(url: SplitResult) -> int | None:
-    return url.port or _PORTS.get(url.scheme)
+    return url.port or PORTS.get(url.scheme)

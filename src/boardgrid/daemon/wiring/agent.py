@@ -32,7 +32,7 @@ from boardgrid.bootware.kitchen import DebianKitchen
 from boardgrid.daemon.config import Config
 from boardgrid.daemon.layout import Layout
 from boardgrid.daemon.notice import tell_ready
-from boardgrid.daemon.outside import from_outside, outside
+from boardgrid.daemon.outside import from_outside, handed_network, outside
 from boardgrid.daemon.processes import Farm
 from boardgrid.daemon.wiring.door import http_to_controller
 from boardgrid.model.imports import Imports
@@ -90,7 +90,8 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
     layout, site, dnsmasq = farm.layout, config.site, farm.dnsmasq
     roots = StoredRoots(store := Store(layout.store, shell, promise=not config.agent.overcommit))
     parts = config.agent.holding or layout.holding
-    kitchen = DebianKitchen(outside(shell), config.agent.packages or layout.packages)
+    network = handed_network()
+    kitchen = DebianKitchen(outside(shell, network), config.agent.packages or layout.packages)
     hosts = DhcpHosts(dnsmasq.hosts, dnsmasq.pid_file)
     return World(
         instance=_instance(layout.store),
@@ -101,7 +102,7 @@ def world_of(config: Config, shell: Shell, clock: BootClock, controller: AgentDo
             store,
             roots,
             controller,
-            from_outside(HttpDownloads(config.agent.import_urls, config.agent.import_networks)),
+            from_outside(HttpDownloads(config.agent.import_urls, config.agent.import_networks), network),
             kitchen,
             import_dirs=config.agent.import_dirs,
             boot_parts=parts,
