@@ -334,6 +334,9 @@ def test_lineage_is_drawn_with_what_is_gone_where_something_descends_from_it(far
         "other:1  ready",
     ]
     assert run("image", "tree", "mine").out.splitlines() == drawn[:3]
+    farm.image("theirs", parent="tiny:1")
+    assert run("image", "tree", "mine").out.splitlines() == drawn[:3], "no brothers"
+    assert "theirs" in run("image", "tree", "tiny:1").out
 
 
 def test_the_wastebasket_is_shown_before_it_is_emptied(farm: FakeFarm, run: Run) -> None:
