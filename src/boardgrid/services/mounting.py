@@ -75,7 +75,7 @@ def _barred(records: Snapshot, reservation: Reservation) -> dict[UUID, str]:
     its user's own: a team is made, and a teacher comes in, without asking its user.
     """
     own, common = _volumes(records, reservation)
-    barred = {}
+    barred: dict[UUID, str] = {}
     if reservation.is_seat and reservation.members:
         sentence = _("it goes on without volume {volume}: others are on this board of a lesson, too")
         barred |= {one.id: sentence.format(volume=one.name) for one in own}
