@@ -14,6 +14,7 @@ from tests.client.ssh_lab import Lab, lab_of
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.slow]
 
+Begin = Callable[..., subprocess.Popen[str]]
 Copy = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -35,12 +36,12 @@ def lab(farm: FakeFarm, key_file: Path, home: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def copy(farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path) -> Copy:
+def begin(farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path) -> Begin:
     programs = tmp_path / "programs"
     programs.mkdir()
     (tmp_path / "here").mkdir()
 
-    def copy(act: str, *words: str, rsync: str | None = None) -> subprocess.CompletedProcess[str]:
+    def begin(act: str, *words: str, rsync: str | None = None) -> subprocess.Popen[str]:
         for name in ("ssh", "scp", "rsync"):
             (programs / name).unlink(missing_ok=True)
             if name != "rsync" or rsync is None:
@@ -49,16 +50,28 @@ def copy(farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path) -> Copy:
             (programs / "rsync").write_text(f"#!/bin/sh\n{rsync}\n")
             (programs / "rsync").chmod(0o755)
         told = {"BOARDGRID_URL": farm.url, "BOARDGRID_TOKEN": TOKEN, "SSH_AUTH_SOCK": "", "PATH": str(programs)}
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "boardgrid.client", act, "-i", str(key_file), "tk1-1", *words],
             env={**os.environ, **told},
             cwd=tmp_path / "here",
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
         )
+
+    return begin
+
+
+@pytest.fixture
+def copy(begin: Begin) -> Copy:
+    def copy(*words: str, rsync: str | None = None) -> subprocess.CompletedProcess[str]:
+        with begin(*words, rsync=rsync) as program:
+            try:
+                out, err = program.communicate(timeout=60)
+            finally:
+                program.kill()
+        return subprocess.CompletedProcess(program.args, program.returncode, out, err)
 
     return copy
 
@@ -98,6 +111,25 @@ def test_why_ssh_failed_is_told_without_what_rsync_makes_of_it(copy: Copy, tmp_p
     said = "echo 'ssh: no way there' >&2; echo 'rsync: connection unexpectedly closed' >&2; exit 255"
     assert (done := copy("get", "x", ".", rsync=said)).returncode == 255
     assert done.stderr == "ssh: no way there\n"
+
+
+def test_what_ssh_asks_for_meanwhile_is_seen_at_once(begin: Begin, tmp_path: Path) -> None:
+    said = "echo 'Confirm user presence for key' >&2; while ! [ -e ../touched ]; do /bin/sleep 0.05; done"
+    with begin("get", "x", ".", rsync=said) as program:
+        try:
+            assert program.stderr is not None
+            assert program.stderr.readline() == "Confirm user presence for key\n"
+            (tmp_path / "touched").touch()
+            assert program.wait(60) == 0
+        finally:
+            (tmp_path / "touched").touch()
+            program.kill()
+
+
+def test_however_much_rsync_complains_of_is_told_once_and_in_its_order(copy: Copy) -> None:
+    said = 'n=0; while [ $n -lt 300 ]; do n=$((n+1)); echo "rsync: no file $n" >&2; done; exit 23'
+    assert (done := copy("get", "x", ".", rsync=said)).returncode == 23
+    assert done.stderr.splitlines() == [f"rsync: no file {n}" for n in range(1, 301)]
 
 
 def test_a_machine_without_rsync_uses_scp_and_says_so(copy: Copy) -> None:

@@ -32,7 +32,9 @@ def panics(farm: FakeFarm, reservation: Json) -> None:
         number, "tk1-1", "boot", "ended", outcome="failed", console=lines, detail="panic", deployment=deployment["id"]
     )
     deployment |= {"state": "open", "code": "kernel.panicked", "reason": "the kernel of tk1-1 panicked: no root"}
-    farm.tell(number, "tk1-1", "board", "ended", outcome="failed", detail="it is its user's, and does not answer")
+    farm.tell(
+        number, "tk1-1", "board", "ended", outcome="failed", detail="it does not answer, and stays its user's as it is"
+    )
 
 
 def made_modules(folder: Path, release: str = "6.9.0", content: bytes = b"module") -> Path:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import click
 import pytest
 
+from boardgrid.agent.bench import ROOT_OPTIONS
 from boardgrid.client.main import cli
 
 PROJECT = Path(__file__).parents[2]
@@ -17,6 +18,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _COMMAND = re.compile(
     r"(?:^ {4,}(?:\$ )?|^(?:\$ )?|`)(?:boardgrid|\.demo/(?:ada|admin)) ([a-z][^`\n#|]*)", re.MULTILINE
 )
+_ROOT = re.compile(r"nfsroot=[^\s,]+,(\S+)")
 _TARGET = re.compile(r"(?:`|^ {4,}(?:\$ )?)make ([a-z0-9-]+)", re.MULTILINE)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(PROJECT)) for page in PAGES])
@@ -63,3 +65,9 @@ def test_every_command_that_is_shown_is_one_and_has_these_options(page: Path) ->
 def test_every_target_of_make_that_is_shown_is_one(page: Path) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(_TARGET.findall(page.read_text("utf-8"))) <= targets
+
+
+@each_page
+def test_a_board_mounts_its_root_as_is_shown(page: Path) -> None:
+    for options in _ROOT.findall(page.read_text("utf-8")):
+        assert re.fullmatch(re.escape(options).replace(r"\.\.\.", ".*"), ROOT_OPTIONS)

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from boardgrid.model.board import Act
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Invalid, NotAllowed, NotFound
 from boardgrid.model.project import Part
+from boardgrid.model.report import VolumeReport
 from boardgrid.model.reservation import Group, Kind, Reservation, ReservationState
 from boardgrid.model.root import RootState
 from boardgrid.model.rules import Limits
@@ -464,6 +466,43 @@ def test_the_teacher_comes_in_to_any_seat_and_is_seen(house: House) -> None:
     alone = house.reserve(house.ada, board_type="tk1").reservation
     with pytest.raises(NotAllowed):
         house.farm.booking.share(grace, alone.number, ["grace"])
+
+
+def test_a_seat_that_others_are_let_in_to_goes_on_without_what_is_its_users_own(house: House) -> None:
+    grace = person(house, "grace")
+    own = house.farm.volumes.create(house.ada, "home", 10**9).volume
+    data = house.farm.volumes.create(grace, "data", 10**9, project="robots").volume
+    house.tell(*(VolumeReport(uuid4(), one.id, one.size_bytes) for one in (own, data)))
+    lesson(house)
+    house.pass_to(LESSON)
+    mine = seat_of(house, "ada")
+
+    def mounted() -> set[UUID]:
+        wish = house.wish(mine.boards[0]).wish
+        assert isinstance(wish, Deployed)
+        return {one.volume for one in wish.volumes}
+
+    assert mounted() == {own.id, data.id}
+    house.farm.booking.share(grace, mine.number, ["grace"])
+    assert mounted() == {data.id}
+    assert "it goes on without volume home: others are on this board of a lesson, too" in house.told(mine.number)
+    house.user("mallory")
+    house.farm.booking.share(house.ada, mine.number, ["mallory"])
+    assert mounted() == set()
+
+
+def test_a_team_that_somebody_has_left_the_project_of_goes_on_without_its_volumes(house: House) -> None:
+    grace, parts = person(house, "grace"), dict.fromkeys(("ada", "bob"), Part.MEMBER)
+    house.farm.projects.change(grace, "robots", add=parts, team="red")
+    data = house.farm.volumes.create(grace, "data", 10**9, project="robots").volume
+    house.tell(VolumeReport(uuid4(), data.id, data.size_bytes))
+    lesson(house)
+    house.pass_to(LESSON)
+    mine = seat_of(house, "ada")
+    before = house.wish(mine.boards[0]).wish
+    assert isinstance(before, Deployed) and [one.volume for one in before.volumes] == [data.id]
+    house.farm.projects.change(grace, "robots", remove=["bob"])
+    assert house.wish(mine.boards[0]).wish == replace(before, volumes=())
 
 
 def test_a_team_has_one_board_together(house: House) -> None:

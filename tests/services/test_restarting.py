@@ -335,6 +335,7 @@ def test_a_kernel_that_does_not_come_up_costs_nobody_anything(house: House, numb
     deployment = newest(house, number)
     assert (deployment.state, deployment.code) == (DeploymentState.OPEN, Code.KERNEL_PANICKED)
     assert "panicked" in deployment.reason and not deployment.is_good
+    assert house.told(number)[-1] == "it does not answer, and stays its user's as it is", "why, its step has told"
     assert house.found(number).is_running and house.standing().board.is_fit
     assert wish_of(house).opened and wish_of(house).kit is not None, "until its user says otherwise"
     after = boot(house, number)

@@ -229,6 +229,47 @@ def test_who_is_in_the_project_no_more_has_its_volumes_on_no_board(house: House)
     assert data.id
 
 
+def test_who_is_put_out_of_a_project_has_its_volumes_on_no_board_of_another_either(house: House) -> None:
+    house.image()
+    project(house, ada=Part.MANAGER, bob=Part.MEMBER)
+    home = made(house)
+    made(house, name="data", project="robots")
+    held = house.opened(project="robots").reservation.number
+    house.farm.booking.share(house.ada, held, add=["bob"])
+    assert len(mounts(house)) == 2, "all who are root there are in the project"
+    house.farm.projects.change(house.ada, "robots", remove=["bob"])
+    assert mounts(house) == (VolumeMount(home.id, "/home/ada"),)
+    gone = "it goes on without volume data: on this board are others than those of robots: bob"
+    assert house.told(held).count(gone) == 1
+    house.farm.projects.change(house.ada, "robots", remove=["bob"])
+    assert house.told(held).count(gone) == 1
+
+
+def test_whoever_is_let_in_and_is_not_in_the_project_takes_its_volumes_from_the_board(house: House) -> None:
+    house.image()
+    project(house, ada=Part.MANAGER)
+    home = made(house)
+    made(house, name="data", project="robots")
+    later = house.reserve(project="robots", at=house.now + 2 * HOUR).reservation.number
+    house.farm.booking.share(house.ada, later, add=["bob"])
+    held = house.opened(project="robots").reservation.number
+    before = house.wish()
+    house.farm.booking.share(house.ada, held, add=["bob"])
+    assert mounts(house) == (VolumeMount(home.id, "/home/ada"),), "its user chose to share what is their own"
+    after = house.wish()
+    assert isinstance(before.wish, Deployed) and isinstance(after.wish, Deployed)
+    assert after.wish.deployment == before.wish.deployment, "it is not restarted"
+    gone = "it goes on without volume data: on this board are others than those of robots: bob"
+    assert gone in house.told(held)
+    house.release(held)
+    house.settle()
+    house.pass_to(house.now + 2 * HOUR)
+    assert mounts(house) == (VolumeMount(home.id, "/home/ada"),) and gone in house.told(later)
+    house.farm.booking.share(house.ada, later, remove=["bob"])
+    with house.records.read() as records:
+        assert len(mounts_for(records, house.found(later), "lab")[0]) == 2, "the next time that it boots"
+
+
 def test_a_team_that_shares_a_seat_has_nothing_of_its_users_own(house: House) -> None:
     house.image()
     project(house, ada=Part.MANAGER, bob=Part.MEMBER)
@@ -239,7 +280,7 @@ def test_a_team_that_shares_a_seat_has_nothing_of_its_users_own(house: House) ->
         assert len(mounts_for(records, seat, "lab")[0]) == 2
         there, absent = mounts_for(records, replace(seat, members=(house.bob.id,)), "lab")
     assert there == (VolumeMount(data.id, "/data"),)
-    assert absent == ["it goes on without volume home: others of its user's team are on this board"]
+    assert absent == ["it goes on without volume home: others are on this board of a lesson, too"]
     assert home.name == "home"
 
 

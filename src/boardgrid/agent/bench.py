@@ -21,6 +21,7 @@ from boardgrid.model.wish import BoardWish, Deployed
 from boardgrid.ports import KIT_FDT, BootEntry, BootFiles, Export, Persona, Sighting
 
 CONSOLE_LINES = 40  # of what is told of a boot that failed
+ROOT_OPTIONS = "vers=3,proto=tcp,rsize=65536,wsize=65536"  # how a board mounts its root
 _FETCHES = 4  # of what a user brought, before that is given up
 
 _LOST = frozenset({Code.VOLUME_UNKNOWN, Code.STORE_DAMAGED})  # why a volume cannot be had, however often one tries
@@ -309,7 +310,7 @@ class Bench:
             )
         words = [
             "root=/dev/nfs rw",
-            f"nfsroot={server.ip}:{seen_as},vers=3,proto=tcp,rsize=65536,wsize=65536",
+            f"nfsroot={server.ip}:{seen_as},{ROOT_OPTIONS}",
             f"ip={wished.board.address}:{server.ip}:{server.ip}:{server.netmask}:{wished.board.name}::off",
             f"console={wished.type.console}" if wished.type.console else "",
             wished.type.cmdline,

@@ -3,9 +3,8 @@
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from typing import IO
+from dataclasses import dataclass, field
 
 import click
 
@@ -18,6 +17,34 @@ from boardgrid.messages import _
 _MAY_LACK = {127, 12}
 _SSH_FAILED = 255
 _ASK_S = 60.0
+_HELD_MOST = 100  # lines; who has so many to complain of was there
+
+
+@dataclass(slots=True)
+class _Complaints:
+    """
+    What rsync and its ssh say. What ssh asks for must be seen at once; of rsync nobody need hear where the board has
+    none, for scp takes its place then.
+    """
+
+    held: list[bytes] = field(default_factory=list)
+    holds: bool = True
+
+    def hear(self, line: bytes) -> None:
+        if not self.holds or b"rsync" not in line:
+            click.echo(line, nl=False, err=True)
+            return
+        self.held.append(line)
+        if len(self.held) > _HELD_MOST:
+            self.tell()
+
+    def tell(self, *, is_of_ssh: bool = False) -> None:
+        """They count: no scp comes. Where ssh told why it failed, rsync's guesses are left out."""
+        for line in self.held:
+            if not (is_of_ssh and line.startswith(b"rsync")):
+                click.echo(line, nl=False, err=True)
+        self.held.clear()
+        self.holds = False
 
 
 def put(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
@@ -52,21 +79,13 @@ def _copied(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
             # Owners are another machine's; modes, times and links are the files' own.
             words = [rsync, "-rlpt", "--protect-args", "-e", " ".join([ssh, *options])]
             words += ["--info=progress2"] if sys.stderr.isatty() else []
-            with tempfile.TemporaryFile() as said:
-                status = attached([*words, "--", *sources, dest], said)
-                if status not in _MAY_LACK or not _lacks_rsync([ssh, *options, way.board]):
-                    _tell(said, is_of_ssh=status == _SSH_FAILED)
-                    return status
+            complaints = _Complaints()
+            status = attached([*words, "--", *sources, dest], complaints.hear)
+            if status not in _MAY_LACK or not _lacks_rsync([ssh, *options, way.board]):
+                complaints.tell(is_of_ssh=status == _SSH_FAILED)
+                return status
         if scp is None:
             raise Complaint(PROGRAM_MISSING, _("neither rsync nor scp is on this machine"), hint=_("install rsync"))
         where = _("this machine") if rsync is None else way.board
         seat.tell(_("note: there is no rsync on {where}, so that all of it is copied by scp").format(where=where))
         return attached([scp, "-rp", *options, "--", *sources, dest])
-
-
-def _tell(said: IO[bytes], *, is_of_ssh: bool) -> None:
-    """What rsync complained of, now that it counts; where ssh told why it failed, rsync's guesses are left out."""
-    said.seek(0)
-    for line in said:
-        if not (is_of_ssh and line.startswith(b"rsync")):
-            click.echo(line, nl=False, err=True)

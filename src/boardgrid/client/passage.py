@@ -10,7 +10,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ _KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+")
 _KNOWN = re.compile(r"[A-Za-z0-9.,:_\[\]-]+ " + _KEY.pattern)
 _OWN_KEYWORDS = frozenset({"identityfile", "identityagent", "identitiesonly", "certificatefile", "pkcs11provider"})
 _WITH_VALUE = frozenset("BbcDEeFIiJLlmOopPQRSWw")  # ssh's options that take one
+_LINE_MOST = 64 * 1024
+_LAST_WORDS_S = 10.0
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -151,27 +154,38 @@ def run_ssh(way: Passage, words: Sequence[str]) -> int:
         return attached([*ssh, *words])
 
 
-def attached(argv: Sequence[str], complaints: IO[bytes] | None = None) -> int:
+def attached(argv: Sequence[str], hear: Callable[[bytes], None] | None = None) -> int:
     """
     Run a program at this terminal that ends by itself when it is told to, and return its exit status.
 
     Args:
-        complaints: where its standard error goes; None: to ours.
+        hear: gets each line of its standard error, as it comes; None: they go to ours.
     """
     # Ctrl-C is ssh's own affair. A handler, for SIG_IGN would be inherited by ssh.
     before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda _number, _frame: None)}
     try:
-        child = subprocess.Popen(argv, stderr=complaints)
+        child = subprocess.Popen(argv, stderr=subprocess.PIPE if hear else None)
 
         def forward(number: int, _frame: FrameType | None) -> None:
             child.send_signal(number)
 
         before |= {number: signal.signal(number, forward) for number in _FORWARDED}
-        status = child.wait()
+        if child.stderr is not None and hear is not None:
+            hearing = threading.Thread(target=_hear, args=(child.stderr, hear), daemon=True)
+            hearing.start()
+            status = child.wait()
+            hearing.join(_LAST_WORDS_S)  # what it started itself may live on with the same standard error
+        else:
+            status = child.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return 128 - status if status < 0 else status
+
+
+def _hear(said: IO[bytes], hear: Callable[[bytes], None]) -> None:
+    while line := said.readline(_LINE_MOST):
+        hear(line)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from boardgrid.services.finding import person_named, reservation_of, to_decide_o
 from boardgrid.services.giving import keys_of
 from boardgrid.services.idling import used
 from boardgrid.services.limiting import Bounds, project_for
+from boardgrid.services.mounting import withdraw
 from boardgrid.services.placing import Wanted, accept
 from boardgrid.services.showing import Showing, as_utc
 from boardgrid.services.timetable import Plan
@@ -182,7 +183,8 @@ class Booking:
 
     def share(self, asker: User, number: int, add: Sequence[str] = (), remove: Sequence[str] = ()) -> ReservationView:
         """
-        Let others in to a reservation, or no longer. They enter its boards; they do not give them back.
+        Let others in to a reservation, or no longer. They enter its boards, which go on without volumes that are not
+        for all who are on them; they do not give them back.
 
         Raises:
             NotFound: RESERVATION_UNKNOWN, USER_UNKNOWN.
@@ -206,6 +208,7 @@ class Booking:
                 standing = work.tx.board(board)
                 if standing is not None and standing.is_held_by(number):
                     work.save(standing.admitting(keys_of(work.tx, shared)))
+            withdraw(work, shared)
             work.admitted(shared)
             if asker.id != mine.user and added:
                 # Who manages its project may come in, but not unseen.

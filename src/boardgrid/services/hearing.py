@@ -162,8 +162,8 @@ def _opened(work: Work, standing: Standing, report: BoardReport) -> None:
     )
     work.save(opened)
     if opened.reason:
-        told = _("it is its user's, and does not answer: {reason}").format(reason=opened.reason)
-        _note_owned(work, standing, opened, told, Outcome.FAILED)
+        # Why has been told by the step that failed.
+        _note_owned(work, standing, opened, _("it does not answer, and stays its user's as it is"), Outcome.FAILED)
     else:
         _note_owned(work, standing, opened, _("it is open"), Outcome.OK)
     reservation = work.tx.reservation(opened.reservation)

@@ -16,7 +16,7 @@ from boardgrid.model.user import Scope, User
 from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work, check_admin
 from boardgrid.services.finding import image_of, person_named, project_named
-from boardgrid.services.mounting import withdraw
+from boardgrid.services.mounting import withdraw_from_all
 from boardgrid.services.views import ProjectView, UserGroupView
 from boardgrid.services.volumes import HELD, put_aside
 
@@ -205,7 +205,7 @@ class Projects:
                 changed = changed.with_member(user, part, team)
             changed = changed.without(gone)
             work.save(changed)
-            withdraw(work, changed)
+            withdraw_from_all(work, changed)
             log.info("project.changed", project=name, added=len(added), removed=len(gone), by=asker.name)
             return project_view(work.tx, changed)
 

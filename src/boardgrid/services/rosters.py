@@ -16,7 +16,7 @@ from boardgrid.ports import Snapshot
 from boardgrid.services.desk import Desk, Work
 from boardgrid.services.finding import project_named
 from boardgrid.services.invitations import check_room, is_good, new_invitation
-from boardgrid.services.mounting import withdraw
+from boardgrid.services.mounting import withdraw_from_all
 from boardgrid.services.projects import project_view
 from boardgrid.services.views import ProjectView, RosterLine
 
@@ -106,7 +106,7 @@ class Rosters:
                 after = after.without({one for one in absent if not before.is_managed_by(one)})
                 _expect_no_others(work, before, expected, {row.name for row in rows})
             work.save(after)
-            withdraw(work, after)
+            withdraw_from_all(work, after)
             invited, kept = _expect(work, asker, before, strangers, expected)
             was, is_ = _lines(before, people), _lines(after, people)
             change = RosterChange(

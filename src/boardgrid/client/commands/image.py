@@ -352,8 +352,8 @@ def set_(
 @pass_seat
 def alias(seat: Seat, *, name: str, alias: str, version: str | None, remove: bool) -> None:
     """
-    Have NAME:ALIAS mean a version. That is VERSION, or the newest that is ready; reservations keep the version that
-    they got.
+    Have NAME:ALIAS mean one version. Without VERSION it is the newest that is ready. Reservations keep the version
+    that they got.
 
     \b
     Examples:
@@ -440,7 +440,7 @@ def gc(seat: Seat, *, everyone: bool, yes: bool) -> None:
 @pass_seat
 def verify(seat: Seat, *, refs: tuple[str, ...], wait: bool) -> None:
     """
-    Hold images against their checksums. That is those named, or all that you may change.
+    Hold images against their checksums. Without REFS all are read that you may change.
 
     What is damaged boots no more; the command then fails.
 

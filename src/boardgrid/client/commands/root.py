@@ -35,7 +35,7 @@ def root() -> None:
 @root.command("list")
 @pass_seat
 def list_(seat: Seat) -> None:
-    """List your roots. They are those that a board runs, and those kept aside, with the day they go."""
+    """List your roots. Those that were kept aside are shown with the day they go."""
     roots = seat.farm().roots()
     if not roots:
         seat.tell(_("you have no root; each deployment makes one, and `boardgrid release --aside` keeps it"))

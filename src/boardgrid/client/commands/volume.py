@@ -115,7 +115,7 @@ def resize(seat: Seat, name: str, size: str, wait: bool, timeout: str | None) ->
 @pass_seat
 def move(seat: Seat, name: str, path: str) -> None:
     """
-    Have a volume mounted at PATH. That is on boards that are given out from now on.
+    Have a volume mounted elsewhere from now on. Boards that run already have it where it was.
 
     \b
     Example:
@@ -146,7 +146,7 @@ def remove(seat: Seat, name: str, yes: bool) -> None:
 @pass_seat
 def restore(seat: Seat, name: str) -> None:
     """
-    Have a volume back that was removed. That is as long as its files are kept.
+    Have back a volume that was removed. This works while its files are kept: seven days.
 
     \b
     Example:

@@ -133,7 +133,7 @@ def recipes(seat: Seat, name: str | None) -> None:
 @pass_seat
 def test(seat: Seat, *, ref: str, types: tuple[str, ...], console: bool, wait: bool, timeout: str | None) -> None:
     """
-    Have the farm itself see whether an image boots. That is on a board of each type that it fits.
+    Have the farm itself see whether an image boots. It tries a board of each type that the image fits.
 
     The boards are reserved for you, wait their turn, and are given back at once. What came of it is shown with the
     image from then on.
