@@ -18,18 +18,16 @@ from boardgrid.ports import Sighting, Sign
 HOLDING = "holding"  # the folder of every file that a board in the holding entry fetches
 _LABELS_MOST = 8
 _STAMP = re.compile(r"^\s*\[ *\d+\.\d+\] ")  # of the kernel's log
-_ENDS = (
-    (Code.KERNEL_PANICKED, re.compile(r"Kernel panic - not syncing|Unable to mount root fs")),
-    (
-        Code.KERNEL_REFUSED,
-        re.compile(
-            # U-Boot: bootz, booti, bootm, and what they ask of initrd and device tree; then GRUB.
-            r"zimage: Bad magic|Bad Linux \S+ z?Image magic|Wrong (Ramdisk )?Image (Format|Type) for|Bad Magic Number"
-            r"|Bad Header Checksum|Bad Data (CRC|Hash)|Unsupported Architecture 0x|can't get kernel image"
-            r"|Ramdisk image is corrupt|image is not a fdt|Did not find a cmdline Flattened Device Tree"
-            r"|error: .*(invalid magic number|you need to load the kernel first|plain image kernel not supported)"
-        ),
-    ),
+_LINE_MOST = 300  # letters of a line that are looked at: a board prints what it likes, in lines as long as it likes
+_PANICS = ("Kernel panic - not syncing", "Unable to mount root fs")
+_REFUSALS = (  # of U-Boot: bootz, booti, bootm, and what they ask of initrd and device tree
+    *("zimage: Bad magic", "Bad Linux ARM zImage magic", "Bad Linux ARM64 Image magic", "Bad Linux RISCV Image magic"),
+    *("Wrong Image Format for", "Wrong Image Type for", "Wrong Ramdisk Image Format", "Bad Magic Number"),
+    *("Bad Header Checksum", "Bad Data CRC", "Bad Data Hash", "Unsupported Architecture 0x", "can't get kernel image"),
+    *("Ramdisk image is corrupt", "image is not a fdt", "Did not find a cmdline Flattened Device Tree"),
+)
+_REFUSALS_OF_GRUB = (  # each after "error: "
+    *("invalid magic number", "you need to load the kernel first", "plain image kernel not supported"),
 )
 
 
@@ -240,10 +238,21 @@ class Console:
     async def end(self) -> tuple[Code, str] | None:
         """The line in which a kernel says that it gives up, or a bootloader that it boots nothing; None: none does."""
         said = since(self.before, await self.tail())
-        found = next(((code, line.strip()) for line in said for code, words in _ENDS if words.search(line)), None)
+        heads = [line[:_LINE_MOST].strip() for line in said]
+        found = next(((code, line) for line in heads if (code := _end(line))), None)
         if found:
             self.last_words = said
         return found
+
+
+def _end(line: str) -> Code | None:
+    """What it tells of a boot that comes to nothing."""
+    if any(words in line for words in _PANICS):
+        return Code.KERNEL_PANICKED
+    _before, error, said = line.partition("error: ")
+    if any(words in line for words in _REFUSALS) or (error and any(words in said for words in _REFUSALS_OF_GRUB)):
+        return Code.KERNEL_REFUSED
+    return None
 
 
 def since(before: tuple[str, ...], tail: tuple[str, ...]) -> tuple[str, ...]:
