@@ -184,6 +184,17 @@ async def test_a_panic_of_before_is_not_this_ones() -> None:
 
 
 @patiently
+@pytest.mark.parametrize("line", ["Kernel panic - not syncing: Attempted to kill init!", "Bad Header Checksum"])
+async def test_what_is_printed_before_a_boots_first_sign_is_not_its_own(line: str) -> None:
+    site = await an_open_board()
+    site.shelf[BOARD.name].parting = line
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, again(kit=KIT)))
+        await comes_up_again(site)
+    assert not failures(site, "boot")
+
+
+@patiently
 async def test_a_kernel_that_says_nothing_is_its_users_after_the_deadline() -> None:
     site = await an_open_board()
     site.shelf[BOARD.name].never_mounts = True
