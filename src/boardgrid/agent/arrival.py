@@ -141,9 +141,10 @@ class Arrival:
         """What a line of its console may tell of this boot by now."""
         fails, wish = set[Code](), self.wished.wish
         # Before its first sign the system that goes down may panic, for its root is fenced. A flashed board gives none.
-        if self.wished.board.boot is Boot.FLASHED or {
-            seen.sign for seen in self.signs.since(self.since_s)
-        } & {Sign.DHCP, Sign.TFTP}:
+        if self.wished.board.boot is Boot.FLASHED or {seen.sign for seen in self.signs.since(self.since_s)} & {
+            Sign.DHCP,
+            Sign.TFTP,
+        }:
             fails.add(Code.KERNEL_PANICKED)
         # Before it has fetched these, a bootloader tries what lies on other media.
         if isinstance(wish, Deployed) and self.signs.fetched_s(str(wish.deployment)) >= self.since_s:

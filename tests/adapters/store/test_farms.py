@@ -103,7 +103,9 @@ async def test_what_the_farm_had_begun_to_write_when_it_was_killed_is_not_its_us
     assert set(await told(bench, root)) == {"etc/hostname", "root"}, "its user's, by what stood there"
     (tree / "etc/hosts").write_text("mine\n")
     await bench.roots.personalise(root, replace(again, deployment=uuid4()))
-    assert set(await told(bench, root)) == {"etc/hostname", "etc/hosts", "root"}, "what was begun once tells nothing later"
+    assert set(await told(bench, root)) == {"etc/hostname", "etc/hosts", "root"}, (
+        "what was begun once tells nothing later"
+    )
 
 
 async def test_a_root_that_was_made_before_the_farm_kept_account_shows_all(bench: Bench) -> None:

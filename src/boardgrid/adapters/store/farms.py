@@ -20,6 +20,7 @@ from boardgrid.model.errors import Code, Fault
 
 Print = list[Any]  # as JSON has it
 Farms = Mapping[str, Print | None]  # by where an entry lies, with no link on the way; None: the farm removed it
+NOTHING: Farms = {}
 
 
 def print_of(folder: int, name: bytes | str) -> Print | None:
