@@ -243,7 +243,15 @@ def test_an_upload_is_resumed_with_its_own_file_alone(farm: FakeFarm, run: Run, 
     assert "what has come of tiny:1 is not the beginning of this file" in ended.err
     assert run("image", "import", "--resume", "tiny:1", "-").code == 2
     farm.images["tiny:1"]["state"] = "ready"
-    assert "does not wait for its content" in run("image", "import", "--resume", "tiny:1", str(archive)).err
+    ended = run("image", "import", "--resume", "tiny:1", str(archive))
+    assert (ended.code, "without --resume a new version begins" in ended.err) == (2, True)
+
+
+def test_an_empty_file_is_refused_before_a_version_is_begun(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.tar").touch()
+    ended = run("image", "import", "tiny", str(tmp_path / "empty.tar"))
+    assert (ended.code, "empty.tar is empty" in ended.err) == (2, True)
+    assert ("POST", "images") not in farm.asked
 
 
 def test_an_image_that_waits_for_its_content_tells_how_to_send_the_rest(farm: FakeFarm, run: Run) -> None:
@@ -334,6 +342,9 @@ def test_lineage_is_drawn_with_what_is_gone_where_something_descends_from_it(far
         "other:1  ready",
     ]
     assert run("image", "tree", "mine").out.splitlines() == drawn[:3]
+    farm.image("theirs", parent="tiny:1")
+    assert run("image", "tree", "mine").out.splitlines() == drawn[:3], "no brothers"
+    assert "theirs" in run("image", "tree", "tiny:1").out
 
 
 def test_the_wastebasket_is_shown_before_it_is_emptied(farm: FakeFarm, run: Run) -> None:

@@ -65,8 +65,9 @@ def archive_of(source: str) -> Iterator[Archive]:
             yield Archive(source, chunks)
     else:
         with opened(path) as file:
-            # A pipe or a device tells no size.
-            size = os.fstat(file.fileno()).st_size or None
+            size = os.fstat(file.fileno()).st_size or None  # a pipe or a device tells none
+            if size is None and path.is_file():
+                raise Complaint(REQUEST_INVALID, _("{path} is empty").format(path=source))
             yield Archive(source, chunks_of(file, source), size, file if size and path.is_file() else None)
 
 

@@ -42,7 +42,6 @@ POWER_FAILED = "power.failed"
 WAIT_TIMEOUT = "wait.timeout"
 THING_IN_USE = "thing.in_use"  # the farm's
 FILE_UNKNOWN = "file.unknown"  # the farm's
-UPLOAD_BROKEN = "upload.broken"  # the farm's
 OUTPUT_FAILED = "output.failed"
 CLIENT_BUG = "client.bug"
 PROGRAM_MISSING = "program.missing"

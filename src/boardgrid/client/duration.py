@@ -40,5 +40,8 @@ def span(seconds_: float) -> str:
 
 
 def took(seconds_: float) -> str:
-    """How long a step took: short ones to the hundredth."""
-    return f"{seconds_:.2f} s" if seconds_ < 10 else f"{seconds_:.1f} s" if seconds_ < 100 else span(seconds_)
+    """How long a step took: short ones to the hundredth, and below an hour to the second."""
+    if seconds_ < 100:
+        return f"{seconds_:.2f} s" if seconds_ < 10 else f"{seconds_:.1f} s"
+    minutes, rest = divmod(round(seconds_), 60)
+    return span(seconds_) if minutes >= 60 else f"{minutes} min {rest} s"

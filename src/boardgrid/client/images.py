@@ -32,7 +32,10 @@ def fact(image: Image, key: str) -> object:
 
 def _kernels(image: Image) -> str:
     kernels = fact(image, "kernels")
-    return ", ".join(str(one.get("release")) for one in kernels) if isinstance(kernels, list | tuple) else ""
+    if not isinstance(kernels, list | tuple):
+        return ""
+    named = ", ".join(str(one.get("release")) for one in kernels)
+    return named or _("none: only boards that have a kernel of their own boot it")
 
 
 def _over_nfs(image: Image) -> str:

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from boardgrid.client.answers import Image
 from boardgrid.client.archive import Archive, chunks_of
-from boardgrid.client.complaint import REQUEST_INVALID, THING_IN_USE, UPLOAD_BROKEN, Complaint
+from boardgrid.client.complaint import REQUEST_INVALID, THING_IN_USE, Complaint
 from boardgrid.client.duration import took
 from boardgrid.client.farm import Farm
 from boardgrid.client.progress import counted
@@ -57,7 +57,11 @@ def send_file(farm: Farm, ref: str, file: IO[bytes], what: str, *, is_resumed: b
             if not is_first and farm.image(ref).state != "awaited":
                 if tries.are_any:
                     return size  # all of it had come, and only the answer was lost
-                raise Complaint(UPLOAD_BROKEN, _("{ref} does not wait for its content").format(ref=ref))
+                raise Complaint(
+                    REQUEST_INVALID,
+                    _("{ref} does not wait for its content").format(ref=ref),
+                    hint=_("without --resume a new version begins"),
+                )
             at = 0 if is_first else _come(farm, ref, file, size)
             is_first = False
             file.seek(at)

@@ -19,7 +19,7 @@ class Output(StrEnum):
 
 
 _COLOURS = {
-    **dict.fromkeys(("open", "ready", "free", "done", "live", "ours", "running"), "green"),
+    **dict.fromkeys(("open", "ready", "free", "done", "sound", "live", "ours", "running"), "green"),
     **dict.fromkeys(("failed", "set aside", "damaged", "silent", "other", "suspended"), "red"),
     **dict.fromkeys(("held", "preparing", "saving", "cleaning", "closed", "going", "waiting"), "yellow"),
     **dict.fromkeys(("awaited", "building", "unpacked", "finishing", "making", "captured", "removed"), "yellow"),

@@ -22,16 +22,20 @@ from boardgrid.client.tables import Column, Sheet, plain
 from boardgrid.client.waiting import until
 from boardgrid.messages import _, bytes_text
 
+
+def _found(errand: Errand) -> str:
+    """What a verification found out, where it is one and has ended."""
+    if errand.kind != "verify" or errand.state != "done":
+        return errand.state
+    return "damaged" if errand.reason else "sound"
+
+
 ERRANDS: Sheet[Errand] = Sheet(
     lambda errand: errand.image,
     (
         Column("IMAGE", lambda errand: errand.image),
         Column("ERRAND", lambda errand: errand.kind),
-        Column(
-            "STATE",
-            lambda errand: "damaged" if errand.reason and errand.state == "done" else errand.state,
-            is_state=True,
-        ),
+        Column("STATE", _found, is_state=True),
         Column("SIZE", lambda errand: bytes_text(errand.size_bytes) if errand.size_bytes else ""),
         Column("REASON", lambda errand: errand.reason),
     ),
