@@ -576,6 +576,7 @@ class FakeBoard:
     printed: list[str] = field(default_factory=list)  # on its console, since it came up
     ignores_exports: bool = False  # boots to SSH with a key of its own: another root
     never_mounts: bool = False  # fetches its kernel, then nothing
+    parting: str = ""  # what the system that goes down prints at the end
     panics: set[str] = field(default_factory=set)  # paths of kernels that panic, in the place of mounting anything
     last_words: str = "[    4.28] Kernel panic - not syncing: VFS: Unable to mount root fs"  # of those
     powered: bool = False
@@ -642,6 +643,8 @@ class FakeBoard:
 
     async def _boots(self) -> None:
         world, address = self.world, self.board.address
+        if self.parting:
+            self.printed.append(self.parting)
         await asyncio.sleep(self.boot_s * 0.1)
         if self.board.nfs_path:
             seen_as = self.board.nfs_path

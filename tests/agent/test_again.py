@@ -184,6 +184,17 @@ async def test_a_panic_of_before_is_not_this_ones() -> None:
 
 
 @patiently
+@pytest.mark.parametrize("line", ["Kernel panic - not syncing: Attempted to kill init!", "Bad Header Checksum"])
+async def test_what_is_printed_before_a_boots_first_sign_is_not_its_own(line: str) -> None:
+    site = await an_open_board()
+    site.shelf[BOARD.name].parting = line
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, again(kit=KIT)))
+        await comes_up_again(site)
+    assert not failures(site, "boot")
+
+
+@patiently
 async def test_a_kernel_that_says_nothing_is_its_users_after_the_deadline() -> None:
     site = await an_open_board()
     site.shelf[BOARD.name].never_mounts = True
@@ -292,6 +303,28 @@ async def test_a_kit_that_no_board_is_to_boot_with_any_more_is_forgotten() -> No
         assert set(site.kits.fetched) == {KIT.id}
         site.wish(mill.wished(BOARD, again(deployment=UUID(int=999))))
         await site.until(lambda: not site.kits.fetched)
+
+
+@patiently
+async def test_a_kit_that_its_board_may_have_to_go_on_with_is_kept_while_the_next_one_fails() -> None:
+    site = await an_open_board()
+    site.shelf[BOARD.name].write("boot/vmlinuz", "of apt")
+    kit, bad = BootKit(UUID(int=901), from_root=True), BootKit(UUID(int=902), kernel=BlobSource("c" * 64, 1))
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, again(kit=kit)))
+        await site.until(mill.reached(site, Reached.OPEN))
+        site.kits.sent = set()
+        site.wish(mill.wished(BOARD, again(deployment=UUID(int=998), kit=bad, keeps=(kit.id,))))
+        await site.until(mill.reached(site, Reached.FAILED))
+        await asyncio.sleep(600)
+        assert set(site.kits.fetched) == {kit.id}, "with what was copied out of its root"
+        await site.netboot.forget(BOARD)
+        site.exports.exports.clear()
+        site.wish(mill.wished(BOARD, again(kit=kit, opened=True)))
+        await site.until(lambda: site.offers(BOARD.address, mill.ROOT))
+        await asyncio.sleep(600)
+    entry = site.netboot.offered[BOARD.name]
+    assert entry is not None and str(entry.files.kernel) == f"/fake/kits/{kit.id}/kernel"
 
 
 # --- saved, and booted again

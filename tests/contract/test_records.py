@@ -200,7 +200,7 @@ BOARD = Board(
     PROPERTIES,
     frozenset({"camera", "rack.2"}),
 )
-WISH_AGAIN = replace(WISH, is_again=True, kit=KIT, is_once=True, then=BootKit(uuid4(), from_root=True))
+WISH_AGAIN = replace(WISH, is_again=True, kit=KIT, is_once=True, then=BootKit(uuid4(), from_root=True), keeps=(KIT.id,))
 STANDING = Standing(BOARD, 5, WISH, True, DEPLOYMENT.id, PowerOrder(uuid4(), Act.CYCLE))
 ORDER = OrderRecord(PowerOrder(uuid4(), Act.RESET), "tk1-1", ADA.id, AT, True, "the outlet is dead")
 HEALTH = Health("tk1-1", Power.ON, Voice.OTHER, AT)

@@ -61,6 +61,15 @@ def test_a_kernel_of_the_boards_architecture_is_taken(head: bytes, arch: str, bo
     check_kernel(head, a_board(boot), arch)
 
 
+@pytest.mark.parametrize("mark", [b"BZh9", b"\x5d\0\0\x80", b"\x89LZO", b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"])
+def test_a_packed_kernel_of_arm64_is_left_to_u_boot_and_to_no_other(mark: bytes) -> None:
+    head = placed((0, mark))
+    check_kernel(head, a_board(), "arm64")
+    for board, arch in ((a_board(Boot.GRUB), "arm64"), (a_board(), "armhf"), (a_board(Boot.GRUB), "amd64")):
+        with pytest.raises(Invalid, match="none that tk1-1 can boot"):
+            check_kernel(head, board, arch)
+
+
 @pytest.mark.parametrize(
     ("head", "arch", "said"),
     [
@@ -105,7 +114,7 @@ def test_a_device_tree_is_one() -> None:
 
 
 def test_an_initrd_is_a_cpio_archive_packed_or_not() -> None:
-    for head in (CPIO, *PACKED, U_IMAGE):
+    for head in (CPIO, *PACKED, U_IMAGE, bytes(512) + CPIO, bytes(HEAD_BYTES)):
         check_initrd(head)
     for head in (JUNK, ELF, DTB, b""):
         with pytest.raises(Invalid, match="what was sent as initrd is none"):

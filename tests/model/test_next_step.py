@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardgrid.model.kit import BootKit
-from boardgrid.model.next_step import Life, Seen, Step, Tree, next_step
+from boardgrid.model.next_step import Life, Seen, Step, Tree, has_yet, next_step
 from boardgrid.model.wish import Deployed, Gone, Parked, VolumeMount, Wish
 
 ROOT, OTHER, DEPLOYMENT, FORMER, VOLUME = (UUID(int=number) for number in range(1, 6))
@@ -193,3 +193,11 @@ def test_a_board_that_leaves_is_fenced_and_then_waited_for_no_longer(seen: Seen)
 def test_a_board_boots_only_when_the_network_knows_it_as_it_is(seen: Seen) -> None:
     if next_step(WISH, seen) in {Step.RESTART, Step.BOOT}:
         assert seen.is_introduced
+
+
+def test_a_board_has_the_deployment_before_as_long_as_nothing_was_done_for_the_next_one() -> None:
+    seen = Seen(Tree(True, FORMER), frozenset({ROOT}))
+    assert has_yet(WISH, seen) == FORMER
+    for changed in (Seen(), replace(seen, exported=frozenset()), replace(seen, tree=Tree(True, DEPLOYMENT))):
+        assert has_yet(WISH, changed) is None
+    assert has_yet(Parked(), seen) is None

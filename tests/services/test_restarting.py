@@ -397,6 +397,7 @@ def test_what_fails_before_the_board_is_touched_leaves_it_as_it_was(house: House
     wish, entry = wish_of(house), wish_of(house).entry
     assert wish.then == (good if is_once else None)
     bad = boot(house, number, from_root=True, release="9.9")
+    assert set(wish_of(house).keeps) == {kit.id for kit in wish.kits}, "it may have to go on with them"
     house.now += SECOND
     house.fail(Blame.IMAGE, reason="the root has no kernel 9.9 in its /boot", still=before.id)
     assert wish_of(house) == wish and wish.opened and wish_of(house).entry == entry, "nothing is to be done"

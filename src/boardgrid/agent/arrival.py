@@ -18,18 +18,16 @@ from boardgrid.ports import Sighting, Sign
 HOLDING = "holding"  # the folder of every file that a board in the holding entry fetches
 _LABELS_MOST = 8
 _STAMP = re.compile(r"^\s*\[ *\d+\.\d+\] ")  # of the kernel's log
-_ENDS = (
-    (Code.KERNEL_PANICKED, re.compile(r"Kernel panic - not syncing|Unable to mount root fs")),
-    (
-        Code.KERNEL_REFUSED,
-        re.compile(
-            # U-Boot: bootz, booti, bootm, and what they ask of initrd and device tree; then GRUB.
-            r"zimage: Bad magic|Bad Linux \S+ z?Image magic|Wrong (Ramdisk )?Image (Format|Type) for|Bad Magic Number"
-            r"|Bad Header Checksum|Bad Data (CRC|Hash)|Unsupported Architecture 0x|can't get kernel image"
-            r"|Ramdisk image is corrupt|image is not a fdt|Did not find a cmdline Flattened Device Tree"
-            r"|error: .*(invalid magic number|you need to load the kernel first|plain image kernel not supported)"
-        ),
-    ),
+_LINE_MOST = 300  # letters of a line that are looked at: a board prints what it likes, in lines as long as it likes
+_PANICS = ("Kernel panic - not syncing", "Unable to mount root fs")
+_REFUSALS = (  # of U-Boot: bootz, booti, bootm, and what they ask of initrd and device tree
+    *("zimage: Bad magic", "Bad Linux ARM zImage magic", "Bad Linux ARM64 Image magic", "Bad Linux RISCV Image magic"),
+    *("Wrong Image Format for", "Wrong Image Type for", "Wrong Ramdisk Image Format", "Bad Magic Number"),
+    *("Bad Header Checksum", "Bad Data CRC", "Bad Data Hash", "Unsupported Architecture 0x", "can't get kernel image"),
+    *("Ramdisk image is corrupt", "image is not a fdt", "Did not find a cmdline Flattened Device Tree"),
+)
+_REFUSALS_OF_GRUB = (  # each after "error: "
+    *("invalid magic number", "you need to load the kernel first", "plain image kernel not supported"),
 )
 
 
@@ -113,7 +111,7 @@ class Arrival:
                 await self._next_sign()
 
     async def _unless_it_ends(self, arriving: Coroutine[Any, Any, None], console: "Console") -> None:
-        tasks = [asyncio.ensure_future(arriving), asyncio.ensure_future(self._end(console))]
+        tasks = [asyncio.ensure_future(arriving), asyncio.ensure_future(self._fails(console))]
         try:
             done, _others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -121,12 +119,12 @@ class Arrival:
         finally:
             await ended(*tasks)
 
-    async def _end(self, console: "Console") -> NoReturn:
+    async def _fails(self, console: "Console") -> NoReturn:
         pace, board = self.world.pace, self.wished.board.name
-        while (found := await console.end()) is None:
+        while (found := await console.last_word(self._can_fail)) is None:
             await self.world.clock.sleep(pace.console_every_s)
         await self.world.clock.sleep(pace.console_every_s)
-        await console.end()  # it says more of it, unless it restarts already
+        await console.last_word(self._can_fail)  # it says more of it, unless it restarts already
         code, line = found
         raise Fault(
             code,
@@ -138,6 +136,20 @@ class Arrival:
             board=board,
             line=_STAMP.sub("", line),
         )
+
+    def _can_fail(self) -> set[Code]:
+        """What a line of its console may tell of this boot by now."""
+        fails, wish = set[Code](), self.wished.wish
+        # Before its first sign the system that goes down may panic, for its root is fenced. A flashed board gives none.
+        if self.wished.board.boot is Boot.FLASHED or {seen.sign for seen in self.signs.since(self.since_s)} & {
+            Sign.DHCP,
+            Sign.TFTP,
+        }:
+            fails.add(Code.KERNEL_PANICKED)
+        # Before it has fetched these, a bootloader tries what lies on other media.
+        if isinstance(wish, Deployed) and self.signs.fetched_s(str(wish.deployment)) >= self.since_s:
+            fails.add(Code.KERNEL_REFUSED)
+        return fails
 
     async def _is_mounted(self) -> bool:
         # An old kernel that only connects anew asks for no file before.
@@ -235,15 +247,40 @@ class Console:
 
     tail: Callable[[], Awaitable[tuple[str, ...]]]
     before: tuple[str, ...] = ()
-    last_words: tuple[str, ...] = ()  # those around its end
+    last_words: tuple[str, ...] = ()  # those around the end of a boot that failed
+    _too_early: dict[Code, tuple[str, ...]] = field(default_factory=dict)  # what was there before it could fail so
 
-    async def end(self) -> tuple[Code, str] | None:
-        """The line in which a kernel says that it gives up, or a bootloader that it boots nothing; None: none does."""
-        said = since(self.before, await self.tail())
-        found = next(((code, line.strip()) for line in said for code, words in _ENDS if words.search(line)), None)
-        if found:
-            self.last_words = said
-        return found
+    async def last_word(self, can_fail: Callable[[], Set[Code]]) -> tuple[Code, str] | None:
+        """
+        The line in which a kernel says that it gives up, or a bootloader that it boots nothing; None: none does.
+
+        Args:
+            can_fail: how the boot may fail by now. What was printed before it could tells of something else.
+        """
+        tail = await self.tail()
+        possible = can_fail()  # asked last: no sign is older than it is thought to be
+        for code, tells in _TELLS.items():
+            if code not in possible:
+                self._too_early[code] = tail
+                continue
+            said = since(self._too_early.get(code, self.before), tail)
+            line = next((head for line in said if tells(head := line[:_LINE_MOST].strip())), None)
+            if line is not None:
+                self.last_words = since(self.before, tail)
+                return code, line
+        return None
+
+
+def _panics(line: str) -> bool:
+    return any(words in line for words in _PANICS)
+
+
+def _refuses(line: str) -> bool:
+    _before, _error, said = line.partition("error: ")
+    return any(words in line for words in _REFUSALS) or any(words in said for words in _REFUSALS_OF_GRUB)
+
+
+_TELLS = {Code.KERNEL_PANICKED: _panics, Code.KERNEL_REFUSED: _refuses}
 
 
 def since(before: tuple[str, ...], tail: tuple[str, ...]) -> tuple[str, ...]:

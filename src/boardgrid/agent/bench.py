@@ -87,8 +87,6 @@ class Bench:
         rungs = self._rungs(wished, is_on)
         exported = frozenset([self._thing_of(export, wished) for export in await self._exports_to(wished)])
         volumes = {one.volume for one in wish.volumes} if isinstance(wish, Deployed) else set()
-        has_it = isinstance(wish, Deployed) and wish.root in exported and tree and tree.personal != wish.deployment
-        self.memory.still = tree.personal if tree and has_it else None
         return Seen(
             tree=tree,
             exported=exported,

@@ -22,7 +22,7 @@ from boardgrid.messages import _
 from boardgrid.model.board import Act
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import Blame, Code, FarmError, Fault
-from boardgrid.model.next_step import Seen, Step, next_step
+from boardgrid.model.next_step import Seen, Step, has_yet, next_step
 from boardgrid.model.report import Power, Voice
 from boardgrid.model.wish import BoardWish, Deployed, Gone, PowerOrder
 from boardgrid.ports import Sighting
@@ -163,6 +163,7 @@ class Keeper:
         self._stirred.clear()
         wished = self._wished
         seen = await self._look(wished)
+        self._bench.memory.still = has_yet(wished.wish, seen)
         await self._may_act()
         step = next_step(wished.wish, seen)
         if step is None:

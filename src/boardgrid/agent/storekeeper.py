@@ -249,7 +249,7 @@ class Storekeeper:
     # --- kits
 
     async def _forget_kits(self) -> bool:
-        """What no board is to boot with any more."""
+        """What no board is to boot with any more, nor may have to go on with."""
         if not self._wishes.version:
             return True
         for kit in await self._world.kits.all():
@@ -259,7 +259,8 @@ class Storekeeper:
         return True
 
     def _wished_kits(self) -> set[UUID]:
-        return {kit.id for one in self._wishes.boards if isinstance(one.wish, Deployed) for kit in one.wish.kits}
+        deployed = [one.wish for one in self._wishes.boards if isinstance(one.wish, Deployed)]
+        return {kit for wish in deployed for kit in (*(one.id for one in wish.kits), *wish.keeps)}
 
     # --- images
 

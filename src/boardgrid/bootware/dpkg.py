@@ -115,15 +115,15 @@ def in_order(acts: Iterable[Act], packages: Mapping[str, Package]) -> str:
     The order is apt's. All files are there from the start, so that a package without such a script is ready at any
     time; and packages are set up together where they can be, for each call of dpkg takes its time on a board.
     """
-    lines, unpacked, set_up = list[str](), list[Package](), set[str]()
+    lines, set_up, configured = list[str](), list[Package](), set[str]()
     for act in acts:
         package = packages[act.package]
         if act.sets_up:
-            unpacked.append(package)
+            set_up.append(package)
         elif "preinst" in package.control:
-            if unpacked and not package.may_be_unpacked(set_up):
-                lines.append(" ".join(("configure", *(one.info_name for one in unpacked))))
-                set_up.update(one.name for one in unpacked)
-                unpacked.clear()
+            if set_up and not package.may_be_unpacked(configured):
+                lines.append(" ".join(("configure", *(one.info_name for one in set_up))))
+                configured.update(one.name for one in set_up)
+                set_up.clear()
             lines.append(f"prepare {package.info_name}")
     return "".join(f"{line}\n" for line in lines)

@@ -24,6 +24,8 @@ _PE_ARCHES = {b"\xc2\x01": "armhf", b"\xc4\x01": "armhf", b"\x64\xaa": "arm64", 
 _TREE = b"\xd0\x0d\xfe\xed"  # a device tree; U-Boot's FIT images are made as one
 _GZIP = b"\x1f\x8b"
 _ANY = "any"
+# Out of these, too, U-Boot unpacks a kernel of arm64. All others unpack themselves.
+_PACKED = (b"BZh", b"\x5d\x00\x00", b"\x89LZO", b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd")
 _RAMDISKS = (
     *(b"070701", b"070702", b"070707", b"\xc7\x71", b"\x71\xc7"),  # cpio
     *(_GZIP, b"BZh", b"\x5d\x00\x00", b"\xfd7zXZ\x00", b"\x89LZO", b"\x02\x21\x4c\x18", b"\x28\xb5\x2f\xfd"),
@@ -42,6 +44,8 @@ def check_kernel(head: bytes, board: Board, arch: str) -> None:
     if arch not in _MADE_AT:
         return
     found = _kernel_arch(head)
+    if found is None and arch == "arm64" and board.boot is not Boot.GRUB and head.startswith(_PACKED):
+        return
     if found is None or (board.boot is Boot.GRUB and not _is_for_grub(head)):
         raise Invalid(
             Code.FILE_UNFIT,
@@ -81,7 +85,9 @@ def check_initrd(head: bytes) -> None:
     Raises:
         Invalid: FILE_UNFIT.
     """
-    if not head.startswith(_RAMDISKS):
+    # The kernel skips zeros before an archive, be they all of its beginning.
+    start = head.lstrip(b"\0")
+    if not head or (start and not start.startswith(_RAMDISKS)):
         raise Invalid(
             Code.FILE_UNFIT,
             _("what was sent as initrd is none: {what}"),

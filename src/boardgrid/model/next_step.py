@@ -60,6 +60,13 @@ class Seen:
     detached: frozenset[UUID] = field(default_factory=frozenset)  # wished volumes that could be offered, and are not
 
 
+def has_yet(wish: Wish, seen: Seen) -> UUID | None:
+    """The deployment that a board has yet, for nothing was done for the one that is wished."""
+    if not isinstance(wish, Deployed) or seen.tree is None or wish.root not in seen.exported:
+        return None
+    return seen.tree.personal if seen.tree.personal != wish.deployment else None
+
+
 def next_step(wish: Wish, seen: Seen) -> Step | None:
     """The first thing that is not yet as wished; None when all is."""
     match wish:

@@ -96,7 +96,7 @@ class Standing:
         """The deployment that it is wished to run is its user's from now on."""
         if not isinstance(self.wish, Deployed) or self.wish.opened:
             return self
-        return self._wished(replace(self.wish, opened=True))
+        return self._wished(replace(self.wish, opened=True, keeps=()))
 
     def is_held_by(self, reservation: int) -> bool:
         return isinstance(self.wish, Deployed) and self.wish.reservation == reservation

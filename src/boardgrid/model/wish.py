@@ -43,6 +43,7 @@ class Deployed:
     kit: BootKit | None = None  # what it boots with; None: the image's own kernel
     is_once: bool = False  # the kit is for one boot, and *then* for those that follow
     then: BootKit | None = None
+    keeps: tuple[UUID, ...] = ()  # kits of the deployment before, until it is opened: the board may go on with that
     kind: Literal["deployed"] = "deployed"
 
     @property

@@ -107,6 +107,10 @@ def boot_again(
     """
     deployment = following(work, over, DeploymentState.PREPARING, kit)
     wish = _wish_again(work.tx, reservation, standing.board, deployment)
+    if isinstance(standing.wish, Deployed):
+        # What was made of them when they were fitted cannot be fetched anew.
+        kits = (*(kit.id for kit in standing.wish.kits), *standing.wish.keeps)
+        wish = replace(wish, keeps=tuple(dict.fromkeys(kits)))
     if standing.order is not None:
         drop_order(work, standing.order.id, _("{board} is booted anew first").format(board=standing.board.name))
     work.save(over)

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from boardgrid.model.difference import Change
+from boardgrid.model.errors import FarmError
 from boardgrid.ports import Persona
 from tests.adapters.store.bench import MIB, Bench, a_persona
 from tests.adapters.store.own_mounts import own_mounts, unmount_below
@@ -85,6 +86,26 @@ async def test_a_root_that_boots_again_has_its_users_changes_shown_and_the_farms
     await bench.roots.personalise(root, replace(a_persona(), deployment=uuid4(), hostname="tk1-2.lab", volumes=VOLUMES))
     assert "10.0.0.9" in (tree / "etc/hosts").read_text() and "/data" in (tree / "etc/fstab").read_text()
     assert set(await told(bench, root)) == {"etc/hosts", "etc/fstab"}
+
+
+async def test_what_the_farm_had_begun_to_write_when_it_was_killed_is_not_its_users(bench: Bench) -> None:
+    root = await a_root(bench)
+    tree = bench.roots.path(root)
+    (tree / "etc/hostname").write_text("robot\n")
+    again = replace(a_persona(), deployment=uuid4(), hostname="tk1-2.lab", volumes=VOLUMES)
+    (tree / "root").rename(tree / "etc/home")
+    (tree / "root").write_text("it comes so far and no further")
+    with pytest.raises(FarmError):
+        await bench.roots.personalise(root, again)
+    (tree / "root").unlink()
+    (tree / "etc/home").rename(tree / "root")
+    await bench.after().roots.personalise(root, again)
+    assert set(await told(bench, root)) == {"etc/hostname", "root"}, "its user's, by what stood there"
+    (tree / "etc/hosts").write_text("mine\n")
+    await bench.roots.personalise(root, replace(again, deployment=uuid4()))
+    assert set(await told(bench, root)) == {"etc/hostname", "etc/hosts", "root"}, (
+        "what was begun once tells nothing later"
+    )
 
 
 async def test_a_root_that_was_made_before_the_farm_kept_account_shows_all(bench: Bench) -> None:

@@ -32,10 +32,10 @@ class BootCopies:
         self._copied: dict[tuple[int, int], Path] = {}
         self.stored_bytes = 0
 
-    def copy(self, kernel: Kernel, to: Path, farms: bytes | None = None) -> None:
+    def copy(self, kernel: Kernel, to: Path, made: bytes | None = None) -> None:
         """
         Args:
-            farms: the initramfs that the farm made for it, which takes the place of its own.
+            made: the initramfs that the farm made for it, which takes the place of its own.
 
         Raises:
             Invalid: a file is larger than any that boots a board.
@@ -43,10 +43,10 @@ class BootCopies:
         """
         to.mkdir(parents=True)
         self._copy(kernel.image, to / KERNEL, _KERNEL_BYTES)
-        if farms is not None:
-            self._disk.want(len(farms))
-            (to / INITRD).write_bytes(farms)
-            self.stored_bytes += len(farms)
+        if made is not None:
+            self._disk.want(len(made))
+            (to / INITRD).write_bytes(made)
+            self.stored_bytes += len(made)
         elif kernel.initrd:
             self._copy(kernel.initrd, to / INITRD, _KERNEL_BYTES)
         if kernel.dtbs:

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from boardgrid.adapters.store.complaint import answer
-from boardgrid.adapters.store.farms import Farms, print_of
+from boardgrid.adapters.store.farms import NOTHING, Farms, print_of
 from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.packages import DPKG, installed
 from boardgrid.adapters.store.tree import TreeDir, TreePath, attributes
@@ -33,8 +33,6 @@ _PACKAGES, _PACKAGES_BYTES = 1000, 80_000
 _DEPTH = Limits(0).depth  # what lies deeper could be made no image
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENODATA}
-
-_NONE: Farms = {}
 
 T = TypeVar("T", PathChange, PackageChange)
 
@@ -55,7 +53,7 @@ def difference(order: dict[str, Any]) -> dict[str, Any]:
     return asdict(found(was, now, order["farms"]))
 
 
-def found(was: TreePath, now: TreePath, farms: Farms = _NONE) -> Difference:
+def found(was: TreePath, now: TreePath, farms: Farms = NOTHING) -> Difference:
     walk = _Walk(farms)
     # Turned over one by one: of a tree of millions only the largest are kept.
     largest = heapq.nlargest(_PATHS, walk.changes(was, now), key=lambda one: one.size_bytes)

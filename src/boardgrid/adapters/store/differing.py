@@ -4,19 +4,18 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
-from boardgrid.adapters.store.farms import Farms
+from boardgrid.adapters.store.farms import NOTHING, Farms
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.store import Store
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.model.difference import Difference
 
 _DIFFERENCE = TypeAdapter(Difference)
-_NONE: Farms = {}
 _MOST_S = 300.0  # for trees of millions of files; one of twenty thousand takes a second
 
 
 async def changes(
-    store: Store, was: ImagePlace, now: TreePath, images: Sequence[ImagePlace] = (), *, farms: Farms = _NONE
+    store: Store, was: ImagePlace, now: TreePath, images: Sequence[ImagePlace] = (), *, farms: Farms = NOTHING
 ) -> Difference:
     """
     From an image to another tree. *images* need not be mounted: the program does that, for itself alone. What the farm

@@ -6,16 +6,21 @@ An entry is the farm's as long as it is as that. What its user had changed befor
 theirs.
 """
 
+import json
 import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from boardgrid.adapters.store.tree import TreeDir, attributes
+from boardgrid.messages import _
+from boardgrid.model.errors import Code, Fault
 
 Print = list[Any]  # as JSON has it
 Farms = Mapping[str, Print | None]  # by where an entry lies, with no link on the way; None: the farm removed it
+NOTHING: Farms = {}
 
 
 def print_of(folder: int, name: bytes | str) -> Print | None:
@@ -36,22 +41,48 @@ class Ledger:
     Args:
         image: that the root stands on.
         known: what the farm wrote before.
+        begun: a file that keeps what is found of each entry before it is written. Where that comes to no end, the next
+            one finds there whose an entry was: by then the entry itself tells no more.
     """
 
-    def __init__(self, image: TreeDir, known: Farms) -> None:
-        self._image, self._known = image, known
-        self._written: dict[str, bool] = {}  # whether it was as the farm or the image had left it
+    def __init__(self, image: TreeDir, known: Farms, begun: Path) -> None:
+        self._image, self._known, self._begun = image, known, begun
+        self._written = _begun(begun)  # whether it was as the farm or the image had left it
 
     def note(self, path: str, folder: int, name: str) -> None:
-        """An entry is about to be written, made or removed."""
+        """
+        An entry is about to be written, made or removed.
+
+        Raises:
+            Fault: STORE_FULL.
+        """
         if path not in self._written:
             left = self._known[path] if path in self._known else _seen(self._image, path)
             self._written[path] = print_of(folder, name) == left
+            self._keep(json.dumps([path, self._written[path]]))
+
+    def _keep(self, line: str) -> None:
+        try:
+            with self._begun.open("a") as file:
+                file.write(f"\n{line}")  # one before it may have been cut off
+        except OSError as error:
+            why = _("what is written into a root cannot be noted: {why}")
+            raise Fault(Code.STORE_FULL, why, why=error.strerror) from error
 
     def farms(self, tree: TreeDir) -> dict[str, Print | None]:
         """What is the farm's now."""
         kept = {path: was for path, was in self._known.items() if path not in self._written}
         return kept | {path: _seen(tree, path) for path, is_ours in self._written.items() if is_ours}
+
+
+def _begun(file: Path) -> dict[str, bool]:
+    written: dict[str, bool] = {}
+    with suppress(FileNotFoundError):
+        for line in file.read_text().splitlines():
+            with suppress(ValueError):  # cut off: its entry was not written any more
+                path, is_ours = json.loads(line)
+                written[path] = is_ours
+    return written
 
 
 def _seen(tree: TreeDir, path: str) -> Print | None:

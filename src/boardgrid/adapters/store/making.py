@@ -211,8 +211,8 @@ def _booting(
     judge = Judge(tree, found.arch, Path(parts) if parts else None, order["drivers"])
     copies, kernels = BootCopies(tree, disk), []
     for number, one in enumerate(found.kernels):
-        kernel, farms = judge.judged(one)
-        copies.copy(kernel, done.kernel(number), farms)
+        kernel, made = judge.judged(one)
+        copies.copy(kernel, done.kernel(number), made)
         kernels.append(kernel)
     return tuple(kernels), copies.stored_bytes
 

@@ -5,6 +5,7 @@ The order comes as JSON on standard input; see :func:`personalise`.
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from boardgrid.adapters.store.adaptations import make_personal
@@ -21,16 +22,17 @@ def personalise(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``tree``; ``tenant`` (the fields of a ``Tenant``); ``without``, what its image is made without;
-            ``image``, the tree that it stands on; ``farms``, what the farm wrote into it before.
+            ``image``, the tree that it stands on; ``farms``, what the farm wrote into it before; ``begun``, a file of
+            a ``Ledger``.
 
     Returns:
         ``farms``, what is the farm's now.
 
     Raises:
-        Fault: the tree does not let it be done.
+        Fault: the tree does not let it be done; STORE_FULL.
     """
     with TreeDir(TreePath(order["image"])) as image:
-        ledger = Ledger(image, order["farms"])
+        ledger = Ledger(image, order["farms"], Path(order["begun"]))
         return {"farms": _personalised(order, ledger)}
 
 

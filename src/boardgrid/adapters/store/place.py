@@ -53,6 +53,11 @@ class RootPlace:
         return self.folder / "frozen"
 
     @property
+    def begun(self) -> Path:
+        """What the farm has written into the tree, where it did not come to an end."""
+        return self.folder / "begun"
+
+    @property
     def disk(self) -> TreePath:
         """Where *upper* is mounted for the moment in which the overlay is joined."""
         return TreePath(str(self.folder / "disk"))

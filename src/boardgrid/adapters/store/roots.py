@@ -192,6 +192,8 @@ class StoredRoots:
                 return meta.host_key
             await self._mount(root)
             place, key = self._places.root(root), fresh_host_key()
+            if meta.personal:  # what was begun before came to its end, and its user had the root since
+                await whole(place.begun.unlink, missing_ok=True)
             # Half of one and half of another must never look like either.
             await whole(root_files.write, place, replace(meta, personal="", host_key=""))
             tenant = Tenant(
@@ -211,6 +213,7 @@ class StoredRoots:
                 "without": without,
                 "image": str(self._places.image(UUID(meta.image)).tree),
                 "farms": meta.farms,
+                "begun": str(place.begun),
             }
             program = bounded((sys.executable, "-I", "-m", "boardgrid.adapters.store.persona"), _POWERS)
             told = await self._store.shell.run(*program, timeout_s=_PERSONALISE_S, stdin=json.dumps(order).encode())
