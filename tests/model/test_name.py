@@ -25,7 +25,7 @@ def test_no_name_can_leave_its_folder_or_its_line(kind: str, name: str) -> None:
         checked(kind, name)
     except Invalid as refused:
         assert refused.code is Code.NAME_INVALID
-        assert "a good one looks like this" in refused.hint
+        assert refused.hint.startswith("a good one has ")
     else:
         assert not set(name) & set("/\\\0\n\r \t'\"${}()<>;&|*?!#,:=")
         assert name.strip(".-") and name not in {".", ".."}
