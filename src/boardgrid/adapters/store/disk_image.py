@@ -47,7 +47,7 @@ class Words:
                 number, size, kind, label = [*rest.split(), "", "", "", ""][:4]
                 mib = int(size) >> 20 if size.isdigit() else 0
                 name = "" if label in {"", "-"} else f" {label}"
-                self.parts.append(f"{number}: {mib} MiB {'?' if kind == '-' else kind}{name}")
+                self.parts.append(f"{number}: {mib} MiB {_('of no known kind') if kind == '-' else kind}{name}")
             case "unread":
                 self.unread.append(rest)
             case "systems":
@@ -245,6 +245,15 @@ def _not_one(name: str, partition: int | None, told: Words) -> Invalid:
             Code.ARCHIVE_REFUSED,
             _("{name} has no partition table, and so no partition {number}: it has {parts}"),
             hint=_("leave out --partition: the one file system on it is taken"),
+            number=partition,
+            name=name,
+            parts=parts,
+        )
+    if partition is not None and not any(part.startswith(f"{partition}:") for part in told.parts):
+        return Invalid(
+            Code.ARCHIVE_REFUSED,
+            _("{name} has no partition {number}: it has {parts}"),
+            hint=_("choose one of these: --partition N"),
             number=partition,
             name=name,
             parts=parts,
