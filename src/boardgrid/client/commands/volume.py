@@ -115,7 +115,7 @@ def resize(seat: Seat, name: str, size: str, wait: bool, timeout: str | None) ->
 @pass_seat
 def move(seat: Seat, name: str, path: str) -> None:
     """
-    Have a volume mounted elsewhere from now on. Boards that run already have it where it was.
+    Have a volume mounted elsewhere. A board that runs has it where it was until its next boot.
 
     \b
     Example:
