@@ -136,4 +136,4 @@ def _what(head: bytes) -> str:
         return _("it is a kernel")
     if head.startswith(_RAMDISKS):
         return _("it is an initramfs, or something else that is packed")
-    return _("it begins like none")
+    return _("nothing is known that begins as it does")

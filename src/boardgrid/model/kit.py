@@ -44,7 +44,11 @@ def checked(kit: BootKit) -> BootKit:
         Invalid: REQUEST_INVALID, its parts do not go together.
     """
     if kit.from_root and kit.blobs:
-        raise Invalid(Code.REQUEST_INVALID, _("a kernel of the root comes with what the root has beside it"))
+        raise Invalid(
+            Code.REQUEST_INVALID,
+            _("a kernel of the root comes with what the root has beside it"),
+            hint=_("give either files or --from-root"),
+        )
     if kit.initrd and kit.without_initrd:
         raise Invalid(Code.REQUEST_INVALID, _("there is either an initrd or none"))
     if kit.modules and not kit.release:

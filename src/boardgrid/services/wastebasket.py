@@ -203,7 +203,7 @@ def _check_no_roots(asker: User, image: Image, above: Sequence[Root]) -> None:
     raise Conflict(
         Code.THING_IN_USE,
         _("these roots are made from {image}: {roots}"),
-        hint=_("discard them first; the image can go when they are gone"),
+        hint=_("give back the boards that run them, and discard them; the image can go when they are gone"),
         image=image.ref,
         roots=", ".join(named),
     )
