@@ -73,7 +73,7 @@ def test_a_packed_kernel_of_arm64_is_left_to_u_boot_and_to_no_other(mark: bytes)
 @pytest.mark.parametrize(
     ("head", "arch", "said"),
     [
-        (JUNK, "armhf", "none that tk1-1 can boot: it begins like none"),
+        (JUNK, "armhf", "none that tk1-1 can boot: nothing is known that begins"),
         (b"", "armhf", "it is empty"),
         (b"\x27\x05\x19\x56", "armhf", "none that tk1-1 can boot"),
         (ELF, "armhf", "it is an ELF file, as vmlinux is"),

@@ -201,3 +201,10 @@ def test_a_board_has_the_deployment_before_as_long_as_nothing_was_done_for_the_n
     for changed in (Seen(), replace(seen, exported=frozenset()), replace(seen, tree=Tree(True, DEPLOYMENT))):
         assert has_yet(WISH, changed) is None
     assert has_yet(Parked(), seen) is None
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_volume_that_is_not_offered_beside_its_root_is_offered_again(is_open: bool) -> None:
+    wish = replace(WITH_VOLUME, opened=is_open)
+    seen = Seen(tree=Tree(is_mounted=True, personal=DEPLOYMENT), exported=frozenset({ROOT}), is_introduced=True)
+    assert next_step(wish, looked(wish, seen)) is Step.ATTACH

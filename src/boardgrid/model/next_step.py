@@ -100,7 +100,10 @@ def _to_deployed(wish: Deployed, seen: Seen) -> Step | None:
         must_stop = not seen.has_entries and seen.can_stop and seen.life is not Life.OFF and not wish.opened
         if must_stop:
             return Step.STOP
-        return Step.ATTACH if seen.detached else Step.EXPORT
+    if seen.detached:
+        return Step.ATTACH  # before its root, which a board may boot at once
+    if not is_offered:
+        return Step.EXPORT
     if wish.opened or seen.life is Life.RUNNING:
         return None
     if seen.life is Life.BOOTING:
