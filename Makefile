@@ -4,7 +4,7 @@
 ##   make demo-arm64  give the demo that runs an arm64 board (UEFI, GRUB) as well; demo-amd64: an amd64 one
 ##   make demo-down   end it; what stays is caches, .venv and Debian packages
 ##   make test        everything, booting boards included (root)
-##   make overnight   what takes longer than all of that: whole systems, built on virtual boards (root)
+##   make overnight   what takes longer than all of that: whole systems built on virtual boards, and each format damaged (root)
 ##   make quick       what needs no root: below a minute
 ##   make lint        format, lint, types, floors, paths into trees, lock
 ##   make check       lint and test; what CI runs
@@ -55,7 +55,7 @@ test: need-root setup
 	$(BIN)/pytest -n 2 -m "slow and not world"
 	@log=$$(mktemp); echo 'Booting boards; and beside that all else that needs root'; \
 	$(BIN)/pytest -m "boards and not overnight" > "$$log" 2>&1 & boards=$$!; \
-	$(BIN)/pytest -m "world and not boards"; others=$$?; \
+	$(BIN)/pytest -m "world and not boards and not overnight"; others=$$?; \
 	wait $$boards; status=$$?; cat "$$log"; rm -f "$$log"; test $$others = 0 && test $$status = 0
 
 overnight: need-root setup

@@ -113,6 +113,7 @@ def filled(place: Path, content: bytes) -> str:
     return reader.read_sum
 
 
+@pytest.mark.overnight  # a machine for each
 @pytest.mark.parametrize("what", ["ext4", "SD card", "GPT disk", "Android sparse"])
 async def test_a_disk_image_is_refused_or_imported_and_never_hangs(bench: Bench, boot_parts: Path, what: str) -> None:
     bench = bench.after(boot_parts=boot_parts)
