@@ -52,11 +52,12 @@ quick: setup
 test: need-root setup
 	@packaging/need-packages farm arm64 amd64 test
 	@$(MAKE) quick
-	$(BIN)/pytest -n 2 -m "slow and not world"
-	@log=$$(mktemp); echo 'Booting boards; and beside that all else that needs root'; \
+	@log=$$(mktemp); echo 'Booting boards, one or two at a time; and beside that all else'; \
 	$(BIN)/pytest -m "boards and not overnight" > "$$log" 2>&1 & boards=$$!; \
+	$(BIN)/pytest -n 2 -m "slow and not world"; slow=$$?; \
 	$(BIN)/pytest -m "world and not boards and not overnight"; others=$$?; \
-	wait $$boards; status=$$?; cat "$$log"; rm -f "$$log"; test $$others = 0 && test $$status = 0
+	wait $$boards; booted=$$?; cat "$$log"; rm -f "$$log"; \
+	test $$slow = 0 && test $$others = 0 && test $$booted = 0
 
 overnight: need-root setup
 	@packaging/need-packages farm arm64 amd64 test
