@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from boardgrid import lasting
 from boardgrid.finishing import whole
 from boardgrid.messages import _, bytes_text, larger_text
 from boardgrid.model.boot_file import HEAD_BYTES
@@ -211,7 +212,7 @@ class Spool:
     def _name(self, arrived: Arrived, name: str) -> None:
         try:
             arrived.part.rename(self.path(name))
-            _sync(self.folder)
+            lasting.write_down(self.folder)
         except OSError as error:
             arrived.part.unlink(missing_ok=True)
             raise _refused(error) from error
@@ -412,11 +413,3 @@ def _refused(error: OSError) -> Fault:
             Code.STORE_FULL, _("the farm's disk is full: the upload could not be written down"), hint=_("ask an admin")
         )
     return Fault(Code.UPLOAD_BROKEN, _("the upload could not be written down: {why}"), why=error)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

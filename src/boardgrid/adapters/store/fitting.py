@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from boardgrid.adapters.store import lasting, source
+from boardgrid import lasting
+from boardgrid.adapters.store import source
 from boardgrid.adapters.store.boot_files import FROM_ROOT, INITRD, KERNEL, BootCopies
 from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.complaint import answer

@@ -13,7 +13,8 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import differing, lasting, manifests
+from boardgrid import lasting
+from boardgrid.adapters.store import differing, manifests
 from boardgrid.adapters.store.boot_files import DTBS, INITRD, KERNEL
 from boardgrid.adapters.store.exported import manifest_of
 from boardgrid.adapters.store.progress import diary_of, followed, size_of

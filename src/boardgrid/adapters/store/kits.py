@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import lasting
+from boardgrid import lasting
 from boardgrid.adapters.store.boot_files import DTBS, FROM_ROOT, INITRD, KERNEL
 from boardgrid.adapters.store.roots import StoredRoots
 from boardgrid.adapters.store.store import Store, Sweep

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from boardgrid.adapters.store import bsp, disk_image, lasting, manifests, source
+from boardgrid import lasting
+from boardgrid.adapters.store import bsp, disk_image, manifests, source
 from boardgrid.adapters.store.adaptations import adapt
 from boardgrid.adapters.store.boot_files import BootCopies
 from boardgrid.adapters.store.complaint import answer

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from boardgrid.adapters.store import lasting
+from boardgrid import lasting
 from boardgrid.adapters.store.farms import Farms
 from boardgrid.adapters.store.place import RootPlace
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from boardgrid.adapters.store import lasting
+from boardgrid import lasting
 from boardgrid.adapters.store.complaint import heard
 from boardgrid.adapters.store.place import VolumePlace
 from boardgrid.adapters.store.store import Store, Sweep
