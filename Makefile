@@ -52,12 +52,13 @@ quick: setup
 test: need-root setup
 	@packaging/need-packages farm arm64 amd64 test
 	@$(MAKE) quick
-	@log=$$(mktemp); echo 'Booting boards, one or two at a time; and beside that all else'; \
-	$(BIN)/pytest -m "boards and not overnight" > "$$log" 2>&1 & boards=$$!; \
-	$(BIN)/pytest -n 2 -m "slow and not world"; slow=$$?; \
-	$(BIN)/pytest -m "world and not boards and not overnight"; others=$$?; \
-	wait $$boards; booted=$$?; cat "$$log"; rm -f "$$log"; \
-	test $$slow = 0 && test $$others = 0 && test $$booted = 0
+	@logs=$$(mktemp -d); echo 'Booting boards, one or two at a time; and beside that all else'; \
+	{ $(BIN)/pytest -m "boards and not overnight" > "$$logs/boards" 2>&1; echo $$? > "$$logs/boards.rc"; } & \
+	{ $(BIN)/pytest -n 2 -m "slow and not world"; echo $$? > "$$logs/slow.rc"; } 2>&1 | tee "$$logs/slow"; \
+	{ $(BIN)/pytest -m "world and not boards and not overnight"; echo $$? > "$$logs/others.rc"; } 2>&1 | tee "$$logs/others"; \
+	wait; cat "$$logs/boards"; echo 'What went wrong in the three of them:'; \
+	grep -hE '^(FAILED|ERROR) |^=+ .* in [0-9.]+s' "$$logs/boards" "$$logs/slow" "$$logs/others"; \
+	codes=$$(cat "$$logs"/*.rc | tr -d '\n'); rm -rf "$$logs"; test "$$codes" = 000
 
 overnight: need-root setup
 	@packaging/need-packages farm arm64 amd64 test
