@@ -151,6 +151,17 @@ class FakeFarm:
         }  # fmt: skip
         return self.boards[name]
 
+    def held(self, name: str, **deployment: Any) -> Json:
+        """A board that ada has, and that is open."""
+        body = {"board": name, "for_s": 7200.0}
+        before, self.deploy = self.deploy, lambda _farm, _reservation: None
+        self.board(name)
+        reservation = self.reserve(body)
+        self.deploy = before
+        self.deployment_on(reservation, name).update({"state": "open", **deployment})
+        self.boards[name]["state"] = "open"
+        return reservation
+
     def image(self, name: str, version: int = 1, state: str = "ready", **facts: Any) -> Json:
         ref = f"{name}:{version}"
         self.images[ref] = {
