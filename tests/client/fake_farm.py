@@ -56,6 +56,7 @@ def a_difference() -> Json:
         "packages_changed": 2,
         "packages_by": "dpkg",
         "left_out": 0,
+        "times_only": 0,
     }
 
 
