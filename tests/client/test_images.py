@@ -297,6 +297,7 @@ def test_labels_of_an_export_come_along_and_those_that_are_said_win(farm: FakeFa
 
 def test_how_far_something_is_is_told_with_rate_and_time_left() -> None:
     assert rate_text(Measure("pressing", 5, 10, 2_500_000, 75)) == "pressing  2.5 MB/s  1 min left"
+    assert rate_text(Measure("opening", 340_000_000, 0, 12_000_000)) == "opening  340 MB  12.0 MB/s"
     assert rate_text(Measure("reading\x1b[2J")) == "reading\N{REPLACEMENT CHARACTER}[2J"
 
 

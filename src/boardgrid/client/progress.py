@@ -184,8 +184,10 @@ def measured(what: str) -> Iterator[Callable[[Measure | None], None]]:
 
 
 def rate_text(measure: Measure) -> str:
-    """The phase, how fast it goes, and how long it will take yet."""
+    """The phase, how fast it goes, and how long it will take yet; how much is done where nobody knows of how much."""
     words = [plain(measure.phase)]
+    if measure.done_bytes and not measure.total_bytes:
+        words.append(bytes_text(measure.done_bytes))
     if measure.rate >= 1:
         words.append(f"{bytes_text(measure.rate)}/s")
     if measure.left_s is not None:
