@@ -748,11 +748,12 @@ class FakeFarm:
         """Another deployment of the root that a board has."""
         board = body.get("board") or reservation["board"]
         self.booted.append(body)
+        kit = {key: told for key, told in body.items() if key in _OF_A_KIT}
         made = {
             "id": str(uuid4()), "board": board, "image": "tiny:1", "root": f"{board}-7", "state": state,
             "created_at": stamp(datetime.now(UTC)), "opened_at": None, "ended_at": None, "host_key": "",
             "reason": "", "code": None, "hint": "",
-            "kit": {key: told for key, told in body.items() if key in _OF_A_KIT} or None,
+            "kit": kit | {"is_once": body.get("once", False)} if kit else None,
         }  # fmt: skip
         reservation["deployments"] = [*reservation.get("deployments", []), made]
         reservation["deployment"] = made
