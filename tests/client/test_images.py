@@ -354,7 +354,10 @@ def test_the_wastebasket_is_shown_before_it_is_emptied(farm: FakeFarm, run: Run)
     ended = run("image", "gc")
     assert ended.code == 2 and "tiny:1" in ended.out
     assert ("DELETE", "image-waste") not in farm.asked
-    assert "1 images go" in run("image", "gc", "--yes").err
+    farm.image("other", state="removed", manifest={"stored_bytes": 2_000_000, "digest": "sha256:00"})
+    farm.image("same", state="removed", manifest={"stored_bytes": 2_000_000, "digest": "sha256:00"})
+    farm.image("never", state="failed")
+    assert run("image", "gc", "--yes").err == "versions that go: 4; room that they took: 7.0 MB\n"
 
 
 def test_an_image_is_made_of_what_lies_on_the_server(farm: FakeFarm, run: Run) -> None:

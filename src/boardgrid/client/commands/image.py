@@ -425,11 +425,12 @@ def gc(seat: Seat, *, everyone: bool, yes: bool) -> None:
         return
     if not seat.is_for_programs:
         SHEET.show_all(waste, seat.output)
-    size = bytes_text(sum(_stored_bytes(one) for one in waste))
-    question = _("Have {count} images go for ever, which take {size}?")
-    seat.must_say(yes, question.format(count=len(waste), size=size), "--yes")
+    question = _("Have {count} versions go for ever, which take {size}?")
+    seat.must_say(yes, question.format(count=len(waste), size=_stored_text(waste)), "--yes")
     gone = farm.empty_waste(everyone=everyone)
-    seat.tell(_("{count} images go").format(count=len(gone)))
+    seat.tell(
+        _("versions that go: {count}; room that they took: {size}").format(count=len(gone), size=_stored_text(gone))
+    )
     if seat.is_for_programs:
         SHEET.show_all(gone, seat.output)
 
@@ -506,9 +507,10 @@ def _check_free(file: Path, *, force: bool) -> None:
         )
 
 
-def _stored_bytes(image: Image) -> float:
-    size = fact(image, "stored_bytes")
-    return size if isinstance(size, int | float) else 0
+def _stored_text(images: Iterable[Image]) -> str:
+    """What they take together: the same content is stored once."""
+    sizes = {fact(one, "digest") or one.ref: fact(one, "stored_bytes") for one in images}
+    return bytes_text(sum(size for size in sizes.values() if isinstance(size, int | float)))
 
 
 def _verify_all(farm: Farm) -> Iterator[Errand]:
