@@ -14,7 +14,7 @@ from boardgrid.client.commands import workshop
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
 from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
-from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of
+from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of, versions
 from boardgrid.client.lineage import drawn
 from boardgrid.client.progress import measured
 from boardgrid.client.seat import Seat, pass_seat
@@ -385,9 +385,21 @@ def remove(seat: Seat, ref: str, yes: bool) -> None:
     Example:
       boardgrid image remove mine:2026112801
     """
-    seat.must_say(yes, _("Remove the image {ref}?").format(ref=ref), "--yes")
-    seat.farm().remove_image(ref)
-    seat.show_end(ref, "going", _("the image {ref} is removed").format(ref=ref))
+    farm = seat.farm()
+    meant = _meant(farm, ref)
+    seat.must_say(yes, _("Remove the image {ref}?").format(ref=", ".join(meant)), "--yes")
+    # Of several the farm says itself that one has to be named.
+    removed = meant[0] if len(meant) == 1 else ref
+    farm.remove_image(removed)
+    seat.show_end(removed, "going", _("the image {ref} is removed").format(ref=removed))
+
+
+def _meant(farm: Farm, ref: str) -> list[str]:
+    """The versions that a name, an alias or a version means to who would remove it."""
+    if ":" in ref:
+        return [farm.image(ref).ref]
+    there = [one.ref for one in versions(farm, ref) if one.state not in {"removed", "going"}]
+    return there or [ref]
 
 
 @image.command("restore")
