@@ -319,7 +319,8 @@ def test_an_image_is_exported_to_a_file_although_the_connection_breaks(
 def test_what_is_damaged_fails_the_command_that_verifies(farm: FakeFarm, run: Run) -> None:
     farm.image("tiny")
     farm.image("other", state="building")
-    assert run("image", "verify").code == 0
+    seen = run("image", "verify")
+    assert (seen.code, seen.out.splitlines()[0].split()) == (0, ["IMAGE", "ERRAND", "STATE", "REASON"])
     assert ("POST", "images/other:1/verify") not in farm.asked
     farm.errand_reason = "its file has changed"
     ended = run("image", "verify", "tiny")

@@ -36,7 +36,8 @@ ERRANDS: Sheet[Errand] = Sheet(
         Column("IMAGE", lambda errand: errand.image),
         Column("ERRAND", lambda errand: errand.kind),
         Column("STATE", _found, is_state=True),
-        Column("SIZE", lambda errand: bytes_text(errand.size_bytes) if errand.size_bytes else ""),
+        # Of an export, which is shown alone.
+        Column("SIZE", lambda errand: bytes_text(errand.size_bytes) if errand.size_bytes else "", is_detail=True),
         Column("REASON", lambda errand: errand.reason),
     ),
 )
