@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from boardgrid.model.deployment import Phase
 from boardgrid.model.errors import Blame, Code, Fault, Invalid
 from boardgrid.model.image import BlobSource, RootSource
 from boardgrid.model.kit import BootKit
@@ -218,6 +219,11 @@ async def test_a_board_that_does_not_restart_is_restarted_harder_and_blamed_for_
     assert last_report(site).code is Code.BOARD_SILENT
 
 
+def gone_back(site: FakeSite) -> list[str]:
+    told = site.controller.of_kind(StepReport)
+    return [one.detail for one in told if (one.step, one.phase) == ("boot", Phase.NOTED) and "before" in one.detail]
+
+
 @patiently
 async def test_what_was_booted_once_gives_way_to_what_was_good_before() -> None:
     for panics in (set[str](), {OF_KIT}):
@@ -231,8 +237,10 @@ async def test_what_was_booted_once_gives_way_to_what_was_good_before() -> None:
                 "boot/vmlinuz-6.1.0-50-armmp"
             )
             assert f":/r/{NEXT}," in entry.cmdline, "the same export"
+            assert gone_back(site) == []
             await site.shelf[BOARD.name].reset()
             await asyncio.sleep(60)
+            assert gone_back(site) == ["it has restarted, and boots the kernel that was good before"]
             assert site.shelf[BOARD.name].runs == mill.ROOT
             assert site.host_keys.keys[BOARD.address] == site.roots.trees[mill.ROOT].host_key
 

@@ -244,7 +244,7 @@ MATRIX = {
     "GET /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 200),
     "PATCH /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 200, json={"path": "/srv/own"}),
     "DELETE /api/v1/volumes/{name}": to("/volumes/roots-own", NOT_THERE, 202),
-    "POST /api/v1/volumes/{name}/restore": to("/volumes/roots-own/restore", NOT_THERE, 200),
+    "POST /api/v1/volumes/{name}/restore": to("/volumes/roots-own/restore", NOT_THERE, TOO_LATE),
     "GET /api/v1/reservations": to("/reservations?all=true", 200, 200),
     "GET /api/v1/reservations/{number}": to("/reservations/3", 200, 200),
     "POST /api/v1/reservations": to("/reservations", TOO_LATE, TOO_LATE, but=RESERVED, json=WANTED),

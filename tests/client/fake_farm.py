@@ -56,6 +56,7 @@ def a_difference() -> Json:
         "packages_changed": 2,
         "packages_by": "dpkg",
         "left_out": 0,
+        "times_only": 0,
     }
 
 
@@ -150,6 +151,17 @@ class FakeFarm:
             **facts,
         }  # fmt: skip
         return self.boards[name]
+
+    def held(self, name: str, **deployment: Any) -> Json:
+        """A board that ada has, and that is open."""
+        body = {"board": name, "for_s": 7200.0}
+        before, self.deploy = self.deploy, lambda _farm, _reservation: None
+        self.board(name)
+        reservation = self.reserve(body)
+        self.deploy = before
+        self.deployment_on(reservation, name).update({"state": "open", **deployment})
+        self.boards[name]["state"] = "open"
+        return reservation
 
     def image(self, name: str, version: int = 1, state: str = "ready", **facts: Any) -> Json:
         ref = f"{name}:{version}"
@@ -736,11 +748,12 @@ class FakeFarm:
         """Another deployment of the root that a board has."""
         board = body.get("board") or reservation["board"]
         self.booted.append(body)
+        kit = {key: told for key, told in body.items() if key in _OF_A_KIT}
         made = {
             "id": str(uuid4()), "board": board, "image": "tiny:1", "root": f"{board}-7", "state": state,
             "created_at": stamp(datetime.now(UTC)), "opened_at": None, "ended_at": None, "host_key": "",
             "reason": "", "code": None, "hint": "",
-            "kit": {key: told for key, told in body.items() if key in _OF_A_KIT} or None,
+            "kit": kit | {"is_once": body.get("once", False)} if kit else None,
         }  # fmt: skip
         reservation["deployments"] = [*reservation.get("deployments", []), made]
         reservation["deployment"] = made

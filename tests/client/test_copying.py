@@ -30,8 +30,7 @@ def home(tmp_path: Path) -> Path:
 def lab(farm: FakeFarm, key_file: Path, home: Path) -> Iterator[Lab]:
     with lab_of(farm, key_file) as lab:
         lab.home = home
-        until = "2031-01-01T12:00:00Z"
-        farm.board("tk1-1", state="open", reservation={"number": 7, "user": "ada", "until": until})
+        farm.held("tk1-1")
         yield lab
 
 

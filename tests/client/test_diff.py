@@ -41,6 +41,17 @@ def test_what_the_farm_wrote_is_counted_and_shown_where_all_is_wanted(held: Fake
     assert held.asked_diffs[1] == {"board": "tk1-2"}
 
 
+def test_of_trees_that_differ_in_times_alone_that_is_told(farm: FakeFarm, run: Run) -> None:
+    none = {"entries": 0, "size_bytes": 0}
+    told = farm.diff["difference"] | {"paths": [], "packages": [], "packages_changed": 0, "times_only": 2}
+    assert "other times" not in run("image", "diff", "mine").out
+    farm.diff["difference"] = told | {"added": none, "changed": none, "removed": none}
+    assert run("image", "diff", "mine").out.splitlines() == [
+        "added: 0 (0 B), changed: 0 (0 B), removed: 0 (0 B); packages changed: 0 (dpkg)",
+        "  the same files, other times: 2",
+    ]
+
+
 def test_a_word_is_a_board_that_one_holds_or_else_a_root_and_may_be_left_out(held: FakeFarm, run: Run) -> None:
     for words in (["tk1-2"], ["before"], []):
         assert run("diff", *words).code == ExitCode.OK

@@ -297,6 +297,7 @@ def test_labels_of_an_export_come_along_and_those_that_are_said_win(farm: FakeFa
 
 def test_how_far_something_is_is_told_with_rate_and_time_left() -> None:
     assert rate_text(Measure("pressing", 5, 10, 2_500_000, 75)) == "pressing  2.5 MB/s  1 min left"
+    assert rate_text(Measure("opening", 340_000_000, 0, 12_000_000)) == "opening  340 MB  12.0 MB/s"
     assert rate_text(Measure("reading\x1b[2J")) == "reading\N{REPLACEMENT CHARACTER}[2J"
 
 
@@ -318,7 +319,8 @@ def test_an_image_is_exported_to_a_file_although_the_connection_breaks(
 def test_what_is_damaged_fails_the_command_that_verifies(farm: FakeFarm, run: Run) -> None:
     farm.image("tiny")
     farm.image("other", state="building")
-    assert run("image", "verify").code == 0
+    seen = run("image", "verify")
+    assert (seen.code, seen.out.splitlines()[0].split()) == (0, ["IMAGE", "ERRAND", "STATE", "REASON"])
     assert ("POST", "images/other:1/verify") not in farm.asked
     farm.errand_reason = "its file has changed"
     ended = run("image", "verify", "tiny")
@@ -353,7 +355,10 @@ def test_the_wastebasket_is_shown_before_it_is_emptied(farm: FakeFarm, run: Run)
     ended = run("image", "gc")
     assert ended.code == 2 and "tiny:1" in ended.out
     assert ("DELETE", "image-waste") not in farm.asked
-    assert "1 images go" in run("image", "gc", "--yes").err
+    farm.image("other", state="removed", manifest={"stored_bytes": 2_000_000, "digest": "sha256:00"})
+    farm.image("same", state="removed", manifest={"stored_bytes": 2_000_000, "digest": "sha256:00"})
+    farm.image("never", state="failed")
+    assert run("image", "gc", "--yes").err == "versions that go: 4; room that they took: 7.0 MB\n"
 
 
 def test_an_image_is_made_of_what_lies_on_the_server(farm: FakeFarm, run: Run) -> None:

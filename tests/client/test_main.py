@@ -137,6 +137,36 @@ def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(run: Run, argv:
         (["save"], "missing option '--as'", "`boardgrid save --help` shows how it is called"),
         (["image", "import"], "missing argument 'NAME'", "`boardgrid image import --help` shows how it is called"),
         (
+            ["block", "show", "foo"],
+            "NUMBER should be a whole number, and 'foo' is none",
+            "`boardgrid block show --help` shows how it is called",
+        ),
+        (
+            ["image", "diff", "a", "--most", "x"],
+            "--most should be a whole number from 0 on, and 'x' is none",
+            "`boardgrid image diff --help` shows how it is called",
+        ),
+        (
+            ["image", "diff", "a", "--most", "-3"],
+            "--most should be a whole number from 0 on, and -3 is none",
+            "`boardgrid image diff --help` shows how it is called",
+        ),
+        (
+            ["power", "jump", "tk1-1"],
+            "ACT should be on, off, cycle or reset, and 'jump' is none",
+            "`boardgrid power --help` shows how it is called",
+        ),
+        (
+            ["power"],
+            "ACT is missing: on, off, cycle or reset",
+            "`boardgrid power --help` shows how it is called",
+        ),
+        (
+            ["release", "7", "8"],
+            "boardgrid release takes no more words, and 8 is too much",
+            "`boardgrid release --help` shows how it is called",
+        ),
+        (
             ["image", "set", "x", "--visibility", "y"],
             "invalid value for '--visibility': it is private, public or project:NAME",
             "`boardgrid image set --help` shows how it is called",
@@ -149,6 +179,13 @@ def test_a_wrong_call_has_a_code_and_a_hint_for_people_and_for_programs(
     assert run(*argv).err == f"error: {detail} (request.invalid)\n  {hint}\n"
     told = json.loads(run(*argv, "-o", "json").err)
     assert told == {"type": "about:blank", "code": "request.invalid", "detail": detail, "hint": hint}
+
+
+def test_an_option_without_its_value_is_told_with_its_command(run: Run) -> None:
+    assert run("release", "--keep").err.splitlines() == [
+        "error: --keep needs a value (request.invalid)",
+        "  `boardgrid release --help` shows how it is called",
+    ]
 
 
 def test_a_noun_alone_shows_its_verbs_to_people_and_is_a_wrong_call_to_programs(run: Run) -> None:

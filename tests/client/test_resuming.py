@@ -56,7 +56,7 @@ def test_a_kernel_is_sent_once_and_booted_until_it_answers(run: Run, farm: FakeF
     ended = run("boot", "tk1-1", "--kernel", str(kernel), "--append", "ignore_loglevel", "--once")
     assert ended.code == 0, ended.err
     assert "tk1-1 is yours again after" in ended.err and "boardgrid ssh tk1-1" in ended.out
-    assert "kernel       yours: kernel; ignore_loglevel\n" in ended.out
+    assert "kernel       yours: kernel; ignore_loglevel; for one boot\n" in ended.out
     sum_ = sha256(kernel.read_bytes()).hexdigest()
     assert farm.blobs[sum_] == kernel.read_bytes()
     assert farm.booted == [{"kernel": sum_, "append": "ignore_loglevel", "once": True}]

@@ -13,7 +13,7 @@ import asyncssh
 import pytest
 
 from tests.client.conftest import Run
-from tests.client.fake_farm import TOKEN, FakeFarm
+from tests.client.fake_farm import TOKEN, FakeFarm, Json
 from tests.client.ssh_lab import Lab, lab_of, public
 
 pytestmark = pytest.mark.timeout(120)
@@ -23,8 +23,7 @@ pytestmark = pytest.mark.timeout(120)
 def lab(farm: FakeFarm, key_file: Path) -> Iterator[Lab]:
     """Ada holds tk1-1, which is open."""
     with lab_of(farm, key_file) as lab:
-        until = "2031-01-01T12:00:00Z"
-        farm.board("tk1-1", state="open", reservation={"number": 7, "user": "ada", "until": until})
+        farm.held("tk1-1")
         yield lab
 
 
@@ -148,6 +147,38 @@ def test_a_board_whose_host_key_is_not_known_is_not_guessed_at(farm: FakeFarm, l
     ended = run("ssh", "tk1-1")
     assert ended.code == 8
     assert "the farm does not know the host key of tk1-1" in ended.err
+
+
+SILENT = {"power": "on", "voice": "silent", "ago_s": 40.0}
+PANICKED = {"reason": "its kernel panicked", "hint": "try another"}
+
+
+@pytest.mark.parametrize(
+    ("health", "deployment", "told", "hint"),
+    [
+        (SILENT | {"power": "off"}, {}, "power off, SSH is silent (for 40 s)", "`boardgrid power on tk1-1`"),
+        (SILENT, {}, "power on, SSH is silent (for 40 s)", "`boardgrid status 7` shows more"),
+        (SILENT, PANICKED, "power on, SSH is silent (for 40 s): its kernel panicked", "try another"),
+        (None, PANICKED, "its kernel panicked", "try another"),
+    ],
+)
+def test_of_a_board_that_does_not_answer_is_told_what_the_farm_saw(
+    lab: Lab, ssh: Ssh, *, farm: FakeFarm, health: Json | None, deployment: Json, told: str, hint: str
+) -> None:
+    farm.boards["tk1-1"]["health"] = health
+    farm.reservations[7]["deployments"][0] |= deployment
+    lab.board_port = 1  # nobody is there
+    done = ssh("tk1-1", "true")
+    assert done.returncode == 5
+    sentence, advice = done.stderr.splitlines()
+    assert sentence == f"error: tk1-1 does not answer: {told} (board.unreachable)"
+    assert hint in advice
+
+
+def test_a_board_that_came_back_since_the_farm_looked_is_reached(farm: FakeFarm, lab: Lab, ssh: Ssh) -> None:
+    farm.boards["tk1-1"]["health"] = SILENT
+    done = ssh("tk1-1", "true")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "board ran: true\n", "")
 
 
 def test_a_site_without_a_gateway_is_the_farms_fault(farm: FakeFarm, lab: Lab, run: Run) -> None:

@@ -158,6 +158,14 @@ def test_a_person_is_asked_before_a_thing_is_removed(held: FakeFarm, talk: Talk)
     assert held.images == {}
 
 
+def test_who_removes_an_image_by_its_name_is_asked_about_its_version(held: FakeFarm, talk: Talk) -> None:
+    held.image("tiny", 1, "removed")
+    held.image("tiny", 2)
+    seen = talk("image", "remove", "tiny", answers=[("Remove the image tiny:2? [y/N]", "y")])
+    assert (seen.code, "the image tiny:2 is removed" in seen.text) == (0, True)
+    assert list(held.images) == ["tiny:1"]
+
+
 def test_who_keeps_what_is_said_in_a_file_cannot_be_asked_and_so_must_say(
     held: FakeFarm, talk: Talk, tmp_path: Path
 ) -> None:

@@ -66,6 +66,21 @@ def test_who_comes_second_is_told_by_whom_and_until_when_the_board_is_taken(hous
     assert _code(error) is Code.BOARD_TAKEN
 
 
+def test_who_has_the_board_already_is_told_so_and_what_would_do(house: House) -> None:
+    house.image()
+    number = house.reserve().reservation.number
+    with pytest.raises(Conflict, match="you hold tk1-1 already, until 2026-03-01 13:00 UTC") as error:
+        house.reserve()
+    assert _code(error) is Code.BOARD_TAKEN
+    assert error.value.hint.startswith(
+        f"`boardgrid extend {number} +1h` gives it more time, `boardgrid release {number}`"
+    )
+    house.farm.inventory.put_board(house.admin, a_board(2))
+    house.reserve(board="tk1-2", at=house.now + timedelta(minutes=30))
+    with pytest.raises(Conflict, match="tk1-2 is reserved for you already, from 2026-03-01 12:30 UTC until"):
+        house.reserve(board="tk1-2")
+
+
 def test_two_people_reserve_the_last_board_at_the_same_moment_and_one_wins(house: House) -> None:
     house.image()
     barrier, outcomes = threading.Barrier(2), list[str]()

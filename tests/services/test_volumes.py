@@ -347,6 +347,12 @@ def test_a_removed_one_can_be_had_back_until_its_time_is_over(house: House) -> N
     create(house, house.bob)
 
 
+def test_one_that_was_not_removed_is_not_had_back(house: House) -> None:
+    made(house)
+    error = refused(Code.THING_IN_USE, house.farm.volumes.restore, house.ada, "home")
+    assert str(error) == "volume home was not removed"
+
+
 def test_one_that_has_no_files_yet_goes_at_once(house: House) -> None:
     volume = create(house)
     house.farm.volumes.remove(house.ada, "home")

@@ -16,6 +16,7 @@ from boardgrid.messages import _
 from boardgrid.model.board import Board, DriverSpec, Site
 from boardgrid.model.errors import Code, FarmError, Invalid
 from boardgrid.ports import Clock, Shell, Tools
+from boardgrid.unfit import why
 
 log = structlog.get_logger()
 
@@ -131,9 +132,8 @@ class DriverBook:
             value: object = TypeAdapter(kind).validate_json(json.dumps(spec.options[key]), strict=True)
         except (ValidationError, TypeError) as error:
             # Not what it is: that may be an outlet's password, and everybody reads why the agent is in trouble.
-            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            what = _("{key}: {said}").format(key=key, said=f"{said[:1].lower()}{said[1:]}")
-            raise self._wrong(board, spec, what) from error
+            said = why(error.errors()[0]) if isinstance(error, ValidationError) else str(error)
+            raise self._wrong(board, spec, _("{key}: {said}").format(key=key, said=said)) from error
         return value
 
     def _wrong(self, board: Board, spec: DriverSpec, what: str, known: Sequence[str] = ()) -> Invalid:

@@ -45,6 +45,7 @@ class Memory:
     still: UUID | None = None  # the deployment that the board has yet, for nothing was done for this one
     stops: int = 0  # that failed
     cannot_stop: bool = False
+    went_back: bool = False  # what was for one boot is over, and that was told
     without: set[UUID] = field(default_factory=set)  # volumes that cannot be had: the board goes on without them
     why: FarmError | None = None  # the last thing that went wrong
 
@@ -74,6 +75,12 @@ class Bench:
     def saw(self, sighting: Sighting) -> None:
         self._leave_window()
         self._signs.saw(sighting)
+
+    def goes_back(self, wish: Deployed) -> bool:
+        """Whether it has restarted from what was for one boot to what was good before; true once."""
+        is_news = wish.is_once and wish.opened and not self.memory.went_back
+        self.memory.went_back |= is_news and self._signs.fetched_s(str(wish.entry)) >= 0
+        return is_news and self.memory.went_back
 
     async def look(self, wished: BoardWish) -> Seen:
         board, wish, world = wished.board, wished.wish, self._world

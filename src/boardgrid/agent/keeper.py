@@ -311,6 +311,9 @@ class Keeper:
         is_news, self._bench.memory.is_reached = not self._bench.memory.is_reached or not self._telling.is_reached, True
         wish = wished.wish
         if isinstance(wish, Deployed) and wish.opened:
+            if self._bench.goes_back(wish):
+                told = _("it has restarted, and boots the kernel that was good before")
+                self._telling.step(wished, Step.BOOT, Phase.NOTED, detail=told)
             await self._admit(wished, wish)
             await self._tell_health(wished, wish)
         elif is_news:

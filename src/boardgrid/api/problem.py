@@ -13,6 +13,7 @@ from starlette.routing import Match
 
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
+from boardgrid.unfit import why
 
 STATUS: dict[type[FarmError], int] = {Invalid: 422, NotAllowed: 403, NotFound: 404, Conflict: 409, Fault: 502}
 
@@ -96,15 +97,14 @@ def sentence_about(errors: Sequence[Any]) -> str:
 
 def _one(error: Mapping[str, Any]) -> str:
     place, *path = error["loc"]
-    why = str(error["msg"])[:200]
     if error["type"] == "json_invalid":
         return _("the body is no JSON: {why} at character {at}").format(why=error["ctx"]["error"], at=path[0])
     if not path:
-        return _("the body: {why}").format(why=why)
+        return _("the body: {why}").format(why=why(error))
     field = ".".join(str(word)[:40] for word in path)
     if place == "body":
-        return f"{field}: {why}"
-    return _("{field} in the {place}: {why}").format(field=field, place=place, why=why)
+        return f"{field}: {why(error)}"
+    return _("{field} in the {place}: {why}").format(field=field, place=place, why=why(error))
 
 
 async def _http_error(request: Request, error: Exception) -> ProblemResponse:

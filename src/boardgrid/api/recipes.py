@@ -14,6 +14,7 @@ from boardgrid.api.bodies import Body, BootTestIn, BuildIn
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Invalid, NotFound
 from boardgrid.model.recipe import ARCHITECTURES, TEXT_MOST, Recipe, RecipeFile, RecipeScript, System, wrong
+from boardgrid.unfit import why
 
 router = APIRouter(tags=["images"])
 
@@ -88,13 +89,9 @@ def parsed(text: str) -> Recipe:
 
 def _about(error: Any) -> Invalid:
     key = ".".join(str(word) for word in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = ", ".join(RecipeText.model_fields)
-        hint = _("a recipe has the keys {known}").format(known=known) if len(error["loc"]) == 1 else ""
-        return wrong(key, _("there is no such key"), hint)
-    if error["type"] == "missing":
-        return wrong(key, _("it is missing"))
-    return wrong(key, str(error["msg"])[:200])
+    is_ours = error["type"] != "extra_forbidden" or len(error["loc"]) > 1
+    known = ", ".join(RecipeText.model_fields)
+    return wrong(key, why(error), "" if is_ours else _("a recipe has the keys {known}").format(known=known))
 
 
 @cache

@@ -659,6 +659,7 @@ class Difference:
     packages_changed: int = 0
     packages_by: str = ""
     left_out: int = 0  # what is as the farm wrote it
+    times_only: int = 0  # what is the same but for its time
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,14 @@ class _Helped(click.Command):
             if isinstance(param, click.Option | click.Argument) and param.help:
                 param.help = _(param.help)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.exceptions.UsageError as error:
+            # Click forgets which command's option has no value.
+            error.ctx = error.ctx or ctx
+            raise
+
 
 class Verb(_Helped):
     """A command that does something."""

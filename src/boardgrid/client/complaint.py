@@ -47,6 +47,7 @@ CLIENT_BUG = "client.bug"
 PROGRAM_MISSING = "program.missing"
 PROGRAM_FAILED = "program.failed"
 BOARD_NOT_HELD = "board.not_held"
+BOARD_UNREACHABLE = "board.unreachable"
 GATEWAY_MISSING = "gateway.missing"
 HOST_KEY_UNKNOWN = "host_key.unknown"
 NUMBER_MISSING = "reservation.unclear"
@@ -65,6 +66,7 @@ _BY_CODE = {
     VOLUME_FAILED: ExitCode.FAILED,
     WAIT_TIMEOUT: ExitCode.TIMEOUT,
     BOARD_NOT_HELD: ExitCode.CONFLICT,
+    BOARD_UNREACHABLE: ExitCode.CONFLICT,
     JOB_OVERTIME: ExitCode.TIMEOUT,
 }
 _BY_STATUS = {

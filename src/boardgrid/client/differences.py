@@ -80,6 +80,8 @@ def lines(found: Difference, most: int) -> Iterator[str]:
     yield from _left(all_paths - len(found.paths[:most]))
     if found.left_out:
         yield _("  as the farm wrote them: {count} (--all shows them)").format(count=found.left_out)
+    if found.times_only and not all_paths:  # beside a change, the time of its folder tells nothing
+        yield _("  the same files, other times: {count}").format(count=found.times_only)
     if found.packages:
         yield _("packages:")
         yield from map(_package_line, found.packages[:most])

@@ -167,7 +167,7 @@ def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Im
     began = time.monotonic()
     what = _("the image {ref} is being made").format(ref=awaited.ref)
     try:
-        with measured(what) as show:
+        with measured(_("making {ref}").format(ref=awaited.ref)) as show:
             seen = until(
                 look,
                 _("the image {ref}").format(ref=awaited.ref),

@@ -5,7 +5,7 @@ from boardgrid.messages import _
 
 
 def kernel_text(deployment: Deployment | None) -> str:
-    """``yours: kernel, modules 6.1.0; ignore_loglevel``; empty where it is the image's own."""
+    """``yours: kernel, modules 6.1.0; ignore_loglevel; for one boot``; empty where it is the image's own."""
     kit = deployment.kit if deployment is not None else None
     if kit is None:
         return ""
@@ -26,4 +26,6 @@ def kernel_text(deployment: Deployment | None) -> str:
         told.append(_("no initramfs"))
     if kit.get("append"):
         told.append(str(kit["append"]))
+    if kit.get("is_once"):
+        told.append(_("for one boot"))
     return "; ".join(told)

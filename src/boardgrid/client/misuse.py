@@ -1,22 +1,36 @@
 """A command line that cannot be understood, as a complaint; with what was probably meant."""
 
+import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import click
-from click.exceptions import ClickException, NoArgsIsHelpError, NoSuchCommand, NoSuchOption, UsageError
+from click.exceptions import (
+    BadOptionUsage,
+    BadParameter,
+    ClickException,
+    MissingParameter,
+    NoArgsIsHelpError,
+    NoSuchCommand,
+    NoSuchOption,
+    UsageError,
+)
 
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
 from boardgrid.messages import _
 
 _LIKE = 0.7
 _MEANT = 2  # commands that bear one name; a verb that more of them have tells nothing
+# What was given stands in click's sentences alone.
+_GIVEN = re.compile(r"(?P<given>'.*'|\S+) is not (a valid|in the range|one of) ", re.DOTALL)
+_EXTRA = re.compile(r"Got unexpected extra arguments? \((?P<extra>.*)\)", re.DOTALL)
 
 
 def misused(error: ClickException) -> Complaint:
     context = error.ctx if isinstance(error, UsageError) else None
     command = context.command_path if context else "boardgrid"
-    told = {"command": command}
+    told, meant = {"command": command}, list[str]()
     match error:
         case NoSuchCommand():
             sentence, told["name"] = _("{command} has no command {name}"), error.command_name
@@ -25,15 +39,45 @@ def misused(error: ClickException) -> Complaint:
             sentence, told["name"] = _("{command} has no option {name}"), error.option_name
             meant = _like(error.option_name, error.possibilities)
         case NoArgsIsHelpError():
-            sentence, meant = _("missing command"), []
+            sentence = _("missing command")
+        case MissingParameter(param=click.Parameter(type=click.Choice() as kind) as param):
+            sentence = _("{name} is missing: {kind}")
+            told |= {"name": _name(param), "kind": _kind(kind)}
+        case BadParameter(param=click.Parameter() as param) if found := _GIVEN.match(error.message):
+            sentence = _("{name} should be {kind}, and {given} is none")
+            told |= {"name": _name(param), "kind": _kind(param.type), "given": found["given"]}
+        case BadOptionUsage(option_name=str() as option) if "requires an argument" in error.message:
+            sentence = _("{option} needs a value")
+            told["option"] = option
+        case _ if found := _EXTRA.match(error.message):
+            sentence = _("{command} takes no more words, and {extra} is too much")
+            told["extra"] = found["extra"]
         case _:
-            sentence, meant = "{said}", []
+            sentence = "{said}"
             told["said"] = _as_ours(error.format_message())
     hint = _("`{command} --help` shows how it is called")
     if meant:
         hint = _("did you mean {meant}?")
         told["meant"] = _(" or ").join(meant)
     return Complaint(REQUEST_INVALID, sentence.format_map(told), hint=hint.format_map(told))
+
+
+def _name(param: click.Parameter) -> str:
+    return param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name.strip("[]")
+
+
+def _kind(kind: click.ParamType[Any]) -> str:
+    match kind:
+        case click.Choice(choices=[*others, last]):
+            return _("{others} or {last}").format(others=", ".join(map(str, others)), last=last)
+        case click.IntRange(min=least, max=None) if least is not None:
+            return _("a whole number from {least} on").format(least=least)
+        case click.IntRange(min=least, max=most) if least is not None:
+            return _("a whole number from {least} to {most}").format(least=least, most=most)
+        case _ if kind.name == "integer":
+            return _("a whole number")
+        case _:
+            return _("a number") if kind.name == "float" else kind.name
 
 
 def _as_ours(said: str) -> str:

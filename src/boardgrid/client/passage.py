@@ -6,6 +6,7 @@ All that the farm says is checked before it is written into a configuration of s
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from typing import IO
 from boardgrid.client.answers import Board, Gateway
 from boardgrid.client.complaint import (
     BOARD_NOT_HELD,
+    BOARD_UNREACHABLE,
     FARM_FOREIGN,
     GATEWAY_MISSING,
     HOST_KEY_UNKNOWN,
@@ -29,6 +31,7 @@ from boardgrid.client.complaint import (
     Complaint,
 )
 from boardgrid.client.farm import Farm
+from boardgrid.client.health import open_text
 from boardgrid.messages import _
 
 _GATEWAY = "boardgrid-gateway"  # no board can be called so: it ends without a number
@@ -40,6 +43,7 @@ _OWN_KEYWORDS = frozenset({"identityfile", "identityagent", "identitiesonly", "c
 _WITH_VALUE = frozenset("BbcDEeFIiJLlmOopPQRSWw")  # ssh's options that take one
 _LINE_MOST = 64 * 1024
 _LAST_WORDS_S = 10.0
+_GREETING_S = 60.0
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -51,6 +55,7 @@ class Passage:
     gateway: Gateway
     host_keys: tuple[str, ...]  # of the board, as lines of known_hosts
     identity: str | None = None
+    doubt: Complaint | None = None  # why it will hardly answer, as the farm saw it last
 
     def known_hosts(self) -> str:
         return "".join(f"{line}\n" for line in (f"{_GATEWAY} {self.gateway.host_key}", *self.host_keys))
@@ -112,7 +117,7 @@ def passage(farm: Farm, board: str, *, login: str, identity: str | None = None) 
     fields = ((_HOST, gateway.host), (_KEY, gateway.host_key), (_USER, me.name), (_HOST, name))
     if not all(rule.fullmatch(value) for rule, value in fields):
         raise Complaint(FARM_FOREIGN, _("the farm tells a way to {board} that no farm would tell").format(board=name))
-    return Passage(name, login, me.name, gateway, keys, identity)
+    return Passage(name, login, me.name, gateway, keys, identity, _doubt(farm, shown))
 
 
 def check_means(identity: str | None) -> None:
@@ -132,6 +137,9 @@ def dialled(way: Passage, identity: str | None = None) -> Iterator[list[str]]:
     """
     The words that reach the board by the system's ssh, to which options and a command may be added. Their files are
     gone when this ends.
+
+    Raises:
+        Complaint: the farm knows why it does not answer.
     """
     ssh = _ssh()
     identity = way.identity or identity
@@ -140,7 +148,11 @@ def dialled(way: Passage, identity: str | None = None) -> Iterator[list[str]]:
         known_hosts, config = folder / "known_hosts", folder / "config"
         _write(known_hosts, way.known_hosts())
         _write(config, way.config(known_hosts, identities))
-        yield [ssh, "-F", str(config), way.board]
+        words = [ssh, "-F", str(config)]
+        # What the farm saw is some seconds old: the board has the last word. Of ssh itself four lines would tell less.
+        if way.doubt is not None and not _greets([*words, "-W", f"{way.board}:22", _GATEWAY]):
+            raise way.doubt
+        yield [*words, way.board]
 
 
 def run_ssh(way: Passage, words: Sequence[str]) -> int:
@@ -212,6 +224,17 @@ def _ssh() -> str:
     return ssh
 
 
+def _greets(words: Sequence[str]) -> bool:
+    """Whether an SSH server is at the other end."""
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as asked:
+        try:
+            assert asked.stdout is not None  # noqa: S101 - it is a pipe
+            heard, _room, _trouble = select.select([asked.stdout], [], [], _GREETING_S)
+            return bool(heard) and os.read(asked.stdout.fileno(), 4) == b"SSH-"
+        finally:
+            asked.kill()
+
+
 def _own_identities(ssh: str, host: str) -> list[str]:
     """What the asker's own configuration says of keys for the gateway, and nothing else of it."""
     told = subprocess.run([ssh, "-G", "--", host], capture_output=True, text=True, check=False, timeout=30).stdout
@@ -243,6 +266,28 @@ def _identity_among(words: Sequence[str]) -> str | None:
 
 def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _doubt(farm: Farm, board: Board) -> Complaint | None:
+    """What `boardgrid status` shows of a board that was silent when the farm looked last."""
+    seen = board.health
+    if board.reservation is None or (seen is not None and seen.voice != "silent"):
+        return None
+    number = board.reservation.number
+    runs = farm.reservation(number).deployment_on(board.name)
+    if seen is None and not (runs and runs.reason):
+        return None  # it opened a moment ago, as it should
+    if seen is not None and seen.power == "off":
+        hint = _("`boardgrid power on {board}` switches it on")
+    else:
+        hint = (runs and runs.hint) or _(
+            "a restart takes a moment; `boardgrid power reset {board}` does one, `boardgrid status {number}` shows more"
+        )
+    return Complaint(
+        BOARD_UNREACHABLE,
+        _("{board} does not answer: {seen}").format(board=board.name, seen=open_text(seen, runs)),
+        hint=hint.format(board=board.name, number=number),
+    )
 
 
 def _closed(board: Board, me: str) -> Complaint:

@@ -16,11 +16,13 @@ from boardgrid.client.tables import plain
 from boardgrid.messages import _, bytes_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.progress import TaskID
+
+    from boardgrid.client.lines import Lines
 
 STATES = frozenset({"board", "reservation", "deployment", "image", "root"})  # steps that tell a change of state
 _CONSOLE_LINES = 8
+_TOLD = ("phase", "done", "rate", "left")  # of what the farm does, at a terminal
 _ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{6}([0-9a-f]{6})\b")
 
 
@@ -41,7 +43,7 @@ class Steps:
         self._console_lines = console_lines
         self._began: dict[tuple[str, str], datetime] = {}
         self._running: dict[str, TaskID] = {}
-        self._live: Progress | None = None
+        self._live: Lines | None = None
 
     def __enter__(self) -> Self:
         if not self._as_data and sys.stderr.isatty():
@@ -135,24 +137,22 @@ def counted(
     from rich.progress import (  # noqa: PLC0415 - rich is for people who watch
         BarColumn,
         DownloadColumn,
-        Progress,
-        TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(
-        TextColumn("  {task.description}", markup=False), *columns, console=_console(), transient=True
-    ) as bar:
-        task = bar.add_task(what, total=total_bytes, completed=done_bytes)
+    from boardgrid.client.lines import Lines, What  # noqa: PLC0415
+
+    speed, elapsed, left = TransferSpeedColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    with Lines(What(), BarColumn(), DownloadColumn(), speed, elapsed, left, least=(elapsed, speed, left)) as bar:
+        task = bar.add_task(f"  {what}", total=total_bytes, completed=done_bytes)
 
         def passing() -> Iterator[bytes]:
             for chunk in chunks:
                 yield chunk
                 bar.advance(task, len(chunk))
-            bar.update(task, description=_("being written"))
+            bar.update(task, description=f"  {_('being written')}")
 
         yield passing()
 
@@ -163,44 +163,47 @@ def measured(what: str) -> Iterator[Callable[[Measure | None], None]]:
     if not sys.stderr.isatty():
         yield lambda _measure: None
         return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    text = TextColumn("{task.description}", markup=False)
-    told = TextColumn("{task.fields[told]}", markup=False)
-    with Progress(
-        SpinnerColumn(), text, BarColumn(), told, TimeElapsedColumn(), console=_console(), transient=True
-    ) as live:
-        task = live.add_task(what, total=None, told="")
+    from boardgrid.client.lines import Lines, What  # noqa: PLC0415
+
+    spinner, elapsed = SpinnerColumn(), TimeElapsedColumn()
+    phase, done, rate, left = (TextColumn(f"{{task.fields[told][{word}]}}", markup=False) for word in _TOLD)
+    columns = (spinner, What(), BarColumn(), phase, done, rate, left, elapsed)
+    with Lines(*columns, least=(elapsed, spinner, rate, left, done)) as live:
+        task = live.add_task(what, total=None, told=dict.fromkeys(_TOLD, ""))
 
         def show(measure: Measure | None) -> None:
             if measure is None:
                 return
             # A phase that nobody knows the length of has a bar that only moves.
             total = measure.total_bytes or None
-            done = min(measure.done_bytes, measure.total_bytes) if total else measure.done_bytes
-            live.update(task, total=total, completed=done, told=rate_text(measure))
+            so_far = min(measure.done_bytes, measure.total_bytes) if total else measure.done_bytes
+            live.update(task, total=total, completed=so_far, told=_told(measure))
 
         yield show
 
 
 def rate_text(measure: Measure) -> str:
-    """The phase, how fast it goes, and how long it will take yet."""
-    words = [plain(measure.phase)]
-    if measure.rate >= 1:
-        words.append(f"{bytes_text(measure.rate)}/s")
-    if measure.left_s is not None:
-        words.append(_("{took} left").format(took=span(measure.left_s)))
-    return "  ".join(words)
+    """The phase, how fast it goes, and how long it will take yet; how much is done where nobody knows of how much."""
+    return "  ".join(word for word in _told(measure).values() if word)
 
 
-def _console() -> "Console":
-    from rich.console import Console  # noqa: PLC0415
+def _told(measure: Measure) -> dict[str, str]:
+    is_open = measure.done_bytes and not measure.total_bytes
+    words = (
+        plain(measure.phase),
+        bytes_text(measure.done_bytes) if is_open else "",
+        f"{bytes_text(measure.rate)}/s" if measure.rate >= 1 else "",
+        "" if measure.left_s is None else _("{took} left").format(took=span(measure.left_s)),
+    )
+    return dict(zip(_TOLD, words, strict=True))
 
-    return Console(stderr=True)
 
+def _progress() -> "Lines":
+    from rich.progress import SpinnerColumn, TimeElapsedColumn  # noqa: PLC0415
 
-def _progress() -> "Progress":
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from boardgrid.client.lines import Lines, What  # noqa: PLC0415
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    return Progress(*columns, console=_console(), transient=True)
+    spinner, elapsed = SpinnerColumn(), TimeElapsedColumn()
+    return Lines(spinner, What(), elapsed, least=(spinner, elapsed))

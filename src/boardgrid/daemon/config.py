@@ -21,6 +21,7 @@ from boardgrid.model.federation import Enrolment
 from boardgrid.model.name import checked
 from boardgrid.model.user import Role, Secret
 from boardgrid.socketpath import check_socket_path
+from boardgrid.unfit import why
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,18 +499,9 @@ def _complaint(file: Path, what: str) -> Invalid:
 def _sentence(error: ErrorDetails) -> str:
     where = [str(part) for part in error["loc"]]
     key = ".".join(where)
-    match error["type"]:
-        case "unexpected_keyword_argument":
-            near = difflib.get_close_matches(where[-1], _keys(where[:-1]), n=1)
-            return _("{key}: there is no such key").format(key=key) + (
-                _(", did you mean {near}?").format(near=near[0]) if near else ""
-            )
-        case "value_error":
-            return f"{key}: {error['ctx']['error']}"
-        case "enum":
-            return _("{key}: should be {expected}").format(key=key, expected=error["ctx"]["expected"])
-        case _:
-            return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    is_unknown = error["type"] == "unexpected_keyword_argument"
+    near = difflib.get_close_matches(where[-1], _keys(where[:-1]), n=1) if is_unknown else []
+    return f"{key}: {why(error)}" + (_(", did you mean {near}?").format(near=near[0]) if near else "")
 
 
 def _keys(section: Iterable[str]) -> list[str]:

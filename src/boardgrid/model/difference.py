@@ -46,3 +46,4 @@ class Difference:
     packages_changed: int = 0  # all of them
     packages_by: str = ""  # who wrote down what is installed: dpkg; empty: nobody that the farm can read
     left_out: int = 0  # entries that are as the farm wrote them, and counted nowhere else
+    times_only: int = 0  # folders and links that are the same but for their time, and counted nowhere else

@@ -208,7 +208,8 @@ def _refusal(work: Work, wanted: Wanted, demands: Sequence[Demand]) -> Conflict:
     if Calendar().place(demands, Window(work.now, work.now + wanted.for_)) is None:
         return _too_few(wanted)
     why = _why_not(work, wanted)
-    earliest = _earliest(work, wanted, demands)
+    # Who has the board is helped by no other time.
+    earliest = None if _own(work, wanted) else _earliest(work, wanted, demands)
     if earliest is None:
         return why
     hint = _("the earliest is {start}: reserve it with --at {told}, or queue for it with --wait")
@@ -271,12 +272,23 @@ def _why_not_board(work: Work, name: str, wanted: Wanted) -> Conflict:
         )
     if standing is not None and isinstance(standing.wish, Gone):
         return Conflict(Code.BOARD_TAKEN, _("{board} leaves the farm"), hint=_("choose another board"), board=name)
+    if own := _own(work, wanted):
+        return Conflict(
+            Code.BOARD_TAKEN,
+            _("you hold {board} already, until {until}")
+            if own.is_running
+            else _("{board} is reserved for you already, from {start} until {until}"),
+            hint=_(
+                "`boardgrid extend {n} +1h` gives it more time, `boardgrid release {n}` gives it back to begin anew"
+            ),
+            board=name,
+            n=own.number,
+            start=as_utc(own.window.start),
+            until=as_utc(own.window.end),
+        )
     start = wanted.at or work.now
     calendar = work.plan.calendar
-    for number in calendar.line(name).within(Window(start, start + wanted.for_)):
-        other = work.tx.reservation(number)
-        if other is None:
-            continue
+    if other := _in_the_way(work, name, wanted):
         user = work.tx.user(other.user)
         return Conflict(
             Code.BOARD_TAKEN,
@@ -297,6 +309,21 @@ def _why_not_board(work: Work, name: str, wanted: Wanted) -> Conflict:
             board=name,
         )
     return Conflict(Code.BOARD_TAKEN, _("{board} is not offered then"), hint=_("choose another board"), board=name)
+
+
+def _in_the_way(work: Work, board: str, wanted: Wanted) -> Reservation | None:
+    start = wanted.at or work.now
+    numbers = work.plan.calendar.line(board).within(Window(start, start + wanted.for_))
+    return next((one for number in numbers if (one := work.tx.reservation(number))), None)
+
+
+def _own(work: Work, wanted: Wanted) -> Reservation | None:
+    """That by which the asker has the very board already, to do with it as they like."""
+    [group, *others] = wanted.groups
+    found = None if others or not group.board else _in_the_way(work, group.board, wanted)
+    if found is None or found.user != wanted.user.id or found.purpose is not Purpose.USE:
+        return None
+    return None if found.kind in {Kind.BLOCK, Kind.SEAT} else found
 
 
 def check_room(records: Snapshot, site: str, size_bytes: int) -> None:

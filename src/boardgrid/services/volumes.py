@@ -161,19 +161,21 @@ class Volumes:
         Raises:
             NotFound: VOLUME_UNKNOWN.
             NotAllowed: of a project, its managers and admins may.
-            Conflict: THING_IN_USE, its files go already, or another of theirs has its place.
+            Conflict: THING_IN_USE, it was not removed, its files go already, or another of theirs has its place.
         """
         with self.desk.begin(asker, "volume.restore") as work:
             volume = volume_of(work.tx, asker, name, "change")
-            if volume.state is VolumeState.ASIDE:
-                is_whole = volume.made_bytes == volume.size_bytes
-                state = VolumeState.READY if is_whole else VolumeState.MAKING
-                volume = replace(volume, state=state, expires_at=None)
-                _check_place(work.tx, volume)
-                work.save(volume)
-                note_volume(work, volume, _("volume {volume} is back").format(volume=name))
-                log.info("volume.restored", volume=name, by=asker.name)
-            _check_held(volume)
+            if volume.state is not VolumeState.ASIDE:
+                _check_held(volume)
+                hint = _("`boardgrid volume list` shows until when the files of those that were are kept")
+                raise Conflict(Code.THING_IN_USE, _("volume {volume} was not removed"), hint=hint, volume=name)
+            is_whole = volume.made_bytes == volume.size_bytes
+            state = VolumeState.READY if is_whole else VolumeState.MAKING
+            volume = replace(volume, state=state, expires_at=None)
+            _check_place(work.tx, volume)
+            work.save(volume)
+            note_volume(work, volume, _("volume {volume} is back").format(volume=name))
+            log.info("volume.restored", volume=name, by=asker.name)
             return Showing(work.tx, asker, work.now).volume(volume)
 
 

@@ -98,9 +98,18 @@ def replaced(at: Path, make: Callable[[Path], None]) -> None:
 def test_a_link_that_points_elsewhere_changed_and_one_made_anew_did_not(pair: tuple[Path, Path]) -> None:
     was, now = pair
     replaced(now / "bin" / "sh", lambda at: at.symlink_to("busybox"))
-    assert between(was, now) == Difference()
+    assert between(was, now) == Difference(times_only=2)  # of the link, and of its folder
     replaced(now / "bin" / "sh", lambda at: at.symlink_to("/elsewhere"))
     assert told(between(was, now)) == {"bin/sh": (Change.CHANGED, ("target",))}
+
+
+def test_folders_and_links_with_other_times_alone_are_counted_apart(pair: tuple[Path, Path]) -> None:
+    was, now = pair
+    (was / "link").symlink_to("opt")
+    (now / "link").symlink_to("opt")
+    for path in (now / "link", now / "etc", now):
+        os.utime(path, ns=(1, 1), follow_symlinks=False)
+    assert between(was, now) == Difference(times_only=3)
 
 
 @pytest.mark.slow

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from boardgrid.adapters.store.cage import Cage
-from boardgrid.adapters.store.disk_image import DiskReader, Words, lines
+from boardgrid.adapters.store.diary import NO_DIARY, Diary
+from boardgrid.adapters.store.disk_image import DiskReader, Machine, Words, lines
 from boardgrid.adapters.store.limits import Limits
+from boardgrid.adapters.store.progress import diary_of
 from boardgrid.adapters.store.source import File
 from boardgrid.adapters.store.workroom import Disk
+from boardgrid.model.errand import Progress
 from boardgrid.model.errors import Code, Fault
+from tests.adapters.store.test_crash import wait_until
 
 
 def test_what_it_says_comes_line_by_line_until_it_ends(tmp_path: Path) -> None:
@@ -67,13 +71,14 @@ class Machines:
         return Words(end="done")
 
 
-def read(folder: Path, machines: Machines) -> None:
+def read(folder: Path, machines: Machine, diary: Diary = NO_DIARY) -> None:
     for name in ("vmlinuz", "disk-reader", "image"):
         (folder / name).write_bytes(b"x")
     (folder / "draft").mkdir()
     with (folder / "image").open("rb") as image:
         reader = DiskReader(folder, machine=machines)
-        archive = reader.read(File(image.fileno(), "image"), Limits(1 << 20), Disk(folder, 0), folder / "draft")
+        given = File(image.fileno(), "image")
+        archive = reader.read(given, Limits(1 << 20), Disk(folder, 0), folder / "draft", diary)
         os.close(archive.fd)
 
 
@@ -89,3 +94,15 @@ def test_a_third_one_is_not_tried_nor_a_second_after_another_fault(tmp_path: Pat
     with pytest.raises(Fault) as raised:
         read(tmp_path, machines)
     assert (raised.value.code, len(machines.processors)) == (ends[-1], len(ends))
+
+
+def test_while_it_works_is_told_how_much_it_wrote(tmp_path: Path) -> None:
+    look = diary_of(tmp_path / "progress")
+
+    def machine(_image: File, _partition: int | None, cage: Cage, _most: int, _processors: int) -> Words:
+        with (cage.workplace / "tree.tar").open("r+b") as tree:
+            tree.write(b"x" * (1 << 20))
+        wait_until("it is told", lambda: (look() or Progress("")).done_bytes >= 1 << 20)
+        return Words(end="done")
+
+    read(tmp_path, machine, Diary(tmp_path / "progress"))

@@ -158,7 +158,7 @@ def refused(bench: Bench, tmp_path: Path) -> Bench:
 
 async def test_a_growth_that_is_refused_takes_no_room_and_the_next_gives_what_is_asked(refused: Bench) -> None:
     volume = await a_volume(refused)
-    with pytest.raises(Fault, match="while boards have it"):
+    with pytest.raises(Fault, match=r"while boards have it; give them back, then resize it again$"):
         await refused.volumes.grow(volume, 8 * SIZE)
     assert place_of(refused, volume).file.stat().st_size == SIZE
     (refused.volumes.path(volume) / "more").write_bytes(os.urandom(NOISE))
@@ -167,6 +167,16 @@ async def test_a_growth_that_is_refused_takes_no_room_and_the_next_gives_what_is
     await refused.volumes.grow(volume, 2 * SIZE)
     await refused.volumes.mount(volume)
     assert SIZE < room_bytes(refused, volume) <= 2 * SIZE
+
+
+async def test_of_a_broken_one_that_is_not_made_larger_nobody_reads_what_a_program_said(bench: Bench) -> None:
+    volume = await a_volume(bench)
+    await bench.volumes.unmount(volume)
+    with place_of(bench, volume).file.open("r+b") as file:
+        file.write(bytes(SIZE // 2))
+    with pytest.raises(Fault, match=r"^it could not be made larger, and is as it was; an admin finds why in the log"):
+        await bench.volumes.grow(volume, 2 * SIZE)
+    assert place_of(bench, volume).file.stat().st_size == SIZE
 
 
 async def test_what_a_killed_growth_left_of_the_file_is_given_back_by_the_next(bench: Bench) -> None:

@@ -61,6 +61,18 @@ def position(fd: int) -> Look:
     return lambda: os.lseek(fd, 0, os.SEEK_CUR)
 
 
+def written(file: Path) -> Look:
+    """How much of a file is there that is as large as it may become from the beginning."""
+
+    def look() -> int:
+        try:
+            return file.stat().st_blocks * 512
+        except OSError:
+            return 0  # it is not there yet
+
+    return look
+
+
 def read_by(pid: int) -> Look:
     """How much a program has read."""
     file = Path(f"/proc/{pid}/io")

@@ -69,6 +69,7 @@ def found(was: TreePath, now: TreePath, farms: Farms = NOTHING) -> Difference:
         len(packages),
         "" if before is None or after is None else DPKG,
         walk.left_out,
+        walk.times_only,
     )
 
 
@@ -89,12 +90,14 @@ class _Walk:
 
     def __init__(self, farms: Farms) -> None:
         self.counts = {change: Count() for change in Change}
-        self.left_out, self._farms = 0, farms
+        self.left_out, self.times_only, self._farms = 0, 0, farms
 
     def changes(self, was: TreePath, now: TreePath) -> Iterator[PathChange]:
         with _opened(was) as one, _opened(now) as other:
             if what := _what((one, b"."), os.fstat(one), (other, b"."), os.fstat(other)):
                 yield self._counted(b".", Change.CHANGED, os.fstat(other), what)
+            elif os.fstat(one).st_mtime_ns != os.fstat(other).st_mtime_ns:
+                self.times_only += 1
             yield from self._below(one, other, b"", 0)
 
     def _below(self, one: int | None, other: int | None, path: bytes, depth: int) -> Iterator[PathChange]:
@@ -113,6 +116,8 @@ class _Walk:
                 self.left_out += 1
             elif change is not None and (seen := now or was):
                 yield self._counted(path + name, change, seen, what)
+            elif was is not None and now is not None and was.st_mtime_ns != now.st_mtime_ns:
+                self.times_only += 1
             with _folder(one, name, was) as below, _folder(other, name, now) as beside:
                 if below is not None or beside is not None:
                     yield from self._below(below, beside, path + name + b"/", depth + 1)

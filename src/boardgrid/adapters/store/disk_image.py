@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.diary import NO_DIARY, Diary, written
 from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.source import Archive, File
 from boardgrid.adapters.store.workroom import Disk, no_room
@@ -76,7 +77,7 @@ class DiskReader:
     partition: int | None = None
     machine: Machine = field(default_factory=lambda: _run, repr=False)
 
-    def read(self, image: File, limits: Limits, disk: Disk, draft: Path) -> Archive:
+    def read(self, image: File, limits: Limits, disk: Disk, draft: Path, diary: Diary = NO_DIARY) -> Archive:
         """
         The tree of the system on *image*, as a tar archive in *draft*.
 
@@ -92,7 +93,9 @@ class DiskReader:
         free = disk.free_bytes
         most = min(limits.size_bytes + _SLACK_BYTES, free) >> 20 << 20
         out = place / _TREE
-        told = self._told(image, draft, out, most)
+        # Nobody knows how large it becomes: a card's files take less than its partitions.
+        with diary.phase("opening", look=written(out)):
+            told = self._told(image, draft, out, most)
         match told.end:
             case "done":
                 return Archive(os.open(out, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), image.name, ())

@@ -31,7 +31,8 @@ def grow(order: dict[str, Any]) -> dict[str, Any]:
             where it is mounted if boards have it; ``size_bytes``, which its file system has in the end at least.
 
     Raises:
-        Fault: ROOT_BUSY, a backup reads it, or another program; PROGRAM_FAILED. Its file is no larger than it was.
+        Fault: ROOT_BUSY, a backup reads it, or another program; PROGRAM_FAILED, in that program's own words. Its file
+            is no larger than it was.
     """
     file = Path(order["file"])
     if order["tree"] in mount_points():
@@ -47,16 +48,12 @@ def _grow_in_use(file: Path, tree: str, size_bytes: int, had_bytes: int) -> None
     try:
         _said("losetup", "--set-capacity", device)
         _resize(device, size_bytes)
-    except Fault as error:  # in a container the kernel may not let even root
+    except Fault:  # in a container the kernel may not let even root
         if os.statvfs(tree).f_blocks == blocks:  # of what began to grow nothing is cut off
             os.truncate(file, had_bytes)
             with suppress(Fault):
                 _said("losetup", "--set-capacity", device)
-        raise Fault(
-            Code.PROGRAM_FAILED,
-            _("it cannot be made larger while boards have it; give them back and try again ({said})"),
-            said=error,
-        ) from error
+        raise
 
 
 def _grow_at_rest(file: Path, size_bytes: int, had_bytes: int) -> None:

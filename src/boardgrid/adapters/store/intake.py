@@ -1,12 +1,13 @@
 """From a file or folder that somebody gave, whatever its format, to a tree in a file system of its own."""
 
+import contextlib
 import os
 import struct
 from dataclasses import dataclass
 
 from boardgrid.adapters.store import container
 from boardgrid.adapters.store.cage import Cage
-from boardgrid.adapters.store.diary import Diary
+from boardgrid.adapters.store.diary import Diary, position
 from boardgrid.adapters.store.disk_image import DiskReader
 from boardgrid.adapters.store.exported import Exported
 from boardgrid.adapters.store.formats import HEAD_BYTES, Format, Packer, format_of, packer_of
@@ -105,16 +106,14 @@ class Intake:
             return container.unpacked(given, kind, self.limits, self.disk, self.disk.folder)
 
     def _system_on(self, image: File) -> TreePath:
-        with self.diary.phase("opening"):
-            archive = self.reader.read(image, self.limits, self.disk, self.disk.folder)
-        return self._tree_in(archive)
+        return self._tree_in(self.reader.read(image, self.limits, self.disk, self.disk.folder, self.diary))
 
     def _unpacked(self, packed: File, packer: Packer, cage: Cage) -> File:
         """A packed disk image, unpacked; its holes stay holes."""
         file, written = self.disk.folder / "unpacked-image", 0
         os.lseek(packed.fd, 0, os.SEEK_SET)
         run = cage.run([packer.program, "--decompress", "--stdout"], (), packed.fd)
-        with file.open("wb") as out:
+        with file.open("wb") as out, self._unpacking(packed):
             while chunk := run.out.read(_CHUNK_BYTES):
                 written += len(chunk)
                 if written > self.limits.size_bytes:
@@ -142,10 +141,15 @@ class Intake:
             raise self._too_large(sparse.name)
         self.disk.want(size)
         os.lseek(sparse.fd, 0, os.SEEK_SET)
-        run = cage.run(["simg2img", "-", "/work/image"], (), sparse.fd, size)
-        if run.ended():
+        with self._unpacking(sparse):
+            run = cage.run(["simg2img", "-", "/work/image"], (), sparse.fd, size)
+            status = run.ended()
+        if status:
             raise _broken(sparse.name, run.complaints.first())
         return File(os.open(cage.workplace / "image", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), sparse.name)
+
+    def _unpacking(self, given: File) -> contextlib.AbstractContextManager[None]:
+        return self.diary.phase("unpacking", os.fstat(given.fd).st_size, position(given.fd))
 
     def _too_large(self, name: str) -> Invalid:
         return Invalid(

@@ -20,7 +20,7 @@ from boardgrid.adapters.store.store import Store, Sweep
 from boardgrid.adapters.store.volume_archive import ALONE, OPTIONS, PROGRAM
 from boardgrid.finishing import whole
 from boardgrid.messages import _
-from boardgrid.model.errors import Code, NotFound
+from boardgrid.model.errors import Code, Fault, NotFound
 
 log = structlog.get_logger()
 
@@ -98,7 +98,14 @@ class StoredVolumes:
         # Also where the file is as large: one who was killed may have come no further.
         tree = str(place.tree)
         order = {"file": str(place.file), "tree": tree, "size_bytes": size_bytes, "had_bytes": has_bytes}
-        await store.run_alone("growing", order, _GROW_S, keeps=[tree])
+        try:
+            await store.run_alone("growing", order, _GROW_S, keeps=[tree])
+        except Fault as error:
+            if error.code is not Code.PROGRAM_FAILED:
+                raise
+            # What a program of the site said is for the log: who has the volume reads what would do.
+            log.warning("volume.refused", volume=str(volume), why=str(error))
+            raise Fault(error.code, _not_grown(is_in_use=tree in await store.mounted())) from error
         log.info("volume.grown", volume=str(volume), size_bytes=size_bytes)
 
     async def mount(self, volume: UUID) -> None:
@@ -141,6 +148,12 @@ class StoredVolumes:
                 hint=_("they are not made anew: an admin may find them in a backup"),
                 volume=volume,
             )
+
+
+def _not_grown(*, is_in_use: bool) -> str:
+    if is_in_use:
+        return _("it cannot be made larger at this site while boards have it; give them back, then resize it again")
+    return _("it could not be made larger, and is as it was; an admin finds why in the log of its site's agent")
 
 
 def _prepare(draft: VolumePlace) -> None:

@@ -10,7 +10,7 @@ import click
 from boardgrid.client.answers import Board, Closed
 from boardgrid.client.command import BOARDS, TYPES, Noun
 from boardgrid.client.complaint import NAME_TAKEN, REQUEST_INVALID, Complaint
-from boardgrid.client.duration import span
+from boardgrid.client.health import health_text
 from boardgrid.client.labels import properties, properties_text
 from boardgrid.client.moment import shown
 from boardgrid.client.seat import Seat, pass_seat
@@ -25,18 +25,6 @@ def _power(board: Board) -> str:
 def _driver(spec: Mapping[str, Any]) -> str:
     options = " ".join(f"{key}={value}" for key, value in spec.items() if key != "driver")
     return f"{spec.get('driver', '?')} ({options})" if options else str(spec.get("driver", "?"))
-
-
-def _health(board: Board) -> str:
-    return health_text(board.health.power, board.health.voice, board.health.ago_s) if board.health else ""
-
-
-def health_text(power: str, voice: str, ago_s: float) -> str:
-    """What an open board looked like, and when."""
-    voices = {"ours": _("SSH answers"), "other": _("SSH answers with another key"), "silent": _("SSH is silent")}
-    return _("power {power}, {voice} (for {span})").format(
-        power=power, voice=voices.get(voice, voice), span=span(ago_s)
-    )
 
 
 def closed_text(closed: Closed) -> str:
@@ -61,7 +49,7 @@ SHEET: Sheet[Board] = Sheet(
         Column("NFS PATH", lambda board: board.nfs_path, is_detail=True),
         Column("KERNEL", lambda board: board.kernel, is_detail=True),
         Column("POWER", _power, is_detail=True),
-        Column("HEALTH", _health, is_detail=True),
+        Column("HEALTH", lambda board: health_text(board.health), is_detail=True),
         Column("TAGS", lambda board: " ".join(board.tags), most=24),
         Column("PROPERTIES", lambda board: properties_text(board.facts), is_detail=True),
         Column("SET ASIDE", lambda board: board.set_aside),

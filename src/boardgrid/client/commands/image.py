@@ -14,7 +14,7 @@ from boardgrid.client.commands import workshop
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint, ExitCode
 from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
-from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of
+from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of, versions
 from boardgrid.client.lineage import drawn
 from boardgrid.client.progress import measured
 from boardgrid.client.seat import Seat, pass_seat
@@ -36,7 +36,8 @@ ERRANDS: Sheet[Errand] = Sheet(
         Column("IMAGE", lambda errand: errand.image),
         Column("ERRAND", lambda errand: errand.kind),
         Column("STATE", _found, is_state=True),
-        Column("SIZE", lambda errand: bytes_text(errand.size_bytes) if errand.size_bytes else ""),
+        # Of an export, which is shown alone.
+        Column("SIZE", lambda errand: bytes_text(errand.size_bytes) if errand.size_bytes else "", is_detail=True),
         Column("REASON", lambda errand: errand.reason),
     ),
 )
@@ -385,9 +386,21 @@ def remove(seat: Seat, ref: str, yes: bool) -> None:
     Example:
       boardgrid image remove mine:2026112801
     """
-    seat.must_say(yes, _("Remove the image {ref}?").format(ref=ref), "--yes")
-    seat.farm().remove_image(ref)
-    seat.show_end(ref, "going", _("the image {ref} is removed").format(ref=ref))
+    farm = seat.farm()
+    meant = _meant(farm, ref)
+    seat.must_say(yes, _("Remove the image {ref}?").format(ref=", ".join(meant)), "--yes")
+    # Of several the farm says itself that one has to be named.
+    removed = meant[0] if len(meant) == 1 else ref
+    farm.remove_image(removed)
+    seat.show_end(removed, "going", _("the image {ref} is removed").format(ref=removed))
+
+
+def _meant(farm: Farm, ref: str) -> list[str]:
+    """The versions that a name, an alias or a version means to who would remove it."""
+    if ":" in ref:
+        return [farm.image(ref).ref]
+    there = [one.ref for one in versions(farm, ref) if one.state not in {"removed", "going"}]
+    return there or [ref]
 
 
 @image.command("restore")
@@ -425,11 +438,12 @@ def gc(seat: Seat, *, everyone: bool, yes: bool) -> None:
         return
     if not seat.is_for_programs:
         SHEET.show_all(waste, seat.output)
-    size = bytes_text(sum(_stored_bytes(one) for one in waste))
-    question = _("Have {count} images go for ever, which take {size}?")
-    seat.must_say(yes, question.format(count=len(waste), size=size), "--yes")
+    question = _("Have {count} versions go for ever, which take {size}?")
+    seat.must_say(yes, question.format(count=len(waste), size=_stored_text(waste)), "--yes")
     gone = farm.empty_waste(everyone=everyone)
-    seat.tell(_("{count} images go").format(count=len(gone)))
+    seat.tell(
+        _("versions that go: {count}; room that they took: {size}").format(count=len(gone), size=_stored_text(gone))
+    )
     if seat.is_for_programs:
         SHEET.show_all(gone, seat.output)
 
@@ -506,9 +520,10 @@ def _check_free(file: Path, *, force: bool) -> None:
         )
 
 
-def _stored_bytes(image: Image) -> float:
-    size = fact(image, "stored_bytes")
-    return size if isinstance(size, int | float) else 0
+def _stored_text(images: Iterable[Image]) -> str:
+    """What they take together: the same content is stored once."""
+    sizes = {fact(one, "digest") or one.ref: fact(one, "stored_bytes") for one in images}
+    return bytes_text(sum(size for size in sizes.values() if isinstance(size, int | float)))
 
 
 def _verify_all(farm: Farm) -> Iterator[Errand]:

@@ -12,6 +12,7 @@ import click
 from boardgrid.client.answers import Group, Reservation
 from boardgrid.client.command import BOARDS, IMAGES, PROJECTS, TYPES, Verb
 from boardgrid.client.complaint import (
+    BOARD_UNREACHABLE,
     CONNECTION_LOST,
     JOB_OVERTIME,
     NAME_TAKEN,
@@ -36,6 +37,7 @@ _CODES = {
 }
 _BY_CODE = {
     CONNECTION_LOST: ExitCode.JOB_LOST,
+    BOARD_UNREACHABLE: ExitCode.JOB_LOST,
     JOB_OVERTIME: ExitCode.JOB_OVERTIME,
     NAME_TAKEN: ExitCode.JOB_REFUSED,  # of the image to keep
 }

@@ -7,11 +7,11 @@ import click
 
 from boardgrid.client.answers import Board, Deployment, Health, Reservation
 from boardgrid.client.command import RESERVATIONS, Verb
-from boardgrid.client.commands.board import health_text
 from boardgrid.client.commands.reserve import SHEET as PLACES
 from boardgrid.client.commands.reserve import places_of
 from boardgrid.client.duration import span
 from boardgrid.client.farm import Farm
+from boardgrid.client.health import open_text
 from boardgrid.client.kernel import kernel_text
 from boardgrid.client.moment import shown, told
 from boardgrid.client.progress import Steps
@@ -91,11 +91,8 @@ def _until(held: Held) -> str:
 def _health(held: Held) -> str:
     if not held.is_running or len(held.boards) > 1:
         return ""
-    seen = held.health
-    told = [health_text(seen.power, seen.voice, seen.ago_s)] if seen else []
-    if _state(held) == "open" and (seen is None or seen.voice != "ours"):
-        told.append(str(_deployment(held, "reason") or ""))  # it did not come up as its user booted it
-    return ": ".join(part for part in told if part)
+    newest = _newest(held)
+    return open_text(held.health, newest if _state(held) == "open" else None)
 
 
 def _why(held: Held) -> object:

@@ -1,0 +1,52 @@
+"""Lines that move at a terminal: they fit it, whatever its width."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from boardgrid.client.lines import Lines, What
+
+LONG = "making a-very-long-name-of-an-image:2026112801"
+
+
+def seen(width: int, what: str, *, phase: str = "unpacking", rate: str = "12.5 MB/s", left: str = "3 min left") -> str:
+    """What is shown, and on one line."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    spinner, elapsed = SpinnerColumn(), TimeElapsedColumn()
+    told = [TextColumn(f"{{task.fields[{word}]}}") for word in ("phase", "rate", "left")]
+    columns = (spinner, What(), BarColumn(), *told, elapsed)
+    lines = Lines(*columns, least=(elapsed, spinner, *told[1:]), console=console)
+    lines.add_task(what, total=100, completed=50, phase=phase, rate=rate, left=left)
+    [line] = [
+        line for line in console.render_lines(lines.get_renderable()) if "".join(part.text for part in line).strip()
+    ]
+    return "".join(part.text for part in line)
+
+
+@pytest.mark.parametrize("what", ["making tiny:2026112801", LONG])
+def test_in_any_width_all_is_on_one_line_and_what_goes_on_and_its_phase_are_there(what: str) -> None:
+    for width in (*range(40, 130), 200):
+        line = seen(width, what)
+        assert len(line) <= width
+        assert "unpacking" in line
+        assert what in line or (what[:20] in line and "…" in line)
+
+
+def test_what_matters_least_is_left_out_first() -> None:
+    what = "making tiny:2026112801"
+    told = ("12.5 MB/s", "3 min left", "0:00:00", "━")
+    assert [[word in seen(width, what) for word in told] for width in (200, 80, 64, 55, 44, 40)] == [
+        [True, True, True, True],
+        [True, True, True, True],
+        [True, True, True, False],
+        [True, True, False, False],
+        [False, True, False, False],
+        [False, False, False, False],
+    ]
+
+
+def test_what_nobody_knows_takes_no_room() -> None:
+    assert re.search("unpacking +-:--:--$|unpacking 0:00:00", seen(200, "making tiny:1", rate="", left="").rstrip())
