@@ -58,11 +58,12 @@ async def test_what_a_user_changed_of_it_is_shown(bench: Bench) -> None:
     (tree / "etc/ssh/ssh_host_ed25519_key").unlink()
     (tree / "etc/boardgrid/mine").write_text("1")
     assert set(await told(bench, root)) == {
+        "root/.ssh",
         "root/.ssh/authorized_keys",
         "etc/hostname",
         "etc/boardgrid",
         "etc/boardgrid/mine",
-    }, "the key is gone again, as in the image"
+    }, "the key is gone again, as in the image; and a folder that holds what is theirs is theirs"
 
 
 async def test_a_link_on_the_way_changes_nothing(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """Images made of recipes: prepared elsewhere, unpacked as any archive; and of systems that were finished on a board."""
 
+import os
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,7 +16,7 @@ from boardgrid.model.errors import Code, Fault, Invalid
 from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import RecipeSource, RootSource
 from boardgrid.model.recipe import Recipe, RecipeFile, System
-from tests.adapters.store.bench import MIB, Bench
+from tests.adapters.store.bench import MIB, Bench, a_persona
 from tests.adapters.store.trees import a_tree, packed
 
 RECIPE = RecipeSource(Recipe("robot", System.DEBIAN), "armhf")
@@ -113,6 +114,31 @@ async def test_the_same_system_finished_twice_has_one_digest(bench: Bench) -> No
     images = [await kept(bench, "dated 1000000000\n") for _time in range(2)]
     digests = {bench.stored()[image].digest for image in images}
     assert len(digests) == 1
+
+
+@pytest.mark.world
+async def test_the_day_on_which_a_system_took_its_last_traces_away_is_not_in_its_image(bench: Bench) -> None:
+    tree = a_tree(bench.imports / "tiny")
+    (tree / "usr/lib/boardgrid").mkdir()
+    for path in (tree, *tree.rglob("*")):
+        os.utime(path, ns=(0, 900_000_000 * 10**9), follow_symlinks=False)
+    parent, images = await bench.image(), [uuid4(), uuid4()]
+    for day, image in enumerate(images):
+        root = uuid4()
+        await bench.roots.clone(root, parent, 64 * MIB)
+        await bench.roots.personalise(root, a_persona())
+        live = bench.roots.path(root)
+        (live / "usr/lib/boardgrid").rmdir()
+        (live / "etc/boardgrid/finished").write_text("dated 1000000000\n")
+        for folder in ("usr/lib", "etc/boardgrid", "etc"):
+            os.utime(live / folder, ns=(0, (1_500_000_000 + 86400 * day) * 10**9))
+        await bench.images.build(image, RootSource(root))
+        await bench.roots.remove(root)
+    one, other = (bench.stored()[image].digest for image in images)
+    assert one == other
+    again = uuid4()
+    await bench.roots.clone(again, images[0], 64 * MIB)
+    assert (bench.roots.path(again) / "usr/lib").stat().st_mtime == 1_000_000_000
 
 
 @pytest.mark.world

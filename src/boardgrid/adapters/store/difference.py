@@ -112,15 +112,22 @@ class _Walk:
         for name in sorted(before.keys() | after.keys()):
             was, now = before.get(name), after.get(name)
             change, what = _change(one, was, other, now, name)
-            if change is not None and self._is_farms(path + name, other, name):
-                self.left_out += 1
-            elif change is not None and (seen := now or was):
-                yield self._counted(path + name, change, seen, what)
-            elif was is not None and now is not None and was.st_mtime_ns != now.st_mtime_ns:
-                self.times_only += 1
+            is_farms = change is not None and self._is_farms(path + name, other, name)
             with _folder(one, name, was) as below, _folder(other, name, now) as beside:
+                inside: Iterator[PathChange] = iter(())
                 if below is not None or beside is not None:
-                    yield from self._below(below, beside, path + name + b"/", depth + 1)
+                    inside = self._below(below, beside, path + name + b"/", depth + 1)
+                first = next(inside, None)
+                # A folder that the farm made is its user's as soon as something of theirs lies in it.
+                if is_farms and not (first and below is None):
+                    self.left_out += 1
+                elif change is not None and (seen := now or was):
+                    yield self._counted(path + name, change, seen, what)
+                elif was is not None and now is not None and was.st_mtime_ns != now.st_mtime_ns:
+                    self.times_only += 1
+                if first:
+                    yield first
+                    yield from inside
 
     def _is_farms(self, path: bytes, folder: int | None, name: bytes) -> bool:
         if not self._farms or (key := os.fsdecode(path)) not in self._farms:

@@ -3,7 +3,7 @@ What the farm itself wrote into a root, so that it can be told from what its use
 left.
 
 An entry is the farm's as long as it is as that. What its user had changed before the farm wrote to it once more is
-theirs.
+theirs. The same goes for the time of a folder that the farm wrote in: as long as it is that, nobody else has.
 """
 
 import json
@@ -19,12 +19,17 @@ from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
 Print = list[Any]  # as JSON has it
-Farms = Mapping[str, Print | None]  # by where an entry lies, with no link on the way; None: the farm removed it
+# By where an entry lies, with no link on the way; None: the farm removed it. What ends in a slash is a folder's time.
+Farms = Mapping[str, Print | None]
 NOTHING: Farms = {}
 
 
 def print_of(folder: int, name: bytes | str) -> Print | None:
-    """What makes an entry what it is, as a difference sees it; None: there is none."""
+    """
+    What makes an entry what it is, as a difference sees it; None: there is none. Of no name it is the folder's time.
+    """
+    if not name:
+        return [os.fstat(folder).st_mtime_ns]
     with suppress(FileNotFoundError):
         seen = os.lstat(name, dir_fd=folder)
         # Of a folder size and time tell of what lies in it.
@@ -56,8 +61,12 @@ class Ledger:
         Raises:
             Fault: STORE_FULL.
         """
+        self._note(f"{path.rpartition('/')[0]}/", folder, "")
+        self._note(path, folder, name)
+
+    def _note(self, path: str, folder: int, name: str) -> None:
         if path not in self._written:
-            left = self._known[path] if path in self._known else _seen(self._image, path)
+            left = self._known[path] if path in self._known else seen(self._image, path)
             self._written[path] = print_of(folder, name) == left
             self._keep(json.dumps([path, self._written[path]]))
 
@@ -72,7 +81,7 @@ class Ledger:
     def farms(self, tree: TreeDir) -> dict[str, Print | None]:
         """What is the farm's now."""
         kept = {path: was for path, was in self._known.items() if path not in self._written}
-        return kept | {path: _seen(tree, path) for path, is_ours in self._written.items() if is_ours}
+        return kept | {path: seen(tree, path) for path, is_ours in self._written.items() if is_ours}
 
 
 def _begun(file: Path) -> dict[str, bool]:
@@ -85,7 +94,6 @@ def _begun(file: Path) -> dict[str, bool]:
     return written
 
 
-def _seen(tree: TreeDir, path: str) -> Print | None:
-    with suppress(FileNotFoundError, NotADirectoryError), tree.parent(path) as (folder, name):
-        return print_of(folder, name)
-    return None
+def seen(tree: TreeDir, path: str) -> Print | None:
+    with tree.lying(path) as at:
+        return print_of(*at) if at else None

@@ -129,14 +129,17 @@ class StoredImages:
         """Inside the block the root that it is made of, if any, is there as the order tells, and mounted there."""
         match source:
             case RootSource():
-                async with self._roots.lent(source.root):
-                    tree = str(self._places.root(source.root).tree)
-                    yield {"root": tree}, [tree]
+                async with self._roots.lent(source.root) as meta:
+                    tree, below = (
+                        str(place.tree)
+                        for place in (self._places.root(source.root), self._places.image(UUID(meta.image)))
+                    )
+                    yield {"root": {"tree": tree, "below": below, "farms": meta.farms}}, [tree, below]
             case CheckpointSource():
                 async with self._roots.copied(source.root, draft / "upper.ext4", await self._reserved_bytes()) as copy:
                     below = str(copy.below)
-                    parts = {"upper": str(copy.upper), "below": below, "options": list(copy.options)}
-                    yield {"copy": parts}, [below]
+                    parts = {"upper": str(copy.upper), "options": list(copy.options)}
+                    yield {"copy": {**parts, "below": below, "farms": copy.farms}}, [below]
             case _:
                 yield {}, ()
 

@@ -30,6 +30,7 @@ from boardgrid.adapters.store.nfs_boot import Judge
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.pressing import Pressing
 from boardgrid.adapters.store.tree import TreeDir, TreePath, look_alike
+from boardgrid.adapters.store.undone import Undoing
 from boardgrid.adapters.store.workroom import Disk, Workroom, abandon, mount_private
 from boardgrid.messages import _
 from boardgrid.model.adaptation import Moment, may_be_left_out
@@ -43,8 +44,9 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     """
     Args:
         order: ``draft`` (a new folder), ``place`` (where the image will lie); one of ``archive`` (a file and
-            its ``name``), ``path``, ``root`` (a mounted tree) or ``copy`` (``upper``, the file with what was changed,
-            the tree ``below`` it, and ``options`` to join them with); ``making`` (the fields of a ``Making``);
+            its ``name``), ``path``, ``root`` (a mounted ``tree``) or ``copy`` (``upper``, the file with what was
+            changed, and ``options`` to join it with what is below), the last two with the tree ``below`` them, that of
+            their image, and ``farms``, what the farm wrote into them; ``making`` (the fields of a ``Making``);
             ``import_dirs``, below which paths must lie; ``limits``; ``reserved_bytes``, what imports leave of the disk;
             ``boot_parts``, a folder with what initramfs are made of and with the disk reader (or null), and
             ``drivers``, the modules that initramfs hold besides. How far it is is told in the draft's file
@@ -54,15 +56,14 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
         FarmError: as ``Images.build``.
     """
     draft, place = Path(order["draft"]), ImagePlace(Path(order["place"]))
-    copy = order.get("copy", {})
     limits = Limits(**order["limits"])
     disk, diary = Disk(draft, order["reserved_bytes"]), Diary(draft / "progress")
     os.umask(0o022)
     told: Told | None = None
-    if copy:
-        tree, moment = _layered(_joined(copy, draft), draft, disk), Moment.CAPTURE
-    elif "root" in order:
-        tree, moment = _layered(TreePath(order["root"]), draft, disk), Moment.CAPTURE
+    if copy := order.get("copy"):
+        tree, moment = _layered(_joined(copy, draft), copy, draft, disk), Moment.CAPTURE
+    elif root := order.get("root"):
+        tree, moment = _layered(TreePath(root["tree"]), root, draft, disk), Moment.CAPTURE
     else:
         tree, told = _taken_in(order, limits, disk, diary)
         moment = Moment.IMPORT
@@ -181,13 +182,25 @@ def _joined(copy: dict[str, Any], draft: Path) -> TreePath:
     return TreePath(str(draft / "joined"))
 
 
-def _layered(root: TreePath, draft: Path, disk: Disk) -> TreePath:
-    """A view of a root that can be changed: what was its deployment's own is taken out in a layer above it."""
+def _layered(root: TreePath, of: dict[str, Any], draft: Path, disk: Disk) -> TreePath:
+    """
+    A view of a root that can be changed: what was its deployment's own is taken out in a layer above it. Of what the
+    farm alone wrote there is nothing in it any more.
+    """
+    with TreeDir(root) as opened, TreeDir(TreePath(of["below"])) as image:
+        undoing = Undoing(opened, image, of["farms"])
+        view = _view(root, draft, disk, _LAYER_BYTES + undoing.size_bytes)
+        with _telling_what_is_unfit(), TreeDir(view) as changed:
+            undoing.act(changed)
+    return view
+
+
+def _view(root: TreePath, draft: Path, disk: Disk, room_bytes: int) -> TreePath:
     view = draft / "view"
     view.mkdir()
     # No tmpfs: before Linux 6.6 that keeps no attributes of users.
     layer = Workroom(draft / "layer.ext4", draft / "layer")
-    layer.build(_LAYER_BYTES, _LAYER_INODES, disk)
+    layer.build(room_bytes, _LAYER_INODES, disk)
     for name in ("upper", "work"):
         (layer.mount / name).mkdir()
     look_alike(root, layer.mount / "upper")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from boardgrid.adapters.store.farms import Farms
 from boardgrid.adapters.store.tree import TreePath
 
 _DRAFT, _GOING = ".new-", ".gone-"
@@ -90,6 +91,7 @@ class Layers:
     upper: Path  # a file like that of a root
     below: TreePath
     options: tuple[str, ...]  # of overlayfs
+    farms: Farms  # what the farm wrote into it
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ _OPENAT2 = 437  # the same number on every architecture
 
 NO_XDEV = 0x01
 NO_MAGICLINKS = 0x02
+NO_SYMLINKS = 0x04
 BENEATH = 0x08  # a link that leads out of the folder is an error
 IN_ROOT = 0x10  # the folder is "/": a link that leads out of it leads to something inside
 

@@ -321,11 +321,11 @@ class StoredRoots:
         """
         await self._thaw_once()
         async with contextlib.AsyncExitStack() as held:
-            async with self.lent(root):
-                image = UUID((await self._meta(root)).image)
+            async with self.lent(root) as meta:
+                image = UUID(meta.image)
                 await self._copy(root, to, reserved_bytes)
                 await held.enter_async_context(self._holding(image))
-            yield Layers(to, self._places.image(image).tree, await self._probed())
+            yield Layers(to, self._places.image(image).tree, await self._probed(), meta.farms)
         await self._rest_image(image)
 
     async def _copy(self, root: UUID, to: Path, reserved_bytes: int) -> None:
@@ -367,19 +367,19 @@ class StoredRoots:
         return heard(said)
 
     @contextlib.asynccontextmanager
-    async def lent(self, root: UUID) -> AsyncIterator[None]:
+    async def lent(self, root: UUID) -> AsyncIterator[Meta]:
         """
-        Inside the block the root is mounted, and nobody else mounts, changes or puts it away.
+        Inside the block the root is mounted, and nobody else mounts, changes or puts it away. What is remembered of it.
 
         It is left as it was found: whoever wants it mounted after that waits until then, and so never finds it
         unmounted again under its hands.
         """
         async with self._store.busy(root):
             was_mounted = str(self._places.root(root).tree) in await self._store.mounted()
-            await self._meta(root)
+            meta = await self._meta(root)
             try:
                 await self._mount(root)
-                yield
+                yield meta
             finally:
                 if not was_mounted:
                     await self._unmount(root)

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 
 from boardgrid.adapters.store import resolve
@@ -135,6 +135,15 @@ class TreeDir:
                     os.getxattr(f"/proc/self/fd/{fd}/{name}", attribute, follow_symlinks=False)
                     found.append(f"{folder}/{name}".removeprefix("./"))
         return sorted(found)
+
+    def names_of(self, files: Collection[int]) -> Mapping[int, Sequence[str]]:
+        """Where each of these files (by inode) lies, sorted: all of its names."""
+        found: dict[int, list[str]] = {}
+        for folder, _folders, names, fd in os.fwalk(".", dir_fd=self._fd):
+            for name in names:
+                if (inode := os.lstat(name, dir_fd=fd).st_ino) in files:
+                    found.setdefault(inode, []).append(f"{folder}/{name}".removeprefix("./"))
+        return {inode: sorted(names) for inode, names in found.items()}
 
     # --- writing
 
@@ -298,6 +307,25 @@ class TreeDir:
                 raise OSError(errno.EINVAL, "names no entry of a folder")
             with self._opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
                 yield fd, last
+
+    @contextlib.contextmanager
+    def lying(self, path: str) -> Iterator[tuple[int, str] | None]:
+        """
+        As above, with no link on the way; None where no such folder is. Of a path that ends in a slash it is the
+        folder itself, and no word.
+        """
+        folder, _, last = path.rpartition("/")
+        try:
+            fd = resolve.openat2(self._fd, os.fsencode(folder) or b".", _FOLDER, _INSIDE | resolve.NO_SYMLINKS)
+        except OSError as error:
+            if error.errno not in _NOTHING:
+                raise
+            yield None
+            return
+        try:
+            yield fd, last
+        finally:
+            os.close(fd)
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def adapt(tree: TreeDir, moment: Moment, without: Collection[str]) -> tuple[Adap
     for name in names(moment):
         if name in without:
             continue
-        hand = Hand(tree, timeless=moment is Moment.IMPORT)
+        hand = Hand(tree, timeless=True)
         deeds[name](hand)
         if hand.changed:
             applied.append(Adapted(name, _told(list(hand.changed))))

@@ -15,7 +15,7 @@ class Hand:
 
     Args:
         timeless: what is written keeps the time of what was there, or gets that of the folder it lies in, and folders
-            keep theirs: the digest of what is made of one archive must not depend on the day.
+            keep theirs: the digest of what is made of one archive or root must not depend on the day.
     """
 
     def __init__(self, tree: TreeDir, *, timeless: bool = False) -> None:
