@@ -1,9 +1,7 @@
 """What the farm wrote into a root is told from what its user did there."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,20 +10,10 @@ from boardgrid.model.difference import Change
 from boardgrid.model.errors import FarmError
 from boardgrid.ports import Persona
 from tests.adapters.store.bench import MIB, Bench, a_persona
-from tests.adapters.store.own_mounts import own_mounts, unmount_below
 
 pytestmark = pytest.mark.slow
 
 VOLUMES = {"/data": "10.20.0.1:/v/" + f"{UUID(int=1)}-{UUID(int=2)}"}
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    for name in ("store", "imports"):
-        (tmp_path / name).mkdir()
-    with own_mounts():
-        yield Bench(tmp_path / "store", tmp_path / "imports")
-        unmount_below(tmp_path / "store")
 
 
 async def a_root(bench: Bench, persona: Persona | None = None) -> UUID:
