@@ -16,9 +16,10 @@ from pathlib import Path
 from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.source import Archive, File
-from boardgrid.adapters.store.workroom import Disk, no_room
+from boardgrid.adapters.store.workroom import Disk
 from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid
+from boardgrid.model.headroom import no_room
 
 ARCH = "armhf"  # the machine's; Debian's word
 _MEMORY_MIB = 512
