@@ -178,6 +178,17 @@ async def test_the_same_recipe_and_the_same_packages_give_the_same_archive(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+async def test_packages_that_dpkg_alone_can_keep_apart_are_told_by_their_names(tmp_path: Path) -> None:
+    kitchen = DebianKitchen(SubprocessShell(), cache_of_user())
+    both = Recipe("x", System.DEBIAN, packages=("molly-guard",), kernels={"armhf": "none"})
+    with pytest.raises(Invalid, match=r"/sbin/\w+ in the place of that of") as raised:
+        await kitchen.prepare(both, "armhf", tmp_path / "x.tar", ROOM)
+    assert "molly-guard" in str(raised.value) and "systemd-sysv" in str(raised.value)
+    assert raised.value.code is Code.RECIPE_INVALID and not (tmp_path / "x.tar").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_a_package_that_there_is_not_is_told_by_its_name(tmp_path: Path) -> None:
     kitchen = DebianKitchen(SubprocessShell(), cache_of_user())
     unknown = Recipe("x", System.DEBIAN, packages=("no-such-thing",))

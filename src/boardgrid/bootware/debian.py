@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from boardgrid.bootware import tarball
-from boardgrid.bootware.dpkg import Package, in_order, record
+from boardgrid.bootware.dpkg import Package, check_apart, in_order, record
 from boardgrid.bootware.packages import DebianPackages, check_size
 from boardgrid.bootware.tree import Tree
 from boardgrid.messages import _
@@ -50,7 +50,8 @@ class DebianSystem:
         Write a recipe's system, unpacked, as a tar archive.
 
         Raises:
-            Invalid: RECIPE_INVALID, Debian has no such package; IMAGE_TOO_LARGE.
+            Invalid: RECIPE_INVALID, Debian has no such package, or two of them do not go together here;
+                IMAGE_TOO_LARGE.
             Fault: the packages could not be had, or not be unpacked; STORE_FULL.
         """
         arch = self.debian.arch
@@ -59,6 +60,7 @@ class DebianSystem:
         acts = await self.debian.acts(wanted)
         debs = await self.debian.archives([one.package for one in acts if not one.sets_up], allowance)
         packages = [await Package.of(self.shell, path) for path in debs.values()]
+        check_apart(packages)
         check_size(sum(one.installed_bytes for one in packages), allowance)
         dated = await asyncio.to_thread(self.debian.dated)
         with tempfile.TemporaryDirectory(dir=archive.parent, prefix="debs-") as folder:
