@@ -18,6 +18,12 @@ def write_down_all(folder: Path) -> None:
         write_down(entry)
 
 
+def remove(file: Path) -> None:
+    """Be it there or not."""
+    file.unlink(missing_ok=True)
+    write_down(file.parent)
+
+
 def rename(folder: Path, to: Path) -> None:
     """At once: under either name it is whole, or not there. What gets a name in the store is written down before."""
     folder.rename(to)

@@ -18,6 +18,7 @@ from boardgrid.model.difference import Difference
 from boardgrid.model.errand import About, Errand, ErrandState, Progress
 from boardgrid.model.federation import ExternalIdentity, PendingLogin, Person
 from boardgrid.model.feed import Feed
+from boardgrid.model.headroom import Allowance
 from boardgrid.model.image import AS_USUAL, BlobSource, Image, ImageState, Kernel, Making, Manifest, Source, UrlSource
 from boardgrid.model.imports import Imports
 from boardgrid.model.kit import BootKit, KitFile
@@ -151,7 +152,7 @@ class BootFiles:
 
 
 class Kitchen(Protocol):
-    async def prepare(self, recipe: Recipe, arch: str, archive: Path, limit_bytes: int) -> None:
+    async def prepare(self, recipe: Recipe, arch: str, archive: Path, allowance: Allowance) -> None:
         """
         Write the system of a recipe as a tar archive, as far as that can be done without running anything of it: one
         that ``is_finished_on_a_board`` is unpacked, and its first program is :data:`~boardgrid.model.recipe.FINISH`.
@@ -160,8 +161,8 @@ class Kitchen(Protocol):
 
         Raises:
             Invalid: RECIPE_INVALID, there is no such package for this architecture; IMAGE_TOO_LARGE, its files would
-                take more than *limit_bytes*.
-            Fault: packages could not be had.
+                take more than the site's limit.
+            Fault: packages could not be had; STORE_FULL, the disk has no room for it.
         """
 
 

@@ -23,6 +23,7 @@ from boardgrid.model.difference import Change, Count, Difference, PathChange
 from boardgrid.model.errand import About, Progress
 from boardgrid.model.errors import Blame, Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
 from boardgrid.model.federation import Person
+from boardgrid.model.headroom import Allowance
 from boardgrid.model.image import (
     AS_USUAL,
     BlobSource,
@@ -313,7 +314,7 @@ class FakeKitchen:
     archives: dict[str, bytes] = field(default_factory=dict)
     broken: FarmError | None = None  # set it, and no package can be had
 
-    async def prepare(self, recipe: Recipe, arch: str, archive: Path, limit_bytes: int) -> None:
+    async def prepare(self, recipe: Recipe, arch: str, archive: Path, allowance: Allowance) -> None:
         if self.broken:
             raise self.broken
         await asyncio.to_thread(archive.write_bytes, self.archives[recipe.name])

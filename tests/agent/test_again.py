@@ -12,7 +12,7 @@ from boardgrid.model.errors import Blame, Code, Fault, Invalid
 from boardgrid.model.image import BlobSource, RootSource
 from boardgrid.model.kit import BootKit
 from boardgrid.model.report import BoardReport, ImageReport, Reached, StepReport
-from boardgrid.model.wish import Deployed, ImageWish
+from boardgrid.model.wish import Deployed, ImageWish, Parked
 from boardgrid.testing import TYPE, FakeSite, a_board, patiently
 from tests.agent import mill
 
@@ -333,6 +333,36 @@ async def test_a_kit_that_its_board_may_have_to_go_on_with_is_kept_while_the_nex
         await asyncio.sleep(600)
     entry = site.netboot.offered[BOARD.name]
     assert entry is not None and str(entry.files.kernel) == f"/fake/kits/{kit.id}/kernel"
+
+
+@patiently
+async def test_a_kit_of_a_root_that_is_saved_is_kept_until_that_boots_again() -> None:
+    site = await an_open_board()
+    async with mill.agent(site):
+        site.wish(mill.wished(BOARD, again(kit=KIT)))
+        await site.until(mill.reached(site, Reached.OPEN))
+        site.wish(mill.wished(BOARD, Parked(keeps=(KIT.id,))))
+        await site.until(mill.reached(site, Reached.PARKED))
+        await asyncio.sleep(600)
+        assert set(site.kits.fetched) == {KIT.id}
+        site.wish(mill.wished(BOARD, mill.PARKED))
+        await site.until(lambda: not site.kits.fetched)
+
+
+@patiently
+async def test_a_board_on_its_way_to_rest_does_not_begin_anew_because_less_is_to_be_kept() -> None:
+    site = await an_open_board()
+    board = site.shelf[BOARD.name]
+    async with mill.agent(site, drivers=mill.Drivers([mill.OnlyResets(board)])):
+        site.wish(mill.wished(BOARD, again(kit=KIT)))
+        await site.until(mill.reached(site, Reached.OPEN))
+        board.boot_s, restarts = 40.0, board.restarts
+        site.wish(mill.wished(BOARD, Parked(keeps=(KIT.id,))))
+        await site.until(lambda: board.restarts > restarts)
+        wishes = site.controller.site
+        site.controller.set(replace(wishes, boards=(replace(wishes.boards[0], wish=mill.PARKED),)))
+        await site.until(mill.reached(site, Reached.PARKED))
+    assert board.restarts == restarts + 1
 
 
 # --- saved, and booted again

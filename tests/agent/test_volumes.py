@@ -1,14 +1,18 @@
 """Volumes, as an agent keeps them: made, offered to the boards of their people, and taken back from them."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from boardgrid.model.deployment import Outcome, Phase
 from boardgrid.model.errors import Code, Fault
-from boardgrid.model.image import PathSource
-from boardgrid.model.report import StepReport, VolumeReport
+from boardgrid.model.image import BlobSource, PathSource
+from boardgrid.model.kit import BootKit
+from boardgrid.model.report import BoardReport, Reached, StepReport, VolumeReport
 from boardgrid.model.wish import Deployed, ImageWish, RootWish, VolumeMount, VolumeWish
 from boardgrid.ports import Export
 from boardgrid.testing import FakeClock, FakeSite, FakeTree, FakeVolumes, a_board, patiently
@@ -244,3 +248,68 @@ async def test_a_volume_that_a_backup_reads_is_made_larger_once_that_has_ended()
     [told] = site.controller.of_kind(VolumeReport)
     assert (told.code, told.reason) == (None, "")
     assert site.volumes.sizes == {HOME: 2 * GB}
+
+
+# --- a root that boots again
+
+KIT = BootKit(UUID(int=900), kernel=BlobSource("a" * 64, 8_000_000))
+NEXT = UUID(int=mill.DEPLOYMENT.int + 1)
+
+
+def again(*mounts: VolumeMount) -> Deployed:
+    return replace(wish(0), deployment=NEXT, volumes=mounts, is_kept=True, is_again=True, kit=KIT)
+
+
+async def an_open_board(*volumes: UUID) -> FakeSite:
+    site = a_site(*volumes)
+    async with mill.agent(site):
+        site.wish(mill.wished(FIRST, wish(0, *volumes)))
+        await opened(site)
+    return site
+
+
+@patiently
+async def test_a_board_has_its_volumes_until_what_it_boots_with_is_here() -> None:
+    site = await an_open_board(HOME, DATA)
+    before, board = set(site.exports.exports), site.shelf[FIRST.name]
+    site.kits.sent = set()
+    async with mill.agent(site):
+        site.wish(mill.wished(FIRST, again(VolumeMount(HOME, "/home/ada"), VolumeMount(DATA, "/moved"))))
+        await site.until(mill.reached(site, Reached.FAILED))
+        assert site.controller.of_kind(BoardReport)[-1].still == mill.DEPLOYMENT
+        assert (set(site.exports.exports), board.quiesced, board.runs) == (before, 0, mill.ROOT)
+        site.kits.sent = None
+        site.wish(mill.wished(FIRST, again(VolumeMount(HOME, "/home/ada"), VolumeMount(DATA, "/moved"))))
+        await opened(site)
+    assert {one.seen_as for one in (*offered(site, HOME), *offered(site, DATA))} == {seen_as(1, HOME), seen_as(1, DATA)}
+    persona = site.roots.trees[mill.ROOT].persona
+    assert persona is not None and persona.volumes["/moved"] == f"10.20.0.1:{seen_as(1, DATA)}"
+
+
+@patiently
+async def test_a_volume_that_a_board_is_not_to_have_any_more_goes_at_once_and_alone() -> None:
+    site = await an_open_board(HOME, DATA)
+    board = site.shelf[FIRST.name]
+    site.kits.sent = set()
+    async with mill.agent(site):
+        site.wish(mill.wished(FIRST, again(VolumeMount(HOME, "/home/ada"))))
+        await site.until(lambda: not offered(site, DATA))
+        await site.until(mill.reached(site, Reached.FAILED))
+    assert site.controller.of_kind(BoardReport)[-1].still == mill.DEPLOYMENT
+    assert {one.seen_as for one in offered(site, HOME)} == {seen_as(0, HOME)}
+    assert site.offers(FIRST.address, mill.ROOT) and (board.quiesced, board.runs) == (0, mill.ROOT)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@patiently
+async def test_one_that_is_killed_while_it_takes_them_back_leaves_none_by_its_former_path(after: bool) -> None:
+    site = await an_open_board(HOME, DATA)
+    fate = mill.Fate("exports", "remove", after)
+    async with mill.agent(site, **mill.mortal(site, fate)):
+        site.wish(mill.wished(FIRST, again(VolumeMount(HOME, "/home/ada"), VolumeMount(DATA, "/data"))))
+        await fate.struck.wait()
+    async with mill.agent(site):
+        await opened(site)
+        await asyncio.sleep(600)
+    paths = {one.seen_as for one in (*offered(site, HOME), *offered(site, DATA))}
+    assert paths == {seen_as(1, HOME), seen_as(1, DATA)}

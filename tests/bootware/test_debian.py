@@ -13,10 +13,12 @@ from boardgrid.bootware.debian import DebianSystem
 from boardgrid.bootware.kitchen import DebianKitchen
 from boardgrid.bootware.packages import Act, DebianPackages, cache_of_user
 from boardgrid.bootware.tree import MTIME, Tree
-from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.errors import Code, FarmError, Invalid
+from boardgrid.model.headroom import Allowance
 from boardgrid.model.recipe import ARCHITECTURES, FINISH, Recipe, RecipeFile, RecipeScript, System
 
 GB = 1 << 30
+ROOM = Allowance(GB, 2 * GB)
 CONTENTS = """\
 drwxr-xr-x root/root         0 2024-01-01 00:00 ./
 drwxr-xr-x root/root         0 2024-01-01 00:00 ./etc/
@@ -73,7 +75,7 @@ class Packages(DebianPackages):
     async def acts(self, packages: object) -> tuple[Act, ...]:
         return Act("hello", False), Act("hello", True)
 
-    async def archives(self, packages: object, limit_bytes: int | None = None) -> Mapping[str, Path]:
+    async def archives(self, packages: object, allowance: Allowance | None = None) -> Mapping[str, Path]:
         return {"hello_1-2_armhf.deb": self.cache / "hello.deb"}
 
     async def release(self) -> str:
@@ -90,7 +92,7 @@ class Packages(DebianPackages):
 async def archive(tmp_path: Path) -> tarfile.TarFile:
     (tmp_path / "hello.deb").touch()
     shell = Debian(tmp_path)
-    await DebianSystem(shell, Packages(shell, tmp_path)).write(RECIPE, tmp_path / "out.tar", GB)
+    await DebianSystem(shell, Packages(shell, tmp_path)).write(RECIPE, tmp_path / "out.tar", ROOM)
     return tarfile.open(tmp_path / "out.tar")
 
 
@@ -133,7 +135,7 @@ def test_nothing_of_the_server_is_in_it_and_folders_keep_their_modes(archive: ta
 async def test_mmdebstrap_has_no_network_and_fetches_nothing(tmp_path: Path) -> None:
     (tmp_path / "hello.deb").touch()
     shell = Debian(tmp_path)
-    await DebianSystem(shell, Packages(shell, tmp_path)).write(RECIPE, tmp_path / "out.tar", GB)
+    await DebianSystem(shell, Packages(shell, tmp_path)).write(RECIPE, tmp_path / "out.tar", ROOM)
     [words] = [argv for argv in shell.ran if "mmdebstrap" in argv]
     assert words[words.index("unshare") :][:2] == ("unshare", "--net")
     assert {"--skip=update", "--variant=extract", "--architectures=armhf", "--include=hello"} <= set(words)
@@ -141,12 +143,23 @@ async def test_mmdebstrap_has_no_network_and_fetches_nothing(tmp_path: Path) -> 
     assert not any(word.startswith("--include=linux-image") for word in words)
 
 
-async def test_more_than_there_is_room_for_is_not_unpacked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("allowance", "sentence", "code"),
+    [
+        (Allowance(1 << 20, GB), r"packages take 2\.1 MB, over the site's limit of 1\.0 MB", Code.IMAGE_TOO_LARGE),
+        (Allowance(GB, 3 << 20), r"the store has no room: 4\.2 MB is wanted, 3\.1 MB", Code.STORE_FULL),
+        (Allowance(1 << 20, 1 << 20), r"the site's limit", Code.IMAGE_TOO_LARGE),
+    ],
+    ids=["the limit", "the disk", "both: no room on the disk would help"],
+)
+async def test_more_than_is_allowed_is_not_unpacked(
+    tmp_path: Path, allowance: Allowance, sentence: str, code: Code
+) -> None:
     (tmp_path / "hello.deb").touch()
     shell = Debian(tmp_path)
-    with pytest.raises(Invalid, match=r"packages take 2\.1 MB, and 1\.0 MB") as raised:
-        await DebianSystem(shell, Packages(shell, tmp_path)).write(RECIPE, tmp_path / "out.tar", 1 << 20)
-    assert raised.value.code is Code.IMAGE_TOO_LARGE
+    with pytest.raises(FarmError, match=sentence) as raised:
+        await DebianSystem(shell, Packages(shell, tmp_path)).write(RECIPE, tmp_path / "out.tar", allowance)
+    assert raised.value.code is code
     assert not any("mmdebstrap" in argv for argv in shell.ran)
 
 
@@ -159,16 +172,28 @@ async def test_the_same_recipe_and_the_same_packages_give_the_same_archive(tmp_p
     kitchen = DebianKitchen(SubprocessShell(), cache_of_user())
     small = Recipe("small", System.DEBIAN, kernels={"armhf": "none"}, scripts=(RecipeScript("x", "true"),))
     for name in ("one", "two"):
-        await kitchen.prepare(small, "armhf", tmp_path / f"{name}.tar", GB)
+        await kitchen.prepare(small, "armhf", tmp_path / f"{name}.tar", ROOM)
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_packages_that_dpkg_alone_can_keep_apart_are_told_by_their_names(tmp_path: Path) -> None:
+    kitchen = DebianKitchen(SubprocessShell(), cache_of_user())
+    both = Recipe("x", System.DEBIAN, packages=("molly-guard",), kernels={"armhf": "none"})
+    with pytest.raises(Invalid, match=r"/sbin/\w+ in the place of that of") as raised:
+        await kitchen.prepare(both, "armhf", tmp_path / "x.tar", ROOM)
+    assert "molly-guard" in str(raised.value) and "systemd-sysv" in str(raised.value)
+    assert raised.value.code is Code.RECIPE_INVALID and not (tmp_path / "x.tar").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_package_that_there_is_not_is_told_by_its_name(tmp_path: Path) -> None:
     kitchen = DebianKitchen(SubprocessShell(), cache_of_user())
+    unknown = Recipe("x", System.DEBIAN, packages=("no-such-thing",))
     with pytest.raises(Invalid, match=r"packages: Debian [a-z]+ has no package no-such-thing for armhf") as raised:
-        await kitchen.prepare(Recipe("x", System.DEBIAN, packages=("no-such-thing",)), "armhf", tmp_path / "x.tar", GB)
+        await kitchen.prepare(unknown, "armhf", tmp_path / "x.tar", ROOM)
     assert raised.value.code is Code.RECIPE_INVALID
 
 
@@ -179,7 +204,7 @@ async def test_a_tiny_system_is_the_same_each_time_and_has_the_recipes_files(arc
     kitchen = DebianKitchen(SubprocessShell(), cache_of_user())
     recipe = Recipe("health", System.TINY, files=(RecipeFile("/usr/bin/health", "#!/bin/sh\n", 0o755),))
     for name in ("one", "two"):
-        await kitchen.prepare(recipe, arch, tmp_path / f"{name}.tar", GB)
+        await kitchen.prepare(recipe, arch, tmp_path / f"{name}.tar", ROOM)
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     with tarfile.open(tmp_path / "one.tar") as archive:
         assert archive.getmember("usr/bin/health").mode == 0o755

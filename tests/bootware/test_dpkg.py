@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from boardgrid.bootware.dpkg import Package, in_order
+from boardgrid.bootware.dpkg import Package, check_apart, in_order
 from boardgrid.bootware.packages import Act
+from boardgrid.model.errors import Code, Invalid
 
 
 def package(name: str, *, before: str = "", has_script: bool = False) -> Package:
@@ -55,3 +56,25 @@ def test_one_of_each_of_its_alternatives_is_enough(before: str, is_met: bool) ->
 def test_a_field_may_go_on_in_the_next_line() -> None:
     stanza = "Package: x\nPre-Depends: libc6,\n other (>= 1)\nDescription: x\n"
     assert not Package({"control": stanza.encode()}, ("",)).may_be_unpacked({"libc6"})
+
+
+# --- two that have a file at one place
+
+
+def having(name: str, *paths: str) -> Package:
+    folders = {path.rstrip("/") for path in paths if path.endswith("/")}
+    stanza = f"Package: {name}\nArchitecture: armhf\n"
+    return Package({"control": stanza.encode()}, ("", *(path.rstrip("/") for path in paths)), folders)
+
+
+@pytest.mark.parametrize("place", ["bin/zcat", "usr/bin/zcat"])
+def test_a_package_that_puts_its_file_in_the_place_of_anothers_is_refused_by_their_names(place: str) -> None:
+    with pytest.raises(
+        Invalid, match=r"packages: zutils puts its own /bin/zcat in the place of that of gzip"
+    ) as raised:
+        check_apart([having("gzip", "bin/", place), having("zutils", "bin/", "bin/zcat")])
+    assert raised.value.code is Code.RECIPE_INVALID and "leave out" in raised.value.hint
+
+
+def test_folders_are_everybodys() -> None:
+    check_apart([having("systemd", "etc/systemd/system/", "lib/x"), having("init", "etc/systemd/system/", "opt/lib/x")])

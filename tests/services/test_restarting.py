@@ -421,6 +421,50 @@ def test_an_agent_cannot_have_a_board_go_on_as_what_was_never_its(house: House, 
         assert newest(house, number).state is DeploymentState.PREPARING
 
 
+def test_what_brought_a_root_up_last_is_kept_while_other_kernels_fail(house: House, number: int) -> None:
+    good = boot(house, number, kernel=OTHER, modules=MODULES, release="6.9.0").kit
+    assert good is not None
+    house.reach()
+    for _nth in range(2):
+        boot(house, number, kernel=KERNEL)
+        silent(house)
+        assert wish_of(house).opened and good.id in wish_of(house).keeps, "what was made of it is nowhere else"
+    former = newest(house, number)
+    bad = boot(house, number, from_root=True, release="9.9")
+    house.fail(Blame.IMAGE, still=former.id)
+    assert newest(house, number).id == former.id and good.id in wish_of(house).keeps
+    bad = boot(house, number, kernel=KERNEL)
+    house.now += SECOND
+    house.fail(Blame.IMAGE, reason="the modules could not be unpacked")
+    after = newest(house, number).kit
+    assert after is not None and (after.id, bad.kit == after) == (good.id, False)
+    house.reach()
+    assert {*wish_of(house).keeps, after.id} == {good.id}, "nothing else is gone back to"
+
+
+def test_what_brought_a_root_up_is_kept_while_that_is_saved(house: House, number: int) -> None:
+    good = boot(house, number, kernel=OTHER, modules=MODULES, release="6.9.0").kit
+    assert good is not None
+    house.reach()
+    boot(house, number, kernel=KERNEL)
+    silent(house)
+    save(house, number)
+    assert house.wish().wish == Parked(keeps=(good.id,))
+    house.reach()
+    assert house.wish().wish == Parked(keeps=(good.id,))
+    made(house)
+    assert [kit.id for kit in wish_of(house).kits] == [good.id]
+
+
+def test_nothing_is_kept_of_a_root_that_does_not_boot_again_once_it_is_saved(house: House, number: int) -> None:
+    boot(house, number, kernel=OTHER, modules=MODULES, release="6.9.0")
+    house.reach()
+    save(house, number)
+    before = house.wish()
+    house.farm.booking.release(house.ada, number)
+    assert house.wish() == replace(before, wish=Parked()), "and the board has nothing to do for that"
+
+
 def test_a_site_in_trouble_fails_no_boot(house: House, number: int) -> None:
     after = boot(house, number, kernel=KERNEL)
     house.fail(Blame.SITE)

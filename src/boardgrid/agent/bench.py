@@ -92,7 +92,7 @@ class Bench:
         is_on = None if self.memory.is_reached else await self._is_on(ladder)
         life = await self._life(wished, tree, is_on)
         rungs = self._rungs(wished, is_on)
-        exported = frozenset([self._thing_of(export, wished) for export in await self._exports_to(wished)])
+        exported = frozenset([self._thing_of(export, wished, tree) for export in await self._exports_to(wished)])
         volumes = {one.volume for one in wish.volumes} if isinstance(wish, Deployed) else set()
         return Seen(
             tree=tree,
@@ -115,14 +115,21 @@ class Bench:
     async def _exports_to(self, wished: BoardWish) -> set[Export]:
         return {export for export in await self._world.exports.all() if export.board == wished.board.address}
 
-    def _thing_of(self, export: Export, wished: BoardWish) -> UUID:
-        """The wished root or volume, or something that is not: whatever else is offered to this board has to go."""
+    def _thing_of(self, export: Export, wished: BoardWish, tree: Tree | None) -> UUID:
+        """
+        The wished root or volume, or something that is not: whatever else is offered to this board has to go.
+
+        As long as the root is another deployment's yet, so are its volumes, by the paths that they have there: they
+        go with it, once what it boots with next is here.
+        """
         wish = wished.wish
         if isinstance(wish, Deployed):
             if export.tree == self._world.roots.path(wish.root):
                 return wish.root
+            theirs = tree.personal if tree is not None and tree.personal else wish.deployment
             for one in wish.volumes:
-                if (export.tree, export.seen_as) == (self._world.volumes.path(one.volume), _seen_as(wish, one.volume)):
+                at = self._world.volumes.path(one.volume), _seen_as(theirs, one.volume)
+                if (export.tree, export.seen_as) == at:
                     return one.volume
         return uuid5(NAMESPACE_URL, str(export.tree))
 
@@ -257,7 +264,11 @@ class Bench:
         if server is None or not wish.volumes:
             return {}
         there = await self._world.volumes.all()
-        return {one.path: f"{server.ip}:{_seen_as(wish, one.volume)}" for one in wish.volumes if one.volume in there}
+        return {
+            one.path: f"{server.ip}:{_seen_as(wish.deployment, one.volume)}"
+            for one in wish.volumes
+            if one.volume in there
+        }
 
     async def _attach(self, wished: BoardWish) -> str:
         """A volume that cannot be had keeps nobody from their board: its files are not lost for that."""
@@ -272,7 +283,7 @@ class Bench:
                 self._note(_("it goes on without {path}: {error}").format(path=one.path, error=error))
                 continue
             await self._may_act()
-            tree, seen_as = world.volumes.path(one.volume), _seen_as(wish, one.volume)
+            tree, seen_as = world.volumes.path(one.volume), _seen_as(wish.deployment, one.volume)
             await world.exports.add(tree, wished.board.address, seen_as, shared=True)
             attached.append(one.path)
         return ", ".join(attached)
@@ -324,14 +335,17 @@ class Bench:
         return " ".join(word for word in words if word)
 
     async def _fence(self, wished: BoardWish) -> str:
-        exports = await self._exports_to(wished)
-        if isinstance(wished.wish, Deployed):
-            tree = await self._world.roots.seen(wished.wish.root)
-            if tree is not None and tree.personal == wished.wish.deployment:
-                wanted = {wished.wish.root, *(one.volume for one in wished.wish.volumes)}
-                exports = {export for export in exports if self._thing_of(export, wished) not in wanted}
-        is_open = isinstance(wished.wish, Deployed) and wished.wish.opened
-        if exports and not is_open:  # whoever asks a board to write down also has it ready to restart
+        exports, wish, stays = await self._exports_to(wished), wished.wish, False
+        if isinstance(wish, Deployed):
+            tree = await self._world.roots.seen(wish.root)
+            wanted = {wish.root, *(one.volume for one in wish.volumes)}
+            things = {export: self._thing_of(export, wished, tree) for export in exports}
+            strangers = {export for export, thing in things.items() if thing not in wanted}
+            # What is another's goes alone. Where there is none of that, it is the turn of what is to be written to.
+            if strangers or (tree is not None and tree.personal == wish.deployment):
+                exports, stays = strangers, wish.root in things.values()
+        is_open = isinstance(wish, Deployed) and wish.opened
+        if exports and not (is_open or stays):  # whoever asks a board to write down also has it ready to restart
             await self._quiesce(wished)
         for export in exports:
             await self._may_act()
@@ -432,9 +446,9 @@ class Bench:
         self._leave_window()
 
 
-def _seen_as(wish: Deployed, volume: UUID) -> PurePosixPath:
+def _seen_as(deployment: UUID, volume: UUID) -> PurePosixPath:
     """A volume has another path for each deployment: what a board knew of an earlier one leads nowhere."""
-    return PurePosixPath("/v") / f"{wish.deployment}-{volume}"
+    return PurePosixPath("/v") / f"{deployment}-{volume}"
 
 
 def _deployed(wished: BoardWish) -> Deployed:

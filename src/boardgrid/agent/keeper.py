@@ -406,9 +406,12 @@ def _is_verdict(step: Step, wished: BoardWish, memory: Memory, error: FarmError)
 
 
 def _target(wished: BoardWish) -> object:
-    """What a step under way works for. That a deployment is open, or a new order, is no reason to begin anew."""
+    """
+    What a step under way works for. That a deployment is open, a new order, or what the store keeps for the board is no
+    reason to begin anew.
+    """
     wish = wished.wish
     if isinstance(wish, Deployed):
-        return (wished.board, wished.type, replace(wish, opened=False))
+        return (wished.board, wished.type, replace(wish, opened=False, keeps=()))
     # Nobody is on the board, so it may be looked at anew: an admin who mended it has the generation raised.
-    return (wished.board, wished.type, wish, wished.generation)
+    return (wished.board, wished.type, wish.kind, wished.generation)

@@ -21,7 +21,7 @@ from boardgrid.model.errand import ErrandKind, Progress
 from boardgrid.model.errors import Code, FarmError, Fault, Invalid
 from boardgrid.model.image import CheckpointSource, Making, Manifest, RootSource, Source
 from boardgrid.model.report import ErrandReport, ImageReport, ProgressReport, RootReport, SiteReport, VolumeReport
-from boardgrid.model.wish import Deployed, ErrandWish, ImageWish, SiteWishes, VolumeWish
+from boardgrid.model.wish import Deployed, ErrandWish, Gone, ImageWish, Parked, SiteWishes, VolumeWish
 from boardgrid.ports import Tell
 
 log = structlog.get_logger()
@@ -259,8 +259,16 @@ class Storekeeper:
         return True
 
     def _wished_kits(self) -> set[UUID]:
-        deployed = [one.wish for one in self._wishes.boards if isinstance(one.wish, Deployed)]
-        return {kit for wish in deployed for kit in (*(one.id for one in wish.kits), *wish.keeps)}
+        kits = set[UUID]()
+        for one in self._wishes.boards:
+            match one.wish:
+                case Deployed(kits=own, keeps=others):
+                    kits |= {*(kit.id for kit in own), *others}
+                case Parked(keeps=others):
+                    kits |= set(others)
+                case Gone():
+                    pass
+        return kits
 
     # --- images
 

@@ -20,11 +20,12 @@ from pathlib import Path
 import structlog
 
 from boardgrid.bootware import tarball
-from boardgrid.bootware.dpkg import Package, in_order, record
-from boardgrid.bootware.packages import DebianPackages, too_large
+from boardgrid.bootware.dpkg import Package, check_apart, in_order, record
+from boardgrid.bootware.packages import DebianPackages, check_size
 from boardgrid.bootware.tree import Tree
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+from boardgrid.model.headroom import Allowance
 from boardgrid.model.recipe import Recipe
 from boardgrid.ports import Shell
 
@@ -44,22 +45,23 @@ class DebianSystem:
     shell: Shell
     debian: DebianPackages
 
-    async def write(self, recipe: Recipe, archive: Path, limit_bytes: int) -> None:
+    async def write(self, recipe: Recipe, archive: Path, allowance: Allowance) -> None:
         """
         Write a recipe's system, unpacked, as a tar archive.
 
         Raises:
-            Invalid: RECIPE_INVALID, Debian has no such package; IMAGE_TOO_LARGE.
-            Fault: the packages could not be had, or not be unpacked.
+            Invalid: RECIPE_INVALID, Debian has no such package, or two of them do not go together here;
+                IMAGE_TOO_LARGE.
+            Fault: the packages could not be had, or not be unpacked; STORE_FULL.
         """
         arch = self.debian.arch
         flavour = recipe.flavour(arch)
         wanted = [*_ALWAYS, *([f"linux-image-{flavour}"] if flavour else ()), *recipe.packages]
         acts = await self.debian.acts(wanted)
-        debs = await self.debian.archives([one.package for one in acts if not one.sets_up], limit_bytes)
+        debs = await self.debian.archives([one.package for one in acts if not one.sets_up], allowance)
         packages = [await Package.of(self.shell, path) for path in debs.values()]
-        if (wants := sum(one.installed_bytes for one in packages)) > limit_bytes:
-            raise too_large(wants, limit_bytes)
+        check_apart(packages)
+        check_size(sum(one.installed_bytes for one in packages), allowance)
         dated = await asyncio.to_thread(self.debian.dated)
         with tempfile.TemporaryDirectory(dir=archive.parent, prefix="debs-") as folder:
             await asyncio.to_thread(_lay_out, debs, Path(folder))

@@ -13,10 +13,13 @@ from pathlib import Path
 
 from boardgrid.bootware.packages import Act
 from boardgrid.bootware.tree import Tree
+from boardgrid.messages import _
+from boardgrid.model.recipe import wrong
 from boardgrid.ports import Shell
 
 _INFO = "var/lib/dpkg/info"
 _LISTED = re.compile(r"^(?P<kind>.)\S* +\S+ +\S+ +\S+ +\S+ \./(?P<path>.*)$", re.MULTILINE)
+_MERGED = re.compile(r"^(bin|sbin|lib[0-9a-z]*)/")  # links to the like below /usr
 _SCRIPTS = {"preinst", "postinst", "prerm", "postrm", "config"}
 
 
@@ -26,6 +29,7 @@ class Package:
 
     control: Mapping[str, bytes]  # by the name of the file
     paths: tuple[str, ...]  # of all that is in it, without a slash in front; the first is the tree itself: ""
+    folders: Set[str] = frozenset()  # those of them that others may have, too
 
     @classmethod
     async def of(cls, shell: Shell, deb: Path) -> "Package":
@@ -33,7 +37,9 @@ class Package:
         with tempfile.TemporaryDirectory(prefix="control-") as folder:
             await shell.run("dpkg-deb", "--control", str(deb), folder)
             control = await asyncio.to_thread(_contents, Path(folder))
-        return cls(control, tuple(_path(match) for match in _LISTED.finditer(listed)))
+        entries = [(match["kind"], _path(match)) for match in _LISTED.finditer(listed)]
+        folders = frozenset(path for kind, path in entries if kind == "d")
+        return cls(control, tuple(path for _kind, path in entries), folders)
 
     @property
     def stanza(self) -> str:
@@ -91,6 +97,30 @@ def _path(listed: "re.Match[str]") -> str:
     elif listed["kind"] == "h":
         path = path.partition(" link to ")[0]
     return path.rstrip("/").replace("\\\\", "\\")  # as tar prints it
+
+
+def check_apart(packages: Iterable[Package]) -> None:
+    """
+    See that no two have a file at one place. Where dpkg unpacks them, one of the two has told it before to put the
+    other's elsewhere; that is for its preinst to do, and here all files are in place before anything of a package runs.
+
+    Raises:
+        Invalid: RECIPE_INVALID, two have.
+    """
+    owners = dict[str, str]()
+    for one in packages:
+        for path in one.paths[1:]:
+            if path in one.folders:
+                continue
+            place = _MERGED.sub(r"usr/\1/", path)
+            if (other := owners.setdefault(place, one.name)) != one.name:
+                raise wrong(
+                    "packages",
+                    _("{one} puts its own /{path} in the place of that of {other}, which only dpkg can do").format(
+                        one=one.name, path=path, other=other
+                    ),
+                    _("leave out what brings one of the two; a customised image may have it installed on its board"),
+                )
 
 
 def record(tree: Tree, packages: Iterable[Package], sums: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from boardgrid.bootware.kernel import Kernel
 from boardgrid.bootware.packages import DebianPackages
 from boardgrid.bootware.tiny import tiny
 from boardgrid.bootware.userland import Userland
+from boardgrid.model.headroom import Allowance
 from boardgrid.model.recipe import FLAVOURS, Recipe, System
 from boardgrid.ports import Shell
 
@@ -22,11 +23,11 @@ class DebianKitchen:
     shell: Shell
     cache: Path
 
-    async def prepare(self, recipe: Recipe, arch: str, archive: Path, limit_bytes: int) -> None:
+    async def prepare(self, recipe: Recipe, arch: str, archive: Path, allowance: Allowance) -> None:
         debian = DebianPackages(self.shell, self.cache, arch, recipe.suite)
         match recipe.system:
             case System.DEBIAN:
-                await DebianSystem(self.shell, debian).write(recipe, archive, limit_bytes)
+                await DebianSystem(self.shell, debian).write(recipe, archive, allowance)
             case System.TINY:
                 userland = await Userland.fetched(debian)
                 package = await debian.kernel(FLAVOURS[arch])

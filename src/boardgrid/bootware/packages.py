@@ -17,6 +17,7 @@ import structlog
 from boardgrid.bootware.kept import prune, used
 from boardgrid.messages import _, bytes_text, larger_text
 from boardgrid.model.errors import Code, Fault, Invalid
+from boardgrid.model.headroom import Allowance, no_room
 from boardgrid.model.recipe import wrong
 from boardgrid.ports import Shell
 
@@ -107,19 +108,18 @@ class DebianPackages:
             raise
         return tuple(Act(match["package"], match["act"] == "Conf") for match in _ACT.finditer(told))
 
-    async def archives(self, packages: Sequence[str], limit_bytes: int | None = None) -> Mapping[str, Path]:
+    async def archives(self, packages: Sequence[str], allowance: Allowance | None = None) -> Mapping[str, Path]:
         """
         Packages as they were fetched, each digest checked, by the name that apt gives the file.
 
         Raises:
-            Invalid: IMAGE_TOO_LARGE, they are larger than *limit_bytes*; then none was fetched.
-            Fault: one could not be fetched, or is not what Debian signed.
+            Invalid: IMAGE_TOO_LARGE, they are larger than is allowed; then none was fetched.
+            Fault: one could not be fetched, or is not what Debian signed; STORE_FULL, as above.
         """
         await self._refresh(_FRESH_S)
-        if limit_bytes is not None:
+        if allowance is not None:
             told = await self._apt("apt-get", "download", "--print-uris", *packages)
-            if (size := sum(int(match["size"]) for match in _DOWNLOAD.finditer(told))) > limit_bytes:
-                raise too_large(size, limit_bytes)
+            check_size(sum(int(match["size"]) for match in _DOWNLOAD.finditer(told)), allowance)
         try:
             return await self._fetched(packages)
         except Fault:
@@ -280,14 +280,23 @@ class DebianPackages:
         return tuple(f"--option={name}={value}" for name, value in settings.items())
 
 
-def too_large(wants: int, limit: int) -> Invalid:
-    return Invalid(
-        Code.IMAGE_TOO_LARGE,
-        _("the recipe's packages take {wants}, and {limit} may be used"),
-        hint=_("leave out packages, or ask for a higher limit"),
-        wants=larger_text(wants, limit),
-        limit=bytes_text(limit),
-    )
+def check_size(wants: int, allowance: Allowance) -> None:
+    """
+    Raises:
+        Invalid: IMAGE_TOO_LARGE.
+        Fault: STORE_FULL.
+    """
+    if wants > allowance.limit_bytes:
+        raise Invalid(
+            Code.IMAGE_TOO_LARGE,
+            _("the recipe's packages take {wants}, over the site's limit of {limit} for one image"),
+            hint=_("leave out packages, or ask an admin for a higher limit"),
+            wants=larger_text(wants, allowance.limit_bytes),
+            limit=bytes_text(allowance.limit_bytes),
+        )
+    # Unpacked and packed again, it lies there twice for a while.
+    if 2 * wants > allowance.free_bytes:
+        raise no_room(2 * wants, allowance.free_bytes)
 
 
 def _field(stanza: str, name: str, sign: str = ":") -> str:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from boardgrid.messages import _, bytes_text, larger_text
+from boardgrid.model.errors import Code, Fault
+
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
@@ -21,3 +24,21 @@ class Headroom:
     def of(self, disk_bytes: int) -> int:
         """How much of a disk of this size stays free, in bytes."""
         return max(self.least_bytes, min(int(disk_bytes * self.share), self.most_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much an image that is made may take: by the site's limit for one, and by the disk that it is made on."""
+
+    limit_bytes: int
+    free_bytes: int
+
+
+def no_room(wanted: int, free: int) -> Fault:
+    return Fault(
+        Code.STORE_FULL,
+        _("the store has no room: {wanted} is wanted, {free} may be used for imports"),
+        hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
+        wanted=larger_text(wanted, free),
+        free=bytes_text(free),
+    )

@@ -92,11 +92,16 @@ class Standing:
             raise ValueError(f"{self.board.name} is not at rest")
         return replace(self._wished(wish), tenant=wish.deployment, order=None)
 
-    def opened(self) -> "Standing":
-        """The deployment that it is wished to run is its user's from now on."""
+    def opened(self, keeps: tuple[UUID, ...] = ()) -> "Standing":
+        """
+        The deployment that it is wished to run is its user's from now on.
+
+        Args:
+            keeps: other kits that it may have to go back to.
+        """
         if not isinstance(self.wish, Deployed) or self.wish.opened:
             return self
-        return self._wished(replace(self.wish, opened=True, keeps=()))
+        return self._wished(replace(self.wish, opened=True, keeps=keeps))
 
     def is_held_by(self, reservation: int) -> bool:
         return isinstance(self.wish, Deployed) and self.wish.reservation == reservation
@@ -114,9 +119,20 @@ class Standing:
         left = tuple(one for one in self.wish.volumes if one.volume not in volumes)
         return self if left == self.wish.volumes else self._wished(replace(self.wish, volumes=left))
 
-    def parked(self) -> "Standing":
-        """Take it back."""
-        return replace(self._wished(Parked()), order=None) if isinstance(self.wish, Deployed) else self
+    def parked(self, keeps: tuple[UUID, ...] = ()) -> "Standing":
+        """
+        Take it back.
+
+        Args:
+            keeps: kits of its root, where that boots here again.
+        """
+        match self.wish:
+            case Deployed():
+                return replace(self._wished(Parked(keeps)), order=None)
+            case Parked():
+                return replace(self, wish=Parked(keeps))  # nothing is to be done to the board
+            case Gone():
+                return self
 
     def leaving(self) -> "Standing":
         return self if isinstance(self.wish, Gone) else replace(self._wished(Gone()), order=None)

@@ -43,7 +43,7 @@ class Deployed:
     kit: BootKit | None = None  # what it boots with; None: the image's own kernel
     is_once: bool = False  # the kit is for one boot, and *then* for those that follow
     then: BootKit | None = None
-    keeps: tuple[UUID, ...] = ()  # kits of the deployment before, until it is opened: the board may go on with that
+    keeps: tuple[UUID, ...] = ()  # other kits that the board may have to go back to
     kind: Literal["deployed"] = "deployed"
 
     @property
@@ -70,6 +70,7 @@ class Deployed:
 class Parked:
     """The board is nobody's: no root is offered to it, and it is off or waits in the holding entry."""
 
+    keeps: tuple[UUID, ...] = ()  # kits of a root that is saved, and boots here again after that
     kind: Literal["parked"] = "parked"
 
 

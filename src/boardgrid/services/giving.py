@@ -1,6 +1,7 @@
 """How a board is given to the reservation that has it: a root, a deployment, and a wish for the agent."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import structlog
 
@@ -108,8 +109,8 @@ def boot_again(
     deployment = following(work, over, DeploymentState.PREPARING, kit)
     wish = _wish_again(work.tx, reservation, standing.board, deployment)
     if isinstance(standing.wish, Deployed):
-        # What was made of them when they were fitted cannot be fetched anew.
-        kits = (*(kit.id for kit in standing.wish.kits), *standing.wish.keeps)
+        # Where nothing comes of it before the board is touched, that goes on as it is.
+        kits = (*(kit.id for kit in standing.wish.kits), *standing.wish.keeps, *wish.keeps)
         wish = replace(wish, keeps=tuple(dict.fromkeys(kits)))
     if standing.order is not None:
         drop_order(work, standing.order.id, _("{board} is booted anew first").format(board=standing.board.name))
@@ -182,6 +183,15 @@ def last_good(records: Snapshot, deployment: Deployment, *, before: bool = False
     return replace(kit, modules=None, release=release, is_once=False) if kit else None
 
 
+def kits_behind(records: Snapshot, deployment: Deployment) -> tuple[UUID, ...]:
+    """
+    Kits that its board may have to go back to. Their files stay at the site: what was made of them and of their modules
+    when they were fitted cannot be fetched anew.
+    """
+    good = last_good(records, deployment)
+    return (good.id,) if good else ()
+
+
 def _wish(
     records: Snapshot,
     reservation: Reservation,
@@ -225,7 +235,8 @@ def _wish_again(records: Snapshot, reservation: Reservation, board: Board, deplo
     wish = _wish(records, reservation, board, image, deployment, size_bytes=root.size_bytes)
     is_once = deployment.kit is not None and deployment.kit.is_once
     then = last_good(records, deployment, before=True) if is_once else None
-    return replace(wish, is_kept=True, is_again=True, is_once=is_once, then=then)
+    keeps = kits_behind(records, deployment)
+    return replace(wish, is_kept=True, is_again=True, is_once=is_once, then=then, keeps=keeps)
 
 
 def keys_of(records: Snapshot, reservation: Reservation) -> tuple[str, ...]:

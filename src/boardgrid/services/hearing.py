@@ -41,7 +41,7 @@ from boardgrid.services.building import unpacked
 from boardgrid.services.desk import Work
 from boardgrid.services.ending import Fate, end
 from boardgrid.services.errands import errand_ended, forget_doing
-from boardgrid.services.giving import boot_again, go_on, last_good, saving_on
+from boardgrid.services.giving import boot_again, go_on, kits_behind, last_good, saving_on
 from boardgrid.services.limiting import check_kept
 from boardgrid.services.seating import seat_again
 from boardgrid.services.trying import tried
@@ -145,9 +145,9 @@ def _board(work: Work, site: str, report: BoardReport) -> bool:
 
 
 def _opened(work: Work, standing: Standing, report: BoardReport) -> None:
-    work.save(standing.reached().opened())
     deployment = work.tx.deployment(standing.tenant) if standing.tenant else None
     if deployment is None or deployment.state is not DeploymentState.PREPARING:
+        work.save(standing.reached().opened())
         return  # told once more
     host_key = report.host_key.strip()
     is_key = bool(_HOST_KEY.fullmatch(host_key))  # it goes into files that ssh reads line by line
@@ -161,6 +161,7 @@ def _opened(work: Work, standing: Standing, report: BoardReport) -> None:
         hint=report.hint[:_WORDS_MOST],
     )
     work.save(opened)
+    work.save(standing.reached().opened(kits_behind(work.tx, opened)))
     if opened.reason:
         # Why has been told by the step that failed.
         _note_owned(work, standing, opened, _("it does not answer, and stays its user's as it is"), Outcome.FAILED)

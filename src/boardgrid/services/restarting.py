@@ -21,7 +21,7 @@ from boardgrid.ports import EVENTS, Snapshot
 from boardgrid.services.desk import Desk, Work, check_no_guest
 from boardgrid.services.ending import Fate, capture, drop_order, end
 from boardgrid.services.finding import board_type, standing_of
-from boardgrid.services.giving import boot_again, following, last_good
+from boardgrid.services.giving import boot_again, following, kits_behind, last_good
 from boardgrid.services.idling import used
 from boardgrid.services.running import not_open, open_on, running_on
 from boardgrid.services.showing import Showing
@@ -91,10 +91,11 @@ class Restarting:
                 raise ValueError(f"the root of deployment {running.id} is not there")
             made = capture(work, root, image)
             work.save(replace(running, state=DeploymentState.ENDED, ended_at=work.now))
-            work.add(following(work, running, DeploymentState.SAVING, last_good(work.tx, running)))
+            saved = following(work, running, DeploymentState.SAVING, last_good(work.tx, running))
+            work.add(saved)
             if standing.order is not None:
                 drop_order(work, standing.order.id, _("its root was saved first"))
-            work.save(standing.parked())
+            work.save(standing.parked(keeps=kits_behind(work.tx, saved)))
             told = _("{user} saves its root as {image}; it boots that again afterwards").format(
                 user=asker.name, image=made.ref
             )

@@ -59,11 +59,19 @@ def loops_below(folder: Path) -> list[str]:
 @contextlib.contextmanager
 def a_small_disk(folder: Path, size_bytes: int) -> Iterator[Path]:
     """A disk of its own, to be filled up."""
-    image, mount = folder / "disk.img", folder / "disk"
-    mount.mkdir()
+    image = folder / "disk.img"
     with image.open("wb") as file:
         file.truncate(size_bytes)
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+    with a_disk(folder) as mount:
+        yield mount
+
+
+@contextlib.contextmanager
+def a_disk(folder: Path) -> Iterator[Path]:
+    """What its file holds."""
+    image, mount = folder / "disk.img", folder / "disk"
+    mount.mkdir()
     subprocess.run(["mount", "--options", "loop", str(image), str(mount)], check=True)
     try:
         yield mount

@@ -1,6 +1,8 @@
 """Disk images, read by a machine of their own: the right partition, the very tree, and what is broken."""
 
+import asyncio
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -8,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from boardgrid.adapters.store.disk_image import ARCH
 from boardgrid.adapters.store.formats import Format, format_of
 from boardgrid.model.errors import Code, FarmError, Fault, Invalid
 from boardgrid.model.image import Making, Manifest, PathSource
@@ -115,6 +118,32 @@ async def test_a_site_without_the_machine_says_what_would_do(bench: Bench, tree:
     with pytest.raises(Fault, match="cannot read disk images") as raised:
         await made_of(without, samples.ext4(tree, bench.imports / "root"))
     assert "tar archive" in raised.value.hint
+
+
+async def test_what_a_machine_that_breaks_down_says_at_its_end_is_told(
+    bench: Bench, tree: Path, boot_parts: Path
+) -> None:
+    (bench.imports / ARCH).mkdir()
+    shutil.copy(boot_parts / ARCH / "vmlinuz", bench.imports / ARCH)
+    (bench.imports / ARCH / "disk-reader").write_bytes(b"no initramfs")
+    broken = bench.after(boot_parts=bench.imports)
+    with pytest.raises(Invalid, match=r"broke down \(\[ .*Kernel panic - not syncing: VFS"):
+        await made_of(broken, samples.ext4(tree, bench.imports / "root"))
+    assert is_clean(bench)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.4, 1.0, 2.0, 4.0])
+async def test_an_import_that_is_given_up_ends_at_once_whatever_it_is_doing(
+    bench: Bench, tree: Path, after_s: float
+) -> None:
+    card = samples.sd_card(tree, bench.imports / "card")
+    making = asyncio.ensure_future(made_of(bench, card))
+    await asyncio.wait([making], timeout=after_s)
+    making.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.wait([making])
+    assert making.cancelled() and is_clean(bench)
+    assert "disk-reader" not in machines(os.getpid())
 
 
 async def test_a_tree_that_is_larger_than_the_limit_is_no_image(bench: Bench, tree: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.cage import Cage, Run
 from boardgrid.adapters.store.diary import NO_DIARY, Diary
-from boardgrid.adapters.store.disk_image import DiskReader, Machine, Words, lines
+from boardgrid.adapters.store.disk_image import DiskReader, Machine, Words, lines, listened
 from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.progress import diary_of
 from boardgrid.adapters.store.source import File
@@ -28,12 +28,52 @@ def test_what_it_says_comes_line_by_line_until_it_ends(tmp_path: Path) -> None:
         assert list(lines(ours, tmp_path / "none")) == ["part 1 1048576 ext4 root", "systems 1"]
 
 
-def test_one_that_hangs_is_a_fault(tmp_path: Path) -> None:
+def listened_to(script: str, tree: Path, silent_s: float = 60) -> Words:
+    """A program in the place of a machine, which says what it has to say on its standard input."""
+    tree.write_bytes(b"")
     ours, its = socket.socketpair()
-    (tmp_path / "tree.tar").write_bytes(b"")
-    with ours, its, pytest.raises(Fault, match="hangs") as raised:
-        list(lines(ours, tmp_path / "tree.tar", silent_s=0.05))
+    with ours:
+        with its:
+            run = Run(["sh", "-c", script], its.fileno(), os.environ, ())
+        try:
+            return listened(run, ours, tree, silent_s=silent_s, ends_s=0.3)
+        finally:
+            assert not Path(f"/proc/{run.pid}").exists(), "however it went, it is gone"
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("", "it said nothing"),
+        ("part 1 1048576 vfat BOOT\\npart 2 1048576 ext4 x\\n", "part 1 1048576 vfat BOOT | part 2 1048576 ext4 x"),
+        ("part 1 1048576 vfat BOOT\\nsyst", "part 1 1048576 vfat BOOT"),
+        (
+            "system 2\\n[ 9.1] Oops\\n[ 9.2] here\\n[ 9.2]\\n[ 9.3] and there\\n",
+            "system 2 | [ 9.1] Oops | [ 9.2] here | [ 9.2]",
+        ),
+        ("a\\nb\\n\\033[2Jc\\nd\\n", r"b | \x1b[2Jc | d"),
+    ],
+)
+def test_one_that_hangs_is_a_fault_with_what_it_said_last(tmp_path: Path, says: str, told: str) -> None:
+    with pytest.raises(Fault, match="hangs") as raised:
+        listened_to(f"printf '{says}' >&0; exec sleep 600", tmp_path / "tree.tar", 0.3)
     assert raised.value.code is Code.PROGRAM_TIMEOUT
+    assert f"({told})" in str(raised.value)
+
+
+def test_one_that_says_more_than_it_has_to_say_is_ended(tmp_path: Path) -> None:
+    told = listened_to("yes unread >&0", tmp_path / "tree.tar")
+    assert told.end == "" and len(told.said) < 10
+
+
+def test_one_that_hangs_up_and_goes_on_is_ended(tmp_path: Path) -> None:
+    assert listened_to("exec sleep 600 <&-", tmp_path / "tree.tar").end == ""
+
+
+def test_one_that_cannot_run_is_a_fault_with_its_complaint(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="could not run: no such accelerator") as raised:
+        listened_to("echo no such accelerator >&2; exit 1", tmp_path / "tree.tar")
+    assert raised.value.code is Code.PROGRAM_FAILED
 
 
 def test_one_that_writes_is_waited_for_while_it_says_nothing(tmp_path: Path) -> None:

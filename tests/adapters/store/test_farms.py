@@ -1,31 +1,24 @@
 """What the farm wrote into a root is told from what its user did there."""
 
 import json
-from collections.abc import Iterator
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from boardgrid.adapters.store import root_files
 from boardgrid.model.difference import Change
 from boardgrid.model.errors import FarmError
 from boardgrid.ports import Persona
 from tests.adapters.store.bench import MIB, Bench, a_persona
-from tests.adapters.store.own_mounts import own_mounts, unmount_below
+from tests.adapters.store.own_mounts import a_disk, a_small_disk
 
 pytestmark = pytest.mark.slow
 
 VOLUMES = {"/data": "10.20.0.1:/v/" + f"{UUID(int=1)}-{UUID(int=2)}"}
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    for name in ("store", "imports"):
-        (tmp_path / name).mkdir()
-    with own_mounts():
-        yield Bench(tmp_path / "store", tmp_path / "imports")
-        unmount_below(tmp_path / "store")
 
 
 async def a_root(bench: Bench, persona: Persona | None = None) -> UUID:
@@ -37,6 +30,13 @@ async def a_root(bench: Bench, persona: Persona | None = None) -> UUID:
 
 async def told(bench: Bench, root: UUID) -> dict[str, Change]:
     return {one.path: one.change for one in (await bench.roots.changes(root, without_farms=True)).paths}
+
+
+def power_cut(disk: Path, tree: Path, later: Path) -> None:
+    """What a disk holds at one moment is what it holds after a power cut then."""
+    subprocess.run(["sync", "--file-system", str(tree)], check=True)  # the kernel may do that at any time
+    later.mkdir()
+    shutil.copy(disk / "disk.img", later)
 
 
 async def test_nothing_of_a_root_that_was_just_made_is_its_users(bench: Bench) -> None:
@@ -107,6 +107,33 @@ async def test_what_the_farm_had_begun_to_write_when_it_was_killed_is_not_its_us
     assert set(await told(bench, root)) == {"etc/hostname", "etc/hosts", "root"}, (
         "what was begun once tells nothing later"
     )
+
+
+async def test_whose_an_entry_was_is_known_after_a_power_cut_however_little_was_written(
+    alone: None, tmp_path: Path
+) -> None:
+    again = replace(a_persona(), deployment=uuid4(), hostname="tk1-2.lab", volumes=VOLUMES)
+    (tmp_path / "imports").mkdir()
+    with a_small_disk(tmp_path, 256 * MIB) as disk:
+        (disk / "store").mkdir()
+        before = Bench(disk / "store", tmp_path / "imports")
+        root = await a_root(before)
+        tree = before.roots.path(root)
+        (tree / "etc/hostname").write_text("robot\n")
+        (tree / "root").rename(tree / "etc/home")
+        (tree / "root").write_text("it comes so far and no further")
+        with pytest.raises(FarmError):
+            await before.roots.personalise(root, again)
+        power_cut(tmp_path, tree, later := tmp_path / "later")
+    with a_disk(later) as disk:
+        after = Bench(disk / "store", tmp_path / "imports")
+        await after.roots.clone(root, UUID(root_files.read(after.store.places.root(root)).image), 64 * MIB)
+        tree = after.roots.path(root)
+        assert (tree / "etc/hostname").read_text() == "tk1-2\n", "it was written"
+        (tree / "root").unlink()
+        (tree / "etc/home").rename(tree / "root")
+        await after.roots.personalise(root, again)
+        assert set(await told(after, root)) == {"etc/hostname", "root"}
 
 
 async def test_a_root_that_was_made_before_the_farm_kept_account_shows_all(bench: Bench) -> None:

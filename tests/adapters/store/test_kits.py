@@ -5,7 +5,6 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -19,19 +18,9 @@ from boardgrid.model.kit import BootKit
 from tests.adapters.store.bench import MIB, Bench
 from tests.adapters.store.boot_parts import a_module, an_archive, with_config
 from tests.adapters.store.boot_parts import put as put_file
-from tests.adapters.store.own_mounts import own_mounts, unmount_below
 from tests.contract.test_kits import RELEASE, modules_of
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    for name in ("store", "imports"):
-        (tmp_path / name).mkdir()
-    with own_mounts():
-        yield Bench(tmp_path / "store", tmp_path / "imports")
-        unmount_below(tmp_path / "store")
 
 
 async def a_root(bench: Bench, size_bytes: int = 64 * MIB) -> UUID:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from boardgrid.adapters.store.store import Store
-from boardgrid.adapters.store.workroom import no_room
 from boardgrid.model.errors import Code, Fault
 from boardgrid.testing import FakeShell
 
@@ -33,8 +32,3 @@ async def test_what_arrives_for_an_import_leaves_a_share_of_the_disk(tmp_path: P
         async with store.arriving({tmp_path / "file": free // 2}, free * 3 // 4):
             pass
     assert raised.value.code is Code.STORE_FULL
-
-
-def test_what_finds_no_room_is_told_as_more_than_there_is() -> None:
-    told = str(no_room(5_000_000_001, 5_000_000_000))
-    assert told == "the store has no room: more than 5.0 GB is wanted, 5.0 GB may be used for imports"

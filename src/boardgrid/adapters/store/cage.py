@@ -20,6 +20,7 @@ _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _KEPT_BYTES = 4096
+_ENDS_S = 10.0  # one that hangs on a disk cannot be ended by anybody, and keeps what it prints on open
 _WARNING = re.compile(rb"Warning:|Removing leading|Ignoring unknown extended header|in the future$|old time stamp")
 _LOSS = re.compile(rb"Cannot (set '|acl_)")
 
@@ -54,7 +55,7 @@ class Complaints:
         return self._told(lambda: self._lost)
 
     def _told(self, line: Callable[[], bytes]) -> str:
-        self._reader.join()
+        self._reader.join(_ENDS_S)
         text = line().decode("utf-8", "backslashreplace").strip()
         return "".join(letter for letter in text if letter.isprintable())[:300]
 
@@ -74,10 +75,17 @@ class Run:
     def pid(self) -> int:
         return self._process.pid
 
-    def ended(self) -> int:
-        """Its status. What it still prints is not waited for: it is told that nobody reads it."""
+    def ended(self, within_s: float | None = None) -> int:
+        """
+        Its status. What it still prints is not waited for: it is told that nobody reads it. One that goes on for longer
+        than *within_s* is ended.
+        """
         self.out.close()
-        return self._process.wait()
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
     def end(self) -> None:
         self._process.kill()

@@ -9,17 +9,19 @@ import os
 import shutil
 import socket
 import subprocess
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.cage import Cage, Run
 from boardgrid.adapters.store.diary import NO_DIARY, Diary, written
-from boardgrid.adapters.store.limits import Limits
+from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.source import Archive, File
-from boardgrid.adapters.store.workroom import Disk, no_room
+from boardgrid.adapters.store.workroom import Disk
 from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault, Invalid
+from boardgrid.model.headroom import no_room
 
 ARCH = "armhf"  # the machine's; Debian's word
 _MEMORY_MIB = 512
@@ -28,7 +30,11 @@ _SLACK_BYTES = 64 << 20  # what headers and the ends of files add to their sizes
 _FULL = "No space left"
 _TREE = "tree.tar"  # the machine's second disk
 _SILENT_S = 120.0  # the slowest file of a disk is read in less
-_CMDLINE = "console=null panic=-1 oops=panic"  # a kernel that a stranger's file system brought down ends the machine
+_ENDS_S = 10.0  # a machine that has hung up is gone by then
+_KEPT_LINES = 3  # of what it said, for who has to find out why it did not say more
+# A kernel that a stranger's file system brought down ends the machine. That alone it says on the line for words, and
+# with a time before it, so that it is none of them.
+_CMDLINE = "console=ttyAMA0 loglevel=2 printk.time=1 panic=-1 oops=panic"
 
 
 @dataclass(slots=True)
@@ -40,8 +46,19 @@ class Words:
     systems: list[str] = field(default_factory=list)
     failed: str = ""
     end: str = ""
+    said: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT_LINES))  # the last lines, as they came
+    panic: list[str] = field(default_factory=list)  # the first lines of its kernel's; where it was follows, at length
+
+    @property
+    def last(self) -> str:
+        return " | ".join((*self.said, *self.panic)) or _("it said nothing")
 
     def add(self, line: str) -> None:
+        if line.startswith("["):
+            self.panic += [shown(line.encode())] if len(self.panic) < _KEPT_LINES else []
+            return
+        if line:
+            self.said.append(shown(line.encode()))
         word, _space, rest = line.partition(" ")
         match word:
             case "part":
@@ -122,9 +139,10 @@ class DiskReader:
             case _:
                 raise Invalid(
                     Code.ARCHIVE_REFUSED,
-                    _("a file system in {name} is so damaged that the machine that read it broke down"),
+                    _("a file system in {name} is so damaged that the machine that read it broke down ({said})"),
                     hint=_("see that the image arrived whole; e2fsck or its like may repair the file system"),
                     name=image.name,
+                    said=told.last,
                 )
 
     def _told(self, image: File, draft: Path, out: Path, most: int) -> Words:
@@ -168,18 +186,36 @@ def _run(image: File, partition: int | None, cage: Cage, most: int, processors: 
         with its:
             words = _command(image.fd, its.fileno(), partition, processors)
             run = cage.run(words, (), subprocess.DEVNULL, most, keep=(image.fd, its.fileno()))
-        told = Words()
-        try:
-            for line in lines(ours, cage.workplace / _TREE):
-                told.add(line)
-                if told.end:
-                    # What it wrote is written. It would be ended sooner than its last word came, if it did that itself.
-                    run.end()
-                    return told
-        except Fault:
-            run.end()
-            raise
-    if status := run.ended():
+        return listened(run, ours, cage.workplace / _TREE)
+
+
+def listened(
+    run: Run, ours: socket.socket, tree: Path, *, silent_s: float = _SILENT_S, ends_s: float = _ENDS_S
+) -> Words:
+    """
+    What a machine says to its last word. Whatever comes of it, it has ended then.
+
+    Raises:
+        Fault: PROGRAM_TIMEOUT, it hangs; PROGRAM_FAILED, it could not run.
+    """
+    told = Words()
+    try:
+        for line in lines(ours, tree, silent_s):
+            told.add(line)
+            if told.end:
+                # What it wrote is written. It would be ended sooner than its last word came, if it did that itself.
+                return told
+        status = run.ended(ends_s)
+    except TimeoutError:
+        raise Fault(
+            Code.PROGRAM_TIMEOUT,
+            _("the machine that reads disk images hangs, and was ended ({said})"),
+            hint=_("try again; if it hangs once more, import the tree as a tar archive"),
+            said=told.last,
+        ) from None
+    finally:
+        run.end()
+    if status > 0:  # else it was ended: it said more than any machine has to say
         raise Fault(
             Code.PROGRAM_FAILED,
             _("the machine that reads disk images could not run: {said}"),
@@ -217,7 +253,7 @@ def lines(told: socket.socket, tree: Path, silent_s: float = _SILENT_S) -> Itera
         silent_s: twice as long it may do neither.
 
     Raises:
-        Fault: PROGRAM_TIMEOUT, it neither says nor writes anything any more.
+        TimeoutError: it neither says nor writes anything any more.
     """
     told.settimeout(silent_s)
     said, written = b"", -1
@@ -227,11 +263,7 @@ def lines(told: socket.socket, tree: Path, silent_s: float = _SILENT_S) -> Itera
                 more = told.recv(_LINE_BYTES)
             except TimeoutError:
                 if written == (written := tree.stat().st_blocks):
-                    raise Fault(
-                        Code.PROGRAM_TIMEOUT,
-                        _("the machine that reads disk images hangs, and was ended"),
-                        hint=_("try again; if it hangs once more, import the tree as a tar archive"),
-                    ) from None
+                    raise
                 continue
             if not more:
                 return

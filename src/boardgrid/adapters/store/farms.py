@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from boardgrid import lasting
 from boardgrid.adapters.store.tree import TreeDir, attributes
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
@@ -74,6 +75,9 @@ class Ledger:
         try:
             with self._begun.open("a") as file:
                 file.write(f"\n{line}")  # one before it may have been cut off
+            # First, for the kernel has the entry itself written down when it likes.
+            lasting.write_down(self._begun)
+            lasting.write_down(self._begun.parent)
         except OSError as error:
             why = _("what is written into a root cannot be noted: {why}")
             raise Fault(Code.STORE_FULL, why, why=error.strerror) from error

@@ -25,7 +25,7 @@ from boardgrid.messages import _, bytes_text
 from boardgrid.model.difference import Difference
 from boardgrid.model.errand import About
 from boardgrid.model.errors import Code, Conflict, Fault, Invalid, NotFound
-from boardgrid.model.headroom import Headroom
+from boardgrid.model.headroom import Allowance, Headroom
 from boardgrid.model.image import (
     AS_USUAL,
     BlobSource,
@@ -164,9 +164,8 @@ class StoredImages:
                 return order
             case RecipeSource():
                 archive = draft / "archive"
-                # Unpacked and packed again, it lies there twice for a while.
-                limit = min(self._limit_bytes, max(room.free_bytes - reserved, 0) // 2)
-                await self._kitchen.prepare(source.recipe, source.arch, archive, limit)
+                allowance = Allowance(self._limit_bytes, max(room.free_bytes - reserved, 0))
+                await self._kitchen.prepare(source.recipe, source.arch, archive, allowance)
                 return {**order, "archive": str(archive), "name": source.recipe.name}
             case BlobSource():
                 self._check_size(source)

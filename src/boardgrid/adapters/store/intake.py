@@ -15,9 +15,10 @@ from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.source import Archive, File, Folder, TarStream
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.adapters.store.unpack import unpack
-from boardgrid.adapters.store.workroom import Disk, no_room
+from boardgrid.adapters.store.workroom import Disk
 from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.headroom import no_room
 
 _BLOCK = 512
 _END = bytes(2 * _BLOCK)

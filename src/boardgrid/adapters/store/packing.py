@@ -19,9 +19,10 @@ from boardgrid.adapters.store.complaint import answer
 from boardgrid.adapters.store.diary import Diary, read_by
 from boardgrid.adapters.store.place import ImagePlace
 from boardgrid.adapters.store.source import Folder
-from boardgrid.adapters.store.workroom import Disk, mount_private, no_room
+from boardgrid.adapters.store.workroom import Disk, mount_private
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+from boardgrid.model.headroom import no_room
 
 _BLOCK = 512
 

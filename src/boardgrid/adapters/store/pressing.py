@@ -10,9 +10,10 @@ from boardgrid.adapters.store import resolve
 from boardgrid.adapters.store.cage import run_bounded
 from boardgrid.adapters.store.diary import Diary, read_by
 from boardgrid.adapters.store.tree import TreePath
-from boardgrid.adapters.store.workroom import Disk, no_room
+from boardgrid.adapters.store.workroom import Disk
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+from boardgrid.model.headroom import no_room
 
 _NEARLY = 1 << 20
 _EVERY_S = 0.1

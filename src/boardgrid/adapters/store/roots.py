@@ -20,6 +20,7 @@ from uuid import UUID
 
 import structlog
 
+from boardgrid import lasting
 from boardgrid.adapters.store import differing, manifests, root_files
 from boardgrid.adapters.store.adaptations.identity import Tenant
 from boardgrid.adapters.store.cage import bounded
@@ -193,7 +194,7 @@ class StoredRoots:
             await self._mount(root)
             place, key = self._places.root(root), fresh_host_key()
             if meta.personal:  # what was begun before came to its end, and its user had the root since
-                await whole(place.begun.unlink, missing_ok=True)
+                await whole(lasting.remove, place.begun)
             # Half of one and half of another must never look like either.
             await whole(root_files.write, place, replace(meta, personal="", host_key=""))
             tenant = Tenant(

@@ -19,10 +19,10 @@ import structlog
 
 from boardgrid.adapters.store.complaint import MOUNTS, heard
 from boardgrid.adapters.store.place import Places
-from boardgrid.adapters.store.workroom import no_room
 from boardgrid.finishing import whole
 from boardgrid.messages import _, bytes_text
 from boardgrid.model.errors import Code, Fault
+from boardgrid.model.headroom import no_room
 from boardgrid.mounts import mount_points
 from boardgrid.ports import Room, Shell
 

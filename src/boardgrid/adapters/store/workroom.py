@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boardgrid.adapters.store.tree import TreeDir, TreePath
-from boardgrid.messages import _, bytes_text, larger_text
-from boardgrid.model.errors import Code, Fault
+from boardgrid.model.headroom import no_room
 from boardgrid.mounts import mount_points
 
 _INODE_BYTES = 256
@@ -38,16 +37,6 @@ class Disk:
         """
         if size_bytes > (free := self.free_bytes):
             raise no_room(size_bytes, free)
-
-
-def no_room(wanted: int, free: int) -> Fault:
-    return Fault(
-        Code.STORE_FULL,
-        _("the store has no room: {wanted} is wanted, {free} may be used for imports"),
-        hint=_("remove images or roots that nobody needs, or give the store a larger disk"),
-        wanted=larger_text(wanted, free),
-        free=bytes_text(free),
-    )
 
 
 @dataclass(frozen=True, slots=True)
