@@ -187,6 +187,13 @@ async def test_a_capture_that_is_killed_when_it_has_undone_leaves_the_root_to_th
     assert manifest(bench, await captured(bench, root)).digest == manifest(bench, parent).digest
 
 
+async def test_one_whose_image_was_unmounted_behind_our_back_is_too(bench: Bench) -> None:
+    parent = await an_image(bench)
+    root = await a_root(bench, parent)
+    await bench.store.shell.run("umount", str(bench.store.places.image(parent).tree))
+    assert manifest(bench, await captured(bench, root)).digest == manifest(bench, parent).digest
+
+
 # --- its user changed something
 
 

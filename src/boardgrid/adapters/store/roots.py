@@ -370,7 +370,8 @@ class StoredRoots:
     @contextlib.asynccontextmanager
     async def lent(self, root: UUID) -> AsyncIterator[Meta]:
         """
-        Inside the block the root is mounted, and nobody else mounts, changes or puts it away. What is remembered of it.
+        Inside the block the root and its image are mounted, and nobody else mounts, changes or puts the root away. What
+        is remembered of it.
 
         It is left as it was found: whoever wants it mounted after that waits until then, and so never finds it
         unmounted again under its hands.
@@ -380,7 +381,8 @@ class StoredRoots:
             meta = await self._meta(root)
             try:
                 await self._mount(root)
-                yield meta
+                async with self._holding(UUID(meta.image)):
+                    yield meta
             finally:
                 if not was_mounted:
                     await self._unmount(root)
