@@ -18,7 +18,7 @@ import pytest
 from boardgrid.adapters.exports.knfsd import KernelExports
 from boardgrid.model.errors import Code, Conflict
 from boardgrid.ports import Export
-from tests.world.exports_box import SERVER, Box, RunningKernelServer, a_box, a_kernel_server, ready
+from tests.world.exports_box import ROOTS_TAKE_ACLS, SERVER, Box, RunningKernelServer, a_box, a_kernel_server, ready
 
 pytestmark = pytest.mark.world
 BOARD = IPv4Address("10.77.0.21")
@@ -109,6 +109,32 @@ async def test_a_board_works_on_its_root_is_fenced_and_goes_on_when_it_is_offere
     await site.exports.add(site.tree, BOARD, FIXED)
     again = site.on_the_board("cat", str(root / "d/a"))
     assert (again.stdout, again.stderr) == ("1\n", "")
+
+
+async def test_a_board_finds_the_acls_of_its_root_and_sets_them_where_the_servers_kernel_can(site: Site) -> None:
+    site.box.do("setfacl", "--modify", "u:4321:rw", str(site.tree / "secret"))
+    await site.exports.add(site.tree, BOARD, FIXED)
+    root = site.mount(FIXED)
+    assert "user:4321:rw-" in site.on_the_board("getfacl", "--absolute-names", "--numeric", f"{root}/secret").stdout
+    copied = site.on_the_board("sh", "-c", "cd $0 && chmod 640 file7 && cp -p file7 copy", str(root))
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert site.box.do("stat", "-c", "%a", str(site.tree / "copy")) == "640\n"
+    done = site.on_the_board("setfacl", "--modify", "u:4321:r", f"{root}/copy")
+    if ROOTS_TAKE_ACLS:
+        assert "user:4321:r--" in site.box.do("getfacl", "--absolute-names", "--numeric", str(site.tree / "copy"))
+    else:
+        assert "Operation not supported" in done.stderr
+
+
+async def test_a_board_sets_acls_on_a_volume_and_hands_them_on(site: Site) -> None:
+    volume, seen_as = site.box.memory_tree("volume"), PurePosixPath("/v/0192f3a1-0192f3b4")
+    await site.exports.add(volume, BOARD, seen_as, shared=True)
+    work = "set -e; cd $0; setfacl -m u:4321:r hello; cp -p hello copy; mkdir d; setfacl -d -m u:4321:rwx d; : > d/a"
+    done = site.on_the_board("sh", "-c", work, str(site.mount(seen_as)))
+    assert (done.returncode, done.stderr) == (0, "")
+    for path, entry in {"copy": "user:4321:r--", "d/a": "user:4321:rwx", "d": "default:user:4321:rwx"}.items():
+        assert entry in site.box.do("getfacl", "--absolute-names", "--numeric", str(volume / path))
+    await site.exports.remove(seen_as)
 
 
 async def test_a_running_board_goes_on_after_the_server_was_restarted(site: Site) -> None:

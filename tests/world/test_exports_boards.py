@@ -11,8 +11,8 @@ import pytest
 
 from boardgrid.model.errors import Code, Fault
 from boardgrid.ports import Export, Exports
-from tests.world.exports_box import Box, RunningGanesha, RunningKernelServer, a_box, a_server, ready
-from tests.world.exports_client import NO_SUCH_PROGRAM, Client, Refused, refusal
+from tests.world.exports_box import ROOTS_TAKE_ACLS, Box, RunningGanesha, RunningKernelServer, a_box, a_server, ready
+from tests.world.exports_client import NO_SUCH_PROGRAM, NOT_SUPPORTED, Client, Refused, refusal
 from tests.world.exports_guest import MARK
 
 pytestmark = pytest.mark.world
@@ -79,6 +79,8 @@ async def test_a_board_sets_a_mode_as_an_acl_or_hears_that_there_are_none(site: 
     file = board.create(board.mount(str(PATH)), "made")
     if isinstance(site.server, RunningGanesha):
         assert refusal(lambda: board.set_acl(file, 0o640)) == NO_SUCH_PROGRAM
+    elif not ROOTS_TAKE_ACLS:
+        assert refusal(lambda: board.set_acl(file, 0o640)) == NOT_SUPPORTED
     else:
         board.set_acl(file, 0o640)
         assert int.from_bytes(board.attributes(file)[4:8], "big") == 0o640
