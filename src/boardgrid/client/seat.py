@@ -74,15 +74,23 @@ class Seat:
             Complaint: nobody is there to be asked.
             click.Abort: the person would rather not.
         """
-        if is_said:
-            return
-        if not self.has_person:
+        self.must_be_able_to_say(is_said, option)
+        if not is_said:
+            click.confirm(plain(question), abort=True, err=True)
+
+    def must_be_able_to_say(self, is_said: bool, option: str) -> None:
+        """
+        The same without the question, for who has to ask the farm for it first.
+
+        Raises:
+            Complaint: nobody is there to be asked.
+        """
+        if not is_said and not self.has_person:
             raise Complaint(
                 REQUEST_INVALID,
                 _("nobody is there to be asked, so nothing was done"),
                 hint=_("a program says it: {option}").format(option=option),
             )
-        click.confirm(plain(question), abort=True, err=True)
 
 
 pass_seat = click.make_pass_decorator(Seat, ensure=True)

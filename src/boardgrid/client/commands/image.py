@@ -386,6 +386,7 @@ def remove(seat: Seat, ref: str, yes: bool) -> None:
     Example:
       boardgrid image remove mine:2026112801
     """
+    seat.must_be_able_to_say(yes, "--yes")
     farm = seat.farm()
     meant = _meant(farm, ref)
     seat.must_say(yes, _("Remove the image {ref}?").format(ref=", ".join(meant)), "--yes")
