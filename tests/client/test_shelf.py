@@ -250,7 +250,7 @@ def test_an_inventory_shows_its_difference_before_it_is_applied(farm: FakeFarm, 
         ("boards = 3", "no table"),
         ("[board.tk1-1]", "it has a table board"),
         ("[boards", "Expected"),
-        ("[board_types.tk1]\nboot_s = inf", "not JSON compliant"),
+        ("[board_types.tk1]\nboot_s = inf", "it has Infinity where a number should be"),
     ],
 )
 def test_what_is_no_inventory_is_refused_before_the_farm_is_asked(

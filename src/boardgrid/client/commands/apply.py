@@ -116,7 +116,8 @@ def _read(file: str) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
         # By way of JSON, which has no dates and no endless numbers: the farm would refuse them less clearly.
-        inventory: dict[str, Any] = json.loads(json.dumps(tomllib.loads(text), default=str, allow_nan=False))
+        told = json.dumps(tomllib.loads(text), default=str)
+        inventory: dict[str, Any] = json.loads(told, parse_constant=_endless)
     except OSError as error:
         raise _refused(file, error.strerror or str(error)) from error
     except ValueError as error:
@@ -128,6 +129,10 @@ def _read(file: str) -> dict[str, Any]:
         if not isinstance(table, dict) or not all(isinstance(one, dict) for one in table.values()):
             raise _refused(file, _("{name} holds something that is no table").format(name=key))
     return inventory
+
+
+def _endless(word: str) -> None:
+    raise ValueError(_("it has {word} where a number should be").format(word=word))
 
 
 def _refused(file: str, why: str, hint: str = "") -> Complaint:
