@@ -5,7 +5,7 @@ from typing import Any
 
 from boardgrid.messages import _
 
-_MOST = 200  # characters of what is not told in our words
+_MOST = 200  # characters
 _TEXT, _WHOLE, _NUMBER = "should be text", "should be a whole number", "should be a number"
 _TRUTH, _LIST, _TABLE = "should be true or false", "should be a list", "should have keys with values"
 _SENTENCES = {
@@ -19,10 +19,10 @@ _SENTENCES = {
     **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), _LIST),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "dataclass_type", "mapping_type"), _TABLE),
     **dict.fromkeys(("enum", "literal_error"), "should be {expected}"),
-    "string_too_long": "has more than {max_length} characters",
-    "string_too_short": "has fewer than {min_length} characters",
-    "too_long": "has more than {max_length} entries",
-    "too_short": "has fewer than {min_length} entries",
+    "string_too_long": "has too many characters (the most is {max_length})",
+    "string_too_short": "has too few characters (the least is {min_length})",
+    "too_long": "has too many entries (the most is {max_length})",
+    "too_short": "has too few entries (the least is {min_length})",
     "greater_than_equal": "should be {ge} or more",
     "less_than_equal": "should be {le} or less",
     "greater_than": "should be more than {gt}",
@@ -36,6 +36,7 @@ def why(error: Mapping[str, Any]) -> str:
     """A clause that goes on behind the name of the field, of one of the errors that pydantic found."""
     sentence = _SENTENCES.get(error["type"])
     if sentence is None:
-        said = str(error["msg"])[:_MOST]
-        return said[:1].lower() + said[1:]
-    return _(sentence).format_map(error.get("ctx", {}))
+        said = str(error["msg"])
+        return (said[:1].lower() + said[1:])[:_MOST]
+    # What refuses a value may repeat all of it.
+    return _(sentence).format_map(error.get("ctx", {}))[:_MOST]

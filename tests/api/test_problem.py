@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from boardgrid.api.app import create
 from boardgrid.api.problem import SPECIAL, STATUS, answer_to, status_of
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault, Invalid, NotAllowed, NotFound
+from boardgrid.unfit import why
 from tests.api.door import Door
 
 FOR_USER = "/api/v1/users"
@@ -92,7 +93,7 @@ async def test_a_body_that_cannot_be_meant_is_refused_by_field(door: Door, how: 
         ("boards", BOARD | {"powr": [], "tags": "camera"}, ["tags: should be a list", "powr: there is no such key"]),
         ("boards", BOARD | {"power": [{"url": "x"}]}, ["power.0.driver: is missing"]),
         ("boards", BOARD | {"power": "ssh"}, ["power: should be a list"]),
-        ("boards", BOARD | {"kernel": "x" * 1001}, ["kernel: has more than 1000 characters"]),
+        ("boards", BOARD | {"kernel": "x" * 1001}, ["kernel: has too many characters (the most is 1000)"]),
         ("board_types", {"arch": "armhf", "boot_s": "long"}, ["boot_s: should be a number"]),
         ("board_types", {"arch": "armhf", "properties": 3}, ["properties: should have keys with values"]),
     ],
@@ -104,6 +105,11 @@ async def test_an_inventory_that_cannot_be_meant_is_refused_in_words_for_its_wri
     assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
     for said, sentence in zip(answer.json()["detail"].split("; "), sentences, strict=True):
         assert said.startswith(f"{table}.tk1-9.{sentence}")
+
+
+def test_what_refuses_a_value_may_repeat_it_but_not_whole() -> None:
+    said = why({"type": "value_error", "msg": "", "ctx": {"error": ValueError("x" * 1000)}})
+    assert said == "x" * 200
 
 
 async def test_a_query_that_cannot_be_meant_is_refused_by_its_name(door: Door) -> None:

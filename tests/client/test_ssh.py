@@ -150,7 +150,7 @@ def test_a_board_whose_host_key_is_not_known_is_not_guessed_at(farm: FakeFarm, l
 
 
 SILENT = {"power": "on", "voice": "silent", "ago_s": 40.0}
-PANICKED = {"reason": "its kernel panicked", "hint": "try another"}
+PANICKED = {"reason": "its kernel panicked", "hint": "try another than vmlinuz-{1}"}
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ PANICKED = {"reason": "its kernel panicked", "hint": "try another"}
     [
         (SILENT | {"power": "off"}, {}, "power off, SSH is silent (for 40 s)", "`boardgrid power on tk1-1`"),
         (SILENT, {}, "power on, SSH is silent (for 40 s)", "`boardgrid status 7` shows more"),
-        (SILENT, PANICKED, "power on, SSH is silent (for 40 s): its kernel panicked", "try another"),
-        (None, PANICKED, "its kernel panicked", "try another"),
+        (SILENT, PANICKED, "power on, SSH is silent (for 40 s): its kernel panicked", PANICKED["hint"]),
+        (None, PANICKED, "its kernel panicked", PANICKED["hint"]),
     ],
 )
 def test_of_a_board_that_does_not_answer_is_told_what_the_farm_saw(
@@ -179,6 +179,27 @@ def test_a_board_that_came_back_since_the_farm_looked_is_reached(farm: FakeFarm,
     farm.boards["tk1-1"]["health"] = SILENT
     done = ssh("tk1-1", "true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "board ran: true\n", "")
+
+
+def test_of_a_gateway_that_is_another_ssh_itself_warns_whatever_the_farm_saw_of_the_board(
+    farm: FakeFarm, lab: Lab, ssh: Ssh
+) -> None:
+    farm.boards["tk1-1"]["health"] = SILENT
+    farm.sites[0]["gateway"]["host_key"] = public(asyncssh.generate_private_key("ssh-ed25519"))
+    done = ssh("tk1-1", "true")
+    assert done.returncode == 255
+    assert "Host key verification failed" in done.stderr
+
+
+def test_a_key_that_the_gateway_refuses_is_no_silence_of_the_board(
+    farm: FakeFarm, lab: Lab, ssh: Ssh, tmp_path: Path
+) -> None:
+    farm.boards["tk1-1"]["health"] = SILENT
+    stranger = tmp_path / "stranger"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(stranger)
+    done = ssh("-i", str(stranger), "tk1-1", "true")
+    assert done.returncode == 255
+    assert "Permission denied" in done.stderr
 
 
 def test_a_site_without_a_gateway_is_the_farms_fault(farm: FakeFarm, lab: Lab, run: Run) -> None:

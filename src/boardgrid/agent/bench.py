@@ -77,7 +77,11 @@ class Bench:
         self._signs.saw(sighting)
 
     def goes_back(self, wish: Deployed) -> bool:
-        """Whether it has restarted from what was for one boot to what was good before; true once."""
+        """
+        Whether it has restarted from what was for one boot to what was good before.
+
+        True once; once more where the agent itself began anew meanwhile.
+        """
         is_news = wish.is_once and wish.opened and not self.memory.went_back
         self.memory.went_back |= is_news and self._signs.fetched_s(str(wish.entry)) >= 0
         return is_news and self.memory.went_back

@@ -102,7 +102,8 @@ def _path(listed: "re.Match[str]") -> str:
 def check_apart(packages: Iterable[Package]) -> None:
     """
     See that no two have a file at one place. Where dpkg unpacks them, one of the two has told it before to put the
-    other's elsewhere; that is for its preinst to do, and here all files are in place before anything of a package runs.
+    other's elsewhere, which is for its preinst to do, or takes its place (``Replaces``), which hangs on the order; here
+    all files are in place before anything of a package runs.
 
     Raises:
         Invalid: RECIPE_INVALID, two have.

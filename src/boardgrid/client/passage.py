@@ -44,6 +44,8 @@ _WITH_VALUE = frozenset("BbcDEeFIiJLlmOopPQRSWw")  # ssh's options that take one
 _LINE_MOST = 64 * 1024
 _LAST_WORDS_S = 10.0
 _GREETING_S = 60.0
+# What ssh says where it was not let through to anybody: that is for it to say at the terminal, not about the board.
+_BEFORE_THE_GATEWAY = (b"Host key verification failed", b"Permission denied", b"ssh: ")
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -150,7 +152,7 @@ def dialled(way: Passage, identity: str | None = None) -> Iterator[list[str]]:
         _write(config, way.config(known_hosts, identities))
         words = [ssh, "-F", str(config)]
         # What the farm saw is some seconds old: the board has the last word. Of ssh itself four lines would tell less.
-        if way.doubt is not None and not _greets([*words, "-W", f"{way.board}:22", _GATEWAY]):
+        if way.doubt is not None and _is_silent([*words, "-W", f"{way.board}:22", _GATEWAY]):
             raise way.doubt
         yield [*words, way.board]
 
@@ -224,15 +226,19 @@ def _ssh() -> str:
     return ssh
 
 
-def _greets(words: Sequence[str]) -> bool:
-    """Whether an SSH server is at the other end."""
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as asked:
+def _is_silent(words: Sequence[str]) -> bool:
+    """Whether no SSH server is at the other end, though the gateway leads there."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe) as asked:
+        assert asked.stdout is not None and asked.stderr is not None  # noqa: S101 - they are pipes
         try:
-            assert asked.stdout is not None  # noqa: S101 - it is a pipe
             heard, _room, _trouble = select.select([asked.stdout], [], [], _GREETING_S)
-            return bool(heard) and os.read(asked.stdout.fileno(), 4) == b"SSH-"
+            if heard and os.read(asked.stdout.fileno(), 4) == b"SSH-":
+                return False
         finally:
             asked.kill()
+        said = asked.stderr.read()
+        return not any(word in said for word in _BEFORE_THE_GATEWAY)
 
 
 def _own_identities(ssh: str, host: str) -> list[str]:
@@ -278,15 +284,15 @@ def _doubt(farm: Farm, board: Board) -> Complaint | None:
     if seen is None and not (runs and runs.reason):
         return None  # it opened a moment ago, as it should
     if seen is not None and seen.power == "off":
-        hint = _("`boardgrid power on {board}` switches it on")
+        hint = _("`boardgrid power on {board}` switches it on").format(board=board.name)
     else:
         hint = (runs and runs.hint) or _(
             "a restart takes a moment; `boardgrid power reset {board}` does one, `boardgrid status {number}` shows more"
-        )
+        ).format(board=board.name, number=number)
     return Complaint(
         BOARD_UNREACHABLE,
         _("{board} does not answer: {seen}").format(board=board.name, seen=open_text(seen, runs)),
-        hint=hint.format(board=board.name, number=number),
+        hint=hint,
     )
 
 

@@ -101,7 +101,7 @@ class DiskReader:
         Raises:
             Invalid: ARCHIVE_REFUSED, no system is on it, or several and none was chosen, or it is broken;
                 IMAGE_TOO_LARGE.
-            Fault: STORE_FULL; PROGRAM_FAILED, the machine could not be started.
+            Fault: STORE_FULL; PROGRAM_FAILED, the machine could not be started; PROGRAM_TIMEOUT, it hung twice.
         """
         place = draft / "reading-disk"
         place.mkdir()
