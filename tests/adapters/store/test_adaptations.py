@@ -324,6 +324,13 @@ def test_a_tree_that_needs_nothing_stays_byte_for_byte_as_it_was(tmp_path: Path,
     assert summary(TreePath(str(tree))) == before
 
 
+def test_a_file_for_keys_that_holds_none_stays(tmp_path: Path) -> None:
+    tree = a_tree(tmp_path / "tree")
+    files(tree, {"root/.ssh/authorized_keys": ""})
+    assert "no-keys-left" not in adapted(tree, Moment.CAPTURE)
+    assert (tree / "root/.ssh/authorized_keys").exists()
+
+
 def test_the_same_tree_is_adapted_to_the_same_digest_on_any_day(tmp_path: Path) -> None:
     digests = []
     for name in ("one", "other"):

@@ -1,5 +1,6 @@
 """How adaptations change a tree: only what is not as it should be, and with an account of it."""
 
+import stat
 from collections.abc import Callable
 
 from boardgrid.adapters.store.tree import TreeDir
@@ -58,6 +59,12 @@ class Hand:
     def remove(self, path: str) -> None:
         if self.tree.is_there(path):
             self._changing(path, lambda: self.tree.remove(path), stays=False)
+
+    def remove_full(self, path: str) -> None:
+        """As above, but of a file that is empty already: it tells nothing, and an image may have it so."""
+        seen = self.tree.look(path)
+        if seen is None or not stat.S_ISREG(seen.st_mode) or seen.st_size or self.tree.link(path) is not None:
+            self.remove(path)
 
     def empty(self, path: str) -> None:
         """Leave a file without content."""

@@ -46,8 +46,8 @@ _ROTATED = (".gz", ".xz", ".bz2", ".zst", ".old", ".0", ".1", ".2", ".3", ".4", 
 def no_keys_left(hand: Hand) -> None:
     for home in homes(hand.tree):
         for name in ("authorized_keys", "authorized_keys2"):
-            hand.remove(f"{home}/.ssh/{name}")
-    hand.remove("etc/dropbear/authorized_keys")
+            hand.remove_full(f"{home}/.ssh/{name}")
+    hand.remove_full("etc/dropbear/authorized_keys")
     hand.remove("etc/boardgrid")
 
 
