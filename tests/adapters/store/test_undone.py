@@ -194,6 +194,12 @@ async def test_one_whose_image_was_unmounted_behind_our_back_is_too(bench: Bench
     assert manifest(bench, await captured(bench, root)).digest == manifest(bench, parent).digest
 
 
+async def test_of_a_root_that_nobody_touched_nothing_is_told_but_how_much_is_the_farms(bench: Bench) -> None:
+    root = await a_root(bench, await an_image(bench))
+    seen = await bench.roots.changes(root, without_farms=True)
+    assert seen == Difference(left_out=seen.left_out)
+
+
 # --- its user changed something
 
 

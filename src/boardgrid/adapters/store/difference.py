@@ -96,8 +96,8 @@ class _Walk:
         with _opened(was) as one, _opened(now) as other:
             if what := _what((one, b"."), os.fstat(one), (other, b"."), os.fstat(other)):
                 yield self._counted(b".", Change.CHANGED, os.fstat(other), what)
-            elif os.fstat(one).st_mtime_ns != os.fstat(other).st_mtime_ns:
-                self.times_only += 1
+            else:
+                self._see_times(b"", os.fstat(one), os.fstat(other))
             yield from self._below(one, other, b"", 0)
 
     def _below(self, one: int | None, other: int | None, path: bytes, depth: int) -> Iterator[PathChange]:
@@ -123,8 +123,8 @@ class _Walk:
                     self.left_out += 1
                 elif change is not None and (seen := now or was):
                     yield self._counted(path + name, change, seen, what)
-                elif was is not None and now is not None and was.st_mtime_ns != now.st_mtime_ns:
-                    self.times_only += 1
+                elif was is not None and now is not None:
+                    self._see_times(path + name, was, now)
                 if first:
                     yield first
                     yield from inside
@@ -135,6 +135,11 @@ class _Walk:
         with _unless_gone():
             return self._farms[key] == (None if folder is None else print_of(folder, name))
         return False
+
+    def _see_times(self, path: bytes, was: os.stat_result, now: os.stat_result) -> None:
+        """Of an entry that differs in nothing else. The time of a folder is the farm's as long as it left it so."""
+        if now.st_mtime_ns != was.st_mtime_ns and self._farms.get(f"{os.fsdecode(path)}/") != [now.st_mtime_ns]:
+            self.times_only += 1
 
     def _counted(self, path: bytes, change: Change, seen: os.stat_result, what: tuple[str, ...] = ()) -> PathChange:
         size = seen.st_size if stat.S_ISREG(seen.st_mode) else 0
