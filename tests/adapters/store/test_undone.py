@@ -340,3 +340,35 @@ async def test_a_file_of_several_names_stays_one_by_those_that_its_user_left_alo
     now = await tree_of(bench, await captured(bench, root, source))
     assert (now / "etc/hosts").samefile(now / "srv/hosts")
     assert (now / "etc/also hosts").read_text() == "mine\n"
+
+
+@BOTH
+async def test_a_name_that_its_user_gave_to_a_file_of_several_names_is_one_of_them(bench: Bench, source: Of) -> None:
+    root = await a_root(bench, await an_image(bench))
+    live = bench.roots.path(root)
+    (live / "opt-mine").hardlink_to(live / "srv/hosts")
+    now = await tree_of(bench, await captured(bench, root, source))
+    inodes = {(now / name).stat().st_ino for name in ("opt-mine", "srv/hosts", "etc/hosts", "etc/also hosts")}
+    assert len(inodes) == 1
+    assert (now / "opt-mine").stat().st_nlink == 4
+
+
+async def test_a_folder_that_holds_something_stays_where_the_image_has_a_file_of_several_names(bench: Bench) -> None:
+    tree = what_the_farm_writes_to(a_nasty_tree(bench.imports / "nasty"))
+    (tree / "root/.ssh").unlink()
+    (tree / "root/.ssh").hardlink_to(tree / "etc/hosts")
+    root = await a_root(bench, await an_image(bench))
+    put(bench.roots.path(root), "root/.ssh/config", "mine\n")
+    now = await tree_of(bench, await captured(bench, root))
+    assert (now / "root/.ssh/config").read_text() == "mine\n"
+    assert (now / "etc/hosts").samefile(now / "srv/hosts")
+
+
+async def test_what_is_undone_may_have_very_many_names(bench: Bench) -> None:
+    tree = what_the_farm_writes_to(a_nasty_tree(bench.imports / "nasty"))
+    for number in range(17_000):
+        (tree / f"many/{number}").mkdir(parents=True)
+        (tree / f"many/{number}/hosts").hardlink_to(tree / "etc/hosts")
+    parent = await an_image(bench)
+    root = await a_root(bench, parent)
+    assert manifest(bench, await captured(bench, root)).digest == manifest(bench, parent).digest

@@ -204,10 +204,11 @@ def _view(root: TreePath, draft: Path, disk: Disk, room_bytes: int) -> TreePath:
     for name in ("upper", "work"):
         (layer.mount / name).mkdir()
     look_alike(root, layer.mount / "upper")
-    # By paths seen from the draft: commas and colons have a meaning of their own in mount options.
+    # By paths seen from the draft: commas and colons have a meaning of their own in mount options. Without an index a
+    # file that is changed, be it by one more name, is no longer what its other names tell.
     lower = os.path.relpath(root, draft)
-    joined = f"nodev,nosuid,noexec,xino=on,lowerdir={lower},upperdir=layer/upper,workdir=layer/work"
-    mount_private("overlay", joined, "overlay", str(view), cwd=draft)
+    layers = f"lowerdir={lower},upperdir=layer/upper,workdir=layer/work"
+    mount_private("overlay", f"nodev,nosuid,noexec,index=on,xino=on,{layers}", "overlay", str(view), cwd=draft)
     return TreePath(str(view))
 
 

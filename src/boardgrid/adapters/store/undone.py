@@ -37,8 +37,7 @@ class Undoing:
         files = [one for path in self._entries if (one := _stat(image, path)) and stat.S_ISREG(one.st_mode)]
         linked = {one.st_ino: one.st_size for one in files if one.st_nlink > 1}
         self._names = image.names_of(linked).values() if linked else ()
-        written = itertools.chain(self._entries, *self._names)
-        folders = {f"{path.rpartition('/')[0]}/" for path in written} | (self._ours - set(self._entries))
+        folders = {f"{path.rpartition('/')[0]}/" for path in self._entries} | (self._ours - set(self._entries))
         self._times = {path: seen(image if path in self._ours else root, path) for path in folders}
         # One that has other names is written by one of those, too.
         self.size_bytes = sum(one.st_size for one in files) + sum(linked.values())
@@ -64,18 +63,20 @@ class Undoing:
 
     def _join(self, tree: TreeDir, names: Sequence[str]) -> None:
         """
-        What the image has as one file by several *names* is one again: by those that the farm had parted from it, and
-        that are not changed by any.
+        What the image has as one file by several *names* is one again: what the farm had parted from it is given back
+        to the others, unless those were changed.
         """
-        alike = [name for name in names if (now := seen(tree, name)) and now == seen(self._image, name)]
-        inodes = {name: one.st_ino for name in alike if (one := _stat(tree, name))}
-        first, *others = sorted(inodes, key=self._ours.__contains__) or [""]
-        for name in others:
-            if name in self._ours or inodes[name] == inodes[first]:
-                with tree.lying(first) as of, tree.lying(name) as at:
-                    if of and at:
-                        os.unlink(at[1], dir_fd=at[0])
-                        os.link(of[1], at[1], src_dir_fd=of[0], dst_dir_fd=at[0], follow_symlinks=False)
+        ours = [name for name in names if name in self._ours and self._is_again(tree, name)]
+        others = (name for name in names if name not in self._ours and self._is_again(tree, name))
+        first = next(itertools.chain(others, ours), "")
+        for name in ours:
+            with tree.lying(first) as of, tree.lying(name) as at:
+                if name != first and of and at:
+                    os.unlink(at[1], dir_fd=at[0])
+                    os.link(of[1], at[1], src_dir_fd=of[0], dst_dir_fd=at[0], follow_symlinks=False)
+
+    def _is_again(self, tree: TreeDir, name: str) -> bool:
+        return (now := seen(tree, name)) is not None and now == seen(self._image, name)
 
 
 def _stat(tree: TreeDir, path: str) -> os.stat_result | None:
