@@ -16,7 +16,7 @@ import pytest
 from boardgrid.adapters.store.digest import summary
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.model.difference import Change, Difference
-from boardgrid.model.errors import FarmError
+from boardgrid.model.errors import Code, FarmError, Fault
 from boardgrid.model.image import CheckpointSource, Manifest, PathSource, RootSource
 from boardgrid.ports import Persona
 from tests.adapters.store.bench import MIB, Bench, a_persona
@@ -372,3 +372,14 @@ async def test_what_is_undone_may_have_very_many_names(bench: Bench) -> None:
     parent = await an_image(bench)
     root = await a_root(bench, parent)
     assert manifest(bench, await captured(bench, root)).digest == manifest(bench, parent).digest
+
+
+async def test_what_is_changed_for_an_image_and_has_no_room_is_no_fault_of_the_tree(bench: Bench) -> None:
+    root = await a_root(bench, await an_image(bench), size_bytes=256 * MIB)
+    live = bench.roots.path(root)
+    put(live, "etc/boardgrid/finished", "dated 1000000000\n")  # each that is younger is changed
+    for number in range(17_000):
+        (live / f"many/{number}").mkdir(parents=True)
+    with pytest.raises(Fault, match="is wanted") as raised:
+        await captured(bench, root)
+    assert raised.value.code is Code.STORE_FULL
