@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from boardgrid import lasting
-from boardgrid.adapters.store.tree import TreeDir, attributes
+from boardgrid.adapters.store.tree import At, TreeDir, attributes
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
 
@@ -25,17 +25,18 @@ Farms = Mapping[str, Print | None]
 NOTHING: Farms = {}
 
 
-def print_of(folder: int, name: bytes | str) -> Print | None:
+def print_of(at: At) -> Print | None:
     """
     What makes an entry what it is, as a difference sees it; None: there is none. Of no name it is the folder's time.
     """
+    folder, name = at
     if not name:
         return [os.fstat(folder).st_mtime_ns]
     with suppress(FileNotFoundError):
         seen = os.lstat(name, dir_fd=folder)
         # Of a folder size and time tell of what lies in it.
         dated = [] if stat.S_ISDIR(seen.st_mode) else [seen.st_size, seen.st_mtime_ns]
-        told = {key: value.hex() for key, value in attributes(folder, os.fsencode(name)).items()}
+        told = {key: value.hex() for key, value in attributes(at).items()}
         return [seen.st_mode, seen.st_uid, seen.st_gid, *dated, told]
     return None
 
@@ -68,7 +69,7 @@ class Ledger:
     def _note(self, path: str, folder: int, name: str) -> None:
         if path not in self._written:
             left = self._known[path] if path in self._known else seen(self._image, path)
-            self._written[path] = print_of(folder, name) == left
+            self._written[path] = print_of((folder, name)) == left
             self._keep(json.dumps([path, self._written[path]]))
 
     def _keep(self, line: str) -> None:
@@ -100,4 +101,4 @@ def _begun(file: Path) -> dict[str, bool]:
 
 def seen(tree: TreeDir, path: str) -> Print | None:
     with tree.lying(path) as at:
-        return print_of(*at) if at else None
+        return print_of(at) if at else None

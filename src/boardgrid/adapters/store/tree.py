@@ -19,6 +19,8 @@ _NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}  # wha
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
 
+At = tuple[int, str]  # a folder that is open, and a name in it; of no name it is the folder itself
+
 
 class TreePath:
     """
@@ -168,7 +170,7 @@ class TreeDir:
             os.chown(beside, 0, 0, dir_fd=folder, follow_symlinks=False)
 
     @contextlib.contextmanager
-    def _beside(self, name: str) -> Iterator[tuple[int, str]]:
+    def _beside(self, name: str) -> Iterator[At]:
         """The folder of *name* and a free name in it; what is made by that in the block takes the place of *name*."""
         with self.parent(name) as (folder, last):
             self._noted(folder, last)
@@ -299,7 +301,7 @@ class TreeDir:
         return path.removeprefix(top).strip("/")
 
     @contextlib.contextmanager
-    def parent(self, name: str) -> Iterator[tuple[int, str]]:
+    def parent(self, name: str) -> Iterator[At]:
         """The folder that holds *name*, and its last word, which only calls that follow no link may be given."""
         folder, _, last = name.strip("/").rpartition("/")
         with _about(name):
@@ -309,7 +311,7 @@ class TreeDir:
                 yield fd, last
 
     @contextlib.contextmanager
-    def lying(self, path: str) -> Iterator[tuple[int, str] | None]:
+    def lying(self, path: str) -> Iterator[At | None]:
         """
         As above, with no link on the way; None where no such folder is. Of a path that ends in a slash it is the
         folder itself, and no word.
@@ -384,9 +386,9 @@ def _identity(folder: int) -> tuple[int, int]:
     return seen.st_dev, seen.st_ino
 
 
-def attributes(folder: int, name: bytes) -> Mapping[str, bytes]:
-    """Of an entry of a folder that is open. Without ``trusted.*``, which is the server's own and part of no tree."""
-    path = b"/proc/self/fd/%d/%b" % (folder, name)
+def attributes(at: At) -> Mapping[str, bytes]:
+    """Without ``trusted.*``, which is the server's own and part of no tree."""
+    path = f"/proc/self/fd/{at[0]}/{at[1]}"
     names = os.listxattr(path, follow_symlinks=False)
     return {name: os.getxattr(path, name, follow_symlinks=False) for name in names if not name.startswith("trusted.")}
 

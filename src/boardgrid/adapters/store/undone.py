@@ -12,12 +12,10 @@ import stat
 from collections.abc import Sequence
 
 from boardgrid.adapters.store.farms import Farms, seen
-from boardgrid.adapters.store.tree import TreeDir, attributes
+from boardgrid.adapters.store.tree import At, TreeDir, attributes
 
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-
-_At = tuple[int, str]  # a folder that is open, and a name in it; of no name it is the folder itself
 
 
 class Undoing:
@@ -84,14 +82,14 @@ def _stat(tree: TreeDir, path: str) -> os.stat_result | None:
         return _look(at)
 
 
-def _look(at: _At | None) -> os.stat_result | None:
+def _look(at: At | None) -> os.stat_result | None:
     try:
         return os.lstat(at[1], dir_fd=at[0]) if at else None
     except FileNotFoundError:
         return None
 
 
-def _become(now: _At, was: _At | None) -> None:
+def _become(now: At, was: At | None) -> None:
     before, here = _look(was), _look(now)
     if was is None or before is None:
         _make_way(now)
@@ -102,7 +100,7 @@ def _become(now: _At, was: _At | None) -> None:
         _be_alike(was, before, now)
 
 
-def _make_way(now: _At) -> bool:
+def _make_way(now: At) -> bool:
     """Remove an entry; a folder in which its user has put something stays."""
     here = _look(now)
     if here is None:
@@ -115,7 +113,7 @@ def _make_way(now: _At) -> bool:
     return is_empty
 
 
-def _names(at: _At) -> list[str]:
+def _names(at: At) -> list[str]:
     fd = os.open(at[1], os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at[0])
     try:
         return os.listdir(fd)  # noqa: PTH208 - a descriptor, not a path
@@ -123,7 +121,7 @@ def _names(at: _At) -> list[str]:
         os.close(fd)
 
 
-def _copy(was: _At, before: os.stat_result, now: _At) -> None:
+def _copy(was: At, before: os.stat_result, now: At) -> None:
     match stat.S_IFMT(before.st_mode):
         case stat.S_IFREG:
             with (
@@ -139,11 +137,11 @@ def _copy(was: _At, before: os.stat_result, now: _At) -> None:
     os.utime(now[1], ns=(before.st_atime_ns, before.st_mtime_ns), dir_fd=now[0], follow_symlinks=False)
 
 
-def _be_alike(was: _At, before: os.stat_result, now: _At) -> None:
+def _be_alike(was: At, before: os.stat_result, now: At) -> None:
     """Owner, mode and attributes. An ACL tells of the mode, too, and who takes a file over takes its powers."""
     os.chown(now[1], before.st_uid, before.st_gid, dir_fd=now[0], follow_symlinks=False)
-    path, wanted = f"/proc/self/fd/{now[0]}/{now[1]}", attributes(was[0], os.fsencode(was[1]))
-    for name in attributes(now[0], os.fsencode(now[1])).keys() - wanted.keys():
+    path, wanted = f"/proc/self/fd/{now[0]}/{now[1]}", attributes(was)
+    for name in attributes(now).keys() - wanted.keys():
         os.removexattr(path, name, follow_symlinks=False)
     if not stat.S_ISLNK(before.st_mode):
         os.chmod(now[1], stat.S_IMODE(before.st_mode), dir_fd=now[0])
