@@ -1,9 +1,9 @@
 """
 Tells what differs between two trees: a program in mount, pid, network and ipc namespaces of its own.
 
-Both are only read, and not one file of them is opened but what tells which packages are installed. One of them may be a
-root that a board writes to meanwhile: what goes while it is looked at has gone. The order comes as JSON on standard
-input; see :func:`difference`.
+Both are only read, and no file of them is opened but what tells which packages are installed, and what the farm wrote.
+One of them may be a root that a board writes to meanwhile: what goes while it is looked at has gone. The order comes as
+JSON on standard input; see :func:`difference`.
 """
 
 import errno
@@ -18,7 +18,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from boardgrid.adapters.store.complaint import answer
-from boardgrid.adapters.store.farms import NOTHING, Farms, print_of
+from boardgrid.adapters.store.farms import NOTHING, Farms, is_still, print_of
 from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.packages import DPKG, installed
 from boardgrid.adapters.store.tree import At, TreeDir, TreePath, attributes
@@ -133,7 +133,7 @@ class _Walk:
         if not self._farms or path not in self._farms:
             return False
         with _unless_gone():
-            return self._farms[path] == (None if folder is None else print_of((folder, name)))
+            return is_still(None if folder is None else print_of((folder, name)), self._farms[path])
         return False
 
     def _see_times(self, path: str, was: os.stat_result, now: os.stat_result) -> None:

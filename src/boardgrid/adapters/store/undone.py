@@ -11,7 +11,7 @@ import shutil
 import stat
 from collections.abc import Sequence
 
-from boardgrid.adapters.store.farms import Farms, seen
+from boardgrid.adapters.store.farms import Farms, is_still, seen
 from boardgrid.adapters.store.tree import At, TreeDir, attributes
 
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -29,7 +29,7 @@ class Undoing:
 
     def __init__(self, root: TreeDir, image: TreeDir, farms: Farms) -> None:
         self._image = image
-        self._ours = {path for path, left in farms.items() if seen(root, path) == left}
+        self._ours = {path for path, left in farms.items() if is_still(seen(root, path), left)}
         # From below: a folder goes when all that the farm put into it has gone.
         self._entries = sorted((path for path in self._ours if not path.endswith("/")), reverse=True)
         files = [one for path in self._entries if (one := _stat(image, path)) and stat.S_ISREG(one.st_mode)]
