@@ -80,22 +80,21 @@ class Ledger:
         Raises:
             Fault: STORE_FULL.
         """
-        self._note(f"{path.rpartition('/')[0]}/", folder, "")
-        self._note(path, folder, name)
+        asked = {f"{path.rpartition('/')[0]}/": (folder, ""), path: (folder, name)}
+        found = {one: self._is_as_left(one, at) for one, at in asked.items() if one not in self._written}
+        if found:
+            self._keep(found)
+            self._written |= found
 
-    def _note(self, path: str, folder: int, name: str) -> None:
-        if path not in self._written:
-            left = self._known[path] if path in self._known else seen(self._image, path)
-            self._written[path] = is_still(print_of((folder, name)), left)
-            self._keep(json.dumps([path, self._written[path]]))
+    def _is_as_left(self, path: str, at: At) -> bool:
+        return is_still(print_of(at), self._known[path] if path in self._known else seen(self._image, path))
 
-    def _keep(self, line: str) -> None:
+    def _keep(self, found: Mapping[str, bool]) -> None:
+        # Each on a line of its own, and not on the last: that may have been cut off.
+        lines = (f"\n{json.dumps(one)}" for one in found.items())
         try:
-            with self._begun.open("a") as file:
-                file.write(f"\n{line}")  # one before it may have been cut off
             # First, for the kernel has the entry itself written down when it likes.
-            lasting.write_down(self._begun)
-            lasting.write_down(self._begun.parent)
+            lasting.append(self._begun, "".join(lines))
         except OSError as error:
             why = _("what is written into a root cannot be noted: {why}")
             raise Fault(Code.STORE_FULL, why, why=error.strerror) from error
