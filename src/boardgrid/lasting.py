@@ -13,6 +13,16 @@ def write_down(path: Path) -> None:
         os.close(fd)
 
 
+def append(file: Path, text: str) -> None:
+    """Add to a file, be it there or not."""
+    with file.open("a") as opened:
+        if not opened.tell():  # its name lasts before anything is in it
+            write_down(file.parent)
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
 def write_down_all(folder: Path) -> None:
     for entry in (folder, *folder.rglob("*")):
         write_down(entry)

@@ -75,6 +75,10 @@ def wait_until(what: str, is_so: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
+def dated(folder: os.PathLike[str]) -> int:
+    return Path(folder).stat().st_mtime_ns
+
+
 def points() -> Iterator[str]:
     for number in range(1, 20):
         yield f"{number}-"
@@ -96,6 +100,8 @@ def test_a_clone_that_was_killed_anywhere_is_finished_by_the_next_agent(bench: B
             await after.roots.clone(root, image, SIZE)
             tree = (await after.roots.all())[root]
             assert tree.is_mounted
+            its_image = after.store.places.image(image).tree
+            assert dated(after.roots.path(root)) == dated(its_image), "another time would count as its user's"
             (after.roots.path(root) / "srv").write_text("it works")
             await after.roots.remove(root)
 

@@ -1,6 +1,7 @@
 """What the farm wrote into a root is told from what its user did there."""
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from boardgrid.adapters.store import root_files
 from boardgrid.model.difference import Change
 from boardgrid.model.errors import FarmError
+from boardgrid.model.image import RootSource
 from boardgrid.ports import Persona
 from tests.adapters.store.bench import MIB, Bench, a_persona
 from tests.adapters.store.own_mounts import a_disk, a_small_disk
@@ -64,6 +66,32 @@ async def test_what_a_user_changed_of_it_is_shown(bench: Bench) -> None:
         "etc/boardgrid",
         "etc/boardgrid/mine",
     }, "the key is gone again, as in the image; and a folder that holds what is theirs is theirs"
+
+
+async def test_what_a_user_changed_is_shown_and_saved_though_size_and_time_are_kept(bench: Bench) -> None:
+    root = await a_root(bench)
+    file = bench.roots.path(root) / "etc/hostname"
+    as_left = file.stat()
+    file.write_text("tk1-9\n")
+    os.utime(file, ns=(as_left.st_atime_ns, as_left.st_mtime_ns))
+    assert file.stat().st_size == as_left.st_size
+    assert set(await told(bench, root)) == {"etc/hostname"}
+    await bench.images.build(image := uuid4(), RootSource(root))
+    await bench.roots.clone(again := uuid4(), image, 64 * MIB)
+    assert (bench.roots.path(again) / "etc/hostname").read_text() == "tk1-9\n"
+
+
+async def test_an_account_that_was_kept_before_content_was_read_is_good(bench: Bench) -> None:
+    root = await a_root(bench)
+    meta = bench.store.places.root(root).meta
+    kept = json.loads(meta.read_text())
+    unread = {path: left[:6] if left and len(left) == 7 else left for path, left in kept["farms"].items()}
+    assert unread != kept["farms"]
+    meta.write_text(json.dumps({**kept, "farms": unread}))
+    assert await told(bench, root) == {}
+    (bench.roots.path(root) / "etc/hostname").write_text("robot\n")
+    await bench.roots.personalise(root, replace(a_persona(), deployment=uuid4()))
+    assert set(await told(bench, root)) == {"etc/hostname"}
 
 
 async def test_a_link_on_the_way_changes_nothing(bench: Bench) -> None:

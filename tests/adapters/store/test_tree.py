@@ -1,11 +1,13 @@
 """A stranger's tree is read and written without leaving it, whatever links lie in it."""
 
+import ctypes
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from boardgrid.adapters.store.tree import TreeDir, TreePath
+from boardgrid.adapters.store.tree import TreeDir, TreePath, walked
 from tests.adapters.store.trees import a_deep_folder
 
 
@@ -188,3 +190,64 @@ def test_a_tree_of_any_depth_is_dated_back(tmp_path: Path) -> None:
         seen = (tmp_path / "tree" / "deep").stat().st_mtime_ns
         inside.remove("deep")  # what a test's own cleaning cannot
     assert seen == 10**9
+
+
+class Watched:
+    """Tells whether a folder, or something in it, was opened."""
+
+    _OPENED = 0x20  # IN_OPEN of inotify(7)
+
+    def __init__(self, folder: Path) -> None:
+        libc = ctypes.CDLL(None)
+        self._fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        assert libc.inotify_add_watch(self._fd, os.fsencode(folder), self._OPENED) > 0
+
+    def was_opened(self) -> bool:
+        try:
+            return bool(os.read(self._fd, 4096))
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(self._fd)
+
+
+def test_a_walk_opens_nothing_that_a_link_leads_to(tree: Path, outside: Path) -> None:
+    (tree / "etc" / "deep").mkdir()
+    (tree / "etc" / "deep" / "out").symlink_to(outside)
+    inode, outsides = (tree / "etc" / "hostname").stat().st_ino, (outside / "secret").stat().st_ino
+    (tree / "name").hardlink_to(tree / "etc" / "hostname")
+    watched = Watched(outside)
+    with opened(tree) as inside:
+        assert inside.names_of({inode, outsides}) == {inode: ["etc/hostname", "name"]}
+        assert inside.programs_having("user.none") == []
+        inside.date_back(1)
+        with inside.folder("etc") as folder:
+            told = [(list(folders), name) for folders, (_at, name), _seen in walked(folder)]
+        inside.remove("etc")
+    assert not watched.was_opened()
+    assert sorted(told) == [([], "deep"), ([], "hostname"), (["deep"], "out")]
+
+
+def test_a_walk_of_any_depth_holds_few_descriptors_and_tells_a_folder_last(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    a_deep_folder(tmp_path / "tree" / "deep", 3000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with opened(tmp_path / "tree") as inside:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 50, hard))
+        try:
+            with inside.folder("") as folder:
+                depths = [len(folders) for folders, _at, _seen in walked(folder)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        inside.remove("deep")  # what a test's own cleaning cannot
+    assert depths == sorted(depths, reverse=True)
+    assert len(depths) >= 3000
+
+
+def test_a_walk_ends_where_a_folder_was_moved_meanwhile(tree: Path) -> None:
+    (tree / "etc" / "deep").mkdir()
+    (tree / "etc" / "deep" / "file").touch()
+    with opened(tree) as inside, inside.folder("") as folder, pytest.raises(OSError, match="was moved"):
+        for folders, _at, _seen in walked(folder):
+            if list(folders) == ["etc", "deep"]:
+                (tree / "etc" / "deep").rename(tree / "deep")

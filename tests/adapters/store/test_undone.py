@@ -16,7 +16,7 @@ import pytest
 from boardgrid.adapters.store.digest import summary
 from boardgrid.adapters.store.tree import TreePath
 from boardgrid.model.difference import Change, Difference
-from boardgrid.model.errors import FarmError
+from boardgrid.model.errors import Code, FarmError, Fault
 from boardgrid.model.image import CheckpointSource, Manifest, PathSource, RootSource
 from boardgrid.ports import Persona
 from tests.adapters.store.bench import MIB, Bench, a_persona
@@ -194,6 +194,12 @@ async def test_one_whose_image_was_unmounted_behind_our_back_is_too(bench: Bench
     assert manifest(bench, await captured(bench, root)).digest == manifest(bench, parent).digest
 
 
+async def test_of_a_root_that_nobody_touched_nothing_is_told_but_how_much_is_the_farms(bench: Bench) -> None:
+    root = await a_root(bench, await an_image(bench))
+    seen = await bench.roots.changes(root, without_farms=True)
+    assert seen == Difference(left_out=seen.left_out)
+
+
 # --- its user changed something
 
 
@@ -334,3 +340,46 @@ async def test_a_file_of_several_names_stays_one_by_those_that_its_user_left_alo
     now = await tree_of(bench, await captured(bench, root, source))
     assert (now / "etc/hosts").samefile(now / "srv/hosts")
     assert (now / "etc/also hosts").read_text() == "mine\n"
+
+
+@BOTH
+async def test_a_name_that_its_user_gave_to_a_file_of_several_names_is_one_of_them(bench: Bench, source: Of) -> None:
+    root = await a_root(bench, await an_image(bench))
+    live = bench.roots.path(root)
+    (live / "opt-mine").hardlink_to(live / "srv/hosts")
+    now = await tree_of(bench, await captured(bench, root, source))
+    inodes = {(now / name).stat().st_ino for name in ("opt-mine", "srv/hosts", "etc/hosts", "etc/also hosts")}
+    assert len(inodes) == 1
+    assert (now / "opt-mine").stat().st_nlink == 4
+
+
+async def test_a_folder_that_holds_something_stays_where_the_image_has_a_file_of_several_names(bench: Bench) -> None:
+    tree = what_the_farm_writes_to(a_nasty_tree(bench.imports / "nasty"))
+    (tree / "root/.ssh").unlink()
+    (tree / "root/.ssh").hardlink_to(tree / "etc/hosts")
+    root = await a_root(bench, await an_image(bench))
+    put(bench.roots.path(root), "root/.ssh/config", "mine\n")
+    now = await tree_of(bench, await captured(bench, root))
+    assert (now / "root/.ssh/config").read_text() == "mine\n"
+    assert (now / "etc/hosts").samefile(now / "srv/hosts")
+
+
+async def test_what_is_undone_may_have_very_many_names(bench: Bench) -> None:
+    tree = what_the_farm_writes_to(a_nasty_tree(bench.imports / "nasty"))
+    for number in range(17_000):
+        (tree / f"many/{number}").mkdir(parents=True)
+        (tree / f"many/{number}/hosts").hardlink_to(tree / "etc/hosts")
+    parent = await an_image(bench)
+    root = await a_root(bench, parent)
+    assert manifest(bench, await captured(bench, root)).digest == manifest(bench, parent).digest
+
+
+async def test_what_is_changed_for_an_image_and_has_no_room_is_no_fault_of_the_tree(bench: Bench) -> None:
+    root = await a_root(bench, await an_image(bench), size_bytes=256 * MIB)
+    live = bench.roots.path(root)
+    put(live, "etc/boardgrid/finished", "dated 1000000000\n")  # each that is younger is changed
+    for number in range(17_000):
+        (live / f"many/{number}").mkdir(parents=True)
+    with pytest.raises(Fault, match="is wanted") as raised:
+        await captured(bench, root)
+    assert raised.value.code is Code.STORE_FULL

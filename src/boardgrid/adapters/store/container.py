@@ -20,7 +20,7 @@ from boardgrid.adapters.store.archive import LIST_WORDS, parsed
 from boardgrid.adapters.store.cage import Cage
 from boardgrid.adapters.store.limits import Limits, Tally
 from boardgrid.adapters.store.source import Archive, Folder
-from boardgrid.adapters.store.tree import TreeDir, TreePath
+from boardgrid.adapters.store.tree import TreeDir, TreePath, walked
 from boardgrid.adapters.store.unpack import POWERS, listed
 from boardgrid.adapters.store.workroom import Disk, Workroom
 from boardgrid.messages import _, bytes_text
@@ -271,11 +271,7 @@ def _size(fd: int) -> int:
     """Of a file, or of all files in a layout."""
     if not stat.S_ISDIR(os.fstat(fd).st_mode):
         return os.fstat(fd).st_size
-    return sum(
-        os.stat(name, dir_fd=at, follow_symlinks=False).st_size
-        for _path, _folders, names, at in os.fwalk(".", dir_fd=fd)
-        for name in names
-    )
+    return sum(seen.st_size for _folders, _at, seen in walked(fd) if not stat.S_ISDIR(seen.st_mode))
 
 
 def _several(name: str, count: int, platforms: str) -> Invalid:

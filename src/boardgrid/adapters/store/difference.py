@@ -1,9 +1,9 @@
 """
 Tells what differs between two trees: a program in mount, pid, network and ipc namespaces of its own.
 
-Both are only read, and not one file of them is opened but what tells which packages are installed. One of them may be a
-root that a board writes to meanwhile: what goes while it is looked at has gone. The order comes as JSON on standard
-input; see :func:`difference`.
+Both are only read, and no file of them is opened but what tells which packages are installed, and what the farm wrote.
+One of them may be a root that a board writes to meanwhile: what goes while it is looked at has gone. The order comes as
+JSON on standard input; see :func:`difference`.
 """
 
 import errno
@@ -18,10 +18,10 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from boardgrid.adapters.store.complaint import answer
-from boardgrid.adapters.store.farms import NOTHING, Farms, print_of
+from boardgrid.adapters.store.farms import NOTHING, Farms, is_still, print_of
 from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.packages import DPKG, installed
-from boardgrid.adapters.store.tree import TreeDir, TreePath, attributes
+from boardgrid.adapters.store.tree import At, TreeDir, TreePath, attributes
 from boardgrid.adapters.store.workroom import mount_private
 from boardgrid.messages import _
 from boardgrid.model.difference import Change, Count, Difference, PackageChange, PathChange
@@ -94,18 +94,18 @@ class _Walk:
 
     def changes(self, was: TreePath, now: TreePath) -> Iterator[PathChange]:
         with _opened(was) as one, _opened(now) as other:
-            if what := _what((one, b"."), os.fstat(one), (other, b"."), os.fstat(other)):
-                yield self._counted(b".", Change.CHANGED, os.fstat(other), what)
-            elif os.fstat(one).st_mtime_ns != os.fstat(other).st_mtime_ns:
-                self.times_only += 1
-            yield from self._below(one, other, b"", 0)
+            if what := _what((one, "."), os.fstat(one), (other, "."), os.fstat(other)):
+                yield self._counted(".", Change.CHANGED, os.fstat(other), what)
+            else:
+                self._see_times("", os.fstat(one), os.fstat(other))
+            yield from self._below(one, other, "", 0)
 
-    def _below(self, one: int | None, other: int | None, path: bytes, depth: int) -> Iterator[PathChange]:
+    def _below(self, one: int | None, other: int | None, path: str, depth: int) -> Iterator[PathChange]:
         if depth >= _DEPTH:
             raise Invalid(
                 Code.ARCHIVE_REFUSED,
                 _("{path} lies more than {depth} folders deep"),
-                path=shown(path),
+                path=shown(os.fsencode(path)),
                 depth=_DEPTH,
             )
         before, after = _entries(one), _entries(other)
@@ -116,38 +116,40 @@ class _Walk:
             with _folder(one, name, was) as below, _folder(other, name, now) as beside:
                 inside: Iterator[PathChange] = iter(())
                 if below is not None or beside is not None:
-                    inside = self._below(below, beside, path + name + b"/", depth + 1)
+                    inside = self._below(below, beside, path + name + "/", depth + 1)
                 first = next(inside, None)
                 # A folder that the farm made is its user's as soon as something of theirs lies in it.
                 if is_farms and not (first and below is None):
                     self.left_out += 1
                 elif change is not None and (seen := now or was):
                     yield self._counted(path + name, change, seen, what)
-                elif was is not None and now is not None and was.st_mtime_ns != now.st_mtime_ns:
-                    self.times_only += 1
+                elif was is not None and now is not None:
+                    self._see_times(path + name, was, now)
                 if first:
                     yield first
                     yield from inside
 
-    def _is_farms(self, path: bytes, folder: int | None, name: bytes) -> bool:
-        if not self._farms or (key := os.fsdecode(path)) not in self._farms:
+    def _is_farms(self, path: str, folder: int | None, name: str) -> bool:
+        if not self._farms or path not in self._farms:
             return False
         with _unless_gone():
-            return self._farms[key] == (None if folder is None else print_of(folder, name))
+            return is_still(None if folder is None else print_of((folder, name)), self._farms[path])
         return False
 
-    def _counted(self, path: bytes, change: Change, seen: os.stat_result, what: tuple[str, ...] = ()) -> PathChange:
+    def _see_times(self, path: str, was: os.stat_result, now: os.stat_result) -> None:
+        """Of an entry that differs in nothing else. The time of a folder is the farm's as long as it left it so."""
+        if now.st_mtime_ns != was.st_mtime_ns and self._farms.get(f"{path}/") != [now.st_mtime_ns]:
+            self.times_only += 1
+
+    def _counted(self, path: str, change: Change, seen: os.stat_result, what: tuple[str, ...] = ()) -> PathChange:
         size = seen.st_size if stat.S_ISREG(seen.st_mode) else 0
         so_far = self.counts[change]
         self.counts[change] = Count(so_far.entries + 1, so_far.size_bytes + size)
-        return PathChange(shown(path), change, size, what)
-
-
-_At = tuple[int, bytes]  # a folder that is open, and a name in it
+        return PathChange(shown(os.fsencode(path)), change, size, what)
 
 
 def _change(
-    one: int | None, was: os.stat_result | None, other: int | None, now: os.stat_result | None, name: bytes
+    one: int | None, was: os.stat_result | None, other: int | None, now: os.stat_result | None, name: str
 ) -> tuple[Change | None, tuple[str, ...]]:
     """Whether an entry of two folders that are open differs, and in which ways."""
     if was is None:
@@ -158,7 +160,7 @@ def _change(
     return (Change.CHANGED if what else None), what
 
 
-def _what(one: _At, was: os.stat_result, other: _At, now: os.stat_result) -> tuple[str, ...]:
+def _what(one: At, was: os.stat_result, other: At, now: os.stat_result) -> tuple[str, ...]:
     """In which ways an entry changed."""
     if stat.S_IFMT(was.st_mode) != stat.S_IFMT(now.st_mode):
         return ("kind",)
@@ -180,29 +182,29 @@ def _what(one: _At, was: os.stat_result, other: _At, now: os.stat_result) -> tup
     return tuple(told)
 
 
-def _entries(folder: int | None) -> Mapping[bytes, os.stat_result]:
-    found: dict[bytes, os.stat_result] = {}
+def _entries(folder: int | None) -> Mapping[str, os.stat_result]:
+    found: dict[str, os.stat_result] = {}
     if folder is not None:
         for name in os.listdir(folder):  # noqa: PTH208 - a descriptor, not a path
             with _unless_gone():
-                found[os.fsencode(name)] = os.lstat(name, dir_fd=folder)
+                found[name] = os.lstat(name, dir_fd=folder)
     return found
 
 
-def _target(at: _At) -> bytes | None:
+def _target(at: At) -> str | None:
     with _unless_gone():
         return os.readlink(at[1], dir_fd=at[0])
     return None
 
 
-def _attributes(at: _At) -> Mapping[str, bytes]:
+def _attributes(at: At) -> Mapping[str, bytes]:
     with _unless_gone():
-        return attributes(*at)
+        return attributes(at)
     return {}
 
 
 @contextmanager
-def _folder(above: int | None, name: bytes, seen: os.stat_result | None) -> Iterator[int | None]:
+def _folder(above: int | None, name: str, seen: os.stat_result | None) -> Iterator[int | None]:
     """An entry, open, where it is a folder."""
     fd = None
     if seen is not None and stat.S_ISDIR(seen.st_mode):

@@ -6,6 +6,7 @@ An entry is the farm's as long as it is as that. What its user had changed befor
 theirs. The same goes for the time of a folder that the farm wrote in: as long as it is that, nobody else has.
 """
 
+import hashlib
 import json
 import os
 import stat
@@ -15,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from boardgrid import lasting
-from boardgrid.adapters.store.tree import TreeDir, attributes
+from boardgrid.adapters.store.tree import At, TreeDir, attributes
 from boardgrid.messages import _
 from boardgrid.model.errors import Code, Fault
+
+_READ_BYTES = 1 << 20  # the farm writes none that is larger
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | os.O_NOATIME
 
 Print = list[Any]  # as JSON has it
 # By where an entry lies, with no link on the way; None: the farm removed it. What ends in a slash is a folder's time.
@@ -25,19 +29,33 @@ Farms = Mapping[str, Print | None]
 NOTHING: Farms = {}
 
 
-def print_of(folder: int, name: bytes | str) -> Print | None:
+def print_of(at: At) -> Print | None:
     """
-    What makes an entry what it is, as a difference sees it; None: there is none. Of no name it is the folder's time.
+    What makes an entry what it is; None: there is none. Of no name it is the folder's time.
+
+    A program may keep size and time of a file that it changes, so the content tells, too.
     """
+    folder, name = at
     if not name:
         return [os.fstat(folder).st_mtime_ns]
     with suppress(FileNotFoundError):
         seen = os.lstat(name, dir_fd=folder)
         # Of a folder size and time tell of what lies in it.
         dated = [] if stat.S_ISDIR(seen.st_mode) else [seen.st_size, seen.st_mtime_ns]
-        told = {key: value.hex() for key, value in attributes(folder, os.fsencode(name)).items()}
-        return [seen.st_mode, seen.st_uid, seen.st_gid, *dated, told]
+        told = {key: value.hex() for key, value in attributes(at).items()}
+        is_read = stat.S_ISREG(seen.st_mode) and seen.st_size <= _READ_BYTES
+        return [seen.st_mode, seen.st_uid, seen.st_gid, *dated, told, *([_digest(at)] if is_read else [])]
     return None
+
+
+def _digest(at: At) -> str:
+    with open(os.open(at[1], _READING, dir_fd=at[0]), "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        return hashlib.sha256(file.read(_READ_BYTES)).hexdigest()
+
+
+def is_still(now: Print | None, left: Print | None) -> bool:
+    """Whether an entry is as it was *left*. Prints that were taken before content was read are without it."""
+    return now == left or (now is not None and now[:-1] == left)
 
 
 class Ledger:
@@ -62,22 +80,21 @@ class Ledger:
         Raises:
             Fault: STORE_FULL.
         """
-        self._note(f"{path.rpartition('/')[0]}/", folder, "")
-        self._note(path, folder, name)
+        asked = {f"{path.rpartition('/')[0]}/": (folder, ""), path: (folder, name)}
+        found = {one: self._is_as_left(one, at) for one, at in asked.items() if one not in self._written}
+        if found:
+            self._keep(found)
+            self._written |= found
 
-    def _note(self, path: str, folder: int, name: str) -> None:
-        if path not in self._written:
-            left = self._known[path] if path in self._known else seen(self._image, path)
-            self._written[path] = print_of(folder, name) == left
-            self._keep(json.dumps([path, self._written[path]]))
+    def _is_as_left(self, path: str, at: At) -> bool:
+        return is_still(print_of(at), self._known[path] if path in self._known else seen(self._image, path))
 
-    def _keep(self, line: str) -> None:
+    def _keep(self, found: Mapping[str, bool]) -> None:
+        # Each on a line of its own, and not on the last: that may have been cut off.
+        lines = (f"\n{json.dumps(one)}" for one in found.items())
         try:
-            with self._begun.open("a") as file:
-                file.write(f"\n{line}")  # one before it may have been cut off
             # First, for the kernel has the entry itself written down when it likes.
-            lasting.write_down(self._begun)
-            lasting.write_down(self._begun.parent)
+            lasting.append(self._begun, "".join(lines))
         except OSError as error:
             why = _("what is written into a root cannot be noted: {why}")
             raise Fault(Code.STORE_FULL, why, why=error.strerror) from error
@@ -100,4 +117,4 @@ def _begun(file: Path) -> dict[str, bool]:
 
 def seen(tree: TreeDir, path: str) -> Print | None:
     with tree.lying(path) as at:
-        return print_of(*at) if at else None
+        return print_of(at) if at else None

@@ -6,6 +6,7 @@ the image gets its place by one rename, at the very end. The order comes as JSON
 """
 
 import contextlib
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ from boardgrid.adapters.store.workroom import Disk, Workroom, abandon, mount_pri
 from boardgrid.messages import _
 from boardgrid.model.adaptation import Moment, may_be_left_out
 from boardgrid.model.errors import Code, Invalid
+from boardgrid.model.headroom import no_room
 from boardgrid.model.image import Kernel, Manifest
 
 _LAYER_BYTES, _LAYER_INODES = 32 << 20, 16384  # for what is changed in a root that becomes an image
@@ -70,7 +72,7 @@ def make(order: dict[str, Any]) -> dict[str, Any]:
     done = ImagePlace(draft / "done")
     done.folder.mkdir()
     Path(done.tree).mkdir()
-    with _telling_what_is_unfit(), TreeDir(tree) as opened:
+    with _telling_what_is_unfit(tree), TreeDir(tree) as opened:
         without = tuple(order["making"]["without"])
         if moment is Moment.IMPORT:
             check_tree(opened, order.get("name") or order["path"])
@@ -156,11 +158,14 @@ def _taken_in(order: dict[str, Any], limits: Limits, disk: Disk, diary: Diary) -
 
 
 @contextlib.contextmanager
-def _telling_what_is_unfit() -> Iterator[None]:
-    """What goes wrong in the block goes wrong with a stranger's tree."""
+def _telling_what_is_unfit(tree: TreePath) -> Iterator[None]:
+    """What goes wrong in the block goes wrong with a stranger's tree, or with the room that it is changed in."""
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            room = os.statvfs(tree)
+            raise no_room(room.f_blocks * room.f_frsize + 1, room.f_blocks * room.f_frsize) from error
         raise Invalid(
             Code.ARCHIVE_REFUSED,
             _("the tree cannot be made an image: {path}: {why}"),
@@ -190,7 +195,7 @@ def _layered(root: TreePath, of: dict[str, Any], draft: Path, disk: Disk) -> Tre
     with TreeDir(root) as opened, TreeDir(TreePath(of["below"])) as image:
         undoing = Undoing(opened, image, of["farms"])
         view = _view(root, draft, disk, _LAYER_BYTES + undoing.size_bytes)
-        with _telling_what_is_unfit(), TreeDir(view) as changed:
+        with _telling_what_is_unfit(view), TreeDir(view) as changed:
             undoing.act(changed)
     return view
 
@@ -204,10 +209,11 @@ def _view(root: TreePath, draft: Path, disk: Disk, room_bytes: int) -> TreePath:
     for name in ("upper", "work"):
         (layer.mount / name).mkdir()
     look_alike(root, layer.mount / "upper")
-    # By paths seen from the draft: commas and colons have a meaning of their own in mount options.
+    # By paths seen from the draft: commas and colons have a meaning of their own in mount options. Without an index a
+    # file that is changed, be it by one more name, is no longer what its other names tell.
     lower = os.path.relpath(root, draft)
-    joined = f"nodev,nosuid,noexec,xino=on,lowerdir={lower},upperdir=layer/upper,workdir=layer/work"
-    mount_private("overlay", joined, "overlay", str(view), cwd=draft)
+    layers = f"lowerdir={lower},upperdir=layer/upper,workdir=layer/work"
+    mount_private("overlay", f"nodev,nosuid,noexec,index=on,xino=on,{layers}", "overlay", str(view), cwd=draft)
     return TreePath(str(view))
 
 

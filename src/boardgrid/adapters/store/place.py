@@ -64,6 +64,11 @@ class RootPlace:
         return TreePath(str(self.folder / "disk"))
 
     @property
+    def layer(self) -> TreePath:
+        """What was changed, in that."""
+        return TreePath(str(self.folder / "disk" / "upper"))
+
+    @property
     def tree(self) -> TreePath:
         return TreePath(str(self.folder / "tree"))
 

@@ -1,5 +1,6 @@
 """The files of one root beside its tree. These calls are short and block: they belong in a thread."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -54,10 +55,16 @@ def prepare(draft: RootPlace, model: Path, image: TreePath) -> None:
     draft.upper.touch(mode=0o600)
 
 
-def keep_time(image: TreePath, tree: TreePath) -> None:
-    """Of the tree's own top folder mkfs.ext4 keeps whole seconds alone."""
-    with TreeDir(tree) as root:
-        root.set_folder_time(".", os.stat(image).st_mtime_ns)  # noqa: PTH116 - as in tree.py
+def keep_time(image: TreePath, layer: TreePath) -> None:
+    """
+    Of the tree's own top folder mkfs.ext4 keeps whole seconds alone. One that is of another second was written to, and
+    stays.
+    """
+    with contextlib.suppress(OSError):  # of a damaged one whoever mounts it tells
+        was_ns, now_ns = (os.stat(top).st_mtime_ns for top in (image, layer))  # noqa: PTH116 - as in tree.py
+        if now_ns == was_ns - was_ns % 10**9:
+            with TreeDir(layer) as top:
+                top.set_folder_time(".", was_ns)
 
 
 def finish(draft: RootPlace, model: Path, place: RootPlace, meta: Meta) -> None:

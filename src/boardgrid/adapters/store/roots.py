@@ -102,7 +102,7 @@ class StoredRoots:
             await self._sweep.once()
             self._borrowed.discard(root)
             place = self._places.root(root)
-            if is_new := not await asyncio.to_thread(place.folder.is_dir):
+            if not await asyncio.to_thread(place.folder.is_dir):
                 async with self._holding(image):
                     await self._make(root, image, size_bytes)
                 log.info("root.made", root=str(root), image=str(image), size_bytes=size_bytes)
@@ -115,8 +115,6 @@ class StoredRoots:
                     image=image,
                 )
             await self._mount(root)
-            if is_new:
-                await whole(root_files.keep_time, self._places.image(image).tree, place.tree)
 
     async def _make(self, root: UUID, image: UUID, size_bytes: int) -> None:
         draft, place, shell = self._places.root_draft(root), self._places.root(root), self._store.shell
@@ -143,6 +141,8 @@ class StoredRoots:
                     # After an error of the disk no more is written over it.
                     options = f"loop,{_SAFE},errors=remount-ro"
                     await store.mount("ext4", options, store.relative(place.upper), Path(place.disk))
+                # Before its tree is there at all: what is mounted was dated, whoever is killed meanwhile.
+                await whole(root_files.keep_time, self._places.image(image).tree, place.layer)
                 below, disk = store.relative(self._places.image(image).tree), store.relative(place.disk)
                 layers = f"lowerdir={below},upperdir={disk}/upper,workdir={disk}/work"
                 options = ",".join((_SAFE, *await self._probed(), layers))

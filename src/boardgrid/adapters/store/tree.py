@@ -19,6 +19,8 @@ _NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}  # wha
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
 
+At = tuple[int, str]  # a folder that is open, and a name in it; of no name it is the folder itself
+
 
 class TreePath:
     """
@@ -125,24 +127,20 @@ class TreeDir:
     def programs_having(self, attribute: str) -> list[str]:
         """Names of all executable files that have this extended attribute, sorted. No link is followed."""
         found = []
-        for folder, _folders, names, fd in os.fwalk(".", dir_fd=self._fd):
-            for name in names:
-                mode = os.lstat(name, dir_fd=fd).st_mode
-                if not (stat.S_ISREG(mode) and mode & 0o111):
-                    continue
+        for folders, at, seen in walked(self._fd):
+            if stat.S_ISREG(seen.st_mode) and seen.st_mode & 0o111:
                 # The kernel knows no lgetxattr below a descriptor; /proc leads to the very folder that is open.
                 with contextlib.suppress(OSError):  # a file system that has no attributes, or none of this name
-                    os.getxattr(f"/proc/self/fd/{fd}/{name}", attribute, follow_symlinks=False)
-                    found.append(f"{folder}/{name}".removeprefix("./"))
+                    os.getxattr(f"/proc/self/fd/{at[0]}/{at[1]}", attribute, follow_symlinks=False)
+                    found.append("/".join((*folders, at[1])))
         return sorted(found)
 
     def names_of(self, files: Collection[int]) -> Mapping[int, Sequence[str]]:
         """Where each of these files (by inode) lies, sorted: all of its names."""
         found: dict[int, list[str]] = {}
-        for folder, _folders, names, fd in os.fwalk(".", dir_fd=self._fd):
-            for name in names:
-                if (inode := os.lstat(name, dir_fd=fd).st_ino) in files:
-                    found.setdefault(inode, []).append(f"{folder}/{name}".removeprefix("./"))
+        for folders, (_folder, name), seen in walked(self._fd):
+            if seen.st_ino in files:
+                found.setdefault(seen.st_ino, []).append("/".join((*folders, name)))
         return {inode: sorted(names) for inode, names in found.items()}
 
     # --- writing
@@ -168,7 +166,7 @@ class TreeDir:
             os.chown(beside, 0, 0, dir_fd=folder, follow_symlinks=False)
 
     @contextlib.contextmanager
-    def _beside(self, name: str) -> Iterator[tuple[int, str]]:
+    def _beside(self, name: str) -> Iterator[At]:
         """The folder of *name* and a free name in it; what is made by that in the block takes the place of *name*."""
         with self.parent(name) as (folder, last):
             self._noted(folder, last)
@@ -263,16 +261,12 @@ class TreeDir:
 
     def date_back(self, seconds: int) -> None:
         """See that nothing in the tree is younger than that."""
-        ns, folders = seconds * 10**9, [""]
-        while folders:
-            path = folders.pop()
-            with self._opened(path, os.O_RDONLY | os.O_DIRECTORY) as folder:
-                for name in (*([] if path else ["."]), *os.listdir(folder)):  # noqa: PTH208 - a descriptor
-                    seen = os.lstat(name, dir_fd=folder)
-                    if seen.st_mtime_ns > ns:
-                        os.utime(name, ns=(ns, ns), dir_fd=folder, follow_symlinks=False)
-                    if name != "." and stat.S_ISDIR(seen.st_mode):
-                        folders.append(f"{path}/{name}")
+        ns = seconds * 10**9
+        for _folders, (folder, name), seen in walked(self._fd):
+            if seen.st_mtime_ns > ns:
+                os.utime(name, ns=(ns, ns), dir_fd=folder, follow_symlinks=False)
+        if os.fstat(self._fd).st_mtime_ns > ns:
+            os.utime(self._fd, ns=(ns, ns))
 
     def sync(self) -> None:
         """Write down what was written, and nothing of other file systems."""
@@ -299,7 +293,7 @@ class TreeDir:
         return path.removeprefix(top).strip("/")
 
     @contextlib.contextmanager
-    def parent(self, name: str) -> Iterator[tuple[int, str]]:
+    def parent(self, name: str) -> Iterator[At]:
         """The folder that holds *name*, and its last word, which only calls that follow no link may be given."""
         folder, _, last = name.strip("/").rpartition("/")
         with _about(name):
@@ -309,7 +303,7 @@ class TreeDir:
                 yield fd, last
 
     @contextlib.contextmanager
-    def lying(self, path: str) -> Iterator[tuple[int, str] | None]:
+    def lying(self, path: str) -> Iterator[At | None]:
         """
         As above, with no link on the way; None where no such folder is. Of a path that ends in a slash it is the
         folder itself, and no word.
@@ -337,40 +331,56 @@ def _about(name: str) -> Iterator[None]:
 
 
 def _remove(folder: int, name: str) -> None:
-    """Remove an entry, and what is in it; one descriptor and no recursion, however deep a stranger made it."""
+    """Remove an entry, and what is in it."""
     if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
         os.unlink(name, dir_fd=folder)
         return
-    here = os.open(name, _FOLDER, dir_fd=folder)
+    top = os.open(name, _FOLDER, dir_fd=folder)
     try:
-        way: list[tuple[str, tuple[int, int]]] = []  # names of folders on the way down, and which folder holds them
-        left = [_clear(here)]
-        while left[-1] or way:
-            if left[-1]:
-                way.append((left[-1].pop(), _identity(here)))
-                here = _moved(here, way[-1][0])
-                left.append(_clear(here))
-                continue
-            emptied, above = way.pop()
-            left.pop()
-            here = _moved(here, "..")
-            if _identity(here) != above:
-                raise OSError(errno.ESTALE, "was moved while it was removed")
-            os.rmdir(emptied, dir_fd=here)
+        for _folders, (at, below), seen in walked(top):
+            (os.rmdir if stat.S_ISDIR(seen.st_mode) else os.unlink)(below, dir_fd=at)
     finally:
-        os.close(here)
+        os.close(top)
     os.rmdir(name, dir_fd=folder)
 
 
-def _clear(folder: int) -> list[str]:
-    """Remove all from a folder but the folders in it; tell those."""
-    below = []
-    for name in os.listdir(folder):
-        if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-            below.append(name)
-        else:
-            os.unlink(name, dir_fd=folder)
-    return below
+def walked(top: int) -> Iterator[tuple[Sequence[str], At, os.stat_result]]:
+    """
+    All that lies below a folder that is open: in which folders, by name, and what it is; a folder after all in it.
+
+    No link is followed, and nothing is opened but folders: one at a time and no recursion, however deep a stranger made
+    them. An entry that is told may be removed.
+    """
+    folders: list[str] = []
+    held: list[tuple[os.stat_result, tuple[int, int]]] = []  # of each of them what it is, and which folder holds it
+    here = os.open(".", _FOLDER, dir_fd=top)
+    try:
+        left = [_names(here)]
+        while left[-1] or folders:
+            if left[-1]:
+                name = left[-1].pop()
+                seen = os.lstat(name, dir_fd=here)
+                if not stat.S_ISDIR(seen.st_mode):
+                    yield folders, (here, name), seen
+                    continue
+                held.append((seen, _identity(here)))
+                here = _moved(here, name)
+                folders.append(name)
+                left.append(_names(here))
+                continue
+            left.pop()
+            seen, above = held.pop()
+            here = _moved(here, "..")
+            if _identity(here) != above:
+                raise OSError(errno.ESTALE, "was moved while it was looked at")
+            name = folders.pop()
+            yield folders, (here, name), seen
+    finally:
+        os.close(here)
+
+
+def _names(folder: int) -> list[str]:
+    return os.listdir(folder)
 
 
 def _moved(here: int, to: str) -> int:
@@ -384,9 +394,9 @@ def _identity(folder: int) -> tuple[int, int]:
     return seen.st_dev, seen.st_ino
 
 
-def attributes(folder: int, name: bytes) -> Mapping[str, bytes]:
-    """Of an entry of a folder that is open. Without ``trusted.*``, which is the server's own and part of no tree."""
-    path = b"/proc/self/fd/%d/%b" % (folder, name)
+def attributes(at: At) -> Mapping[str, bytes]:
+    """Without ``trusted.*``, which is the server's own and part of no tree."""
+    path = f"/proc/self/fd/{at[0]}/{at[1]}"
     names = os.listxattr(path, follow_symlinks=False)
     return {name: os.getxattr(path, name, follow_symlinks=False) for name in names if not name.startswith("trusted.")}
 

@@ -11,13 +11,11 @@ import shutil
 import stat
 from collections.abc import Sequence
 
-from boardgrid.adapters.store.farms import Farms, seen
-from boardgrid.adapters.store.tree import TreeDir, attributes
+from boardgrid.adapters.store.farms import Farms, is_still, seen
+from boardgrid.adapters.store.tree import At, TreeDir, attributes
 
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _MAKING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-
-_At = tuple[int, str]  # a folder that is open, and a name in it; of no name it is the folder itself
 
 
 class Undoing:
@@ -31,14 +29,13 @@ class Undoing:
 
     def __init__(self, root: TreeDir, image: TreeDir, farms: Farms) -> None:
         self._image = image
-        self._ours = {path for path, left in farms.items() if seen(root, path) == left}
+        self._ours = {path for path, left in farms.items() if is_still(seen(root, path), left)}
         # From below: a folder goes when all that the farm put into it has gone.
         self._entries = sorted((path for path in self._ours if not path.endswith("/")), reverse=True)
         files = [one for path in self._entries if (one := _stat(image, path)) and stat.S_ISREG(one.st_mode)]
         linked = {one.st_ino: one.st_size for one in files if one.st_nlink > 1}
         self._names = image.names_of(linked).values() if linked else ()
-        written = itertools.chain(self._entries, *self._names)
-        folders = {f"{path.rpartition('/')[0]}/" for path in written} | (self._ours - set(self._entries))
+        folders = {f"{path.rpartition('/')[0]}/" for path in self._entries} | (self._ours - set(self._entries))
         self._times = {path: seen(image if path in self._ours else root, path) for path in folders}
         # One that has other names is written by one of those, too.
         self.size_bytes = sum(one.st_size for one in files) + sum(linked.values())
@@ -64,18 +61,20 @@ class Undoing:
 
     def _join(self, tree: TreeDir, names: Sequence[str]) -> None:
         """
-        What the image has as one file by several *names* is one again: by those that the farm had parted from it, and
-        that are not changed by any.
+        What the image has as one file by several *names* is one again: what the farm had parted from it is given back
+        to the others, unless those were changed.
         """
-        alike = [name for name in names if (now := seen(tree, name)) and now == seen(self._image, name)]
-        inodes = {name: one.st_ino for name in alike if (one := _stat(tree, name))}
-        first, *others = sorted(inodes, key=self._ours.__contains__) or [""]
-        for name in others:
-            if name in self._ours or inodes[name] == inodes[first]:
-                with tree.lying(first) as of, tree.lying(name) as at:
-                    if of and at:
-                        os.unlink(at[1], dir_fd=at[0])
-                        os.link(of[1], at[1], src_dir_fd=of[0], dst_dir_fd=at[0], follow_symlinks=False)
+        ours = [name for name in names if name in self._ours and self._is_again(tree, name)]
+        others = (name for name in names if name not in self._ours and self._is_again(tree, name))
+        first = next(itertools.chain(others, ours), "")
+        for name in ours:
+            with tree.lying(first) as of, tree.lying(name) as at:
+                if name != first and of and at:
+                    os.unlink(at[1], dir_fd=at[0])
+                    os.link(of[1], at[1], src_dir_fd=of[0], dst_dir_fd=at[0], follow_symlinks=False)
+
+    def _is_again(self, tree: TreeDir, name: str) -> bool:
+        return (now := seen(tree, name)) is not None and now == seen(self._image, name)
 
 
 def _stat(tree: TreeDir, path: str) -> os.stat_result | None:
@@ -83,14 +82,14 @@ def _stat(tree: TreeDir, path: str) -> os.stat_result | None:
         return _look(at)
 
 
-def _look(at: _At | None) -> os.stat_result | None:
+def _look(at: At | None) -> os.stat_result | None:
     try:
         return os.lstat(at[1], dir_fd=at[0]) if at else None
     except FileNotFoundError:
         return None
 
 
-def _become(now: _At, was: _At | None) -> None:
+def _become(now: At, was: At | None) -> None:
     before, here = _look(was), _look(now)
     if was is None or before is None:
         _make_way(now)
@@ -101,7 +100,7 @@ def _become(now: _At, was: _At | None) -> None:
         _be_alike(was, before, now)
 
 
-def _make_way(now: _At) -> bool:
+def _make_way(now: At) -> bool:
     """Remove an entry; a folder in which its user has put something stays."""
     here = _look(now)
     if here is None:
@@ -114,7 +113,7 @@ def _make_way(now: _At) -> bool:
     return is_empty
 
 
-def _names(at: _At) -> list[str]:
+def _names(at: At) -> list[str]:
     fd = os.open(at[1], os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at[0])
     try:
         return os.listdir(fd)  # noqa: PTH208 - a descriptor, not a path
@@ -122,7 +121,7 @@ def _names(at: _At) -> list[str]:
         os.close(fd)
 
 
-def _copy(was: _At, before: os.stat_result, now: _At) -> None:
+def _copy(was: At, before: os.stat_result, now: At) -> None:
     match stat.S_IFMT(before.st_mode):
         case stat.S_IFREG:
             with (
@@ -138,11 +137,11 @@ def _copy(was: _At, before: os.stat_result, now: _At) -> None:
     os.utime(now[1], ns=(before.st_atime_ns, before.st_mtime_ns), dir_fd=now[0], follow_symlinks=False)
 
 
-def _be_alike(was: _At, before: os.stat_result, now: _At) -> None:
+def _be_alike(was: At, before: os.stat_result, now: At) -> None:
     """Owner, mode and attributes. An ACL tells of the mode, too, and who takes a file over takes its powers."""
     os.chown(now[1], before.st_uid, before.st_gid, dir_fd=now[0], follow_symlinks=False)
-    path, wanted = f"/proc/self/fd/{now[0]}/{now[1]}", attributes(was[0], os.fsencode(was[1]))
-    for name in attributes(now[0], os.fsencode(now[1])).keys() - wanted.keys():
+    path, wanted = f"/proc/self/fd/{now[0]}/{now[1]}", attributes(was)
+    for name in attributes(now).keys() - wanted.keys():
         os.removexattr(path, name, follow_symlinks=False)
     if not stat.S_ISLNK(before.st_mode):
         os.chmod(now[1], stat.S_IMODE(before.st_mode), dir_fd=now[0])
