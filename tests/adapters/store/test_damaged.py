@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from boardgrid.adapters.store.diary import NO_DIARY
+from boardgrid.adapters.store.diary import NO_DIARY, Diary
 from boardgrid.adapters.store.intake import Intake
 from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.source import Archive, File
@@ -83,7 +83,7 @@ class NoMachine:
     def __init__(self) -> None:
         self.read_sum = ""
 
-    def read(self, image: File, _limits: Limits, _disk: Disk, _draft: Path) -> Archive:
+    def read(self, image: File, _limits: Limits, _disk: Disk, _draft: Path, _diary: Diary) -> Archive:
         with os.fdopen(os.dup(image.fd), "rb") as file:
             file.seek(0)
             self.read_sum = sha256(file.read()).hexdigest()
