@@ -20,10 +20,13 @@ def seen(width: int, what: str, *, phase: str = "unpacking", rate: str = "12.5 M
     columns = (spinner, What(), BarColumn(), *told, elapsed)
     lines = Lines(*columns, least=(elapsed, spinner, *told[1:]), console=console)
     lines.add_task(what, total=100, completed=50, phase=phase, rate=rate, left=left)
-    [line] = [
-        line for line in console.render_lines(lines.get_renderable()) if "".join(part.text for part in line).strip()
-    ]
-    return "".join(part.text for part in line)
+    return drawn(lines, console)
+
+
+def drawn(lines: Lines, console: Console) -> str:
+    rendered = ["".join(part.text for part in line) for line in console.render_lines(lines.get_renderable())]
+    [line] = [line for line in rendered if line.strip()]
+    return line
 
 
 @pytest.mark.parametrize("what", ["making tiny:2026112801", LONG])
@@ -50,3 +53,17 @@ def test_what_matters_least_is_left_out_first() -> None:
 
 def test_what_nobody_knows_takes_no_room() -> None:
     assert re.search("unpacking +-:--:--$|unpacking 0:00:00", seen(200, "making tiny:1", rate="", left="").rstrip())
+
+
+def test_clock_and_spinner_go_on_when_the_bar_of_a_phase_is_full() -> None:
+    now = 0.0
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None, get_time=lambda: now)
+    lines = Lines(SpinnerColumn(), What(), BarColumn(), TimeElapsedColumn(), console=console)
+    task = lines.add_task("making tiny:1", total=None)
+    for total, completed in ((100, 100), (None, 7), (50, 50), (80, 1)):
+        lines.show_phase(task, total=total, completed=completed)
+        before = drawn(lines, console)
+        now += 1.1
+        assert drawn(lines, console)[0] not in {" ", before[0]}
+        assert f"0:00:0{int(now)}" in drawn(lines, console)
+        assert (lines.tasks[0].total, lines.tasks[0].completed) == (total, completed)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -36,8 +36,17 @@ class Lines(Progress):
         self._ours, self._least, self._terminal = columns, least, console or Console(stderr=True)
         super().__init__(*columns, console=self._terminal, transient=True)
 
+    def show_phase(self, task: TaskID, *, total: float | None, completed: float, **fields: object) -> None:
+        """What goes on may have phases: each has a length of its own, or one that nobody knows (None)."""
+        with self._lock:
+            self._tasks[task].total = total  # rich's own call keeps the one before where it is told None
+            self.update(task, completed=completed, **fields)
+
     def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
         seen = [task for task in tasks if task.visible]
+        for task in seen:
+            # A full bar is the end of a phase; what goes on ends when its line goes. Rich would stop clock and spinner.
+            task.finished_time = None
         cells = {one: [one(task) for task in seen] for one in self._ours if not isinstance(one, BarColumn)}
         cells = {one: column for one, column in cells.items() if any(map(self._width, column))}
         for one in self._least:

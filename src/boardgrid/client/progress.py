@@ -179,7 +179,7 @@ def measured(what: str) -> Iterator[Callable[[Measure | None], None]]:
             # A phase that nobody knows the length of has a bar that only moves.
             total = measure.total_bytes or None
             so_far = min(measure.done_bytes, measure.total_bytes) if total else measure.done_bytes
-            live.update(task, total=total, completed=so_far, told=_told(measure))
+            live.show_phase(task, total=total, completed=so_far, told=_told(measure))
 
         yield show
 
