@@ -894,18 +894,19 @@ class Door(BaseHTTPRequestHandler):
         come, size = self.farm.parts.get(ref, b""), int(self.headers["Content-Length"])
         if int(self.headers["Upload-Offset"]) != len(come):
             raise Refused(409, "upload.broken", "it goes on elsewhere")
-        if self.farm.cut_after:
+        if size and self.farm.cut_after:
             self.farm.parts[ref] = come + self.rfile.read(self.farm.cut_after.pop(0))
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return
         self.farm.parts[ref] = come + self.rfile.read(size)
-        self.farm.blobs[ref] = self.farm.parts[ref]
-        self.farm.images[ref] |= {
-            "state": self.farm.image_state,
-            "reason": self.farm.image_reason,
-            "hint": self.farm.image_hint,
-        }
+        if len(self.farm.parts[ref]) == int(self.headers["Upload-Length"]):
+            self.farm.blobs[ref] = self.farm.parts[ref]
+            self.farm.images[ref] |= {
+                "state": self.farm.image_state,
+                "reason": self.farm.image_reason,
+                "hint": self.farm.image_hint,
+            }
         self.send(204, b"", "text/plain")
 
     def give(self) -> None:

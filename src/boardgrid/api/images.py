@@ -256,12 +256,18 @@ def discard_root(name: str, farm: TheFarm, asker: Asker) -> RootOut:
 async def _noted(
     chunks: AsyncIterator[bytes], farm: Farm, asker: User, image: UUID, *, come_bytes: int, whole_bytes: int
 ) -> AsyncIterator[bytes]:
-    """The same chunks; before the first, and now and then from there on, it is noted how much has come."""
+    """The same chunks; before the first, even if none comes, and now and then it is noted how much has come."""
     loop, noted_s = asyncio.get_running_loop(), -_NOTED_EVERY_S
-    async for chunk in chunks:
+
+    async def note() -> None:
+        nonlocal noted_s
         if loop.time() - noted_s >= _NOTED_EVERY_S:
             await run_in_threadpool(farm.catalog.coming, asker, image, come_bytes, whole_bytes)
             noted_s = loop.time()
+
+    await note()
+    async for chunk in chunks:
+        await note()
         yield chunk
         come_bytes += len(chunk)
 

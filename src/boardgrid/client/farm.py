@@ -568,18 +568,30 @@ class Farm:
         except (KeyError, ValueError) as error:
             raise foreign(_("it does not say how much of an upload has come")) from error
 
+    def announce_upload(self, ref: str, at_bytes: int, *, size_bytes: int) -> None:
+        """
+        The same as :meth:`upload_piece` with nothing in it yet. Who sends a body hears of a refusal at its end alone:
+        what has no room, or is over a limit, would all be sent in vain.
+        """
+        self._upload_piece(ref, at_bytes, (), 0, size_bytes)
+
     def upload_piece(self, ref: str, at_bytes: int, archive: Iterable[bytes], *, size_bytes: int) -> None:
         """Bring an upload from *at_bytes* on; what came stays when it breaks off. *size_bytes*: of all of it."""
+        self._upload_piece(ref, at_bytes, archive, size_bytes - at_bytes, size_bytes)
+
+    def _upload_piece(
+        self, ref: str, at_bytes: int, piece: Iterable[bytes], piece_bytes: int, size_bytes: int
+    ) -> None:
         import httpx  # noqa: PLC0415 - see above
 
         headers = {
             "Content-Type": "application/offset+octet-stream",
-            "Content-Length": str(size_bytes - at_bytes),
+            "Content-Length": str(piece_bytes),
             "Upload-Offset": str(at_bytes),
             "Upload-Length": str(size_bytes),
         }
         timeout = httpx.Timeout(_UPLOAD_ANSWER_S, connect=self._http.timeout.connect)
-        self._call("PATCH", "images", ref, "content", content=archive, headers=headers, timeout=timeout)
+        self._call("PATCH", "images", ref, "content", content=piece, headers=headers, timeout=timeout)
 
     def describe_image(
         self,
