@@ -74,6 +74,7 @@ class FakeFarm:
     images: dict[str, Json] = field(default_factory=dict)
     recipes: dict[str, Json] = field(default_factory=dict)
     boots: bool = True  # what comes of boot tests
+    is_slow: bool = False  # boot tests and errands do not end
     roots: dict[str, Json] = field(default_factory=dict)
     volumes: dict[str, Json] = field(default_factory=dict)
     volume_reason: str = ""  # why one that is made comes to nothing
@@ -190,7 +191,8 @@ class FakeFarm:
         """A reservation for a boot test, which is over."""
         number = 100 + len(self.reservations)
         self.reservations[number] = {
-            "number": number, "user": "ada", "board": test["board"], "state": "ended", "ended_because": "",
+            "number": number, "user": "ada", "board": test["board"],
+            "state": "running" if self.is_slow else "ended", "ended_because": "",
             "deployment": None, "boards": [test["board"]], "start": test["at"], "end": test["at"], "purpose": "test",
         }  # fmt: skip
         return self.reservations[number]
@@ -519,7 +521,10 @@ class FakeFarm:
                 self.errands[errand["id"]] = errand
                 return 202, dict(errand)
             case ("GET", "errands", errand):
-                told = self.errands[errand] | {"state": "done", "reason": self.errand_reason}
+                told = self.errands[errand] | {
+                    "state": "waiting" if self.is_slow else "done",
+                    "reason": self.errand_reason,
+                }
                 return 200, told | {"size_bytes": len(self.exported) if told["kind"] == "export" else 0}
             case ("DELETE", "errands", errand):
                 del self.errands[errand]

@@ -579,9 +579,7 @@ class Farm:
         """Bring an upload from *at_bytes* on; what came stays when it breaks off. *size_bytes*: of all of it."""
         self._upload_piece(ref, at_bytes, archive, size_bytes - at_bytes, size_bytes)
 
-    def _upload_piece(
-        self, ref: str, at_bytes: int, piece: Iterable[bytes], piece_bytes: int, size_bytes: int
-    ) -> None:
+    def _upload_piece(self, ref: str, at_bytes: int, piece: Iterable[bytes], piece_bytes: int, size_bytes: int) -> None:
         import httpx  # noqa: PLC0415 - see above
 
         headers = {

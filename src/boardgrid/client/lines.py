@@ -1,6 +1,7 @@
-"""Lines at a terminal that move: as wide as it is. Names are cut first, what matters least is left out next, nothing is wrapped."""
+"""Lines at a terminal that move: as wide as it is. Names are cut first, what matters least goes next; nothing wraps."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
@@ -37,7 +38,7 @@ class Lines(Progress):
         self._ours, self._least, self._terminal = columns, least, console or Console(stderr=True)
         super().__init__(*columns, console=self._terminal, transient=True)
 
-    def show_phase(self, task: TaskID, *, total: float | None, completed: float, **fields: object) -> None:
+    def show_phase(self, task: TaskID, *, total: float | None, completed: float, **fields: Any) -> None:
         """What goes on may have phases: each has a length of its own, or one that nobody knows (None)."""
         with self._lock:
             self._tasks[task].total = total  # rich's own call keeps the one before where it is told None
