@@ -486,6 +486,11 @@ class FakeFarm:
                 return 200, [{"name": "no-swap", "moments": ["import"], "what": what, "may_be_left_out": True}]
             case ("GET", "images"):
                 return 200, [one for one in self.images.values() if one["state"] != "gone" or "gone" in query]
+            case ("GET", "image-names", name):
+                if not name.islower():
+                    raise Refused(422, "name.invalid", f"{name!r} is no name for an image")
+                self.check_is_free(name)
+                return 204, None
             case ("POST", "images"):
                 version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
                 state = self.image_state if "path" in body else "awaited"
@@ -709,6 +714,10 @@ class FakeFarm:
         found: Json = reservation
         return found
 
+    def check_is_free(self, name: str) -> None:
+        if self.images.get(f"{name}:1", {"owner": "ada"})["owner"] != "ada":
+            raise Refused(409, "name.taken", f"the image {name} is another user's")
+
     def release(self, number: int, body: Json) -> Json:
         reservation = self.reservations[number]
         if reservation["state"] == "waiting":
@@ -716,8 +725,8 @@ class FakeFarm:
             return reservation
         if reservation["state"] != "running":
             raise Refused(409, "reservation.over", f"reservation {number} is over")
-        if body.get("fate") == "keep" and self.images.get(f"{body['name']}:1", {"owner": "ada"})["owner"] != "ada":
-            raise Refused(409, "name.taken", f"the image {body['name']} is another user's")
+        if body.get("fate") == "keep":
+            self.check_is_free(body["name"])
         given = [body["board"]] if body.get("board") else list(reservation["boards"])
         for board in given:
             self.boards[board] |= {"state": "cleaning", "reservation": None}

@@ -67,6 +67,12 @@ def list_images(
     return [ImageOut.of(view) for view in farm.catalog.images(asker, wanted, gone=gone)]
 
 
+@router.get("/image-names/{name}", status_code=204)
+def check_image_name(name: str, farm: TheFarm, asker: Asker) -> None:
+    """Whether a new image of one's own may be called so: a refusal is the one that would come when it is made."""
+    farm.catalog.check_name(asker, name)
+
+
 @router.get("/images/{ref}")
 def show_image(ref: str, farm: TheFarm, asker: Asker) -> ImageOut:
     """`tiny:2026112201` is that version, `tiny:stable` the one with this alias, `tiny` the newest that is ready."""

@@ -550,6 +550,13 @@ class Farm:
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Image, body, "images")
 
+    def check_image_name(self, name: str) -> None:
+        """
+        Raises:
+            Complaint: no image of one's own may be called so, or there may be none more.
+        """
+        self._call("GET", "image-names", name)
+
     def upload(self, ref: str, archive: Iterable[bytes], *, size_bytes: int | None = None) -> None:
         """Bring the content of an image: a tar archive, in pieces. An error of *archive* breaks the upload off."""
         import httpx  # noqa: PLC0415 - see above

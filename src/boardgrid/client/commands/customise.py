@@ -12,7 +12,7 @@ from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
 from boardgrid.client.images import SHEET, ready
-from boardgrid.client.open_board import OpenBoard
+from boardgrid.client.open_board import OpenBoard, checked_source
 from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.waiting import left_by_ctrl_c
@@ -65,9 +65,12 @@ def customise(
         raise Complaint(REQUEST_INVALID, _("nobody is there to type: say --script FILE, or a command"))
     lines = None if script is None else _text_of(script)
     for_s = seconds(for_)
+    for path in put:
+        checked_source(path)
     from boardgrid.client.stay import Terms  # noqa: PLC0415 - what takes long to import is not needed for a mistake
 
     farm = seat.farm()
+    farm.check_image_name(name)  # before a board is booted, and worked on, in vain
     image = farm.image(ref)
     steps = Steps()
     terms = Terms(fate="aside" if aside else "discard", identity=identity, listener=steps)
