@@ -211,6 +211,7 @@ MATRIX = {
     "GET /api/v1/images": to("/images", 200, 200),
     "GET /api/v1/adaptations": to("/adaptations", 200, 200),
     "POST /api/v1/images": administered("/images", 201, json={"name": "lab", "path": "/srv/lab.tar"}),
+    "GET /api/v1/image-names/{name}": to("/image-names/new", 204, 204),
     "GET /api/v1/images/{ref}": to("/images/private:2026030101", NOT_THERE, 200),
     "PUT /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, TOO_LATE, but=FIRST, content=b"tar"),
     "HEAD /api/v1/images/{ref}/content": to("/images/private/content", NOT_THERE, 200),

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,6 +13,9 @@ import httpx
 import pytest
 
 from boardgrid.api.spool import Arrived, Come, Spool
+from boardgrid.client import farm as client
+from boardgrid.client.complaint import Complaint
+from boardgrid.client.sending import send_file
 from boardgrid.model.errors import Code, Conflict, FarmError, Fault
 from boardgrid.model.headroom import Headroom
 from boardgrid.model.image import BlobSource
@@ -19,6 +23,7 @@ from boardgrid.model.rules import Limits
 from tests.api.door import Door, served
 
 TAR = bytes(range(256)) * 20_000
+FULL = Headroom(least_bytes=1 << 60)
 SHA256 = hashlib.sha256(TAR).hexdigest()
 REF = "tiny:2026030101"
 
@@ -410,6 +415,34 @@ async def test_an_upload_counts_as_large_as_it_was_announced_and_one_that_may_no
     for answer in (await patched(door, other, 0, TAR[:1000]), await door.ask("user", "PUT", other, content=TAR)):
         assert (answer.status_code, answer.json()["code"]) == (409, "quota.exceeded")
     assert (await patched(door, path, 1000, TAR[1000:])).status_code == 204
+
+
+async def test_an_upload_may_be_announced_with_nothing_in_it_and_what_cannot_be_is_refused_then(door: Door) -> None:
+    farm = door.house.farm
+    rules = farm.ruling.rules(door.house.admin)
+    path = await awaited(door)
+    assert (await patched(door, path, 0, b"")).status_code == 204
+    assert (await patched(door, path, 0, TAR)).status_code == 204
+    farm.ruling.put(door.house.admin, replace(rules, users={"ada": Limits(image_bytes=len(TAR) + 10)}))
+    other = await awaited(door, "other")
+    answers = {}
+    for spool in (door.spool, Spool(door.spool.folder, upload_bytes=1), Spool(door.spool.folder, headroom=FULL)):
+        door.spool = spool
+        answer = await patched(door, other, 0, b"")
+        answers[answer.json()["code"]] = answer.status_code
+    assert answers == {"quota.exceeded": 409, "image.too_large": 413, "store.full": 507}
+
+
+async def test_who_sends_a_file_that_has_no_room_sends_nothing_of_it(door: Door, tmp_path: Path) -> None:
+    await awaited(door)
+    (huge := tmp_path / "huge").touch()
+    os.truncate(huge, 10 << 40)
+    token = door.headers("user")["Authorization"].removeprefix("Bearer ")
+    async with served(door.app) as url:
+        with client.Farm(url, token) as farm, huge.open("rb") as file:
+            with pytest.raises(Complaint) as refused:
+                await asyncio.to_thread(send_file, farm, "tiny", file, "huge")
+            assert (refused.value.code, file.tell()) == ("image.too_large", 0)
 
 
 # --- exports

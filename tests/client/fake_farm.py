@@ -74,6 +74,7 @@ class FakeFarm:
     images: dict[str, Json] = field(default_factory=dict)
     recipes: dict[str, Json] = field(default_factory=dict)
     boots: bool = True  # what comes of boot tests
+    is_slow: bool = False  # boot tests and errands do not end
     roots: dict[str, Json] = field(default_factory=dict)
     volumes: dict[str, Json] = field(default_factory=dict)
     volume_reason: str = ""  # why one that is made comes to nothing
@@ -190,7 +191,8 @@ class FakeFarm:
         """A reservation for a boot test, which is over."""
         number = 100 + len(self.reservations)
         self.reservations[number] = {
-            "number": number, "user": "ada", "board": test["board"], "state": "ended", "ended_because": "",
+            "number": number, "user": "ada", "board": test["board"],
+            "state": "running" if self.is_slow else "ended", "ended_because": "",
             "deployment": None, "boards": [test["board"]], "start": test["at"], "end": test["at"], "purpose": "test",
         }  # fmt: skip
         return self.reservations[number]
@@ -484,6 +486,11 @@ class FakeFarm:
                 return 200, [{"name": "no-swap", "moments": ["import"], "what": what, "may_be_left_out": True}]
             case ("GET", "images"):
                 return 200, [one for one in self.images.values() if one["state"] != "gone" or "gone" in query]
+            case ("GET", "image-names", name):
+                if not name.islower():
+                    raise Refused(422, "name.invalid", f"{name!r} is no name for an image")
+                self.check_is_free(name)
+                return 204, None
             case ("POST", "images"):
                 version = 1 + sum(image["name"] == body["name"] for image in self.images.values())
                 state = self.image_state if "path" in body else "awaited"
@@ -519,7 +526,10 @@ class FakeFarm:
                 self.errands[errand["id"]] = errand
                 return 202, dict(errand)
             case ("GET", "errands", errand):
-                told = self.errands[errand] | {"state": "done", "reason": self.errand_reason}
+                told = self.errands[errand] | {
+                    "state": "waiting" if self.is_slow else "done",
+                    "reason": self.errand_reason,
+                }
                 return 200, told | {"size_bytes": len(self.exported) if told["kind"] == "export" else 0}
             case ("DELETE", "errands", errand):
                 del self.errands[errand]
@@ -704,6 +714,10 @@ class FakeFarm:
         found: Json = reservation
         return found
 
+    def check_is_free(self, name: str) -> None:
+        if self.images.get(f"{name}:1", {"owner": "ada"})["owner"] != "ada":
+            raise Refused(409, "name.taken", f"the image {name} is another user's")
+
     def release(self, number: int, body: Json) -> Json:
         reservation = self.reservations[number]
         if reservation["state"] == "waiting":
@@ -711,8 +725,8 @@ class FakeFarm:
             return reservation
         if reservation["state"] != "running":
             raise Refused(409, "reservation.over", f"reservation {number} is over")
-        if body.get("fate") == "keep" and self.images.get(f"{body['name']}:1", {"owner": "ada"})["owner"] != "ada":
-            raise Refused(409, "name.taken", f"the image {body['name']} is another user's")
+        if body.get("fate") == "keep":
+            self.check_is_free(body["name"])
         given = [body["board"]] if body.get("board") else list(reservation["boards"])
         for board in given:
             self.boards[board] |= {"state": "cleaning", "reservation": None}
@@ -894,18 +908,19 @@ class Door(BaseHTTPRequestHandler):
         come, size = self.farm.parts.get(ref, b""), int(self.headers["Content-Length"])
         if int(self.headers["Upload-Offset"]) != len(come):
             raise Refused(409, "upload.broken", "it goes on elsewhere")
-        if self.farm.cut_after:
+        if size and self.farm.cut_after:
             self.farm.parts[ref] = come + self.rfile.read(self.farm.cut_after.pop(0))
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return
         self.farm.parts[ref] = come + self.rfile.read(size)
-        self.farm.blobs[ref] = self.farm.parts[ref]
-        self.farm.images[ref] |= {
-            "state": self.farm.image_state,
-            "reason": self.farm.image_reason,
-            "hint": self.farm.image_hint,
-        }
+        if len(self.farm.parts[ref]) == int(self.headers["Upload-Length"]):
+            self.farm.blobs[ref] = self.farm.parts[ref]
+            self.farm.images[ref] |= {
+                "state": self.farm.image_state,
+                "reason": self.farm.image_reason,
+                "hint": self.farm.image_hint,
+            }
         self.send(204, b"", "text/plain")
 
     def give(self) -> None:

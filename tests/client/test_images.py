@@ -222,7 +222,7 @@ def test_an_upload_whose_connection_breaks_goes_on_where_it_broke(farm: FakeFarm
     ended = run("image", "import", "tiny", str(archive))
     assert ended.code == 0, ended.err
     assert farm.blobs["tiny:1"] == archive.read_bytes()
-    assert farm.asked.count(("PATCH", "images/tiny:1/content")) == 3
+    assert farm.asked.count(("PATCH", "images/tiny:1/content")) == 3 * 2  # each is announced before
     assert farm.asked.count(("HEAD", "images/tiny:1/content")) == 2
 
 

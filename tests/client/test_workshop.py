@@ -128,3 +128,22 @@ def test_a_virtual_board_is_taken_before_a_real_one(farm: FakeFarm, customise: C
 def test_what_is_to_be_done_must_be_clear(farm: FakeFarm, run: Run, words: list[str]) -> None:
     ended = run("customise", "tiny", "--as", "mine", *words)
     assert ended.code == ExitCode.USAGE and not farm.reservations
+
+
+@pytest.mark.parametrize(
+    ("name", "put", "code"),
+    [
+        ("Bad_Name!", [], "name.invalid"),
+        ("theirs", [], "name.taken"),
+        ("mine", ["--put", "/nosuch"], "request.invalid"),
+    ],
+)
+def test_what_can_never_be_kept_or_put_is_refused_before_a_board_is_reserved(
+    farm: FakeFarm, run: Run, name: str, put: list[str], code: str
+) -> None:
+    farm.board("tk1-1", facts={"arch": "armhf"})
+    farm.image("tiny", manifest={"arch": "armhf"})
+    farm.image("theirs", owner="bob")
+    ended = run("customise", "tiny", "--as", name, *put, "--", "true")
+    assert f"({code})" in ended.err
+    assert not farm.reservations

@@ -105,6 +105,17 @@ def test_the_name_of_an_image_belongs_to_one_user(house: House) -> None:
     assert house.farm.catalog.open(house.ada, "mine").image.version == 2026030102
 
 
+def test_whether_an_image_may_be_called_so_is_told_before_there_is_one(house: House) -> None:
+    house.farm.catalog.open(house.ada, "hers")
+    house.farm.catalog.check_name(house.ada, "hers")
+    house.farm.catalog.check_name(house.bob, "his")
+    with pytest.raises(Invalid) as invalid:
+        house.farm.catalog.check_name(house.ada, "Bad_Name!")
+    with pytest.raises(Conflict) as taken:
+        house.farm.catalog.check_name(house.bob, "hers")
+    assert [invalid.value.code, taken.value.code] == [Code.NAME_INVALID, Code.NAME_TAKEN]
+
+
 def test_an_image_that_is_not_shared_is_not_there_for_others(house: House) -> None:
     house.image("mine", house.ada)
     assert house.farm.catalog.images(house.bob) == []

@@ -67,6 +67,12 @@ def list_images(
     return [ImageOut.of(view) for view in farm.catalog.images(asker, wanted, gone=gone)]
 
 
+@router.get("/image-names/{name}", status_code=204)
+def check_image_name(name: str, farm: TheFarm, asker: Asker) -> None:
+    """Whether a new image of one's own may be called so: a refusal is the one that would come when it is made."""
+    farm.catalog.check_name(asker, name)
+
+
 @router.get("/images/{ref}")
 def show_image(ref: str, farm: TheFarm, asker: Asker) -> ImageOut:
     """`tiny:2026112201` is that version, `tiny:stable` the one with this alias, `tiny` the newest that is ready."""
@@ -256,12 +262,18 @@ def discard_root(name: str, farm: TheFarm, asker: Asker) -> RootOut:
 async def _noted(
     chunks: AsyncIterator[bytes], farm: Farm, asker: User, image: UUID, *, come_bytes: int, whole_bytes: int
 ) -> AsyncIterator[bytes]:
-    """The same chunks; before the first, and now and then from there on, it is noted how much has come."""
+    """The same chunks; before the first, even if none comes, and now and then it is noted how much has come."""
     loop, noted_s = asyncio.get_running_loop(), -_NOTED_EVERY_S
-    async for chunk in chunks:
+
+    async def note() -> None:
+        nonlocal noted_s
         if loop.time() - noted_s >= _NOTED_EVERY_S:
             await run_in_threadpool(farm.catalog.coming, asker, image, come_bytes, whole_bytes)
             noted_s = loop.time()
+
+    await note()
+    async for chunk in chunks:
+        await note()
         yield chunk
         come_bytes += len(chunk)
 

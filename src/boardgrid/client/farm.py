@@ -550,6 +550,13 @@ class Farm:
         body = {key: value for key, value in wanted.items() if value is not None}
         return self._post(answers.Image, body, "images")
 
+    def check_image_name(self, name: str) -> None:
+        """
+        Raises:
+            Complaint: no image of one's own may be called so, or there may be none more.
+        """
+        self._call("GET", "image-names", name)
+
     def upload(self, ref: str, archive: Iterable[bytes], *, size_bytes: int | None = None) -> None:
         """Bring the content of an image: a tar archive, in pieces. An error of *archive* breaks the upload off."""
         import httpx  # noqa: PLC0415 - see above
@@ -568,18 +575,28 @@ class Farm:
         except (KeyError, ValueError) as error:
             raise foreign(_("it does not say how much of an upload has come")) from error
 
+    def announce_upload(self, ref: str, at_bytes: int, *, size_bytes: int) -> None:
+        """
+        The same as :meth:`upload_piece` with nothing in it yet. Who sends a body hears of a refusal at its end alone:
+        what has no room, or is over a limit, would all be sent in vain.
+        """
+        self._upload_piece(ref, at_bytes, (), 0, size_bytes)
+
     def upload_piece(self, ref: str, at_bytes: int, archive: Iterable[bytes], *, size_bytes: int) -> None:
         """Bring an upload from *at_bytes* on; what came stays when it breaks off. *size_bytes*: of all of it."""
+        self._upload_piece(ref, at_bytes, archive, size_bytes - at_bytes, size_bytes)
+
+    def _upload_piece(self, ref: str, at_bytes: int, piece: Iterable[bytes], piece_bytes: int, size_bytes: int) -> None:
         import httpx  # noqa: PLC0415 - see above
 
         headers = {
             "Content-Type": "application/offset+octet-stream",
-            "Content-Length": str(size_bytes - at_bytes),
+            "Content-Length": str(piece_bytes),
             "Upload-Offset": str(at_bytes),
             "Upload-Length": str(size_bytes),
         }
         timeout = httpx.Timeout(_UPLOAD_ANSWER_S, connect=self._http.timeout.connect)
-        self._call("PATCH", "images", ref, "content", content=archive, headers=headers, timeout=timeout)
+        self._call("PATCH", "images", ref, "content", content=piece, headers=headers, timeout=timeout)
 
     def describe_image(
         self,

@@ -3,17 +3,15 @@
 import time
 from collections.abc import Mapping
 
-import click
-
 from boardgrid.client.answers import Image
-from boardgrid.client.complaint import IMAGE_FAILED, Complaint, ExitCode
+from boardgrid.client.complaint import IMAGE_FAILED, Complaint
 from boardgrid.client.duration import took
 from boardgrid.client.farm import Farm
 from boardgrid.client.moment import shown
 from boardgrid.client.progress import measured, rate_text
 from boardgrid.client.seat import Seat
 from boardgrid.client.tables import Column, Sheet
-from boardgrid.client.waiting import until
+from boardgrid.client.waiting import left_by_ctrl_c, until
 from boardgrid.messages import _, bytes_text
 
 LONGEST_S = 3600.0  # an image that is not made in an hour waits for an agent that is not there
@@ -165,18 +163,14 @@ def ready(seat: Seat, farm: Farm, awaited: Image, timeout_s: float | None) -> Im
         return seen if seen.state in {"ready", "failed", "going", "gone"} else None
 
     began = time.monotonic()
-    what = _("the image {ref} is being made").format(ref=awaited.ref)
-    try:
-        with measured(_("making {ref}").format(ref=awaited.ref)) as show:
-            seen = until(
-                look,
-                _("the image {ref}").format(ref=awaited.ref),
-                timeout_s=LONGEST_S if timeout_s is None else timeout_s,
-                hint=_("it goes on; `boardgrid image show {ref}` tells how it ends").format(ref=awaited.ref),
-            )
-    except KeyboardInterrupt:
-        seat.tell(_("{what}, and that goes on; `boardgrid image show {ref}`").format(what=what, ref=awaited.ref))
-        raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+    parting = _("the image {ref} is being made, and that goes on; `boardgrid image show {ref}`").format(ref=awaited.ref)
+    with left_by_ctrl_c(seat, lambda: parting), measured(_("making {ref}").format(ref=awaited.ref)) as show:
+        seen = until(
+            look,
+            _("the image {ref}").format(ref=awaited.ref),
+            timeout_s=LONGEST_S if timeout_s is None else timeout_s,
+            hint=_("it goes on; `boardgrid image show {ref}` tells how it ends").format(ref=awaited.ref),
+        )
     if seen.state != "ready":
         sentence = _("the image {ref} could not be made: {reason}")
         raise Complaint(IMAGE_FAILED, sentence.format(ref=seen.ref, reason=seen.reason or seen.state), hint=seen.hint)

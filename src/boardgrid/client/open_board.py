@@ -21,6 +21,16 @@ _TOLD_BYTES = 2000
 _PATTERN = re.compile(r"([^A-Za-z0-9_./*?\[\]-])")  # what a shell must not take for its own
 
 
+def checked_source(path: str | Path) -> Path:
+    """
+    Raises:
+        Complaint: nothing is there that could be put on a board.
+    """
+    if not Path(path).exists():
+        raise Complaint(REQUEST_INVALID, _("there is no {path} to be put on a board").format(path=path))
+    return Path(path)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenBoard:
     """*ssh_command* are the words that reach it; options of ssh and a command may follow."""
@@ -62,9 +72,7 @@ class OpenBoard:
 
     def put(self, source: str | Path) -> None:
         """Copy a file, or what is in a folder, to the work folder, with its modes and links."""
-        source = Path(source)
-        if not source.exists():
-            raise Complaint(REQUEST_INVALID, _("there is no {path} to be put on a board").format(path=source))
+        source = checked_source(source)
         script = f"mkdir -p {WORK} && cd {WORK} && tar -xf -"
         with tempfile.TemporaryFile() as said:
             with subprocess.Popen(

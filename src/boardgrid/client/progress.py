@@ -145,7 +145,7 @@ def counted(
     from boardgrid.client.lines import Lines, What  # noqa: PLC0415
 
     speed, elapsed, left = TransferSpeedColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    with Lines(What(), BarColumn(), DownloadColumn(), speed, elapsed, left, least=(elapsed, speed, left)) as bar:
+    with Lines(What(), BarColumn(), DownloadColumn(), speed, elapsed, left, least=(speed, left, elapsed)) as bar:
         task = bar.add_task(f"  {what}", total=total_bytes, completed=done_bytes)
 
         def passing() -> Iterator[bytes]:
@@ -170,7 +170,7 @@ def measured(what: str) -> Iterator[Callable[[Measure | None], None]]:
     spinner, elapsed = SpinnerColumn(), TimeElapsedColumn()
     phase, done, rate, left = (TextColumn(f"{{task.fields[told][{word}]}}", markup=False) for word in _TOLD)
     columns = (spinner, What(), BarColumn(), phase, done, rate, left, elapsed)
-    with Lines(*columns, least=(elapsed, spinner, rate, left, done)) as live:
+    with Lines(*columns, least=(rate, left, done, elapsed, spinner)) as live:
         task = live.add_task(what, total=None, told=dict.fromkeys(_TOLD, ""))
 
         def show(measure: Measure | None) -> None:
@@ -179,7 +179,7 @@ def measured(what: str) -> Iterator[Callable[[Measure | None], None]]:
             # A phase that nobody knows the length of has a bar that only moves.
             total = measure.total_bytes or None
             so_far = min(measure.done_bytes, measure.total_bytes) if total else measure.done_bytes
-            live.update(task, total=total, completed=so_far, told=_told(measure))
+            live.show_phase(task, total=total, completed=so_far, told=_told(measure))
 
         yield show
 
@@ -206,4 +206,4 @@ def _progress() -> "Lines":
     from boardgrid.client.lines import Lines, What  # noqa: PLC0415
 
     spinner, elapsed = SpinnerColumn(), TimeElapsedColumn()
-    return Lines(spinner, What(), elapsed, least=(spinner, elapsed))
+    return Lines(spinner, What(), elapsed, least=(elapsed, spinner))

@@ -6,7 +6,7 @@ from boardgrid.client.farm import Farm
 from boardgrid.client.opening import until_settled
 from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat
-from boardgrid.client.waiting import Deadline
+from boardgrid.client.waiting import Deadline, left_by_ctrl_c
 from boardgrid.client.which import Meant
 from boardgrid.messages import _
 
@@ -46,12 +46,8 @@ def resumed(
     asked = mine.deployment_on(board)
     hint = _("it goes on; `boardgrid status {number}` shows how far it is").format(number=mine.number)
     deadline = Deadline(_("{board} to be open again").format(board=board), timeout_s, hint)
-    try:
-        with Steps(console_lines=_CONSOLE_LINES) as steps:
-            mine = until_settled(farm, mine, deadline, steps, after=after)
-    except KeyboardInterrupt:
-        seat.tell(hint)
-        raise
+    with left_by_ctrl_c(seat, lambda: hint), Steps(console_lines=_CONSOLE_LINES) as steps:
+        mine = until_settled(farm, mine, deadline, steps, after=after)
     return next((one for one in mine.deployments if asked is not None and one.id == asked.id), None)
 
 

@@ -65,6 +65,8 @@ def send_file(farm: Farm, ref: str, file: IO[bytes], what: str, *, is_resumed: b
             at = 0 if is_first else _come(farm, ref, file, size)
             is_first = False
             file.seek(at)
+            if at < size:
+                farm.announce_upload(ref, at, size_bytes=size)
             with counted(chunks_of(file, what), what, size, done_bytes=at) as chunks:
                 farm.upload_piece(ref, at, chunks, size_bytes=size)
             return size

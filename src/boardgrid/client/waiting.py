@@ -1,10 +1,14 @@
 """Waiting for something that the farm was asked to do, with an end and with patience for a farm that restarts."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from boardgrid.client.complaint import WAIT_TIMEOUT, Complaint
+import click
+
+from boardgrid.client.complaint import WAIT_TIMEOUT, Complaint, ExitCode
+from boardgrid.client.seat import Seat
 from boardgrid.messages import _
 
 T = TypeVar("T")
@@ -40,6 +44,21 @@ def until(look: Callable[[], T | None], what: str, *, timeout_s: float | None, h
         deadline.check()
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_S)
+
+
+@contextmanager
+def left_by_ctrl_c(seat: Seat, parting: Callable[[], str]) -> Iterator[None]:
+    """
+    Who leaves the block by Ctrl-C is told in one line what goes on without them, or what was given back.
+
+    Args:
+        parting: what to tell, once all that is inside the block has ended.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        seat.tell(parting())
+        raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
 
 
 class Deadline:

@@ -180,6 +180,19 @@ class Catalog:
             log.info("image.opened", image=image.ref, by=asker.name)
             return Showing(work.tx, asker, work.now).image(image)
 
+    def check_name(self, asker: User, name: str) -> None:
+        """
+        Whether an image of *asker*'s may be called so, and there may be one more: for who works long before it is made.
+
+        Raises:
+            Invalid: NAME_INVALID.
+            Conflict: NAME_TAKEN by another user's image; QUOTA_EXCEEDED, theirs take as much as they may.
+        """
+        checked("image", name)
+        with self.desk.records.read() as records:
+            check_image_name(records, asker.id, name)
+            check_kept(records, asker.id)
+
     def awaited(self, asker: User, ref: str) -> ImageView:
         """
         The image whose content may come now. ``tiny`` means the newest version that awaits its content.

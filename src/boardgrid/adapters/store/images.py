@@ -172,14 +172,14 @@ class StoredImages:
                 archive = draft / "archive"
                 async with (
                     self._store.arriving({archive: source.size_bytes}, reserved),
-                    followed(size_of(archive, "receiving", source.size_bytes), tell),
+                    followed(size_of(archive, "copying to the site", source.size_bytes), tell),
                 ):
                     await self._blobs.fetch(source, archive)
                 return {**order, "archive": str(archive), "name": _("the uploaded file")}
             case UrlSource():
                 archive = draft / "archive"
                 at_most = min(self._limit_bytes, max(room.free_bytes - reserved, 0))
-                async with followed(size_of(archive, "receiving", 0), tell):
+                async with followed(size_of(archive, "fetching", 0), tell):
                     await self._downloads.fetch(source, archive, at_most)
                 return {**order, "archive": str(archive), "name": shown_url(source.url)}
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from boardgrid.client.answers import Group, Image
+from boardgrid.client.answers import Group, Image, Reservation
 from boardgrid.client.command import BOARDS_AND_TYPES, IMAGES, Verb
 from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
 from boardgrid.client.images import SHEET, ready
-from boardgrid.client.open_board import OpenBoard
+from boardgrid.client.open_board import OpenBoard, checked_source
 from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat, pass_seat
+from boardgrid.client.waiting import left_by_ctrl_c
 from boardgrid.messages import _
 
 VIRTUAL = "virtual"  # the tag of boards that are QEMU machines: they are taken before real ones
@@ -64,14 +65,17 @@ def customise(
         raise Complaint(REQUEST_INVALID, _("nobody is there to type: say --script FILE, or a command"))
     lines = None if script is None else _text_of(script)
     for_s = seconds(for_)
+    for path in put:
+        checked_source(path)
     from boardgrid.client.stay import Terms  # noqa: PLC0415 - what takes long to import is not needed for a mistake
 
     farm = seat.farm()
+    farm.check_image_name(name)  # before a board is booted, and worked on, in vain
     image = farm.image(ref)
     steps = Steps()
     terms = Terms(fate="aside" if aside else "discard", identity=identity, listener=steps)
     stay = farm.reserve(_where(farm, image, on), image=image.ref, for_s=for_s, how=terms)
-    with ExitStack() as stack:
+    with left_by_ctrl_c(seat, lambda: _parting(stay.reservation, aside=aside)), ExitStack() as stack:
         with steps:
             [board] = stack.enter_context(stay)
         seat.tell(_("{board} runs {image}").format(board=board.name, image=image.ref))
@@ -86,6 +90,22 @@ def customise(
     # Of one's own images of that name the newest is the one that is being made.
     made = max((one for one in farm.images() if one.name == name), key=lambda one: one.version)
     SHEET.show(ready(seat, farm, made, None), seat.output)
+
+
+def _parting(mine: Reservation | None, *, aside: bool) -> str:
+    if mine is None:
+        return _("nothing was reserved")
+    if mine.is_running or mine.is_waiting:  # Ctrl-C came again
+        sentence = _(
+            "`boardgrid status {number}` tells whether the board was given back, `boardgrid release {number}` does"
+        )
+        return sentence.format(number=mine.number)
+    board = ", ".join(mine.boards) or mine.board or mine.asked
+    if aside:
+        return _("{board} was given back; a root that was written to is kept aside: `boardgrid root list`").format(
+            board=board
+        )
+    return _("{board} was given back, and no image was made").format(board=board)
 
 
 def _text_of(script: str) -> str:

@@ -19,7 +19,7 @@ from boardgrid.client.lineage import drawn
 from boardgrid.client.progress import measured
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet, plain
-from boardgrid.client.waiting import until
+from boardgrid.client.waiting import left_by_ctrl_c, until
 from boardgrid.messages import _, bytes_text
 
 
@@ -465,7 +465,9 @@ def verify(seat: Seat, *, refs: tuple[str, ...], wait: bool) -> None:
     """
     farm = seat.farm()
     asked = [farm.verify_image(ref) for ref in refs] if refs else list(_verify_all(farm))
-    ended = [_ended(farm, one) for one in asked] if wait else asked
+    parting = _("the farm goes on reading what was asked for; `boardgrid image show IMAGE` tells what it found")
+    with left_by_ctrl_c(seat, lambda: parting):
+        ended = [_ended(farm, one) for one in asked] if wait else asked
     ERRANDS.show_all(ended, seat.output)
     if wrong := [one for one in ended if one.reason]:
         sentence = _("{refs}: {reason}")
@@ -494,17 +496,18 @@ def export(seat: Seat, *, ref: str, file: Path | None, force: bool) -> None:
         _check_free(file, force=force)
     errand = farm.export_image(ref)
     to = file or Path(f"{errand.image.replace(':', '-').replace('/', '-')}.tar")
-    try:
-        with sending.signals_as_ctrl_c():
+    parting = _("the export of {image} is given up, and {path} was not written").format(image=errand.image, path=to)
+    with left_by_ctrl_c(seat, lambda: parting), sending.signals_as_ctrl_c():
+        try:
             _check_free(to, force=force)
             ended = _ended(farm, errand)
             if ended.state != "done":
                 sentence = _("the image {ref} could not be exported: {reason}")
                 raise Complaint(IMAGE_FAILED, sentence.format(ref=ref, reason=ended.reason))
             sending.fetch(farm, str(ended.id), to, ended.size_bytes)
-    finally:
-        with contextlib.suppress(Complaint):
-            farm.forget_errand(str(errand.id))
+        finally:
+            with contextlib.suppress(Complaint):
+                farm.forget_errand(str(errand.id))
     size = bytes_text(ended.size_bytes)
     seat.tell(_("the image {ref} is in {path} ({size})").format(ref=ended.image, path=to, size=size))
     ERRANDS.show(ended, seat.output)

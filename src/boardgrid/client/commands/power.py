@@ -4,12 +4,12 @@ import click
 
 from boardgrid.client.answers import Order
 from boardgrid.client.command import BOARDS, Verb
-from boardgrid.client.complaint import POWER_FAILED, Complaint, ExitCode
+from boardgrid.client.complaint import POWER_FAILED, Complaint
 from boardgrid.client.duration import seconds
 from boardgrid.client.progress import running
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Output, as_json
-from boardgrid.client.waiting import until
+from boardgrid.client.waiting import left_by_ctrl_c, until
 from boardgrid.messages import _
 
 _LONGEST_S = 300.0  # an outlet that takes longer is stuck
@@ -40,12 +40,8 @@ def power(seat: Seat, act: str, board: str, wait: bool, timeout: str | None) -> 
     if wait:
         stands = _("the order stands; `boardgrid board show {board}` tells how the board is").format(board=board)
         what = _("{board} to do {act}").format(board=board, act=act)
-        try:
-            with running(f"{board}: {act}"):
-                ended = until(look, what, timeout_s=timeout_s, hint=stands)
-        except KeyboardInterrupt:
-            seat.tell(stands)
-            raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
+        with left_by_ctrl_c(seat, lambda: stands), running(f"{board}: {act}"):
+            ended = until(look, what, timeout_s=timeout_s, hint=stands)
         if ended.state != "done":
             sentence = _("{act} of {board} failed: {reason}")
             raise Complaint(POWER_FAILED, sentence.format(act=act, board=board, reason=ended.reason or ended.state))

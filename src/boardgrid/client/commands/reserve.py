@@ -9,7 +9,7 @@ import click
 
 from boardgrid.client.answers import Deployment, Group, Reservation
 from boardgrid.client.command import BOARDS_AND_TYPES, IMAGES, PROJECTS, ROOTS, TYPES, Verb
-from boardgrid.client.complaint import REQUEST_INVALID, THING_IN_USE, WAIT_TIMEOUT, Complaint, ExitCode
+from boardgrid.client.complaint import REQUEST_INVALID, THING_IN_USE, WAIT_TIMEOUT, Complaint
 from boardgrid.client.duration import seconds, took
 from boardgrid.client.farm import Farm
 from boardgrid.client.groups import group
@@ -19,7 +19,7 @@ from boardgrid.client.opening import failure, until_settled
 from boardgrid.client.progress import Steps
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Output, Sheet
-from boardgrid.client.waiting import Deadline
+from boardgrid.client.waiting import Deadline, left_by_ctrl_c
 from boardgrid.messages import _
 
 _TAKEN_WITHIN_S, _AGAIN_S = 60.0, 0.3
@@ -203,27 +203,31 @@ def _later(mine: Reservation) -> str:
     return sentence.format(number=mine.number, ends=ends)
 
 
+def _parting(farm: Farm, mine: Reservation, names: str) -> str:
+    with suppress(Complaint):
+        mine = farm.reservation(mine.number)  # it may have begun meanwhile
+    sentence = (
+        _("reservation {number} keeps its place for {boards}: {later}")
+        if mine.is_waiting
+        else _("reservation {number} of {boards} goes on: {later}")
+    )
+    return sentence.format(number=mine.number, boards=names, later=_later(mine))
+
+
 def until_open(seat: Seat, farm: Farm, mine: Reservation, timeout_s: float | None) -> Reservation:
     began = time.monotonic()
     names = mine.asked if mine.is_waiting else ", ".join(mine.boards) or mine.board
     deadline = Deadline(_("{board} to be ready").format(board=names), timeout_s, _later(mine))
     try:
-        with Steps(are_several=len(mine.boards) > 1) as steps:
+        with (
+            left_by_ctrl_c(seat, lambda: _parting(farm, mine, names)),
+            Steps(are_several=len(mine.boards) > 1) as steps,
+        ):
             mine = until_settled(farm, mine, deadline, steps)
     except Complaint as error:
         if error.code == WAIT_TIMEOUT and seat.is_for_programs:
             show(mine, seat.output)  # its number is needed to go on
         raise
-    except KeyboardInterrupt:
-        with suppress(Complaint):
-            mine = farm.reservation(mine.number)  # it may have begun meanwhile
-        sentence = (
-            _("reservation {number} keeps its place for {boards}: {later}")
-            if mine.is_waiting
-            else _("reservation {number} of {boards} goes on: {later}")
-        )
-        seat.tell(sentence.format(number=mine.number, boards=names, later=_later(mine)))
-        raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
     if complaint := failure(mine):
         if seat.is_for_programs or (mine.is_running and mine.boards):
             show(mine, seat.output)

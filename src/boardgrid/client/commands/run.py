@@ -140,11 +140,11 @@ def run(
         raise Complaint(REQUEST_INVALID, _("--keep, --aside and --discard exclude each other"))
     for_s = seconds(for_)
     timeout_s = None if queue_timeout is None else seconds(queue_timeout)
-    for path in put:
-        if not Path(path).exists():
-            raise Complaint(REQUEST_INVALID, _("there is no {path} to be put on a board").format(path=path))
-    from boardgrid.client.stay import Terms  # noqa: PLC0415 - what takes long to import is not needed for a mistake
+    from boardgrid.client.open_board import checked_source  # noqa: PLC0415 - not needed for a mistake, and takes long
+    from boardgrid.client.stay import Terms  # noqa: PLC0415 - the same
 
+    for path in put:
+        checked_source(path)
     fate = "keep" if keep is not None else "aside" if aside else "discard"
     farm = seat.farm()
     steps = Steps()

@@ -16,7 +16,7 @@ from boardgrid.client.moment import shown
 from boardgrid.client.progress import running
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet, plain
-from boardgrid.client.waiting import until
+from boardgrid.client.waiting import left_by_ctrl_c, until
 from boardgrid.messages import _
 
 LONGEST_S = 4 * 3600.0  # a board's turn may come late, and a small one takes an hour
@@ -156,7 +156,9 @@ def test(seat: Seat, *, ref: str, types: tuple[str, ...], console: bool, wait: b
         seat.tell(_("{image} is tried on {count} boards").format(image=image.ref, count=len(tests)))
         TESTS_SHEET.show_all((), seat.output)
         return
-    over = _awaited(farm, image, tests, timeout_s)
+    parting = _("the farm goes on trying {image}, and gives the boards back; `boardgrid image show {image}` tells")
+    with left_by_ctrl_c(seat, lambda: parting.format(image=image.ref)):
+        over = _awaited(farm, image, tests, timeout_s)
     found = [one for one in farm.image(image.ref).boot_tests if (one.board_type, one.at) not in known]
     TESTS_SHEET.show_all(found, seat.output)
     failed = [one for one in found if not one.is_passed]
