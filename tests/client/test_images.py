@@ -116,7 +116,7 @@ def test_a_directory_needs_gnu_tar(farm: FakeFarm, run: Run, tmp_path: Path) -> 
 def test_what_is_not_there_is_said_before_an_image_is_named(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
     ended = run("image", "import", "tiny", str(tmp_path / "tiny.tar"))
     assert ended.code == 2
-    assert "tiny.tar cannot be read: No such file or directory" in ended.err
+    assert "tiny.tar cannot be read: No such file or directory" in ended.err and "is its path right?" in ended.err
     assert farm.asked == []
 
 
@@ -314,6 +314,13 @@ def test_an_image_is_exported_to_a_file_although_the_connection_breaks(
     assert run("image", "export", "tiny", str(to)).code == 2
     assert run("image", "export", "tiny", str(to), "--force").code == 0
     assert run("image", "export", "tiny", "/dev/null", "--force").code == 2
+
+
+def test_an_export_to_nowhere_is_not_begun(farm: FakeFarm, run: Run) -> None:
+    farm.exported = b"x"
+    ended = run("image", "export", "tiny", "/nosuch/x.tar")
+    assert (ended.code, "there is no folder /nosuch" in ended.err) == (2, True), ended.err
+    assert farm.asked == []
 
 
 def test_what_is_damaged_fails_the_command_that_verifies(farm: FakeFarm, run: Run) -> None:

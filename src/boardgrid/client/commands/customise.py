@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 import click
 
@@ -14,6 +13,7 @@ from boardgrid.client.farm import Farm
 from boardgrid.client.images import SHEET, ready
 from boardgrid.client.open_board import OpenBoard
 from boardgrid.client.progress import Steps
+from boardgrid.client.reading import text_in
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.messages import _
 
@@ -62,7 +62,7 @@ def customise(
         raise Complaint(REQUEST_INVALID, _("say either a script or a command"))
     if script is None and not command and not seat.has_person:
         raise Complaint(REQUEST_INVALID, _("nobody is there to type: say --script FILE, or a command"))
-    lines = None if script is None else _text_of(script)
+    lines = None if script is None else sys.stdin.read() if script == "-" else text_in(script)
     for_s = seconds(for_)
     from boardgrid.client.stay import Terms  # noqa: PLC0415 - what takes long to import is not needed for a mistake
 
@@ -86,16 +86,6 @@ def customise(
     # Of one's own images of that name the newest is the one that is being made.
     made = max((one for one in farm.images() if one.name == name), key=lambda one: one.version)
     SHEET.show(ready(seat, farm, made, None), seat.output)
-
-
-def _text_of(script: str) -> str:
-    if script == "-":
-        return sys.stdin.read()
-    try:
-        return Path(script).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else _("it is no text")
-        raise Complaint(REQUEST_INVALID, _("{file} cannot be read: {why}").format(file=script, why=why)) from error
 
 
 def _where(farm: Farm, image: Image, on: str | None) -> Group:

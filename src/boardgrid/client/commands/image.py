@@ -17,6 +17,7 @@ from boardgrid.client.farm import Farm
 from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of, versions
 from boardgrid.client.lineage import drawn
 from boardgrid.client.progress import measured
+from boardgrid.client.reading import check_has_folder
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet, plain
 from boardgrid.client.waiting import until
@@ -513,6 +514,7 @@ def export(seat: Seat, *, ref: str, file: Path | None, force: bool) -> None:
 def _check_free(file: Path, *, force: bool) -> None:
     if file.exists() and not file.is_file():
         raise Complaint(REQUEST_INVALID, _("{path} is no file").format(path=file))
+    check_has_folder(file)
     if file.exists() and not force:
         raise Complaint(
             REQUEST_INVALID,
