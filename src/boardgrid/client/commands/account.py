@@ -9,6 +9,7 @@ import click
 from boardgrid.client.answers import Me
 from boardgrid.client.command import Verb
 from boardgrid.client.complaint import FARM_FOREIGN, REQUEST_INVALID, Complaint
+from boardgrid.client.prompt import twice_typed
 from boardgrid.client.reading import text_in
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
@@ -226,7 +227,7 @@ def remember(seat: Seat, at: str, token: str) -> None:
 def new_password(seat: Seat) -> str:
     if not seat.has_person:
         raise nobody_to_ask(_("a password"), "--code-stdin")
-    return str(click.prompt(_("New password"), hide_input=True, confirmation_prompt=_("Again"), err=True))
+    return twice_typed()
 
 
 def nobody_to_ask(what: str, option: str) -> Complaint:

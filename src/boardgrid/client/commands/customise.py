@@ -13,6 +13,7 @@ from boardgrid.client.farm import Farm
 from boardgrid.client.images import SHEET, ready
 from boardgrid.client.open_board import OpenBoard
 from boardgrid.client.progress import Steps
+from boardgrid.client.prompt import agreed
 from boardgrid.client.reading import text_in
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.messages import _
@@ -107,4 +108,4 @@ def _changed(board: OpenBoard, words: tuple[str, ...]) -> int:
 
 
 def _agreed(name: str) -> bool:
-    return click.confirm(_("Keep it as {name}?").format(name=name), err=True)
+    return agreed(_("Keep it as {name}?").format(name=name))
