@@ -434,3 +434,21 @@ def test_a_root_is_discarded(farm: FakeFarm, run: Run) -> None:
     farm.root("before")
     assert run("root", "discard", "before", "--yes").code == 0
     assert farm.roots == {}
+
+
+def test_what_is_no_name_is_not_asked_for(farm: FakeFarm, run: Run) -> None:
+    for words in (("alias", "mine", "Bad/Name"), ("show", "mine/yours"), ("alias", "mine", "../x", "--remove")):
+        ended = run("image", *words)
+        assert (ended.code, "is no name" in ended.err) == (2, True), ended.err
+    assert farm.asked == []
+
+
+def test_of_two_contents_one_is_too_many(farm: FakeFarm, run: Run) -> None:
+    ended = run("image", "import", "mine", "mine.tar", "--url", "https://x.example/y.tar")
+    assert (ended.code, "FILE_OR_DIR and --url are each a content" in ended.err) == (2, True), ended.err
+
+
+def test_a_version_alone_makes_no_name_alike(farm: FakeFarm, run: Run) -> None:
+    farm.image("tiny", 2026112801)
+    assert "did you mean" not in run("image", "show", "ctl3:2026112801").err
+    assert "did you mean" in run("image", "show", "tinny:2026112801").err

@@ -158,7 +158,8 @@ def test(seat: Seat, *, ref: str, types: tuple[str, ...], console: bool, wait: b
     if failed or untold > 0:
         because = "; ".join([one.reason for one in failed] or [one.ended_because for one in over if one.ended_because])
         sentence = _("{image} was not seen to boot everywhere: {because}")
-        raise Complaint(IMAGE_FAILED, sentence.format(image=image.ref, because=because))
+        hint = _("`boardgrid image test {image} --console` prints what the consoles said").format(image=image.ref)
+        raise Complaint(IMAGE_FAILED, sentence.format(image=image.ref, because=because), hint=hint)
 
 
 def _awaited(farm: Farm, image: Image, tests: tuple[Reservation, ...], timeout_s: float) -> list[Reservation]:
