@@ -50,7 +50,7 @@ async def test_a_file_that_is_no_kernel_is_refused_before_the_board_is_touched(d
         refused = await door.ask("user", "POST", f"/api/v1/reservations/{number}/boot", json={part: sum_})
         assert (refused.status_code, refused.json()["code"]) == (422, "file.unfit")
     assert (
-        "none that tk1-1 can boot"
+        "no kernel that tk1-1 can boot"
         in (await door.ask("user", "POST", f"/api/v1/reservations/{number}/boot", json={"kernel": sum_})).json()[
             "detail"
         ]

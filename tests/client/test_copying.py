@@ -39,6 +39,7 @@ def begin(farm: FakeFarm, lab: Lab, key_file: Path, tmp_path: Path) -> Begin:
     programs = tmp_path / "programs"
     programs.mkdir()
     (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "x").touch()
 
     def begin(act: str, *words: str, rsync: str | None = None) -> subprocess.Popen[str]:
         for name in ("ssh", "scp", "rsync"):
@@ -101,7 +102,7 @@ def test_what_is_not_there_is_told_by_the_status(copy: Copy) -> None:
 
 def test_a_board_without_rsync_is_copied_to_by_scp_and_that_is_said(copy: Copy, lab: Lab) -> None:
     lab.path = "/nowhere"
-    done = copy("put", "--", "x", "y")
+    done = copy("put", "x", "y")
     assert done.stderr.startswith("note: there is no rsync on tk1-1, so that all of it is copied by scp\n")
     assert lab.asked_for, "and scp has gone there"
 
@@ -134,3 +135,13 @@ def test_however_much_rsync_complains_of_is_told_once_and_in_its_order(copy: Cop
 def test_a_machine_without_rsync_uses_scp_and_says_so(copy: Copy) -> None:
     done = copy("put", "x", "y", rsync="")
     assert "there is no rsync on this machine" in done.stderr
+
+
+def test_what_is_not_here_is_told_before_anything_is_run(copy: Copy, lab: Lab) -> None:
+    for words, told in (
+        (("put", "x", "/nosuch", "/root/"), "/nosuch cannot be read: No such file or directory (request.invalid)"),
+        (("get", "/root/x", "/nosuch/folder/"), "there is no folder /nosuch (request.invalid)"),
+    ):
+        done = copy(*words)
+        assert (done.returncode, told in done.stderr, "is its path right?" in done.stderr) == (2, True, True), done
+    assert not lab.asked_for

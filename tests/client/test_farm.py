@@ -210,7 +210,7 @@ def test_a_token_that_could_not_stand_in_a_header_is_refused(token: str) -> None
         Farm("http://farm", token)
 
 
-@pytest.mark.parametrize("name", ["", ".", ".."])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a"])
 def test_a_name_cannot_climb_out_of_its_path(farm: FakeFarm, ada: Farm, name: str) -> None:
     with pytest.raises(Complaint, match="is no name"):
         ada.remove_board(name)
@@ -218,7 +218,7 @@ def test_a_name_cannot_climb_out_of_its_path(farm: FakeFarm, ada: Farm, name: st
 
 
 def test_odd_names_arrive_as_they_are(farm: FakeFarm, ada: Farm) -> None:
-    for name in ("a/b", "a?b", "a%2fb", "a b", "ü"):
+    for name in ("a?b", "a%2fb", "a b", "ü"):
         with pytest.raises(Complaint, match="there is no board") as told:
             ada.board(name)
         assert told.value.detail == f"there is no board {name}"

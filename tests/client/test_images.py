@@ -116,7 +116,7 @@ def test_a_directory_needs_gnu_tar(farm: FakeFarm, run: Run, tmp_path: Path) -> 
 def test_what_is_not_there_is_said_before_an_image_is_named(farm: FakeFarm, run: Run, tmp_path: Path) -> None:
     ended = run("image", "import", "tiny", str(tmp_path / "tiny.tar"))
     assert ended.code == 2
-    assert "tiny.tar cannot be read: No such file or directory" in ended.err
+    assert "tiny.tar cannot be read: No such file or directory" in ended.err and "is its path right?" in ended.err
     assert farm.asked == []
 
 
@@ -316,6 +316,13 @@ def test_an_image_is_exported_to_a_file_although_the_connection_breaks(
     assert run("image", "export", "tiny", "/dev/null", "--force").code == 2
 
 
+def test_an_export_to_nowhere_is_not_begun(farm: FakeFarm, run: Run) -> None:
+    farm.exported = b"x"
+    ended = run("image", "export", "tiny", "/nosuch/x.tar")
+    assert (ended.code, "there is no folder /nosuch" in ended.err) == (2, True), ended.err
+    assert farm.asked == []
+
+
 def test_what_is_damaged_fails_the_command_that_verifies(farm: FakeFarm, run: Run) -> None:
     farm.image("tiny")
     farm.image("other", state="building")
@@ -427,3 +434,21 @@ def test_a_root_is_discarded(farm: FakeFarm, run: Run) -> None:
     farm.root("before")
     assert run("root", "discard", "before", "--yes").code == 0
     assert farm.roots == {}
+
+
+def test_what_is_no_name_is_not_asked_for(farm: FakeFarm, run: Run) -> None:
+    for words in (("alias", "mine", "Bad/Name"), ("show", "mine/yours"), ("alias", "mine", "../x", "--remove")):
+        ended = run("image", *words)
+        assert (ended.code, "is no name" in ended.err) == (2, True), ended.err
+    assert farm.asked == []
+
+
+def test_of_two_contents_one_is_too_many(farm: FakeFarm, run: Run) -> None:
+    ended = run("image", "import", "mine", "mine.tar", "--url", "https://x.example/y.tar")
+    assert (ended.code, "FILE_OR_DIR and --url are each a content" in ended.err) == (2, True), ended.err
+
+
+def test_a_version_alone_makes_no_name_alike(farm: FakeFarm, run: Run) -> None:
+    farm.image("tiny", 2026112801)
+    assert "did you mean" not in run("image", "show", "ctl3:2026112801").err
+    assert "did you mean" in run("image", "show", "tinny:2026112801").err

@@ -90,7 +90,7 @@ def test_what_is_no_roster_is_told_with_all_its_lines(csv: Path, data: str | byt
 
 
 def test_a_file_that_is_not_there_is_named(csv: Path) -> None:
-    with pytest.raises(Complaint, match="it cannot be read: No such file"):
+    with pytest.raises(Complaint, match="cannot be read: No such file"):
         read(str(csv))
 
 

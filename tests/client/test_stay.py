@@ -94,7 +94,7 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
 
 
 def test_what_cannot_be_put_or_reached_says_why(tmp_path: Path, local: OpenBoard) -> None:
-    with pytest.raises(Complaint, match="there is no"):
+    with pytest.raises(Complaint, match="cannot be read"):
         local.put(tmp_path / "nothing")
     gone = tmp_path / "gone"
     gone.write_text("#!/bin/sh\necho 'Connection closed by UNKNOWN' >&2; exit 255\n")

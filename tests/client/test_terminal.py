@@ -121,7 +121,7 @@ def test_the_token_is_asked_for_and_not_shown(farm: FakeFarm, talk: Talk, tmp_pa
 @pytest.mark.parametrize(
     ("answers", "fate", "name"),
     [
-        ([("keep, aside or discard", "burn"), ("is not one of", "")], "aside", None),
+        ([("keep, aside or discard", "burn"), ("is none of", "")], "aside", None),
         ([("keep, aside or discard", "keep"), ("Name of the image", "mine")], "keep", "mine"),
     ],
 )

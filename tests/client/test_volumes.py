@@ -1,5 +1,7 @@
 """``boardgrid volume``: what is asked of the farm, and what is told of it."""
 
+import pytest
+
 from tests.client.conftest import Run
 from tests.client.fake_farm import FakeFarm
 
@@ -41,3 +43,12 @@ def test_who_mistypes_a_name_is_told_the_right_one(farm: FakeFarm, run: Run) -> 
 
 def test_who_has_none_is_told_how_to_make_one(farm: FakeFarm, run: Run) -> None:
     assert "boardgrid volume create" in run("volume", "list").err
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [("0", "'0' is no size that anything can have"), ("-5MB", "takes nothing below zero")]
+)
+def test_no_volume_is_of_nothing_or_less(farm: FakeFarm, run: Run, size: str, told: str) -> None:
+    ended = run("volume", "create", "mine", size)
+    assert (ended.code, told in ended.err) == (2, True), ended.err
+    assert farm.asked == []

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from boardgrid.client.answers import Reservation
+from boardgrid.client.answers import Board, Reservation
 from boardgrid.client.complaint import Complaint
 from boardgrid.client.farm import Farm
 from boardgrid.client.which import meant
@@ -25,6 +25,9 @@ class Shelf:
     """ada asks."""
 
     all: list[Reservation]
+
+    def boards(self) -> tuple[Board, ...]:
+        return (Board("tk1-1", "tk1", "lab", "02:00:00:00:00:01", "10.20.0.11", "pxelinux", "free"),)
 
     def reservations(self, *, running: bool, everyone: bool = False) -> tuple[Reservation, ...]:
         return tuple(one for one in self.all if everyone or one.user == "ada")
@@ -49,3 +52,9 @@ def test_where_nothing_is_said_the_one_that_runs_is_meant() -> None:
     assert number(None, held(45, "waiting", hours=9)) == 45
     with pytest.raises(Complaint, match="say which"):
         number(None, held(48), held(49))
+
+
+def test_a_board_that_is_not_there_is_told_as_such() -> None:
+    with pytest.raises(Complaint, match="there is no board nosuch") as told:
+        number("nosuch", held(48))
+    assert told.value.code == "board.unknown"

@@ -66,16 +66,16 @@ def test_a_packed_kernel_of_arm64_is_left_to_u_boot_and_to_no_other(mark: bytes)
     head = placed((0, mark))
     check_kernel(head, a_board(), "arm64")
     for board, arch in ((a_board(Boot.GRUB), "arm64"), (a_board(), "armhf"), (a_board(Boot.GRUB), "amd64")):
-        with pytest.raises(Invalid, match="none that tk1-1 can boot"):
+        with pytest.raises(Invalid, match="no kernel that tk1-1 can boot"):
             check_kernel(head, board, arch)
 
 
 @pytest.mark.parametrize(
     ("head", "arch", "said"),
     [
-        (JUNK, "armhf", "none that tk1-1 can boot: nothing is known that begins"),
+        (JUNK, "armhf", "no kernel that tk1-1 can boot: it is text"),
         (b"", "armhf", "it is empty"),
-        (b"\x27\x05\x19\x56", "armhf", "none that tk1-1 can boot"),
+        (b"\x27\x05\x19\x56", "armhf", "no kernel that tk1-1 can boot"),
         (ELF, "armhf", "it is an ELF file, as vmlinux is"),
         (DTB, "armhf", "it is a device tree"),
         (CPIO, "armhf", "it is an initramfs"),
@@ -85,8 +85,8 @@ def test_a_packed_kernel_of_arm64_is_left_to_u_boot_and_to_no_other(mark: bytes)
         (IMAGE, "armhf", "the kernel that was sent is for arm64, and tk1-1 is armhf"),
         (Z_IMAGE, "arm64", "the kernel that was sent is for armhf, and tk1-1 is arm64"),
         (BZ_IMAGE, "armhf", "is for amd64"),
-        (efi(b"\xff\xff"), "amd64", "none that tk1-1 can boot"),
-        (b"MZ", "amd64", "none that tk1-1 can boot"),
+        (efi(b"\xff\xff"), "amd64", "no kernel that tk1-1 can boot"),
+        (b"MZ", "amd64", "no kernel that tk1-1 can boot"),
     ],
 )
 def test_what_is_no_kernel_of_the_boards_is_refused_and_named(head: bytes, arch: str, said: str) -> None:

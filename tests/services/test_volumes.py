@@ -168,6 +168,8 @@ def test_a_volume_grows_and_stays_what_it_was_where_that_fails(house: House) -> 
     assert wished(house) == (VolumeWish(volume.id, 2 * GB, is_there=True),)
     house.tell(VolumeReport(uuid4(), volume.id, 2 * GB, Code.STORE_FULL, "no room"))
     assert (found(house).state, found(house).size_bytes, found(house).reason) == (VolumeState.READY, GB, "no room")
+    house.farm.volumes.change(house.ada, found(house).name, path="/srv/elsewhere")
+    assert found(house).reason == ""
     house.farm.volumes.change(house.ada, "home", size_bytes=2 * GB)
     assert tell_made(house, found(house)).made_bytes == 2 * GB
     refused(Code.REQUEST_INVALID, house.farm.volumes.change, house.ada, "home", size_bytes=GB)

@@ -97,7 +97,7 @@ def test_what_is_no_kernel_is_refused_at_once_by_the_farm_or_by_the_bootloader(
     number = farm.reserve("tk1-1", "--image", "tiny")
     first = farm.deployment(number)["id"]
     (tmp_path / "vmlinux").write_bytes(b"\x7fELF" + kernel.read_bytes())
-    with pytest.raises(Fault, match="none that tk1-1 can boot: it is an ELF file"):
+    with pytest.raises(Fault, match="no kernel that tk1-1 can boot: it is an ELF file"):
         farm.ada("boot", "tk1-1", "--kernel", str(tmp_path / "vmlinux"))
     with pytest.raises(Fault, match="what was sent as device tree is none: it is a kernel"):
         farm.ada("boot", "tk1-1", "--dtb", str(kernel))

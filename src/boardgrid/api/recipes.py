@@ -18,6 +18,7 @@ from boardgrid.unfit import why
 
 router = APIRouter(tags=["images"])
 
+_AN_EXAMPLE = _("`boardgrid image recipes tiny` prints a good one, to make your own of it")
 _Mode = Annotated[str, StringConstraints(pattern="^[0-7]{3,5}$")]
 _Owner = Annotated[str, StringConstraints(pattern="^[0-9]{1,5}:[0-9]{1,5}$")]
 
@@ -82,7 +83,7 @@ def parsed(text: str) -> Recipe:
     try:
         return RecipeText.model_validate(tomllib.loads(text)).recipe()
     except tomllib.TOMLDecodeError as error:
-        raise wrong("", _("it is no TOML: {why}").format(why=error)) from error
+        raise wrong("", _("it is no TOML: {why}").format(why=error), _AN_EXAMPLE) from error
     except ValidationError as error:
         raise _about(error.errors()[0]) from error
 
@@ -91,7 +92,7 @@ def _about(error: Any) -> Invalid:
     key = ".".join(str(word) for word in error["loc"])
     is_ours = error["type"] != "extra_forbidden" or len(error["loc"]) > 1
     known = ", ".join(RecipeText.model_fields)
-    return wrong(key, why(error), "" if is_ours else _("a recipe has the keys {known}").format(known=known))
+    return wrong(key, why(error), _AN_EXAMPLE if is_ours else _("a recipe has the keys {known}").format(known=known))
 
 
 @cache

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from boardgrid.client.complaint import PROGRAM_FAILED, PROGRAM_MISSING, REQUEST_INVALID, Complaint, ExitCode
+from boardgrid.client.reading import unreadable
 from boardgrid.messages import _
 
 _CHUNK = 1 << 18
@@ -89,7 +90,7 @@ def opened(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except OSError as error:
-        raise _unreadable(str(path), error) from error
+        raise unreadable(path, error) from error
 
 
 def chunks_of(file: IO[bytes], name: str) -> Iterator[bytes]:
@@ -97,12 +98,7 @@ def chunks_of(file: IO[bytes], name: str) -> Iterator[bytes]:
         while chunk := file.read(_CHUNK):
             yield chunk
     except OSError as error:
-        raise _unreadable(name, error) from error
-
-
-def _unreadable(name: str, error: OSError) -> Complaint:
-    sentence = _("{path} cannot be read: {why}")
-    return Complaint(REQUEST_INVALID, sentence.format(path=name, why=error.strerror or error))
+        raise unreadable(name, error) from error
 
 
 @contextmanager

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
 from boardgrid.client.complaint import PROGRAM_MISSING, Complaint
 from boardgrid.client.passage import Passage, attached, dialled
+from boardgrid.client.reading import check_has_folder, check_there
 from boardgrid.client.seat import Seat
 from boardgrid.messages import _
 
@@ -48,12 +50,24 @@ class _Complaints:
 
 
 def put(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
-    """Copy ours to the board; the exit status of what did it."""
+    """
+    Copy ours to the board; the exit status of what did it.
+
+    Raises:
+        Complaint: one of them is not there.
+    """
+    check_there(sources)
     return _copied(seat, way, [_ours(one) for one in sources], f"{way.board}:{dest}")
 
 
 def get(seat: Seat, way: Passage, sources: Sequence[str], dest: str) -> int:
-    """Copy the board's to us; the exit status of what did it."""
+    """
+    Copy the board's to us; the exit status of what did it.
+
+    Raises:
+        Complaint: the folder that they are to come to is not there.
+    """
+    check_has_folder(Path(dest))
     return _copied(seat, way, [f"{way.board}:{one}" for one in sources], _ours(dest))
 
 

@@ -8,6 +8,7 @@ The Python client: a farm, over its REST API alone.
 Every call raises Complaint: what the farm answered, or that it did not.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PREFIX = "/api/v1"
+# A slash is in no name but a key's: it would make another question of the one that is meant.
+_NO_NAME = re.compile(r"\.*|(?!SHA256:).*/.*", re.DOTALL)
 _UPLOAD_ANSWER_S = 600.0  # the farm writes an archive down before it answers
 
 
@@ -1061,8 +1064,12 @@ class Farm:
         import httpx  # noqa: PLC0415 - see above
 
         for word in path:
-            if word.strip(".") == "":
-                raise Complaint(REQUEST_INVALID, _("{word!r} is no name").format(word=word))
+            if _NO_NAME.fullmatch(word):
+                raise Complaint(
+                    REQUEST_INVALID,
+                    _("{word!r} is no name").format(word=word[:80]),
+                    hint=_("a name has letters, digits, dots, dashes and underscores"),
+                )
         try:
             return self._http.build_request(method, "/" + "/".join(quote(word, safe=":") for word in path), **how)
         except UnicodeEncodeError as error:

@@ -12,6 +12,7 @@ from typing import IO
 from boardgrid.client.complaint import FILE_UNKNOWN, REQUEST_INVALID, Complaint
 from boardgrid.client.farm import Farm
 from boardgrid.client.progress import counted
+from boardgrid.client.reading import unreadable
 from boardgrid.messages import _
 
 _CHUNK = 1 << 18
@@ -31,8 +32,7 @@ def sent(farm: Farm, file: str) -> str:
         with path.open("rb") as opened:
             return _sent(farm, opened, path.name)
     except OSError as error:
-        sentence = _("{path} cannot be read: {why}")
-        raise Complaint(REQUEST_INVALID, sentence.format(path=file, why=error.strerror or error)) from error
+        raise unreadable(file, error) from error
 
 
 def modules_sent(farm: Farm, folder: str, release: str = "") -> tuple[str, str]:

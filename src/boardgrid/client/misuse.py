@@ -35,6 +35,9 @@ def misused(error: ClickException) -> Complaint:
         case NoSuchCommand():
             sentence, told["name"] = _("{command} has no command {name}"), error.command_name
             meant = _commands(error, command, context)
+        case NoSuchOption() if error.option_name[1:2].isdigit():  # of -5MB: its first letter
+            sentence = _("{command} takes nothing below zero, and no word that begins with {name}")
+            told["name"] = error.option_name
         case NoSuchOption():
             sentence, told["name"] = _("{command} has no option {name}"), error.option_name
             meant = _like(error.option_name, error.possibilities)

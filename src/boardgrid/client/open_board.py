@@ -12,23 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from boardgrid.client.complaint import CONNECTION_LOST, PROGRAM_FAILED, REQUEST_INVALID, Complaint
+from boardgrid.client.complaint import CONNECTION_LOST, PROGRAM_FAILED, Complaint
+from boardgrid.client.reading import check_there
 from boardgrid.messages import _
 
 WORK = "work"  # in the home of who logs in: what is put there, where commands run, what is fetched from there
 _SSH_FAILED = 255
 _TOLD_BYTES = 2000
 _PATTERN = re.compile(r"([^A-Za-z0-9_./*?\[\]-])")  # what a shell must not take for its own
-
-
-def checked_source(path: str | Path) -> Path:
-    """
-    Raises:
-        Complaint: nothing is there that could be put on a board.
-    """
-    if not Path(path).exists():
-        raise Complaint(REQUEST_INVALID, _("there is no {path} to be put on a board").format(path=path))
-    return Path(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +63,8 @@ class OpenBoard:
 
     def put(self, source: str | Path) -> None:
         """Copy a file, or what is in a folder, to the work folder, with its modes and links."""
-        source = checked_source(source)
+        source = Path(source)
+        check_there([str(source)])
         script = f"mkdir -p {WORK} && cd {WORK} && tar -xf -"
         with tempfile.TemporaryFile() as said:
             with subprocess.Popen(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from boardgrid.client.answers import RosterLine
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.reading import unreadable
 from boardgrid.messages import _
 
 ROWS_MOST = 1000  # the farm takes no more
@@ -38,7 +39,7 @@ def read(file: str) -> Roster:
             with Path(file).expanduser().open("rb") as opened:
                 data = opened.read(_BYTES_MOST + 1)
     except OSError as error:
-        raise _complaint(file, _("it cannot be read: {why}").format(why=error.strerror)) from error
+        raise unreadable(file, error) from error
     if len(data) > _BYTES_MOST:
         raise _complaint(file, _("it is larger than any roster"))
     try:

@@ -76,7 +76,10 @@ class Seat:
         """
         self.must_be_able_to_say(is_said, option)
         if not is_said:
-            click.confirm(plain(question), abort=True, err=True)
+            from boardgrid.client.prompt import agreed  # noqa: PLC0415 - only where somebody is asked
+
+            if not agreed(question):
+                raise click.Abort
 
     def must_be_able_to_say(self, is_said: bool, option: str) -> None:
         """

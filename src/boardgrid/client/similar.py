@@ -30,13 +30,19 @@ def with_similar(complaint: Complaint, farm: Farm, said: Sequence[str]) -> Compl
     """
     from difflib import get_close_matches  # noqa: PLC0415 - only who mistyped waits for it
 
+    def alike(word: str, known: Sequence[str]) -> list[str]:
+        """Versions are dates, and those are alike however the images are called."""
+        name = word.partition(":")[0]
+        some = [one for one in known if get_close_matches(name, [one.partition(":")[0]], cutoff=_LIKE)]
+        return get_close_matches(word, some, n=1, cutoff=_LIKE)
+
     wrong = [word for text in said for word in text.split() if word in complaint.detail.split()]
     try:
         known = sorted(set(_NAMES[complaint.code](farm)))
     except Complaint:
         return complaint
     for word in wrong:
-        if word not in known and (found := get_close_matches(word, known, n=1, cutoff=_LIKE)):
+        if word not in known and (found := alike(word, known)):
             hint = _("did you mean {name}?").format(name=found[0])
             code, detail = complaint.code, complaint.detail
             return Complaint(code, detail, hint=hint, status=complaint.status, exit_code=complaint.exit_code)

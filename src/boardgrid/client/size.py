@@ -21,10 +21,10 @@ def bytes_in(text: str) -> int:
         Complaint: REQUEST_INVALID.
     """
     size = bytes_or_none(text)
-    if size is None:
+    if not size:
         raise Complaint(
             REQUEST_INVALID,
-            _("{text!r} is no size").format(text=text[:40]),
+            _("{text!r} is no size that anything can have").format(text=text[:40]),
             hint=_("give it as 500MB or 20GB"),
         )
     return size

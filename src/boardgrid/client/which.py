@@ -34,6 +34,13 @@ def meant(farm: Farm, word: str | None, is_such: Callable[[Reservation], bool] =
         # Who has it now, whoever that is: the farm says who may change it. Then who has it later.
         if found := _having(word, mine, farm.reservations(running=True, everyone=True)):
             return Meant(found, word if len(found.boards) > 1 else None)
+        if all(one.name != word for one in farm.boards()):
+            raise Complaint(
+                "board.unknown",
+                _("there is no board {board}").format(board=word[:80]),
+                hint=_("`boardgrid board list` shows those that there are"),
+                status=404,
+            )
         raise Complaint(
             "reservation.unknown",
             _("you have no reservation of {board}").format(board=word[:80]),

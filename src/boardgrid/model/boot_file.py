@@ -49,7 +49,7 @@ def check_kernel(head: bytes, board: Board, arch: str) -> None:
     if found is None or (board.boot is Boot.GRUB and not _is_for_grub(head)):
         raise Invalid(
             Code.FILE_UNFIT,
-            _("what was sent as kernel is none that {board} can boot: {what}"),
+            _("what was sent is no kernel that {board} can boot: {what}"),
             hint=_("`make` leaves a good one at {path} of its build"),
             board=board.name,
             what=_("it has no EFI stub, and GRUB boots none without") if found else _what(head),
@@ -136,4 +136,4 @@ def _what(head: bytes) -> str:
         return _("it is a kernel")
     if head.startswith(_RAMDISKS):
         return _("it is an initramfs, or something else that is packed")
-    return _("nothing is known that begins as it does")
+    return _("it is text") if head.isascii() else _("nothing that a board boots begins as it does")

@@ -103,7 +103,9 @@ class Booking:
                 image = counts_on.image or None
             if (image is None) == (root is None):
                 raise Invalid(
-                    Code.REQUEST_INVALID, _("name either an image or a root that was kept aside, and not both")
+                    Code.REQUEST_INVALID,
+                    _("name either an image or a root that was kept aside, and not both"),
+                    hint=_("`boardgrid image list` and `boardgrid root list` show them: --image NAME, or --root NAME"),
                 )
             wanted = Wanted(user, tuple(groups), image, root, for_, at, kind, self.root_bytes, counts_on)
             return Showing(work.tx, user, work.now).reservation(accept(work, wanted))

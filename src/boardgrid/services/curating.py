@@ -69,6 +69,12 @@ class Curating:
         with self.desk.begin(asker, "image.alias") as work:
             named = [one for one in image_versions(work.tx, asker, name, "change") if alias in one.aliases]
             if not named:
-                raise NotFound(Code.IMAGE_UNKNOWN, _("there is no image {name}:{alias}"), name=name, alias=alias[:80])
+                raise NotFound(
+                    Code.IMAGE_UNKNOWN,
+                    _("no version of the image {name} has the alias {alias}"),
+                    hint=_("`boardgrid image list --name {name}` shows those that there are"),
+                    name=name,
+                    alias=alias[:80],
+                )
             for one in named:
                 work.save(replace(one, aliases=tuple(other for other in one.aliases if other != alias)))

@@ -119,6 +119,9 @@ class Volumes:
         with self.desk.begin(asker, "volume.change") as work:
             volume = volume_of(work.tx, asker, name, "change")
             _check_held(volume)
+            if volume.state is VolumeState.READY:
+                # Why it could not be made larger was told; something else is asked for now.
+                volume = replace(volume, reason="")
             if path is not None:
                 volume = replace(volume, path=checked_path(path))
                 _check_place(work.tx, volume)

@@ -15,7 +15,7 @@ from boardgrid.adapters.store.progress import diary_of
 from boardgrid.adapters.store.source import File
 from boardgrid.adapters.store.workroom import Disk
 from boardgrid.model.errand import Progress
-from boardgrid.model.errors import Code, Fault
+from boardgrid.model.errors import Code, Fault, Invalid
 from tests.adapters.store.test_crash import wait_until
 
 
@@ -146,3 +146,20 @@ def test_while_it_works_is_told_how_much_it_wrote(tmp_path: Path) -> None:
         return Words(end="done")
 
     read(tmp_path, machine, Diary(tmp_path / "progress"))
+
+
+def test_a_disk_that_is_shorter_than_it_says_is_cut_off(tmp_path: Path) -> None:
+    head = bytearray(2048)
+    head[1080:1082], head[1028:1032] = b"\x53\xef", (65536).to_bytes(4, "little")
+    for name in ("vmlinuz", "disk-reader", "image"):
+        (tmp_path / name).write_bytes(bytes(head))
+    (tmp_path / "draft").mkdir()
+    reader = DiskReader(tmp_path, machine=lambda *_how: Words(end="systems"))
+    with (tmp_path / "image").open("rb") as image, pytest.raises(Invalid, match=r"card is cut off: .* 67\.1 MB"):
+        reader.read(File(image.fileno(), "card"), Limits(1 << 20), Disk(tmp_path, 0), tmp_path / "draft")
+
+
+def test_of_what_the_kernel_says_its_clock_is_left_out() -> None:
+    told = Words()
+    told.add("unread 0 [   11.771234] EXT4-fs (vda): bad geometry")
+    assert told.unread == ["0 EXT4-fs (vda): bad geometry"]

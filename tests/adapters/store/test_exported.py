@@ -63,7 +63,10 @@ def test_an_export_is_known_by_its_two_files(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_manifest_that_tells_nonsense_is_refused(tmp_path: Path, told: dict[str, object]) -> None:
     (tmp_path / "x").write_bytes(export_that_tells({**json.loads(TOLD), **told}))
-    with (tmp_path / "x").open("rb") as file, pytest.raises(Invalid, match="manifest of the export x cannot be read"):
+    with (
+        (tmp_path / "x").open("rb") as file,
+        pytest.raises(Invalid, match="x is an export whose manifest cannot be read"),
+    ):
         exported_in(file.fileno(), "x")
 
 
@@ -94,3 +97,9 @@ def test_a_manifest_of_less_than_nothing_is_none(tmp_path: Path, size: int) -> N
     (tmp_path / "x").write_bytes(export(size, 100))
     with (tmp_path / "x").open("rb") as file:
         assert exported_in(file.fileno(), "x") is None
+
+
+def test_an_export_without_its_tree_is_no_container(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes((header(MANIFEST, len(TOLD)) + TOLD).ljust(10240, b"\0"))
+    with (tmp_path / "x").open("rb") as file, pytest.raises(Invalid, match=r"an export without its tree\.tar\.zst"):
+        exported_in(file.fileno(), "x")

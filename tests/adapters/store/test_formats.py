@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 
-from boardgrid.adapters.store.formats import HEAD_BYTES, Format, format_of, packer_of
+from boardgrid.adapters.store.formats import HEAD_BYTES, Format, disk_bytes, format_of, packer_of
 
 
 def at(where: int, mark: bytes) -> bytes:
@@ -47,3 +47,16 @@ def test_a_format_is_told_by_its_mark(what: str) -> None:
     head, expected = KNOWN[what]
     assert format_of(head) is expected
     assert (packer_of(head) is not None) == (expected is Format.PACKED)
+
+
+def test_a_disk_tells_how_large_it_is() -> None:
+    gpt = at(512, b"EFI PART".ljust(32, b"\0") + (99_999).to_bytes(8, "little"))
+    assert disk_bytes(gpt) == 100_000 * 512
+    ext4 = bytearray(at(1080, b"\x53\xef"))
+    ext4[1028:1032], ext4[1048:1052] = (65536).to_bytes(4, "little"), (2).to_bytes(4, "little")
+    assert disk_bytes(bytes(ext4)) == 65536 * 4096
+    mbr = bytearray(at(510, b"\x55\xaa"))
+    mbr[450], mbr[454:462] = 0x83, (2048).to_bytes(4, "little") + (6144).to_bytes(4, "little")
+    assert disk_bytes(bytes(mbr)) == 8192 * 512
+    mbr[446] = 0x42  # the program in the boot sector of a vfat
+    assert disk_bytes(bytes(mbr)) == disk_bytes(at(1024, b"x")) == 0

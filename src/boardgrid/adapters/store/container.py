@@ -18,6 +18,7 @@ from typing import Any
 
 from boardgrid.adapters.store.archive import LIST_WORDS, parsed
 from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.damage import damaged, is_damage
 from boardgrid.adapters.store.limits import Limits, Tally
 from boardgrid.adapters.store.source import Archive, Folder
 from boardgrid.adapters.store.tree import TreeDir, TreePath, walked
@@ -163,8 +164,10 @@ def _convert(given: Archive | Folder, kind: str, cage: Cage) -> None:
     words = ["skopeo", "--insecure-policy", "--tmpdir", "/work"]
     if kind == "docker-archive":
         images = _parsed(_text(given, "manifest.json", cage), given.name)
-        if not isinstance(images, list) or len(images) != 1:
-            raise _several(given.name, len(images) if isinstance(images, list) else 0, "")
+        if not isinstance(images, list) or not images:
+            raise _broken(given.name, _("its manifest.json names no image"))
+        if len(images) != 1:
+            raise _several(given.name, len(images), "")
     elif platform := _only_platform(given, cage):
         words += ["--override-os", platform.os, "--override-arch", platform.arch]
         words += ["--override-variant", platform.variant] if platform.variant else []
@@ -255,7 +258,7 @@ def _run(cage: Cage, name: str, words: list[str], powers: tuple[str, ...], most:
                 hint=_("import the joined tree as a tar archive"),
                 name=name,
             )
-        raise _broken(name, said)
+        raise damaged(name) if is_damage(1, said) else _broken(name, said)
 
 
 @contextlib.contextmanager

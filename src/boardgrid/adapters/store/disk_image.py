@@ -6,6 +6,7 @@ bytes, a second disk to write a tar archive to, and a line through which it tell
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boardgrid.adapters.store.cage import Cage, Run
+from boardgrid.adapters.store.damage import cut_off
 from boardgrid.adapters.store.diary import NO_DIARY, Diary, written
+from boardgrid.adapters.store.formats import HEAD_BYTES, disk_bytes
 from boardgrid.adapters.store.limits import Limits, shown
 from boardgrid.adapters.store.source import Archive, File
 from boardgrid.adapters.store.workroom import Disk
@@ -35,6 +38,9 @@ _KEPT_LINES = 3  # of what it said, for who has to find out why it did not say m
 # A kernel that a stranger's file system brought down ends the machine. That alone it says on the line for words, and
 # with a time before it, so that it is none of them.
 _CMDLINE = "console=ttyAMA0 loglevel=2 printk.time=1 panic=-1 oops=panic"
+
+
+_CLOCK = re.compile(r"\[ *\d+\.\d+\] ")  # of the kernel, before all that it says
 
 
 @dataclass(slots=True)
@@ -67,7 +73,7 @@ class Words:
                 name = "" if label in {"", "-"} else f" {label}"
                 self.parts.append(f"{number}: {mib} MiB {_('of no known kind') if kind == '-' else kind}{name}")
             case "unread":
-                self.unread.append(rest)
+                self.unread.append(_CLOCK.sub("", rest))
             case "systems":
                 self.systems, self.end = rest.split(), "systems"
             case "failed":
@@ -116,6 +122,8 @@ class DiskReader:
         match told.end:
             case "done":
                 return Archive(os.open(out, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), image.name, ())
+            case "systems" | "failed" if not told.systems and (whole := _whole_bytes(image)):
+                raise cut_off(image.name, os.fstat(image.fd).st_size, whole)
             case "systems":
                 raise _not_one(image.name, self.partition, told)
             case "failed" if _FULL in told.failed and most == free >> 20 << 20:
@@ -270,6 +278,12 @@ def lines(told: socket.socket, tree: Path, silent_s: float = _SILENT_S) -> Itera
             said += more
         line, _end, said = said.partition(b"\n")
         yield line.decode("ascii", "replace").rstrip()
+
+
+def _whole_bytes(image: File) -> int:
+    """How large it should be, where it is shorter than it tells of itself; else 0."""
+    told = disk_bytes(os.pread(image.fd, HEAD_BYTES, 0))
+    return told if told > os.fstat(image.fd).st_size else 0
 
 
 def _not_one(name: str, partition: int | None, told: Words) -> Invalid:

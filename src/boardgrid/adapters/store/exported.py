@@ -87,11 +87,21 @@ def exported_in(fd: int, name: str) -> Exported | None:
     second_at = _BLOCK + first.size + -first.size % _BLOCK
     second = _member(fd, second_at)
     if second is None or second.name != TREE:
+        if _is_ours(os.pread(fd, first.size, _BLOCK)):
+            raise Invalid(
+                Code.ARCHIVE_REFUSED,
+                _("{name} is an export without its {tree}, and so there is nothing to import"),
+                hint=_("export or copy it anew"),
+                name=name,
+                tree=TREE,
+            )
         return None
     told = _told(os.pread(fd, first.size, _BLOCK), name)
     begins = second_at + _BLOCK
     if not 0 <= second.size <= os.fstat(fd).st_size - begins:  # base-256 numbers may be below zero
-        raise Invalid(Code.ARCHIVE_REFUSED, _("{name} is cut off"), hint=_("export or copy it anew"), name=name)
+        raise Invalid(
+            Code.ARCHIVE_REFUSED, _("{name} is an export that is cut off"), hint=_("export or copy it anew"), name=name
+        )
     return Exported(fd, name, told, begins, second.size)
 
 
@@ -100,6 +110,15 @@ def _member(fd: int, at: int) -> TarInfo | None:
         return TarInfo.frombuf(os.pread(fd, _BLOCK, at), "utf-8", "surrogateescape")
     except TarError:
         return None
+
+
+def _is_ours(manifest: bytes) -> bool:
+    """What docker saves begins with a file of that name too."""
+    try:
+        said: Any = json.loads(manifest)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and said.get("format") == FORMAT
 
 
 def _told(manifest: bytes, name: str) -> Told:
@@ -123,7 +142,7 @@ def _told(manifest: bytes, name: str) -> Told:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, Invalid) as error:
         raise Invalid(
             Code.ARCHIVE_REFUSED,
-            _("the manifest of the export {name} cannot be read: it is damaged, or a farm of another release wrote it"),
+            _("{name} is an export whose manifest cannot be read: it is damaged, or of a farm of another release"),
             hint=_("export or copy it anew; or unpack it by hand, and import its {tree}"),
             name=name,
             tree=TREE,

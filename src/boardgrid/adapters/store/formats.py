@@ -52,3 +52,29 @@ def format_of(head: bytes) -> Format | None:
     if packer_of(head):
         return Format.PACKED
     return next((kind for at, magic, kind in _MARKS if head[at : at + len(magic)] == magic), None)
+
+
+def disk_bytes(head: bytes) -> int:
+    """How large a disk or file system is, as its own first bytes tell; 0 where they do not."""
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(head[at : at + size], "little")
+
+    for sector in (512, 4096):
+        if head[sector : sector + 8] == b"EFI PART":
+            return (number(sector + 32, 8) + 1) * sector  # where the other copy of the table is: the last sector
+    if head[1080:1082] == b"\x53\xef":
+        return number(1028, 4) << 10 << min(number(1048, 4), 6)
+    if head[:4] == b"hsqs":
+        return number(40, 8)
+    if head[510:512] == b"\x55\xaa":
+        entries = [head[at : at + 16] for at in range(446, 510, 16)]
+        if any(one[0] not in {0, 0x80} for one in entries):
+            return 0  # a boot sector of a file system, whose program stands there
+        ends = [
+            int.from_bytes(one[8:12], "little") + int.from_bytes(one[12:16], "little")
+            for one in entries
+            if one[4] not in {0, 0xEE}
+        ]
+        return 512 * max(ends, default=0)
+    return 0

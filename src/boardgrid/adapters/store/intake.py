@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from boardgrid.adapters.store import container
 from boardgrid.adapters.store.cage import Cage
+from boardgrid.adapters.store.damage import damaged, is_damage
 from boardgrid.adapters.store.diary import Diary, position
 from boardgrid.adapters.store.disk_image import DiskReader
 from boardgrid.adapters.store.exported import Exported
@@ -187,10 +188,12 @@ def _check_end(archive: File) -> None:
 
 
 def _broken(name: str, said: str) -> Invalid:
+    if not said or is_damage(1, said):
+        return damaged(name)
     return Invalid(
         Code.ARCHIVE_REFUSED,
         _("{name} could not be unpacked: {said}"),
-        hint=_("see that it arrived whole"),
+        hint=_("see that it can be unpacked by hand, and pack it anew"),
         name=name,
-        said=said or _("it is damaged"),
+        said=said,
     )

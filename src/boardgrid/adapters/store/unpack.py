@@ -6,6 +6,7 @@ from pathlib import Path
 
 from boardgrid.adapters.store.archive import AT_ONCE, LIST_WORDS, Listing
 from boardgrid.adapters.store.cage import Cage, Run
+from boardgrid.adapters.store.damage import damaged, is_damage
 from boardgrid.adapters.store.diary import NO_DIARY, Diary, Look, position
 from boardgrid.adapters.store.limits import Limits
 from boardgrid.adapters.store.source import Archive, TarStream
@@ -157,10 +158,12 @@ def _check(run: Run, stream: TarStream) -> None:
             hint=_("pack the tree anew: tar -C ROOT -c ."),
             name=stream.name,
         )
+    if is_damage(status, said):
+        raise damaged(stream.name)
     raise Invalid(
         Code.ARCHIVE_REFUSED,
         _("{name} could not be unpacked: {said}"),
-        hint=_("see that it arrived whole, and that GNU tar can unpack it"),
+        hint=_("see that GNU tar can unpack it"),
         name=stream.name,
         said=said or f"tar ended with status {status}",
     )

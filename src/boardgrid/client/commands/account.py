@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,8 @@ import click
 from boardgrid.client.answers import Me
 from boardgrid.client.command import Verb
 from boardgrid.client.complaint import FARM_FOREIGN, REQUEST_INVALID, Complaint
+from boardgrid.client.prompt import twice_typed
+from boardgrid.client.reading import text_in
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.messages import _
@@ -226,7 +227,7 @@ def remember(seat: Seat, at: str, token: str) -> None:
 def new_password(seat: Seat) -> str:
     if not seat.has_person:
         raise nobody_to_ask(_("a password"), "--code-stdin")
-    return str(click.prompt(_("New password"), hide_input=True, confirmation_prompt=_("Again"), err=True))
+    return twice_typed()
 
 
 def nobody_to_ask(what: str, option: str) -> Complaint:
@@ -244,11 +245,7 @@ def public_keys(file: str) -> list[str]:
     Raises:
         Complaint: it cannot be read, or holds none, or a private one.
     """
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else _("it is not text")
-        raise Complaint(REQUEST_INVALID, _("{file} cannot be read: {why}").format(file=file, why=why)) from error
+    text = sys.stdin.read() if file == "-" else text_in(file)
     if "PRIVATE KEY" in text:
         raise Complaint(
             REQUEST_INVALID,

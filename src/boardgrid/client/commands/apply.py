@@ -12,6 +12,7 @@ import click
 from boardgrid.client.answers import Change
 from boardgrid.client.command import Verb
 from boardgrid.client.complaint import REQUEST_INVALID, Complaint
+from boardgrid.client.reading import unreadable
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Output, as_json, plain
 from boardgrid.messages import _
@@ -119,7 +120,7 @@ def _read(file: str) -> dict[str, Any]:
         told = json.dumps(tomllib.loads(text), default=str)
         inventory: dict[str, Any] = json.loads(told, parse_constant=_endless)
     except OSError as error:
-        raise _refused(file, error.strerror or str(error)) from error
+        raise unreadable(file, error) from error
     except ValueError as error:
         raise _refused(file, str(error)) from error
     if unknown := [key for key in inventory if key not in _TABLES]:

@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 import click
 
@@ -12,8 +11,10 @@ from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
 from boardgrid.client.images import SHEET, ready
-from boardgrid.client.open_board import OpenBoard, checked_source
+from boardgrid.client.open_board import OpenBoard
 from boardgrid.client.progress import Steps
+from boardgrid.client.prompt import agreed
+from boardgrid.client.reading import check_there, text_in
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.waiting import left_by_ctrl_c
 from boardgrid.messages import _
@@ -63,10 +64,9 @@ def customise(
         raise Complaint(REQUEST_INVALID, _("say either a script or a command"))
     if script is None and not command and not seat.has_person:
         raise Complaint(REQUEST_INVALID, _("nobody is there to type: say --script FILE, or a command"))
-    lines = None if script is None else _text_of(script)
+    lines = None if script is None else sys.stdin.read() if script == "-" else text_in(script)
     for_s = seconds(for_)
-    for path in put:
-        checked_source(path)
+    check_there(put)
     from boardgrid.client.stay import Terms  # noqa: PLC0415 - what takes long to import is not needed for a mistake
 
     farm = seat.farm()
@@ -108,16 +108,6 @@ def _parting(mine: Reservation | None, *, aside: bool) -> str:
     return _("{board} was given back, and no image was made").format(board=board)
 
 
-def _text_of(script: str) -> str:
-    if script == "-":
-        return sys.stdin.read()
-    try:
-        return Path(script).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else _("it is no text")
-        raise Complaint(REQUEST_INVALID, _("{file} cannot be read: {why}").format(file=script, why=why)) from error
-
-
 def _where(farm: Farm, image: Image, on: str | None) -> Group:
     """One board: the one that was named, or one of that type; else any of its architecture, a virtual one if may be."""
     boards = farm.boards()
@@ -137,4 +127,4 @@ def _changed(board: OpenBoard, words: tuple[str, ...]) -> int:
 
 
 def _agreed(name: str) -> bool:
-    return click.confirm(_("Keep it as {name}?").format(name=name), err=True)
+    return agreed(_("Keep it as {name}?").format(name=name))

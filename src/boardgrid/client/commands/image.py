@@ -17,6 +17,7 @@ from boardgrid.client.farm import Farm
 from boardgrid.client.images import LONGEST_S, SHEET, fact, ready, state_of, versions
 from boardgrid.client.lineage import drawn
 from boardgrid.client.progress import measured
+from boardgrid.client.reading import check_has_folder
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet, plain
 from boardgrid.client.waiting import left_by_ctrl_c, until
@@ -180,8 +181,16 @@ def import_(
       boardgrid image import --resume mine:2026112801 mine.tar
       boardgrid image import l4t --on-server /srv/images/rootfs.tbz2 --bsp /srv/images/Linux_for_Tegra
     """
-    if sum(one is not None for one in (source, on_server, url)) != 1:
+    named = [word for word, given in (("FILE_OR_DIR", source), ("--on-server", on_server), ("--url", url)) if given]
+    if not named:
         raise Complaint(REQUEST_INVALID, _("say what to import: FILE_OR_DIR, --on-server PATH or --url URL"))
+    if len(named) > 1:
+        sentence = _("{named} are each a content of its own, and an image has one")
+        raise Complaint(
+            REQUEST_INVALID,
+            sentence.format(named=_(" and ").join(named)),
+            hint=_("leave all of them out but one"),
+        )
     timeout_s = None if timeout is None else seconds(timeout)
     farm = seat.farm()
     if resume:
@@ -516,6 +525,7 @@ def export(seat: Seat, *, ref: str, file: Path | None, force: bool) -> None:
 def _check_free(file: Path, *, force: bool) -> None:
     if file.exists() and not file.is_file():
         raise Complaint(REQUEST_INVALID, _("{path} is no file").format(path=file))
+    check_has_folder(file)
     if file.exists() and not force:
         raise Complaint(
             REQUEST_INVALID,

@@ -8,6 +8,7 @@ from boardgrid.client.complaint import REQUEST_INVALID, Complaint
 from boardgrid.client.duration import seconds
 from boardgrid.client.images import ready, versions
 from boardgrid.client.moment import shown
+from boardgrid.client.prompt import chosen
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet
 from boardgrid.client.which import Meant, meant
@@ -113,8 +114,7 @@ def _fate(
     seat.tell(_("  keep     make an image of it"))
     seat.tell(_("  aside    keep it for some days; you decide later"))
     seat.tell(_("  discard  throw it away, for ever"))
-    choice = click.Choice(["keep", "aside", "discard"])
-    fate = str(click.prompt(_("keep, aside or discard"), type=choice, default="aside", show_choices=False, err=True))
+    fate = chosen(_("keep, aside or discard"), ("keep", "aside", "discard"), "aside")
     if fate == "keep":
         return fate, str(click.prompt(_("Name of the image"), err=True))
     return fate, None

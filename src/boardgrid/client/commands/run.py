@@ -24,6 +24,7 @@ from boardgrid.client.duration import seconds, span
 from boardgrid.client.farm import Farm
 from boardgrid.client.moment import shown
 from boardgrid.client.progress import Steps
+from boardgrid.client.reading import check_there
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import plain
 from boardgrid.messages import _
@@ -140,11 +141,9 @@ def run(
         raise Complaint(REQUEST_INVALID, _("--keep, --aside and --discard exclude each other"))
     for_s = seconds(for_)
     timeout_s = None if queue_timeout is None else seconds(queue_timeout)
-    from boardgrid.client.open_board import checked_source  # noqa: PLC0415 - not needed for a mistake, and takes long
-    from boardgrid.client.stay import Terms  # noqa: PLC0415 - the same
+    check_there(put)
+    from boardgrid.client.stay import Terms  # noqa: PLC0415 - not needed for a mistake, and takes long
 
-    for path in put:
-        checked_source(path)
     fate = "keep" if keep is not None else "aside" if aside else "discard"
     farm = seat.farm()
     steps = Steps()

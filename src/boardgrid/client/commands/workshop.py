@@ -2,18 +2,18 @@
 
 import sys
 import time
-from pathlib import Path
 
 import click
 
 from boardgrid.client.answers import BootTest, Image, Recipe, Reservation
 from boardgrid.client.command import IMAGES, TYPES, Verb, names_of
-from boardgrid.client.complaint import IMAGE_FAILED, REQUEST_INVALID, Complaint
+from boardgrid.client.complaint import IMAGE_FAILED, Complaint
 from boardgrid.client.duration import seconds
 from boardgrid.client.farm import Farm
 from boardgrid.client.images import SHEET, ready
 from boardgrid.client.moment import shown
 from boardgrid.client.progress import running
+from boardgrid.client.reading import text_in
 from boardgrid.client.seat import Seat, pass_seat
 from boardgrid.client.tables import Column, Sheet, plain
 from boardgrid.client.waiting import left_by_ctrl_c, until
@@ -94,13 +94,7 @@ def build(
 
 
 def _text_of(recipe: str) -> str | None:
-    if "/" not in recipe and not recipe.endswith(".toml"):
-        return None
-    try:
-        return Path(recipe).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else _("it is no text")
-        raise Complaint(REQUEST_INVALID, _("{file} cannot be read: {why}").format(file=recipe, why=why)) from error
+    return text_in(recipe) if "/" in recipe or recipe.endswith(".toml") else None
 
 
 @click.command(cls=Verb)
@@ -166,7 +160,8 @@ def test(seat: Seat, *, ref: str, types: tuple[str, ...], console: bool, wait: b
     if failed or untold > 0:
         because = "; ".join([one.reason for one in failed] or [one.ended_because for one in over if one.ended_because])
         sentence = _("{image} was not seen to boot everywhere: {because}")
-        raise Complaint(IMAGE_FAILED, sentence.format(image=image.ref, because=because))
+        hint = _("`boardgrid image test {image} --console` prints what the consoles said").format(image=image.ref)
+        raise Complaint(IMAGE_FAILED, sentence.format(image=image.ref, because=because), hint=hint)
 
 
 def _awaited(farm: Farm, image: Image, tests: tuple[Reservation, ...], timeout_s: float) -> list[Reservation]:
