@@ -74,7 +74,7 @@ class WholeFarm:
     def deployment(self, number: int, person: Person | None = None) -> dict[str, Any]:
         return dict(self.told("status", str(number), person=person)["deployment"])
 
-    def opened(self, number: int, person: Person | None = None) -> dict[str, Any]:
+    def opened(self, number: int, person: Person | None = None, within_s: float = BOOT_WITHIN_S) -> dict[str, Any]:
         """Wait until a reservation's board is open."""
 
         def is_open() -> bool:
@@ -82,12 +82,12 @@ class WholeFarm:
             assert now["state"] != "failed", now
             return bool(now["state"] == "open")
 
-        wait_until(is_open, BOOT_WITHIN_S, f"reservation {number} is open")
+        wait_until(is_open, within_s, f"reservation {number} is open")
         return self.deployment(number, person)
 
-    def reserve(self, board: str, *words: str) -> int:
+    def reserve(self, board: str, *words: str, within_s: float = BOOT_WITHIN_S) -> int:
         number = self.begin(board, *words)
-        self.opened(number)
+        self.opened(number, within_s=within_s)
         return number
 
     @contextmanager

@@ -12,6 +12,7 @@ from tests.world.farm import WholeFarm, wait_until, whole_farm
 pytestmark = [pytest.mark.world, pytest.mark.boards, pytest.mark.overnight, pytest.mark.slow, pytest.mark.timeout(9000)]
 
 BUILD_WITHIN_S = 3600.0  # six minutes on a quiet machine
+SYSTEMD_WITHIN_S = 1800.0  # a minute and more there
 RECIPE = """\
 name = "small"
 architectures = ["armhf"]
@@ -83,7 +84,7 @@ def test_a_system_with_systemd_mounts_a_volume_when_somebody_looks_there(
     farm: WholeFarm, small: dict[str, Any]
 ) -> None:
     farm.ada("volume", "create", "home", "100MB")
-    farm.reserve("tk1-1", "--image", small["ref"])
+    farm.reserve("tk1-1", "--image", small["ref"], within_s=SYSTEMD_WITHIN_S)
     assert farm.on_board("tk1-1", "systemctl is-active home-ada.automount; cat /proc/1/comm") == "active\nsystemd\n"
     counted = "grep -c ' /home/ada nfs ' /proc/mounts || true"
     assert farm.on_board("tk1-1", counted) == "0\n", "nobody has looked there yet"
